@@ -1,0 +1,133 @@
+"""The `weft` command: finds the sub-command, runs it, and turns what goes wrong into words and an exit code."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import click
+
+from cli import faults, show
+from cli.faults import Failure
+from cli.options import Door, Form, Lazy, shared
+
+EPILOG = (
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 node not running, 4 locked, 5 unknown name, 6 not delivered in time, \
+7 refused or not verified, 8 versions differ, 130 interrupted. More: docs/cli.md"
+)
+
+
+SAID_CHARS_MAX = 200
+
+
+class Commands(Lazy):
+    """Every command of weft: where it is, and what it does in one sentence."""
+
+    places: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "init": ("cli.commands.node:init", "Makes your identity on this device."),
+        "up": ("cli.commands.node:up", "Starts the node of this identity."),
+        "down": ("cli.commands.node:down", "Stops the node; what is queued is kept."),
+        "status": ("cli.commands.node:status", "Shows the node, its contacts and what waits."),
+        "doctor": (
+            "cli.commands.doctor:doctor",
+            "Examines this device, its node and your contacts, and says what to do.",
+        ),
+        "invite": ("cli.commands.people:invite", "Makes a link that lets somebody become your contact."),
+        "add": ("cli.commands.people:add", "Becomes the contact of whoever made a link."),
+        "requests": ("cli.commands.people:requests", "Lists who wants to be your contact, to accept or reject."),
+        "contacts": ("cli.commands.contacts:contacts", "Lists, shows, renames, verifies and blocks contacts."),
+        "send": ("cli.commands.messages:send", "Sends a text to a contact."),
+        "inbox": ("cli.commands.messages:inbox", "Shows messages that came, oldest first."),
+        "read": ("cli.commands.messages:read", "Shows a conversation and marks it as read."),
+        "chat": ("cli.commands.chat:chat", "Talks with a contact line by line."),
+        "nearby": (
+            "cli.commands.nearby:nearby",
+            "Shows strangers around you who want to be met, while you are visible to them.",
+        ),
+        "search": ("cli.commands.search:search", "Finds messages in all chats by their words."),
+        "config": ("cli.commands.settings:config", "Shows and changes the settings of the node."),
+        "backup": ("cli.commands.backup:backup", "Keeps your identity beyond this device."),
+        "rpc": ("cli.commands.scripting:rpc", "Connects stdin and stdout to the node, for scripts."),
+        "completion": ("cli.commands.scripting:completion", "Writes a script for the Tab key of your shell."),
+        "version": ("cli.commands.scripting:version", "Shows the versions of this command and of the node."),
+    }
+
+
+COMMANDS = Commands(
+    name="weft",
+    params=shared(),
+    help="Messages between people, sealed, without anybody in the middle.",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command line of this program; its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # a terminal that has no ✔ shows ?
+    code = run(arguments, Door())
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has left, e.g. `weft inbox | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def run(arguments: Sequence[str], door: Door) -> int:
+    """Runs one command line in these surroundings and returns the exit code; writes what went wrong."""
+    try:
+        if any(not _is_text(one) for one in arguments):
+            raise click.UsageError("An argument is not text in UTF-8; nothing was done")
+        ended = COMMANDS.main(list(arguments), prog_name="weft", standalone_mode=False, obj=door)
+        return ended if isinstance(ended, int) else 0
+    except Failure as failure:
+        _heed_form(door, arguments)
+        show.failure(door, failure)
+        return failure.exit
+    except click.exceptions.NoArgsIsHelpError as wanted:
+        click.echo(wanted.ctx.get_help(), err=True)
+        return faults.USAGE
+    except click.UsageError as wrong:
+        _heed_form(door, arguments)
+        show.failure(door, _of_click(wrong))
+        return faults.USAGE
+    except click.ClickException as wrong:
+        show.failure(door, Failure("failed", wrong.format_message(), next="weft --help"))
+        return faults.FAILED
+    except click.Abort:
+        show.talk(door, "")
+        return faults.INTERRUPTED
+    except BrokenPipeError:
+        return faults.FAILED
+
+
+def _heed_form(door: Door, arguments: Sequence[str]) -> None:
+    """Lets an error be JSON where that was wanted, though the line made no sense before the option came."""
+    if door.form is Form.TEXT and not {"--json", "--jsonl"}.isdisjoint(arguments):
+        door.form = Form.JSON
+
+
+def _is_text(argument: str) -> bool:
+    """Whether the bytes that were typed are text: Python hands others on as halves of characters."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _of_click(wrong: click.UsageError) -> Failure:
+    path = wrong.ctx.command_path if wrong.ctx is not None else "weft"
+    said = " ".join(wrong.format_message().split()).rstrip(".")
+    if len(said) > SAID_CHARS_MAX:  # click says the whole value again, and what is allowed behind it
+        said = f"{said[: SAID_CHARS_MAX // 2]} … {said[-SAID_CHARS_MAX // 2 :]}"
+    failure = faults.usage(f"{said}.")
+    failure.next = f"{path} --help"
+    return failure
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

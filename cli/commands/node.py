@@ -1,0 +1,241 @@
+"""init, up, down, status: the identity of this device and the node that serves it."""
+
+import ipaddress
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from cli import client as connection
+from cli import faults, options, places, show, start, ways
+from cli.client import Client
+from cli.faults import Failure
+from cli.options import Door, Form
+
+STOP_S = 15.0  # a node closes its database in well under a second; more means that it hangs
+POLL_S = 0.05
+LOOK_AGAIN_S = 2.0  # how old what `status --watch` shows may be
+GATHER_S = 0.2  # changes that come together are shown together
+
+
+@options.command()
+@click.option("--name", metavar="TEXT", help="The name that contacts see first; they may call you otherwise.")
+@click.pass_obj
+def init(door: Door, name: str | None) -> None:
+    """Makes your identity on this device."""
+    home = door.directory
+    if places.has_identity(home):
+        said = f"There is an identity already ({_home_text(home)}); nothing was changed."
+        raise Failure("profile.exists", said, next="weft --profile NAME init", verb="Another one")
+    show.talk(door, f"No identity here yet ({_home_text(home)}).")
+    default = door.environ.get("USER") or door.environ.get("LOGNAME") or "me"
+    if name is None:
+        name = click.prompt("Display name", default=default, err=True) if door.asks else default
+    passphrase = start.passphrase(door, "Passphrase for this device (empty = key file only you can read)")
+    if passphrase and door.asks and not door.environ.get("WEFT_PASSPHRASE_FILE"):
+        again = click.prompt("The same again", default="", show_default=False, hide_input=True, err=True)
+        if again != passphrase:
+            said = "The two passphrases differ; nothing was made."
+            raise Failure("usage", said, next="weft init", verb="Again", exit=faults.USAGE)
+    if not passphrase:
+        show.talk(door, "No passphrase: the key lies in a file that only you can read.")
+    made = start.run_verb(door, "init", {"name": name, "passphrase": passphrase}, "Making your keys")
+    show.outcome(door, made, f"✔ Identity made: {show.account(made['account'])}")
+    show.talk(door, f"  Write down your 24 recovery words now: {door.typed('weft backup words')}")
+    show.talk(door, f"  Next: {door.typed('weft up')}")
+
+
+@options.command()
+@click.option("-d", "--detach", is_flag=True, help="Leave the node running and return when it serves.")
+@click.pass_obj
+def up(door: Door, detach: bool) -> None:
+    """Starts the node of this identity."""
+    home = door.directory
+    if not places.has_identity(home):
+        raise faults.no_identity()
+    try:
+        with door.connect() as client:
+            running = client.call("node.status")
+    except Failure as failure:
+        if failure.code != "node.down":
+            raise
+    else:
+        _show_up(door, running, already=True)
+        return
+    passphrase = "" if places.has_key_file(home) else start.passphrase(door, "Passphrase")
+    if not passphrase and not places.has_key_file(home):
+        said = (
+            f"This identity opens with a passphrase, and nobody is there to type it. If it never had one, its file "
+            f"{home / 'key'} is gone: put it back."
+        )
+        given = "WEFT_PASSPHRASE_FILE=FILE weft up"
+        raise Failure("profile.locked", said, next=given, verb="Give it", exit=faults.LOCKED)
+    if detach:
+        _show_up(door, start.detached(door, passphrase), already=False)
+        return
+
+    def ready(told: dict[str, Any]) -> None:
+        _show_up(door, told, already=False)
+        show.talk(door, "  Ctrl-C stops it.")
+
+    code = start.attached(door, passphrase, ready)
+    show.talk(door, "The node has stopped; what was queued is kept.")
+    click.get_current_context().exit(code)
+
+
+@options.command()
+@click.pass_obj
+def down(door: Door) -> None:
+    """Stops the node; what is queued is kept."""
+    pid_file = door.directory / "run" / "pid"
+    with door.connect() as client:
+        pid = _pid(pid_file)
+        try:
+            client.call("node.stop", within_s=STOP_S)
+        except Failure as failure:
+            if failure.code != "node.silent":
+                raise
+            said = f"The node (pid {pid}) hangs: asked to stop, it does not answer; what it had accepted is kept."
+            raise Failure("node.silent", said, next=f"kill -9 {pid}", verb="End it", data={"pid": pid}) from None
+        deadline = time.monotonic() + STOP_S
+        began = time.monotonic()
+        while pid_file.exists():
+            show.passing(door, f"Stopping the node… {int(time.monotonic() - began)} s")
+            if time.monotonic() > deadline:
+                said = f"The node (pid {pid}) was asked to stop and has not after {STOP_S:.0f} s; nothing is lost."
+                raise Failure("node.silent", said, next=f"kill -9 {pid}", verb="End it", data={"pid": pid})
+            time.sleep(POLL_S)
+    show.passing(door, "")
+    show.outcome(door, {"pid": pid, "stopped": True}, f"✔ Node stopped (pid {pid}).")
+
+
+@options.command()
+@click.argument("name", required=False, shell_complete=options.contact_names)
+@click.option("--watch", is_flag=True, help="Show it again whenever something changes, until Ctrl-C.")
+@click.pass_obj
+def status(door: Door, name: str | None, watch: bool) -> None:
+    """Shows the node, its contacts and what waits; with NAME, one contact."""
+    if watch:
+        _watch(door, name)
+    with door.connect() as client:
+        show.outcome(door, *_status(door, client, name))
+
+
+def _watch(door: Door, name: str | None) -> NoReturn:
+    """Shows the status whenever it is another one, until Ctrl-C, also across restarts of the node."""
+    if door.form is Form.JSON:
+        door.form = Form.JSONL  # a stream has no end, so it cannot be one object
+    patience = connection.Patience(lambda said: show.talk(door, said))
+    shown: object = None
+    while True:
+        try:
+            with door.connect() as client:
+                client.watch()
+                patience.there()
+                while True:
+                    value, text = _status(door, client, name)
+                    now = text if door.form is Form.TEXT else value
+                    if now != shown:
+                        show.redrawn(door, value, text)
+                        shown = now
+                    _await_change(client)
+        except Failure as failure:
+            patience.wait(failure)
+            shown = None  # what was said about the node stands on the screen now
+
+
+def _await_change(client: Client) -> None:
+    """Returns soon after something changed, or after some seconds: times and reasons change without being told."""
+    for _ in client.changes(within_s=LOOK_AGAIN_S):
+        for _ in client.changes(within_s=GATHER_S):
+            pass
+        return
+
+
+def _pid(file: Path) -> int:
+    """The process that serves this profile; 0 when it is just ending."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def reach(addresses: list[str]) -> str:
+    """What the addresses that a node listens on say about who can dial it."""
+    hosts = [ipaddress.ip_address(address.split("/")[2]) for address in addresses if address.count("/") >= 4]
+    if not hosts:
+        return "LAN: no network   Internet: no network"
+    lan = "reachable" if any(not host.is_loopback for host in hosts) else "only this machine"
+    internet = "public address" if any(host.is_global for host in hosts) else "no public address"
+    return f"LAN: {lan}   Internet: {internet}"
+
+
+def _best(addresses: list[str]) -> str:
+    """The address at which most others could dial: in the internet, else in the local network; "" without any."""
+    direct = [one for one in addresses if "/p2p-circuit" not in one]
+
+    def rank(address: str) -> tuple[bool, bool]:
+        host = ipaddress.ip_address(address.split("/")[2])
+        return host.is_global, not host.is_loopback
+
+    return max(direct, key=rank, default="")
+
+
+def _show_up(door: Door, told: Mapping[str, Any], already: bool) -> None:
+    pid, addresses = told["pid"], told["addresses"]
+    said = f"Node is up already (pid {pid})." if already else f"Node up (pid {pid})."
+    show.outcome(
+        door,
+        {"pid": pid, "addresses": addresses, "already": already},
+        f"✔ {said} {reach(addresses)}   Nearby: {told.get('nearby', 'off')}",
+    )
+
+
+def _status(door: Door, client: Client, name: str | None) -> tuple[Any, str]:
+    """The status of the node, or of one contact: for a script, and for a person."""
+    told = client.call("node.status")
+    if name is None:
+        return told, _status_text(door, told)
+    contact = client.call("contacts.show", name=name)  # the node knows which name is meant
+    row = next((row for row in told["contacts"] if row["name"] == contact["name"]), None)
+    if row is None:
+        row = {"name": contact["name"], "state": contact["state"], "online": False, "seen_ms": contact["seen_ms"]}
+    return row, "\n".join(ways.lines(row))
+
+
+def _status_text(door: Door, told: Mapping[str, Any]) -> str:
+    lines = [
+        f"{show.clean(told['name'])}   {show.account(told['account'])}   profile {told['profile']}   "
+        f"up since {show.clock(told['up_since_ms'])} (pid {told['pid']})",
+        f"{reach(told['addresses'])}   Beacon: {show.clean(told['beacon'])}   Nearby: {told['nearby']}",
+        f"Queued: {told['queued']}   Keepers: {told['keepers']}",
+        ways.dht(told["dht"], bool(told["contacts"])),
+        f"Listens on {', '.join(told['addresses']) or 'nothing'}",
+    ]
+    if told["dht"]["serves"] and told.get("peer") and (address := _best(told["addresses"])):
+        lines.append(f"Others come into the DHT by dht.bootstrap {address}/p2p/{told['peer']}")
+    if told.get("offers"):
+        lines.append(f"Offers a relay; others use it with relay.addresses {told['offers'][0]}")
+    if told["trouble"]:
+        lines.append(f"! {show.clean(told['trouble'])}")
+    if told["contacts"]:
+        heads = ("Contact", "State", "Reached", "Waiting", "")
+        lines += ["", show.table(door, heads, [_contact_row(row) for row in told["contacts"]])]
+    else:
+        lines += ["", f"No contacts yet. Invite somebody: {door.typed('weft invite --qr')}"]
+    return "\n".join(lines)
+
+
+def _contact_row(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    waiting = f"{row['waiting']} waiting" if row.get("waiting") else ""
+    return show.clean(row["name"]), row["state"], ways.reached(row), waiting, show.clean(row.get("reason", ""))
+
+
+def _home_text(path: Path) -> str:
+    """A path with ~ for the person's home."""
+    home = os.path.expanduser("~")
+    text = str(path)
+    return "~" + text[len(home) :] if text.startswith(home + os.sep) else text

@@ -1,0 +1,214 @@
+"""invite, add, requests: how two people become contacts."""
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from cli import faults, options, show
+from cli.client import Client
+from cli.faults import Failure
+from cli.options import Door, Form
+
+ADD_WAIT_S = 10.0  # at a terminal; two nodes in one network need about a second
+TICK_S = 1.0
+ROUND_S = 30.0  # added to what is left, if that is more, so that a day that has just begun is shown as 24 h
+LINK_CHARS_MAX = 512  # a link has at most 173; whatever is longer is not read from stdin
+
+
+@options.command()
+@click.option("--qr", is_flag=True, help="Draw the link as a QR code too.")
+@click.option("--once/--long-term", default=True, help="For one person, or for many who then ask to be accepted.")
+@click.option("--expires", callback=options.seconds, default="24h", metavar="TIME", help="How long it is valid. [24h]")
+@click.option("--wait/--no-wait", default=None, help="Wait until somebody joins. [on a terminal]")
+@click.option("--list", "listing", is_flag=True, help="List the invitations that are still open.")
+@click.option("--revoke", metavar="ID", help="Make an invitation worthless.")
+@click.pass_obj
+def invite(
+    door: Door, qr: bool, once: bool, expires: float, wait: bool | None, listing: bool, revoke: str | None
+) -> None:
+    """Makes a link that lets somebody become your contact."""
+    with door.connect() as client:
+        if listing:
+            _list_invitations(door, client)
+            return
+        if revoke is not None:
+            answer = client.call("contacts.revoke", id=revoke)
+            show.outcome(door, answer, "✔ Nobody can use that invitation any more.")
+            return
+        waits = wait if wait is not None else door.asks and door.form is Form.TEXT
+        known: set[str] = set()
+        if waits:
+            client.watch("contacts")
+            known = {row["account"] for row in _people(client)}
+        made = client.call("contacts.invite", kind="once" if once else "long-term", expires_s=int(expires))
+        drawn = show.code(made["link"]) if qr else ""
+        use = "one use" if once else "for many, each asks"
+        show.outcome(door, made, f"{drawn}{made['link']}")
+        left_s = max(0.0, made["expires_ms"] / 1000 - time.time())
+        ends = show.span(left_s + ROUND_S if left_s > ROUND_S else left_s)
+        if not made["addresses"]:
+            said = "! This node has no network, so the link names no address: make it again when there is one."
+            show.talk(door, said)
+        show.talk(door, f"  {use}, ends in {ends}.{' Waiting… (Ctrl-C keeps it valid)' if waits else ''}")
+        if waits:
+            _wait_for_guest(door, client, made, known)
+
+
+@options.command()
+@click.argument("link")
+@click.option("--as", "petname", metavar="NAME", help="What you call this person.")
+@click.option("--greeting", metavar="TEXT", default="", help="A line that the other side reads before accepting.")
+@click.option(
+    "--wait",
+    callback=options.seconds,
+    metavar="TIME",
+    help="Wait so long to become contacts; code 6 if it takes longer.",
+)
+@click.option("--replace", is_flag=True, help="Take NAME over from a contact who has another account now.")
+@click.pass_obj
+def add(door: Door, link: str, petname: str | None, greeting: str, replace: bool, wait: float | None) -> None:
+    """Becomes the contact of whoever made LINK ("-": read from stdin), or asks the account of an id (wf1…)."""
+    if link == "-":
+        link = sys.stdin.read(LINK_CHARS_MAX).strip()
+    within_s = wait if wait is not None else ADD_WAIT_S if door.asks else 0.0
+    with door.connect() as client:
+        if within_s:
+            client.watch("contacts")
+        contact = client.call("contacts.add", link=link.strip(), name=petname, greeting=greeting, replace=replace)
+        if within_s and contact["state"] not in ("active", "refused"):
+            contact = _wait_for_contact(door, client, contact, within_s)
+    _show_added(door, contact, wait)
+
+
+@options.group()
+@click.pass_context
+def requests(ctx: click.Context) -> None:
+    """Lists who wants to be your contact, to accept or reject."""
+    if ctx.invoked_subcommand is not None:
+        return
+    door: Door = ctx.obj
+    with door.connect() as client:
+        waiting = client.call("contacts.requests")
+    lines = [
+        (
+            show.clean(row["name"]),
+            show.account(row["account"]),
+            show.clean(row["greeting"]),
+            show.ago(row["created_ms"]),
+        )
+        for row in waiting
+    ]
+    text = show.table(door, ("Name", "Account", "Greeting", "Asked"), lines) if lines else "Nobody is waiting."
+    show.rows(door, "requests", waiting, text)
+    if waiting:
+        show.talk(door, f"  Next: {door.typed('weft requests accept NAME')}")
+
+
+@options.sub(requests)
+@click.argument("who", metavar="ID", shell_complete=options.completed("contacts.requests", options.rows_named))
+@click.option("--as", "petname", metavar="NAME", help="What you call this person.")
+@click.pass_obj
+def accept(door: Door, who: str, petname: str | None) -> None:
+    """Accepts a request: you become contacts."""
+    with door.connect() as client:
+        contact = client.call("contacts.accept", id_or_name=who, name=petname)
+    show.outcome(door, contact, f"✔ {show.clean(contact['name'])} is accepted.")
+    show.talk(door, _check(door, contact["name"]))
+
+
+@options.sub(requests)
+@click.argument("who", metavar="ID", shell_complete=options.completed("contacts.requests", options.rows_named))
+@click.pass_obj
+def reject(door: Door, who: str) -> None:
+    """Rejects a request; the other side is not told."""
+    with door.connect() as client:
+        answer = client.call("contacts.reject", id_or_name=who)
+    show.outcome(door, answer, "✔ Rejected; the other side is not told.")
+
+
+def _list_invitations(door: Door, client: Client) -> None:
+    found = client.call("contacts.invitations")
+    lines = [(row["id"], row["kind"], show.clock(row["expires_ms"]), _used_by(row)) for row in found]
+    text = show.table(door, ("Id", "Kind", "Ends", "Used by"), lines) if lines else "No open invitations."
+    show.rows(door, "invitations", found, text)
+
+
+def _used_by(invitation: dict[str, Any]) -> str:
+    if invitation["kind"] != "once":
+        return "see weft requests"
+    return show.account(invitation["spent_by"]) or "nobody yet"
+
+
+def _wait_for_guest(door: Door, client: Client, made: dict[str, Any], known: set[str]) -> None:
+    """Waits until somebody joins by the invitation; a long-term one waits for the next and the next."""
+    while True:
+        left_s = made["expires_ms"] / 1000 - time.time()
+        if left_s <= 0:
+            raise Failure("invitation.expired", "The invitation has ended; nobody used it.", next="weft invite")
+        for _ in client.changes(within_s=left_s):
+            guests = [contact for contact in _people(client) if contact["account"] not in known]
+            known |= {contact["account"] for contact in guests}
+            for contact in guests:
+                _show_guest(door, contact)
+            if guests and made["kind"] == "once":
+                return
+
+
+def _people(client: Client) -> list[dict[str, Any]]:
+    """Those who came to this account: contacts, and those who ask to become one."""
+    return [row for row in client.call("contacts.list") if row["state"] in ("active", "request")]
+
+
+def _show_guest(door: Door, contact: dict[str, Any]) -> None:
+    name = show.clean(contact["name"])
+    if contact["state"] == "active":
+        show.outcome(door, contact, f"✔ {name} joined.{_check(door, contact['name'])}")
+    else:
+        accepting = door.typed(f"weft requests accept {show.typed_name(contact['name'])}")
+        show.outcome(door, contact, f"• {name} asks to be your contact.   Next: {accepting}")
+
+
+def _wait_for_contact(door: Door, client: Client, contact: dict[str, Any], within_s: float) -> dict[str, Any]:
+    """The contact as it is when it is decided, or when the time is over."""
+    began = time.monotonic()
+    if not show.is_terminal():
+        show.talk(door, "Asking…")
+    while (left_s := within_s - (time.monotonic() - began)) > 0:
+        show.passing(door, f"Asking… {int(time.monotonic() - began)} s")
+        for _ in client.changes(within_s=min(left_s, TICK_S)):
+            found = client.call("contacts.list")
+            contact = next((row for row in found if row["account"] == contact["account"]), contact)
+            if contact["state"] in ("active", "refused"):
+                show.passing(door, "")
+                return contact
+    show.passing(door, "")
+    found = client.call("contacts.list")  # why nobody answers is no change that watchers are told of
+    return next((row for row in found if row["account"] == contact["account"]), contact)
+
+
+def _show_added(door: Door, contact: dict[str, Any], wait: float | None) -> None:
+    name = show.clean(contact["name"]) or "the other side"
+    match contact["state"]:
+        case "active":
+            show.outcome(door, contact, f"✔ {name} is your contact.{_check(door, contact['name'])}")
+            return
+        case "refused":
+            said = contact["reason"] or "the invitation was refused"
+            data = {"contact": contact}
+            message = f"Not added: {said}."
+            raise Failure("contact.refused", message, next="weft contacts", exit=faults.REFUSED, data=data)
+        case "waiting":
+            said = f"{name}'s node has your request; it waits until it is accepted."
+        case _:
+            said = contact["reason"] or f"{name} was not reached yet; your node goes on trying"
+    if wait is not None:
+        data = {"contact": contact}
+        message = f"Not contacts yet after {show.span(wait)}: {said.rstrip('.')}. Nothing is lost; your node goes on."
+        raise Failure("contact.waiting", message, next="weft contacts", exit=faults.NOT_DELIVERED, data=data)
+    show.outcome(door, contact, f"• {contact['state']}: {said}")
+
+
+def _check(door: Door, name: str) -> str:
+    return f"   Check that it is {show.clean(name)}: {door.typed(f'weft contacts verify {show.typed_name(name)}')}"

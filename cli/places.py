@@ -1,0 +1,49 @@
+"""Where the files of a profile stand, for doors: the same rule as node/profile.py, which a door does not import."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from cli.faults import USAGE, Failure
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+
+
+def home(environ: Mapping[str, str]) -> Path:
+    """The directory of all profiles: $WEFT_HOME, or the system's place for the data of programs."""
+    chosen = environ.get("WEFT_HOME", "")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("weft", appauthor=False))
+
+
+def profile_directory(environ: Mapping[str, str], name: str) -> Path:
+    """The directory of this profile, whether it exists or not. Raises: Failure for a name that cannot be one."""
+    if _NAME.fullmatch(name) is None:
+        said = "A profile's name has 1 to 32 letters, digits, - or _ and begins with a letter or digit."
+        raise Failure("profile.name", said, next="weft --profile NAME status", exit=USAGE)
+    return home(environ) / name
+
+
+def has_identity(profile: Path) -> bool:
+    """Whether `weft init` was done there, and to its end. Raises: Failure where we may not look."""
+    try:
+        return (profile / "vault").exists() and not (profile / "unfinished").exists()
+    except PermissionError:
+        said = f"{profile} cannot be entered by you; nothing was changed."
+        raise Failure("profile.unreadable", said, next="weft doctor", verb="Why") from None
+
+
+def has_key_file(profile: Path) -> bool:
+    """Whether the profile opens without a passphrase."""
+    return (profile / "key").exists()
+
+
+def socket_path(profile: Path) -> Path:
+    """Where the node listens: run/rpc.sock, or what run/rpc.path says when that path was too long for a socket."""
+    try:
+        return Path((profile / "run" / "rpc.path").read_text().strip())
+    except (OSError, ValueError):  # none is written there, or nothing that is a path
+        return profile / "run" / "rpc.sock"

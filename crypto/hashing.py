@@ -1,0 +1,88 @@
+"""The one table of domain labels, and hashing, HKDF and MAC under them.
+
+Every hash, signature and derived key of weft begins with a label from this table (docs/protocol/handshake.md 1), so
+that bytes made for one purpose never mean anything for another. Not here: signatures (keys.py), seals (sealing.py).
+"""
+
+import hashlib
+import hmac
+from enum import StrEnum
+
+HASH_BYTES = 32
+HKDF_BYTES_MAX = 255 * 32  # RFC 5869, section 2.3
+
+
+class Label(StrEnum):
+    """The purposes under which bytes are hashed, signed or derived. A label is never reused or renamed."""
+
+    DEVICE_LIST = "weft/1/devlist"
+    DEVICE_CERT = "weft/1/dev-cert"
+    CARD = "weft/1/card"
+    PREKEYS = "weft/1/prekeys"
+    ONE_TIME = "weft/1/otpk"
+    INVITE = "weft/1/invite"
+    PX3 = "weft/1/px3"
+    SID = "weft/1/sid"
+    DR_ROOT = "weft/1/dr-root"
+    CHAN = "weft/1/chan"
+    BEACON = "weft/1/beacon"
+    RENDEZVOUS = "weft/1/rv"
+    DHT = "weft/1/dht"
+    KEEP = "weft/1/keep"
+    LOG = "weft/1/log"
+    SPINE = "weft/1/spine"
+    COSIG = "weft/1/cosig"
+    GROUP = "weft/1/group"
+    CHAN_POST = "weft/1/chan-post"
+    BACKUP = "weft/1/backup"
+    LINK = "weft/1/link"
+    PAIR = "weft/1/pair"
+    SAS = "weft/1/sas"
+    NEARBY = "weft/1/nearby"
+
+
+# One encoding of each label, with the separating zero byte: labels have no zero byte inside, so no labelled message
+# is a labelled message of another label.
+_PREFIXES = {label: label.value.encode("ascii") + b"\x00" for label in Label}
+
+
+def labelled(label: Label, message: bytes) -> bytes:
+    """Label, one zero byte, message: the only form in which weft signs, hashes and derives."""
+    return _PREFIXES[label] + message
+
+
+def hash_of(label: Label, message: bytes) -> bytes:
+    """BLAKE2b-256 (RFC 7693) of the labelled message, 32 bytes."""
+    return hashlib.blake2b(_PREFIXES[label] + message, digest_size=HASH_BYTES).digest()
+
+
+def hkdf(ikm: bytes, info: bytes, length: int, salt: bytes = bytes(32)) -> bytes:
+    """HKDF-SHA-256 of the key material, `length` bytes (RFC 5869).
+
+    length: 1 to 8,160 bytes. salt: any length; 32 zero bytes are the RFC's "no salt".
+    """
+    assert 0 < length <= HKDF_BYTES_MAX
+    prk = hmac.digest(salt, ikm, "sha256")
+    block = hmac.digest(prk, info + b"\x01", "sha256")
+    okm = block
+    counter = 1
+    while len(okm) < length:
+        counter += 1
+        block = hmac.digest(prk, block + info + bytes((counter,)), "sha256")
+        okm += block
+    return okm[:length]
+
+
+def subkey(secret: bytes, label: Label, purpose: bytes = b"") -> bytes:
+    """A 32-byte key for one purpose, derived from a secret by HKDF under the label."""
+    return hkdf(secret, _PREFIXES[label] + purpose, 32)
+
+
+def mac(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA-256 (RFC 2104) of the message, 32 bytes."""
+    return hmac.digest(key, message, "sha256")
+
+
+def same(a: bytes, b: bytes) -> bool:
+    """Whether two byte strings are equal, in a time that does not depend on where they differ."""
+    return hmac.compare_digest(a, b)

@@ -1,0 +1,30 @@
+"""The room of conversations between two accounts."""
+
+from dataclasses import asdict
+
+from features.chat import index, service, view
+from features.chat.content import Text
+from features.chat.service import Chat
+from node.feature import Feature
+from store.database import Tx
+
+
+def _show(tx: Tx, seq: int) -> dict[str, object] | None:
+    line = view.line(tx, seq)
+    return None if line is None else asdict(line)
+
+
+def _show_state(tx: Tx, seq: int) -> dict[str, object] | None:
+    line = view.line(tx, seq)
+    return asdict(line) if line is not None and line.mine else None
+
+
+FEATURE = Feature(
+    name="chat",
+    contents=(Text,),
+    migrations=(*view.MIGRATIONS, *index.MIGRATIONS),
+    apply=view.apply,
+    open=Chat,
+    shows={"chat.received": _show, "delivery": _show_state},
+    run=service.run,
+)

@@ -1,0 +1,207 @@
+"""The conversations as a person reads them: lines of chat over the messages of the store, and how far each was read.
+
+The messages and their deliveries are written by store/inbox.py and store/outbox.py; this room adds only the read mark.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from features.chat.content import Text
+from protocol import content, delivery, ids
+from protocol.faults import UserFault, quoted
+from store.database import Migration, Tx
+from store.inbox import Arrival
+from store.people import Contact, ContactState
+
+MIGRATIONS = (
+    Migration(
+        "chat",
+        1,
+        "CREATE TABLE chat_mark (contact INTEGER NOT NULL PRIMARY KEY, read_seq INTEGER NOT NULL) STRICT;",
+    ),
+)
+LINES_MAX = 1000  # of one answer: at most 16 MiB of text, far less in life
+CLOCK_AHEAD_MS_MAX = 5 * 60_000  # a sender's clock further ahead is not believed: the arrival counts instead
+CLOCK_BEHIND_MS_MAX = delivery.EXPIRE_MS + 86_400_000  # older than this no message arrives: its sender gave it up
+
+_LAST = "~"  # sorts behind every id
+_KINDS = content.Kinds((Text,))
+_LINES = (
+    "SELECT m.seq, m.message_id, m.device, m.at_ms, m.arrived_ms, m.body, c.name, m.state, m.state_ms, m.reason,"
+    " COALESCE(k.read_seq, 0) FROM message m JOIN contact c ON c.id = m.contact"
+    " LEFT JOIN chat_mark k ON k.contact = m.contact"
+)
+# A text with more fields than this version knows is kept raw, and is a line once a later version has heard it.
+HEARD = f"m.kind = {Text.KIND} AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
+
+
+class UnknownMessage(UserFault):
+    """No message has this id."""
+
+    code = "message.unknown"
+    next = "weft inbox"
+    exit = 5
+
+
+class AmbiguousMessage(UserFault):
+    """Several messages end like this; type more characters of the id."""
+
+    code = "message.ambiguous"
+    next = "weft inbox"
+    exit = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a conversation. at_ms: by its sender's clock where that can be, else when it arrived."""
+
+    id: str
+    short: str
+    seq: int
+    contact: str
+    mine: bool
+    text: str
+    at_ms: int
+    arrived_ms: int
+    state: str
+    state_ms: int
+    reason: str
+    unread: bool
+
+
+def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
+    """Tells watchers of a line that arrived; the line itself is the stored message."""
+    assert isinstance(arrival.said.content, Text)
+    tx.changed("chat.received", arrival.seq)
+    return ()
+
+
+def line(tx: Tx, seq: int) -> Line | None:
+    """The line in this row, or None where the row holds something else than chat."""
+    row = tx.one(f"{_LINES} WHERE m.seq = ? AND {HEARD}", (seq,))
+    return None if row is None else _line(row)
+
+
+def inbox(tx: Tx, after: int, limit: int) -> tuple[Line, ...]:
+    """Lines that others wrote, in the order of their arrival: the first ones after this row, or after 0 the newest."""
+    where = f"WHERE {HEARD} AND m.device != 0 AND m.seq > ? ORDER BY m.seq {{}} LIMIT ?"
+    if after > 0:
+        return tuple(_line(row) for row in tx.all(f"{_LINES} {where.format('ASC')}", (after, _page(limit))))
+    newest = tx.all(f"{_LINES} {where.format('DESC')}", (0, _page(limit)))
+    return tuple(_line(row) for row in reversed(newest))
+
+
+def unread(tx: Tx, limit: int) -> tuple[Line, ...]:
+    """The lines nobody has read yet, oldest first."""
+    where = (
+        f"WHERE {HEARD} AND m.device != 0 AND m.seq > COALESCE(k.read_seq, 0)"
+        " AND m.seq > (SELECT COALESCE(MIN(COALESCE(r.read_seq, 0)), 0) FROM contact p LEFT JOIN chat_mark r"
+        " ON r.contact = p.id) ORDER BY m.seq LIMIT ?"
+    )
+    return tuple(_line(row) for row in tx.all(f"{_LINES} {where}", (_page(limit),)))
+
+
+def history(tx: Tx, contact_id: int, before: int | None, limit: int) -> tuple[Line, ...]:
+    """The last lines with a contact before this row, in the conversation's order: hybrid clock, then message id."""
+    where = f"WHERE m.contact = ? AND {HEARD} AND m.seq < ? ORDER BY m.seq DESC LIMIT ?"
+    top = 2**62 if before is None else before
+    lines = [_line(row) for row in tx.all(f"{_LINES} {where}", (contact_id, top, _page(limit)))]
+    return _in_order(reversed(lines))
+
+
+def find(tx: Tx, text: str) -> Line:
+    """The line whose id is, or ends with, this text. Raises: UnknownMessage, AmbiguousMessage, UserFault (no id)."""
+    wanted = ids.matches(text)
+    found: list[Line] = []
+    for seq, message_id in tx.all(f"SELECT seq, message_id FROM message WHERE kind = {Text.KIND} ORDER BY seq DESC"):
+        if ids.ulid(message_id).endswith(wanted) and (one := line(tx, seq)) is not None:
+            found.append(one)
+    if not found:
+        raise UnknownMessage(f"No message ends with {quoted(text)}.")
+    if len(found) > 1:
+        raise AmbiguousMessage(f"{len(found)} messages end with {quoted(text)}.", ids=[one.id for one in found[:8]])
+    return found[0]
+
+
+def read(tx: Tx, contact_id: int) -> int:
+    """Marks everything from a contact as read; returns how many lines were new."""
+    newest = tx.one("SELECT COALESCE(MAX(seq), 0) FROM message WHERE contact = ?", (contact_id,))
+    mark = tx.one("SELECT read_seq FROM chat_mark WHERE contact = ?", (contact_id,))
+    assert newest is not None
+    count = tx.one(
+        f"SELECT COUNT(*) FROM message m WHERE m.contact = ? AND {HEARD} AND m.device != 0 AND m.seq > ?",
+        (contact_id, 0 if mark is None else mark[0]),
+    )
+    assert count is not None
+    tx.execute(
+        "INSERT INTO chat_mark (contact, read_seq) VALUES (?, ?)"
+        " ON CONFLICT (contact) DO UPDATE SET read_seq = excluded.read_seq",
+        (contact_id, newest[0]),
+    )
+    return int(count[0])
+
+
+def why_queued(contact: Contact, now_ms: int) -> str:
+    """Why a line for a contact who is not connected waits, and what frees it, in one sentence."""
+    match contact.state:
+        case ContactState.ASKED:
+            return f"{contact.name} has not answered your invitation yet; it goes when you are contacts"
+        case ContactState.WAITING:
+            return f"{contact.name} has not accepted your request yet; it goes when you are contacts"
+        case _ if contact.seen_ms == 0:
+            return f"{contact.name} was never here; it goes when either of you meets"
+        case _ if contact.seen_ms > now_ms + CLOCK_AHEAD_MS_MAX:
+            return f"{contact.name} was seen some time ago; it goes when either of you meets"
+        case _:
+            ago = _span((now_ms - contact.seen_ms) // 1000)
+            return f"{contact.name} was last seen {ago} ago; it goes when either of you meets"
+
+
+def _page(limit: int) -> int:
+    """How many lines one answer has: SQLite takes a negative limit for none at all."""
+    return max(0, min(limit, LINES_MAX))
+
+
+def _in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
+    """Lines in the order of their rows, sorted by their times where these can be; our own clock may have been set."""
+    placed: list[tuple[int, str, Line]] = []
+    newest_ms = 0
+    for one in lines:
+        newest_ms = max(newest_ms, one.arrived_ms)
+        believed = _believed(one.at_ms, newest_ms)
+        placed.append((one.at_ms, one.id, one) if believed else (newest_ms, _LAST, one))
+    return tuple(one for _, _, one in sorted(placed, key=lambda row: row[:2]))
+
+
+def _believed(at_ms: int, arrived_ms: int) -> bool:
+    return arrived_ms - CLOCK_BEHIND_MS_MAX <= at_ms <= arrived_ms + CLOCK_AHEAD_MS_MAX
+
+
+def _span(seconds: int) -> str:
+    """A time as people say it: 40 s, 12 min, 2 h, 3 days."""
+    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (seconds >= size and unit != "days"):
+            return f"{seconds // size} {unit}"
+    return f"{max(0, seconds)} s"
+
+
+def _line(row: tuple[Any, ...]) -> Line:
+    seq, message_id, device, at_ms, arrived_ms, body, name, state, state_ms, reason, read_seq = row
+    said = _KINDS.hear(body, content.Channel.RATCHET)
+    assert isinstance(said.content, Text)
+    mine = device == 0
+    return Line(
+        id=ids.ulid(message_id),
+        short=ids.short(message_id),
+        seq=seq,
+        contact=name,
+        mine=mine,
+        text=said.content.text,
+        at_ms=at_ms if _believed(at_ms, arrived_ms) else arrived_ms,
+        arrived_ms=arrived_ms,
+        state=delivery.State(state).name.lower() if mine else "received",
+        state_ms=state_ms if mine else arrived_ms,
+        reason=reason,
+        unread=not mine and seq > read_seq,
+    )

@@ -1,0 +1,242 @@
+"""The asker's side of /weft/invite/1: follow a link, or an account id, until there is an answer, also across restarts.
+
+An account's record in the DHT gives a link; an invitation's record says where its maker is when he is not where the
+link says. The bytes are in protocol/invite.py, the other side in inviting.py, what is asked of the DHT in seeking.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+import trio
+
+from features.contacts import adding, seeking, view
+from features.contacts.content import Introduction
+from features.contacts.view import Asking
+from node import dialler, frames, ground
+from node.bell import Bell
+from node.core import Core
+from node.network import Address, PeerId, Stream
+from protocol import account_record, content, delivery, envelope, identity, ids, invitation_record, invite, talk
+from protocol.faults import PeerFault, Unavailable
+from store import devices, outbox, people, sessions
+from store.database import Tx
+from store.identity import card
+from store.people import ContactState
+
+ASK_S = 20.0  # the whole dialogue over a slow link
+SEEK_S_MIN = 15.0  # between two questions to the DHT, doubling
+SEEK_S_MAX = 600.0  # somebody may be away for days, and each question is asked of many
+AWAY = (
+    "the invitation is genuine, its sealed answer was found, but its maker's node is away; "
+    "your node goes on by itself when it is back"
+)
+
+Answer = tuple[invite.Verdict, tuple[PeerId, Address]]
+"""The maker's word, and where he was met."""
+
+log = structlog.get_logger("asking")
+
+_ENDED = {
+    invite.Verdict.SPENT: "somebody else used this invitation before; ask for a new one and compare with its maker",
+    invite.Verdict.EXPIRED: "the invitation had expired when it reached its maker; ask for a new one",
+}
+
+
+@dataclass
+class Trail:
+    """What the DHT has said of the one we ask, and when it is asked again (by the clock of trio)."""
+
+    looks: int = 0
+    next_at: float = 0.0
+    account: account_record.Found | None = None
+    invited: invitation_record.Invited | None = None
+    reason: str = ""
+
+    def due(self) -> bool:
+        """Whether to ask now; if so, it counts as asked."""
+        if trio.current_time() < self.next_at:
+            return False
+        self.next_at = trio.current_time() + min(SEEK_S_MIN * 2.0 ** min(self.looks, 10), SEEK_S_MAX)
+        self.looks += 1
+        return True
+
+
+@dataclass
+class Asker:
+    """Follows links and account ids, one task each. `run` works until cancelled; `follow` starts or wakes one."""
+
+    core: Core
+    _bells: dict[int, Bell] = field(default_factory=dict)
+    _news: Bell = field(default_factory=Bell)
+    _waiting: list[int] = field(default_factory=list)
+
+    def follow(self, contact_id: int) -> None:
+        """Starts to follow the link that was stored for this contact, or wakes the task that does."""
+        if contact_id in self._bells:
+            self._bells[contact_id].ring()
+        elif contact_id not in self._waiting:
+            self._waiting.append(contact_id)
+            self._news.ring()
+
+    async def run(self) -> None:
+        """Follows every stored link."""
+        for one in await self.core.database.transact(view.askings):
+            self.follow(one.contact)
+        async with trio.open_nursery() as nursery:
+            while True:
+                while self._waiting:
+                    contact_id = self._waiting.pop()
+                    self._bells[contact_id] = Bell()
+                    nursery.start_soon(self._ask, contact_id)
+                await self._news.wait()
+
+    async def _ask(self, contact_id: int) -> None:
+        """Dials until there is an answer; the reason of the last failure is shown with the contact."""
+        bell = self._bells[contact_id]
+        core = self.core
+        failures, trail = 0, Trail()
+        try:
+            while (asking := await core.database.transact(view.asking, contact_id)) is not None:
+                if self._is_over(asking):
+                    await core.database.transact(self._end, contact_id, "the invitation expired before it was answered")
+                    return
+                try:
+                    verdict, route = await self._attempt(asking, trail)
+                    await core.database.transact(self._answered, contact_id, verdict, *route)
+                except (PeerFault, Unavailable, trio.TooSlowError) as fault:
+                    core.delivery.reasons[contact_id] = str(fault) or "no answer in time"
+                    log.info("invitation not answered", contact=contact_id, reason=str(fault))
+                else:
+                    core.delivery.reach(contact_id)
+                    return
+                failures += 1
+                wait_s = delivery.redial_after_s(failures, ground.jitter(core.ground.entropy("jitter")))
+                with trio.move_on_after(wait_s):
+                    await bell.wait()
+                    trail = Trail()  # a person asks again, and perhaps by another link
+        finally:
+            del self._bells[contact_id]
+
+    def _is_over(self, asking: Asking) -> bool:
+        if adding.is_account(asking.link):
+            return False
+        return self.core.ground.now_ms() // 1000 > invite.link_from(asking.link).expiry_s
+
+    async def _attempt(self, asking: Asking, trail: Trail) -> Answer:
+        """One attempt, by all that is known. Raises: PeerFault, Unavailable, TooSlowError."""
+        if adding.is_account(asking.link):
+            return await self._ask_account(asking, trail)
+        link = invite.link_from(asking.link)
+        said = tuple(invite.address_text(one) for one in link.addresses)
+        if self.core.bootstrap is not None:
+            self.core.bootstrap.meet(PeerId(link.peer), tuple(map(Address, said)))
+        try:
+            return await self._dialogue(asking, link, said)
+        except (PeerFault, Unavailable, trio.TooSlowError) as fault:
+            if trail.due():
+                trail.invited = await seeking.invitation(self.core, link) or trail.invited
+            known = () if trail.invited is None else trail.invited.addresses
+            elsewhere = tuple(one for one in known if one not in said)
+            if trail.invited is None or (isinstance(fault, PeerFault) and not elsewhere):
+                raise
+        try:
+            return await self._dialogue(asking, link, elsewhere)
+        except (Unavailable, trio.TooSlowError):
+            raise Unavailable(AWAY) from None
+
+    async def _ask_account(self, asking: Asking, trail: Trail) -> Answer:
+        """Makes a request to an account by the link in its record of the day."""
+        if trail.due():
+            try:
+                trail.account = await seeking.account(self.core, ids.account_from(asking.link))
+            except Unavailable as fault:
+                trail.reason = str(fault)
+        found = trail.account
+        if found is None:
+            raise Unavailable(trail.reason)
+        said = (*found.addresses, *(invite.address_text(one) for one in found.link.addresses))
+        try:
+            return await self._dialogue(asking, found.link, said)
+        except (Unavailable, trio.TooSlowError) as fault:
+            why = str(fault) or "no answer in time"
+            raise Unavailable(f"the account was found in the DHT, but its node does not answer: {why}") from None
+
+    async def _dialogue(self, asking: Asking, link: invite.Link, addresses: Sequence[str]) -> Answer:
+        """One run of the dialogue. Whoever sits at that address without the secret learns and swaps nothing."""
+        with trio.fail_after(ASK_S):
+            connection = await dialler.dial(self.core.network, [Address(one) for one in addresses], None)
+            try:
+                stream = await connection.open(invite.PROTOCOL)
+                verdict = await self._speak(asking.contact, link, asking.greeting, stream)
+                return verdict, (connection.peer, connection.address)
+            finally:
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
+                    await connection.aclose()
+
+    async def _speak(self, contact_id: int, link: invite.Link, greeting: str, stream: Stream) -> invite.Verdict:
+        core = self.core
+        entropy = core.ground.entropy("invite")
+        keys = invite.InviteKeys.of(link.secret)
+        reader = frames.FrameReader(stream, invite.FRAME_BYTES_MAX)
+        nonce = entropy(talk.NONCE_BYTES)
+        await frames.write(stream, nonce)
+        transcript = talk.transcript(core.network.peer, stream.peer, nonce, await _next(reader))
+        await frames.write(stream, invite.asker_mac(keys, transcript))
+        raw = await _next(reader)
+        bundle = invite.open_answer(keys, transcript, raw, link.account, core.ground.now_ms() // 1000)
+        init = await core.database.transact(self._introduce, contact_id, bundle, greeting)
+        await frames.write(stream, invite.seal_init(keys, transcript, init, entropy(24)))
+        return invite.open_verdict(keys, transcript, await _next(reader))
+
+    def _introduce(self, tx: Tx, contact_id: int, bundle: identity.Bundle, greeting: str) -> envelope.Init:
+        """The init with our card. The session is stored before a byte of it leaves, and repeated when asked again."""
+        core = self.core
+        now_ms, entropy = core.ground.now_ms(), core.ground.entropy("session")
+        device = devices.add_device(tx, contact_id, bundle.certificate)
+        # The same session as before, if nobody has answered in it: a retry, not a second asker.
+        sid = sessions.asking(tx, core.identity, device, bundle, now_ms, entropy, core.ground.encapsulate)
+        introduction = Introduction(
+            card=card(core.identity, now_ms),
+            greeting=greeting,
+            addresses=tuple(core.network.addresses())[: talk.ADDRESSES_MAX],
+            peer=core.network.peer,
+        )
+        raw = content.say(
+            message_id=ids.new_message_id(now_ms, entropy),
+            hlc_ms=now_ms,
+            device_seq=0,
+            parents=(),
+            content=introduction,
+        )
+        return outbox.seal_init(tx, sid, raw, entropy, now_ms)
+
+    def _answered(self, tx: Tx, contact_id: int, verdict: invite.Verdict, peer: PeerId, address: Address) -> None:
+        """The maker's word, and where he was met: he is dialled there from now on."""
+        match verdict:
+            case invite.Verdict.STORED | invite.Verdict.WAITING:
+                contact = people.contact(tx, contact_id)
+                if contact.state in (ContactState.ASKED, ContactState.WAITING):
+                    stored = verdict is invite.Verdict.STORED
+                    people.set_state(
+                        tx,
+                        contact_id,
+                        ContactState.PENDING if stored else ContactState.WAITING,
+                        "" if stored else "your request waits for a decision",
+                    )
+                for device in devices.devices_of(tx, contact_id):
+                    devices.set_route(tx, device.id, peer, (address,))
+                view.asked(tx, contact_id)
+            case invite.Verdict.SPENT | invite.Verdict.EXPIRED:
+                self._end(tx, contact_id, _ENDED[verdict])
+
+    def _end(self, tx: Tx, contact_id: int, reason: str) -> None:
+        people.set_state(tx, contact_id, ContactState.REFUSED, reason)
+        view.asked(tx, contact_id)
+
+
+async def _next(reader: frames.FrameReader) -> bytes:
+    frame = await reader.read()
+    if frame is None:
+        raise Unavailable("the inviter's node ended the dialogue: the link may be spent, revoked or from another time")
+    return frame

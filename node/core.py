@@ -1,0 +1,52 @@
+"""The parts of a running node that its rooms may use: a record, without verbs of its own."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from node.beacon import Beacon
+from node.bootstrap import Bootstrap
+from node.delivery import Delivery
+from node.feature import Feature
+from node.finder import Finder
+from node.ground import Ground
+from node.lookup import Lookup
+from node.network import Address, Network
+from node.publisher import Publisher
+from store.database import Database
+from store.identity import Identity
+
+if TYPE_CHECKING:
+    from node.relay.reach import Reachable  # imports libp2p
+
+OpenNetwork = Callable[[bytes], AbstractAsyncContextManager[Network]]
+"""Opens one more host of this machine under a transport key (seed: 32 bytes): node/host.py's open_host."""
+
+OpenLookup = Callable[[Network], AbstractAsyncContextManager[Lookup]]
+"""Opens the DHT for such a host, as one who asks and serves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What open_node has put together, running. open_lookup: None where this node uses no DHT."""
+
+    ground: Ground
+    network: Network
+    database: Database
+    identity: Identity
+    delivery: Delivery
+    features: tuple[Feature, ...]
+    services: Mapping[str, Any]
+    listening: Callable[[], tuple[Address, ...]]
+    beacon: Beacon
+    lookup: Lookup | None
+    finder: Finder | None  # these two None where there is no Lookup
+    publisher: Publisher | None
+    open_network: OpenNetwork
+    open_lookup: OpenLookup | None = None
+    reachable: "Reachable | None" = None  # None in a simulated world: it has no relays
+    bootstrap: Bootstrap | None = None  # None in a simulated world: it has a Lookup without a way in
+    stop: trio.Event = field(default_factory=trio.Event)

@@ -1,0 +1,174 @@
+"""Each contact: whether it is reached, and if not, whether somebody answers where it was last; what waits for it."""
+
+import shlex
+from dataclasses import dataclass
+
+import trio
+
+from node import dialler
+from node.doctor import findings
+from node.doctor.findings import Finding, Level, several, span
+from node.doctor.patient import Patient
+from node.network import Address
+from node.talk import VERSION
+from protocol.faults import PeerFault, Unavailable
+from store import devices, examination, people
+from store.database import Tx
+from store.examination import Waiting
+from store.people import Contact, ContactState
+
+SHOWN_MAX = 32  # contacts with a line of their own, those with trouble first, and so the most that are dialled
+DIALS_MAX = 16  # at once
+DIAL_S = 4.0  # more than a node across the world needs to answer
+SLOW_MS = 60_000  # what waits so long for somebody who is connected is not just on its way
+REASON_CHARS = 160
+
+_STATES = {
+    ContactState.ASKED: "was asked to be a contact, and was not reached yet",
+    ContactState.WAITING: "has your request, and has not decided",
+    ContactState.REQUEST: "asks to be your contact",
+    ContactState.PENDING: "has agreed, but its card has not come yet",
+    ContactState.BLOCKED: "is blocked by you, so it is not reached",
+    ContactState.REFUSED: "is no contact",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A contact with what the database knows of the way to it."""
+
+    contact: Contact
+    waiting: Waiting
+    addresses: tuple[str, ...]
+
+
+async def contacts(patient: Patient) -> list[Finding]:
+    """A finding for each contact, those with trouble first; beyond SHOWN_MAX one for all others."""
+    if patient.ask is None:
+        return []
+    rows: list[Row] = await patient.ask(_rows)
+    if not rows:
+        return [Finding("contacts", Level.OK, "None yet. Invite somebody:", "weft invite --qr")]
+    shown, rest = rows[:SHOWN_MAX], rows[SHOWN_MAX:]
+    heard: dict[int, str] = {}
+    if patient.core is not None:
+        heard = await _dial_all(patient, [row for row in shown if _is_away(patient, row.contact)])
+    found = [_finding(patient, row, heard.get(row.contact.id, "")) for row in shown]
+    if rest:
+        waiting = sum(row.waiting.count for row in rest)
+        online = sum(patient.core.delivery.online(row.contact.id) for row in rest) if patient.core else 0
+        said = f"{len(rest)} more: {online} online, {several(waiting, 'message')} waiting; not dialled. All of them:"
+        found.append(Finding("contacts", Level.OK, said, "weft status"))
+    return found
+
+
+def _rows(tx: Tx) -> list[Row]:
+    """All contacts: those with an alarm, then those for whom something waits, then the others in their order."""
+    waiting = examination.waiting(tx)
+    none = Waiting(0, 0)
+    sorted_ = sorted(people.contacts(tx), key=lambda one: (not one.alarm, one.id not in waiting))
+    return [
+        Row(
+            one,
+            waiting.get(one.id, none),
+            tuple(a for device in devices.devices_of(tx, one.id) if not device.revoked for a in device.addresses)
+            if place < SHOWN_MAX
+            else (),
+        )
+        for place, one in enumerate(sorted_)
+    ]
+
+
+def _is_away(patient: Patient, contact: Contact) -> bool:
+    is_met = contact.state in (ContactState.ACTIVE, ContactState.PENDING)
+    return is_met and patient.core is not None and not patient.core.delivery.online(contact.id)
+
+
+async def _dial_all(patient: Patient, away: list[Row]) -> dict[int, str]:
+    """What each of these answered at its addresses just now, by contact."""
+    heard: dict[int, str] = {}
+    limit = trio.CapacityLimiter(DIALS_MAX)
+
+    async def dial(row: Row) -> None:
+        async with limit:
+            heard[row.contact.id] = await _dial(patient, row)
+
+    async with trio.open_nursery() as nursery:
+        for row in away:
+            nursery.start_soon(dial, row)
+    return heard
+
+
+async def _dial(patient: Patient, row: Row) -> str:
+    """What happened when the contact was dialled at all its addresses. Nothing is said on the link."""
+    assert patient.core is not None
+    if not row.addresses:
+        return "no address of it is known; it is met when it dials, or on the same network"
+    count = len(row.addresses)
+    tried = "its address was tried" if count == 1 else f"its {count} addresses were tried"
+    try:
+        with trio.fail_after(DIAL_S):
+            link = await dialler.dial(patient.core.network, [Address(one) for one in row.addresses], None)
+    except trio.TooSlowError:
+        return f"{tried}: no answer within {DIAL_S:.0f} s, so it is off, or a firewall or another network lies between"
+    except (PeerFault, Unavailable) as fault:
+        return f"{tried}: {_reasons(str(fault))}"
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
+        await link.aclose()
+    patient.core.delivery.reach(row.contact.id)
+    asked = patient.core.delivery.reasons.get(row.contact.id) or "it is being asked whether it is this contact"
+    return f"a node answers at {link.address}: {_reasons(asked)}"
+
+
+def _reasons(said: str) -> str:
+    """The different reasons of all addresses: "ADDRESS: why; ADDRESS: why", as the dialler puts it."""
+    return ", ".join(dict.fromkeys(part.rpartition(": ")[2] for part in said.split("; ")))[:REASON_CHARS]
+
+
+def _finding(patient: Patient, row: Row, heard: str) -> Finding:
+    one, now_ms = row.contact, patient.ground.now_ms()
+    name, typed = f"contact {one.name}", shlex.quote(one.name)
+    count = row.waiting.count
+    waits = f"{several(count, 'message')} wait{'s' * (count == 1)} for {span(now_ms - row.waiting.since_ms)}"
+    if one.alarm:
+        said = f"Alarm ({one.alarm.replace('_', ' ')}): compare before you trust what it writes."
+        return findings.warning(name, said, f"weft contacts show {typed}")
+    if one.state not in (ContactState.ACTIVE, ContactState.PENDING):
+        return _stranger(name, one)
+    if patient.core is not None and patient.core.delivery.online(one.id):
+        is_slow = count > 0 and now_ms - row.waiting.since_ms > SLOW_MS
+        return _online(name, patient.core.delivery.versions(one.id), waits if is_slow else "")
+    seen = f"seen {span(now_ms - one.seen_ms)} ago" if one.seen_ms else "never met"
+    queued = f"{waits}, until you meet" if count else "nothing waits"
+    if patient.core is None:
+        return findings.unknown(name, f"Last {seen}; {queued}. Only a running node can tell whether it is reached.")
+    said = f"Away ({seen}): {heard}; {queued}."
+    if count or not one.seen_ms or one.state is ContactState.PENDING:
+        return findings.warning(name, said, f"weft status {typed}")
+    return findings.ok(name, said)
+
+
+def _online(name: str, versions: tuple[int, ...], waits: str) -> Finding:
+    spoken = ", ".join(map(str, versions)) or "?"
+    if VERSION not in versions:
+        said = f"Online, but it speaks version {spoken} of the protocol and you {VERSION}: one of you must update weft."
+        return findings.failure(name, said, "weft version")
+    fine = "as you" if versions == (VERSION,) else f"you {VERSION} (fine)"
+    said = f"Online, speaks version {spoken} of the protocol, {fine}"
+    if waits:
+        return findings.warning(name, f"{said}; {waits}, though it is connected.")
+    return findings.ok(name, f"{said}.")
+
+
+def _stranger(name: str, one: Contact) -> Finding:
+    reason = f" ({one.reason})" if one.reason else ""
+    said = f"It {_STATES[one.state]}{reason}."
+    match one.state:
+        case ContactState.REQUEST:
+            return findings.warning(name, said, "weft requests")
+        case ContactState.REFUSED:
+            return findings.warning(name, said, "weft invite --qr")
+        case ContactState.BLOCKED | ContactState.WAITING:
+            return findings.ok(name, said)
+        case _:
+            return findings.warning(name, said, f"weft status {shlex.quote(one.name)}")

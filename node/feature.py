@@ -1,0 +1,35 @@
+"""What a room is to the node: one record that names its contents, tables, service and protocols."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from node.network import Stream
+from store.database import Migration, Tx
+from store.inbox import Arrival
+
+if TYPE_CHECKING:
+    from node.core import Core
+
+Content = Any  # a frozen dataclass of a room's content.py
+Show = Callable[[Tx, int], dict[str, object] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A room.
+
+    contents: the record classes it understands, each with KIND and CHANNELS. apply: takes one arrival in the inbox's
+    transaction and returns the contents to answer with, which are posted in the same transaction. open: makes the
+    service; its public async methods are the local API `name.method`. shows: what a change of a topic looks like to
+    watchers. serves: libp2p protocols of its own. run: the service's background work, until cancelled.
+    """
+
+    name: str
+    contents: tuple[type, ...]
+    migrations: tuple[Migration, ...]
+    apply: Callable[[Tx, Arrival], tuple[Content, ...]]
+    open: Callable[["Core"], Any]
+    shows: Mapping[str, Show] = field(default_factory=dict)
+    serves: Mapping[str, Callable[[Any, Stream], Awaitable[None]]] = field(default_factory=dict)
+    run: Callable[[Any], Awaitable[None]] | None = None

@@ -1,0 +1,43 @@
+"""What a node meets beyond its clock and its disk, as whoever opens it has it: a real machine, or a simulated world.
+
+Not here: time and chance (ground.py), what is made of all this (node.py).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from node import beacon, config
+from node.bootstrap import Bootstrap
+from node.core import OpenLookup, OpenNetwork
+from node.delivery import Delivery
+from node.ground import Ground
+from node.lan import News
+from node.lookup import Lookup
+from node.network import Network
+from store.database import Database
+
+if TYPE_CHECKING:
+    from node.relay.reach import Reachable  # imports libp2p
+
+OpenBootstrap = Callable[[Ground, Database, "Reachable | None", Mapping[str, config.Value]], Bootstrap]
+OpenReachable = Callable[[Ground, Database, Delivery, Mapping[str, config.Value]], "Reachable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """network: the node's own host. open_lan: the sockets of the beacon, opened while it is switched on.
+
+    lookup: the DHT, None where there is none: then contacts are found where they were and on the local network.
+    open_network, open_lookup: throw-away hosts, and the DHT for them. open_bootstrap: the way into the DHT of `lookup`;
+    open_reachable: relays and what is known of NATs. A simulated world needs neither.
+    """
+
+    network: Network
+    open_lan: beacon.Open
+    news: News
+    open_network: OpenNetwork
+    lookup: Lookup | None = None
+    open_lookup: OpenLookup | None = None
+    open_reachable: OpenReachable | None = None
+    open_bootstrap: OpenBootstrap | None = None

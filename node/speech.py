@@ -1,0 +1,45 @@
+"""From what a room wants to say to rows of the outbox: header, encoding, one delivery for each device of the contact.
+
+Sealing is in store/outbox.py; when it happens is decided in delivery.py.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from crypto import keys
+from node import ground
+from protocol import content, ids
+from store import conversations, outbox
+from store.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A message that is now in the outbox: its id, its row, and its place in the conversation (ms)."""
+
+    message_id: ids.MessageId
+    seq: int
+    at_ms: int
+
+
+def say(tx: Tx, contact_id: int, contents: tuple[Any, ...], now_ms: int, entropy: keys.Entropy) -> tuple[Spoken, ...]:
+    """Posts room contents to a contact in this transaction, in order.
+
+    Raises: OverLimit (too large), UserFault (blocked, or the contact's account changed and nobody decided yet).
+    """
+    posted: list[outbox.Posted] = []
+    entropy = ground.ahead(entropy, ids.CHANCE_BYTES * len(contents))
+    previous: ids.MessageId | None = None
+    for position, what in zip(conversations.advance(tx, contact_id, len(contents), now_ms), contents, strict=True):
+        message_id = ids.new_message_id(now_ms, entropy)
+        raw = content.say(
+            message_id=message_id,
+            hlc_ms=position.hlc_ms,
+            device_seq=position.device_seq,
+            parents=position.parents if previous is None else (previous,),
+            content=what,
+        )
+        posted.append(outbox.Posted(message_id=message_id, kind=what.KIND, at_ms=position.hlc_ms, body=raw))
+        previous = message_id
+    first = outbox.post(tx, contact_id, posted, now_ms)
+    return tuple(Spoken(one.message_id, first + place, one.at_ms) for place, one in enumerate(posted))

@@ -1,0 +1,140 @@
+"""The deliveries that are not finished: one lane for each device, messages in the order in which they were posted.
+
+    message:   3   5   8 | 9  12  13        round 4, sealed up to 8: 9 is next
+                 in flight   waiting
+
+A lane is worked off in rounds. Within a round each message is sealed once; a new round begins with the oldest again,
+because the stream or the session that carried the last one is gone. A ticket names one sealing: device, round, message.
+What is sealed is outbox.py's business.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from protocol.delivery import State
+from store.database import Tx
+
+CARRIER = 0  # the message number of a delivery that says nothing: it brings a new session to the other side
+_MESSAGE_BITS = 40  # 10^12 messages
+_DEVICE_BITS = 24
+_MESSAGE_MASK = (1 << _MESSAGE_BITS) - 1
+_DEVICE_MASK = (1 << _DEVICE_BITS) - 1
+_NOTHING_SEALED = -1
+
+
+def begin(tx: Tx, device_id: int, contact_id: int) -> None:
+    """A lane for a new device; what was posted before the contact had any device moves into it."""
+    tx.execute("INSERT INTO lane (device, round, sealed) VALUES (?, 1, ?)", (device_id, _NOTHING_SEALED))
+    tx.execute("UPDATE delivery SET device = ? WHERE device = ?", (device_id, _shelf(contact_id)))
+
+
+def add(tx: Tx, device_id: int, messages: Iterable[int]) -> None:
+    """More deliveries at the end of a lane."""
+    queued = int(State.QUEUED)
+    tx.executemany(
+        "INSERT OR IGNORE INTO delivery (device, message, state) VALUES (?, ?, ?)",
+        [(device_id, message, queued) for message in messages],
+    )
+
+
+def add_for_first_device(tx: Tx, contact_id: int, messages: Iterable[int]) -> None:
+    """Deliveries for a contact none of whose devices is known yet: the first one gets them."""
+    add(tx, _shelf(contact_id), messages)
+
+
+def position(tx: Tx, device_id: int) -> tuple[int, int]:
+    """The lane's round, and up to which message it has sealed."""
+    row = tx.one("SELECT round, sealed FROM lane WHERE device = ?", (device_id,))
+    assert row is not None
+    return row[0], row[1]
+
+
+def waiting(tx: Tx, device_id: int, sealed: int, count_max: int) -> Iterator[tuple[int, bytes | None]]:
+    """(message, body) of deliveries after this one, in order; body is None for a carrier."""
+    rows: Iterator[tuple[int, bytes | None]] = tx.execute(
+        "SELECT d.message, m.body FROM delivery d LEFT JOIN message m ON m.seq = d.message"
+        " WHERE d.device = ? AND d.message > ? ORDER BY d.message LIMIT ?",
+        (device_id, sealed, count_max),
+    )
+    return rows
+
+
+def seal_up_to(tx: Tx, device_id: int, message: int) -> None:
+    """The lane has sealed up to this message."""
+    tx.execute("UPDATE lane SET sealed = ? WHERE device = ?", (message, device_id))
+
+
+def new_round(tx: Tx, device_id: int) -> tuple[int, ...]:
+    """Starts again with the oldest delivery; returns the messages that were shown as sent or held."""
+    tx.execute("UPDATE lane SET round = round + 1, sealed = ? WHERE device = ?", (_NOTHING_SEALED, device_id))
+    moved = tx.all("SELECT message FROM delivery WHERE device = ? AND state != ?", (device_id, int(State.QUEUED)))
+    if moved:
+        tx.execute(
+            "UPDATE delivery SET state = ? WHERE device = ? AND state != ?",
+            (int(State.QUEUED), device_id, int(State.QUEUED)),
+        )
+    return tuple(message for (message,) in moved)
+
+
+def has_held(tx: Tx, device_id: int) -> bool:
+    """Whether the other side has something of this lane that it cannot read."""
+    row = tx.one("SELECT 1 FROM delivery WHERE device = ? AND state = ? LIMIT 1", (device_id, int(State.HELD)))
+    return row is not None
+
+
+def mark(tx: Tx, device_id: int, messages: Iterable[int], state: State) -> None:
+    """Notes how far unfinished deliveries are."""
+    rows = [(int(state), device_id, message) for message in messages]
+    tx.executemany("UPDATE delivery SET state = ? WHERE device = ? AND message = ?", rows)
+
+
+def finish(tx: Tx, device_id: int, messages: Iterable[int]) -> None:
+    """Takes deliveries out of the lane: they arrived, or are given up."""
+    tx.executemany("DELETE FROM delivery WHERE device = ? AND message = ?", [(device_id, m) for m in messages])
+
+
+def count(tx: Tx, device_id: int) -> int:
+    """How many deliveries to a device are not finished, in flight or waiting."""
+    row = tx.one("SELECT COUNT(*) FROM delivery WHERE device = ? AND message != ?", (device_id, CARRIER))
+    assert row is not None
+    return int(row[0])
+
+
+def oldest(tx: Tx, before_ms: int) -> list[tuple[int, int]]:
+    """(device, message) of deliveries that were posted before this time: lane by lane, from the oldest on."""
+    found: list[tuple[int, int]] = []
+    after = -(2**62)
+    while (row := tx.one("SELECT MIN(device) FROM delivery WHERE device > ?", (after,))) and row[0] is not None:
+        after = row[0]
+        for message, posted_ms in tx.execute(
+            "SELECT d.message, m.arrived_ms FROM delivery d JOIN message m ON m.seq = d.message"
+            " WHERE d.device = ? ORDER BY d.message",
+            (after,),
+        ):
+            if posted_ms >= before_ms:
+                break
+            found.append((after, message))
+    return found
+
+
+def ticket(device_id: int, round_: int, message: int) -> int:
+    """The number of one sealing. Tickets of one device ascend with each sealing of a round, and with rounds."""
+    return (round_ << _DEVICE_BITS | device_id) << _MESSAGE_BITS | message
+
+
+def device_of(ticket_: int) -> int:
+    """The device that a ticket is for."""
+    return ticket_ >> _MESSAGE_BITS & _DEVICE_MASK
+
+
+def message_of(ticket_: int) -> int:
+    """The message that a ticket is for."""
+    return ticket_ & _MESSAGE_MASK
+
+
+def stamp(ticket_: int) -> int:
+    """Round and message of a ticket in 63 bits: ascends with each sealing for a device."""
+    return ticket_ >> (_MESSAGE_BITS + _DEVICE_BITS) << _MESSAGE_BITS | ticket_ & _MESSAGE_MASK
+
+
+def _shelf(contact_id: int) -> int:
+    return -contact_id

@@ -1,0 +1,134 @@
+"""The tables of the store. What is kept where and written together: docs/protocol/store.md.
+
+Absent bytes are empty, absent times 0: no column is NULL. Ids are BLOB, times INTEGER ms since 1970. A released
+migration is never edited. Not here: the tables of conversations.py and of the rooms.
+"""
+
+from store.database import Migration
+
+_PEOPLE = """
+CREATE TABLE change (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, key INTEGER NOT NULL) STRICT;
+
+CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE identity (
+  id INTEGER PRIMARY KEY CHECK (id = 1), recovery BLOB NOT NULL, device_seed BLOB NOT NULL,
+  identity_secret BLOB NOT NULL, certificate BLOB NOT NULL, name TEXT NOT NULL, transport_seed BLOB NOT NULL,
+  transport_since_ms INTEGER NOT NULL, presence BLOB NOT NULL, presence_epoch INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE own_list (epoch INTEGER PRIMARY KEY, raw BLOB NOT NULL) STRICT;
+
+CREATE TABLE contact (
+  id INTEGER PRIMARY KEY, account BLOB NOT NULL UNIQUE, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE,
+  announced TEXT NOT NULL, state INTEGER NOT NULL, verified INTEGER NOT NULL, verified_ms INTEGER NOT NULL,
+  alarm TEXT NOT NULL, greeting TEXT NOT NULL, created_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE pinned_list (
+  contact INTEGER NOT NULL, epoch INTEGER NOT NULL, hash BLOB NOT NULL, raw BLOB NOT NULL,
+  PRIMARY KEY (contact, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE device (
+  id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, device BLOB NOT NULL UNIQUE, certificate BLOB NOT NULL,
+  peer BLOB NOT NULL, next_peer BLOB NOT NULL, addresses BLOB NOT NULL, counter INTEGER NOT NULL,
+  bundle BLOB NOT NULL, bundle_given_ms INTEGER NOT NULL, revoked INTEGER NOT NULL
+) STRICT;
+CREATE INDEX device_contact ON device (contact);
+CREATE INDEX device_peer ON device (peer);
+CREATE INDEX device_next_peer ON device (next_peer);
+
+CREATE TABLE presence (
+  contact INTEGER NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL, key BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE pair_secret (
+  contact INTEGER NOT NULL, epoch INTEGER NOT NULL, secret BLOB NOT NULL, made INTEGER NOT NULL,
+  taken INTEGER NOT NULL, since_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, PRIMARY KEY (contact, epoch)
+) STRICT, WITHOUT ROWID;
+"""
+
+_SESSIONS = """
+CREATE TABLE prekey (
+  number INTEGER PRIMARY KEY, one_time INTEGER NOT NULL, dh BLOB NOT NULL, kem BLOB NOT NULL,
+  made_ms INTEGER NOT NULL, forget_ms INTEGER NOT NULL, spent_by BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE session (
+  id INTEGER PRIMARY KEY, sid BLOB NOT NULL UNIQUE, device INTEGER NOT NULL, counter INTEGER NOT NULL,
+  receive_only INTEGER NOT NULL, created_ms INTEGER NOT NULL, heard_ms INTEGER NOT NULL, boot BLOB NOT NULL,
+  init BLOB NOT NULL, failed BLOB NOT NULL, first_seal INTEGER NOT NULL, turn_seal INTEGER NOT NULL,
+  prekey INTEGER NOT NULL, recent BLOB NOT NULL, state BLOB NOT NULL
+) STRICT;
+CREATE INDEX session_device ON session (device, receive_only, counter DESC, sid);
+
+CREATE TABLE px3_seen (ephemeral BLOB NOT NULL PRIMARY KEY, sid BLOB NOT NULL, prekey INTEGER NOT NULL)
+  STRICT, WITHOUT ROWID;
+CREATE INDEX px3_seen_prekey ON px3_seen (prekey);
+
+CREATE TABLE healing (
+  device INTEGER NOT NULL PRIMARY KEY, counter INTEGER NOT NULL, garbled_ms INTEGER NOT NULL,
+  healed_ms INTEGER NOT NULL, restarted_ms INTEGER NOT NULL, restarts INTEGER NOT NULL, must INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE invitation (
+  id BLOB NOT NULL PRIMARY KEY, long_term INTEGER NOT NULL, secret BLOB NOT NULL, bundle BLOB NOT NULL,
+  created_ms INTEGER NOT NULL, expires_s INTEGER NOT NULL, fetches INTEGER NOT NULL, spent_by BLOB NOT NULL,
+  second BLOB NOT NULL, revoked INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+_MESSAGES = """
+CREATE TABLE message (
+  seq INTEGER PRIMARY KEY, message_id BLOB NOT NULL, contact INTEGER NOT NULL, device INTEGER NOT NULL,
+  kind INTEGER NOT NULL, state INTEGER NOT NULL, at_ms INTEGER NOT NULL, arrived_ms INTEGER NOT NULL,
+  state_ms INTEGER NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX message_once ON message (device, message_id);
+CREATE INDEX message_contact ON message (contact);
+
+CREATE TABLE delivery (
+  device INTEGER NOT NULL, message INTEGER NOT NULL, state INTEGER NOT NULL, PRIMARY KEY (device, message)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lane (device INTEGER NOT NULL PRIMARY KEY, round INTEGER NOT NULL, sealed INTEGER NOT NULL) STRICT;
+
+CREATE TABLE quarantine (
+  seq INTEGER PRIMARY KEY, contact INTEGER NOT NULL, device INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  bytes INTEGER NOT NULL, envelope BLOB NOT NULL
+) STRICT;
+CREATE INDEX quarantine_contact ON quarantine (contact, seq, bytes);
+CREATE INDEX quarantine_device ON quarantine (device, at_ms);
+
+CREATE TABLE quarantine_total (id INTEGER PRIMARY KEY CHECK (id = 1), bytes INTEGER NOT NULL) STRICT;
+
+CREATE TABLE unheard (message INTEGER NOT NULL PRIMARY KEY, kind INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+"""
+
+_CLOCKS = """
+CREATE TABLE clock (device INTEGER NOT NULL PRIMARY KEY, offset_s INTEGER NOT NULL) STRICT;
+"""
+
+_FINDABLE = """
+CREATE TABLE day_certificate (
+  day INTEGER PRIMARY KEY, name BLOB NOT NULL, seed BLOB NOT NULL, certificate BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE findable (id INTEGER PRIMARY KEY CHECK (id = 1), invitation BLOB NOT NULL) STRICT;
+"""
+
+_PEERS = """
+CREATE TABLE peer (peer BLOB NOT NULL PRIMARY KEY, addresses BLOB NOT NULL, seen_ms INTEGER NOT NULL)
+  STRICT, WITHOUT ROWID;
+"""
+
+CORE: tuple[Migration, ...] = (
+    Migration("people", 1, _PEOPLE),
+    Migration("sessions", 1, _SESSIONS),
+    Migration("messages", 1, _MESSAGES),
+    Migration("people", 2, _CLOCKS),
+    Migration("findable", 1, _FINDABLE),
+    Migration("peers", 1, _PEERS),
+)

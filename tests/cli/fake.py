@@ -1,0 +1,467 @@
+"""A small node for the command line's tests: the real local API over a real socket, with rooms that keep lists.
+
+What happens at the other end (a message is delivered, somebody joins) is played by the test.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import trio
+from click.testing import CliRunner
+
+from cli.__main__ import run
+from cli.options import Door
+from node import config, rpc
+from protocol.faults import UserFault
+from store.database import Database, Tx, Worker, open_database
+from store.faults import StoreDamaged
+from store.schema import CORE
+from tests.cli.strangers import NearbyRoom
+
+ACCOUNT = "wf1" + "q" * 57 + "f3"
+LINK = "weft:i/" + "A" * 160
+WORDS = " ".join(["abandon"] * 23 + ["art"])
+DIGITS = " ".join(["12345"] * 12)
+
+
+class UnknownContact(UserFault):
+    """No contact is called that."""
+
+    code = "contact.unknown"
+    next = "weft contacts"
+    exit = 5
+
+
+class TooLong(UserFault):
+    """A text is at most 16 KiB; nothing was sent."""
+
+    code = "limit"
+    exit = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+DHT = {
+    "mode": "auto",
+    "serves": True,
+    "peers": 31,
+    "keeps": 7,
+    "why": "",
+    "copies": 20,
+    "published_ms": 1,
+    "trouble": "",
+}
+
+
+@dataclass
+class NodeRoom:
+    """node.*"""
+
+    world: "World"
+    values: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
+    way: dict[str, object] = field(default_factory=dict)  # what is said of every contact's
+    addresses: list[str] = field(default_factory=lambda: ["/ip4/192.168.1.5/tcp/4001"])
+    dht: dict[str, object] = field(default_factory=lambda: {**DHT})
+    findings: list[dict[str, str]] = field(default_factory=list)
+    hangs: bool = False  # whether it answers no more
+
+    async def status(self) -> dict[str, object]:
+        """The node."""
+        rows = [
+            {name: row[name] for name in ("name", "state", "online", "seen_ms", "reason")}
+            | {"path": "", "waiting": 2}
+            | self.way
+            for row in self.world.contacts.rows
+        ]
+        return {
+            "name": "Ana",
+            "account": ACCOUNT,
+            "profile": "default",
+            "pid": 4121,
+            "up_since_ms": 1_790_000_000_000,
+            "addresses": self.addresses,
+            "peer": "12D3KooWKBQU",
+            "nearby": "off",
+            "beacon": "on",
+            "dht": self.dht,
+            "contacts": rows,
+            "queued": 2,
+            "keepers": 0,
+            "trouble": self.trouble,
+            "version": "0.1.0",
+            "protocol": 1,
+        }
+
+    async def doctor(self, door: str = "") -> dict[str, object]:
+        """What the test found."""
+        return {"findings": [*self.findings], "ok": True, "door": door}
+
+    async def stop(self) -> dict[str, object]:
+        """Stops."""
+        (self.world.directory / "run" / "pid").unlink()
+        return {}
+
+    async def version(self) -> dict[str, object]:
+        """Which version."""
+        if self.hangs:
+            await trio.sleep_forever()
+        return {"version": "0.1.0", "protocol": 1}
+
+    async def config(self, name: str | None = None) -> dict[str, object]:
+        """The settings."""
+        values = config.effective(self.values)
+        return {name: values[config.setting(name).name]} if name is not None else {**values}
+
+    async def configure(self, name: str, value: str) -> dict[str, object]:
+        """Sets one."""
+        parsed = config.parse(name, value)
+        self.values[name] = value
+        return {name: parsed}
+
+    async def words(self) -> dict[str, object]:
+        """The words."""
+        return {"words": WORDS}
+
+
+@dataclass
+class ContactsRoom:
+    """contacts.*"""
+
+    world: "World"
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    words: tuple[str, ...] = ("able", "baker", "cab")
+    invited: trio.Event = field(default_factory=trio.Event)
+    added: trio.Event = field(default_factory=trio.Event)
+
+    def row_of(self, name: str) -> dict[str, Any]:
+        for row in self.rows:
+            if row["name"].lower() == name.lower():
+                return row
+        raise UnknownContact(f"No contact is called {name}.", name=name)
+
+    async def invite(self, kind: str = "once", expires_s: int = 86_400) -> dict[str, object]:
+        """Makes a link."""
+        self.asked.append(("invite", kind, expires_s))
+        self.invited.set()
+        return {
+            "id": "01J00000000000000000000001",
+            "link": LINK,
+            "kind": kind,
+            "expires_ms": 4_000_000_000_000,
+            "addresses": 1,
+        }
+
+    async def invitations(self) -> list[dict[str, Any]]:
+        """Open links."""
+        return [{"id": "01J00000000000000000000001", "kind": "once", "expires_ms": 4_000_000_000_000, "spent_by": ""}]
+
+    async def revoke(self, id: str) -> dict[str, object]:
+        """Ends a link."""
+        return {"id": id}
+
+    async def add(
+        self, link: str, name: str | None = None, greeting: str = "", replace: bool = False
+    ) -> dict[str, object]:
+        """Follows a link."""
+        self.asked.append(("add", link, name, greeting, replace))
+        row = contact(name or "Bo", state="asked", reason="Bo was not reached yet")
+        self.rows.append(row)
+        self.added.set()
+        return dict(row)
+
+    async def find(self, handle: str) -> list[dict[str, Any]]:
+        """Who claims a handle."""
+        return [{"account": row["account"], "claims": row["name"]} for row in self.rows]
+
+    async def requests(self) -> list[dict[str, Any]]:
+        """Who asks."""
+        return [row for row in self.rows if row["state"] == "request"]
+
+    async def accept(self, id_or_name: str, name: str | None = None) -> dict[str, Any]:
+        """Yes."""
+        return self._change(id_or_name, state="active", name=name or self.row_of(id_or_name)["name"])
+
+    async def reject(self, id_or_name: str) -> dict[str, Any]:
+        """No."""
+        return self._change(id_or_name, state="refused")
+
+    async def list(self) -> list[dict[str, Any]]:
+        """All."""
+        return self.rows
+
+    async def show(self, name: str) -> dict[str, Any]:
+        """One."""
+        return {**self.row_of(name), "devices": [], "safety_number": DIGITS}
+
+    async def rename(self, name: str, new: str) -> dict[str, Any]:
+        """Names it."""
+        return self._change(name, name=new)
+
+    async def verify(self, name: str, how: str = "digits") -> dict[str, Any]:
+        """Compared."""
+        return self._change(name, verified=how)
+
+    async def unverify(self, name: str) -> dict[str, Any]:
+        """Not compared."""
+        return self._change(name, verified="no")
+
+    async def safety(self, name: str) -> dict[str, object]:
+        """The number."""
+        self.row_of(name)
+        return {"digits": DIGITS, "qr": "weft:v/AAEC"}
+
+    async def compare(self, name: str) -> dict[str, object]:
+        """The words."""
+        self.row_of(name)
+        return {"words": list(self.words)}
+
+    async def block(self, name: str) -> dict[str, Any]:
+        """Ends it."""
+        return self._change(name, state="blocked")
+
+    async def unblock(self, name: str) -> dict[str, Any]:
+        """Resumes it."""
+        return self._change(name, state="active")
+
+    async def trust(self, name: str) -> dict[str, Any]:
+        """Accepts an alarm."""
+        return self._change(name, alarm="")
+
+    def _change(self, who: str, **changes: object) -> dict[str, Any]:
+        row = self.row_of(who)
+        row.update(changes)
+        return row
+
+
+@dataclass
+class ChatRoom:
+    """chat.*; fate: what becomes of a message that is sent, at once."""
+
+    world: "World"
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    fate: Callable[[dict[str, Any]], object] = dict.copy  # nothing becomes of it
+    posted: trio.Event = field(default_factory=trio.Event)
+
+    async def send(self, to: str, text: str) -> dict[str, Any]:
+        """Sends."""
+        return (await self._post(to, [text]))[0]
+
+    async def send_all(self, to: str, texts: list[str]) -> list[dict[str, object]]:
+        """Sends all."""
+        return [{"id": line["id"], "seq": line["seq"]} for line in await self._post(to, texts)]
+
+    async def inbox(self, unread: bool = False, limit: int = 100, after: int = 0) -> list[dict[str, Any]]:
+        """What came."""
+        found = [line for line in self.lines if not line["mine"] and line["seq"] > after]
+        return [line for line in found if line["unread"] or not unread][-limit:]
+
+    async def history(self, to: str, limit: int = 50, before: int | None = None) -> list[dict[str, Any]]:
+        """A conversation."""
+        assert before is None
+        name = self.world.contacts.row_of(to)["name"]
+        return [line for line in self.lines if line["contact"] == name][-limit:]
+
+    async def read(self, to: str) -> dict[str, int]:
+        """Marks."""
+        count = 0
+        for line in self.lines:
+            if line["contact"].lower() == to.lower() and line["unread"]:
+                line["unread"] = False
+                count += 1
+        return {"read": count}
+
+    async def search(
+        self, query: str, contact: str | None = None, limit: int = 50, before: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Finds a text as it stands, once in each line."""
+        assert before is None
+        name = None if contact is None else self.world.contacts.row_of(contact)["name"]
+        found = [line for line in self.lines if query in line["text"] and name in (None, line["contact"])]
+        return [{**line, "excerpt": _parted(line["text"], query)} for line in reversed(found)][:limit]
+
+    async def _post(self, to: str, texts: list[str]) -> list[dict[str, Any]]:
+        name = self.world.contacts.row_of(to)["name"]
+        if any(len(text.encode()) > 16 << 10 for text in texts):
+            raise TooLong
+        posted = [self._add(name, text, mine=True, state="queued") for text in texts]
+        answers = [dict(line) for line in posted]
+        for line in posted:
+            self.fate(line)
+        self.posted.set()
+        await self.world.changed("delivery", *(line["seq"] for line in posted))
+        return answers
+
+    async def receive(self, name: str, text: str) -> dict[str, Any]:
+        """A message comes."""
+        line = self._add(name, text, mine=False, state="received")
+        await self.world.changed("chat.received", line["seq"])
+        return line
+
+    def shown(self, seq: int) -> dict[str, Any]:
+        """What watchers see of a line."""
+        if self.lines[seq - 1]["text"] == "(damaged)":
+            raise StoreDamaged
+        return self.lines[seq - 1]
+
+    async def become(self, seq: int, state: str, reason: str = "") -> None:
+        """A message's state changes."""
+        self.lines[seq - 1].update(state=state, reason=reason)
+        await self.world.changed("delivery", seq)
+
+    def _add(self, name: str, text: str, mine: bool, state: str) -> dict[str, Any]:
+        seq = len(self.lines) + 1
+        line = {
+            "id": f"01J000000000000000{seq:08}",
+            "short": f"{seq:08}",
+            "seq": seq,
+            "contact": name,
+            "mine": mine,
+            "text": text,
+            "at_ms": 1_790_000_000_000,
+            "arrived_ms": 1_790_000_000_000,
+            "state": state,
+            "state_ms": 1_790_000_000_000,
+            "reason": "",
+            "unread": not mine,
+        }
+        self.lines.append(line)
+        return line
+
+
+class World:
+    """A node and the terminal before it."""
+
+    def __init__(self, home: Path, database: Database | None) -> None:
+        self.door = Door(environ={"WEFT_HOME": str(home), "USER": "ana", "PATH": "/usr/bin:/bin"})
+        self.directory = home / "default"
+        self.database = database
+        self.node = NodeRoom(self)
+        self.contacts = ContactsRoom(self)
+        self.chat = ChatRoom(self)
+        self.nearby = NearbyRoom()
+        self.serving = trio.CancelScope()
+
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Serves the API; ends with `self.serving`."""
+        assert self.database is not None
+        self.serving = trio.CancelScope()
+        path = self.directory / "run" / "rpc.sock"
+        path.unlink(missing_ok=True)
+        services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
+        shows: dict[str, rpc.Show] = {
+            "chat.received": lambda _, seq: self.chat.shown(seq),
+            "delivery": lambda _, seq: self.chat.lines[seq - 1],
+            "contacts.changed": lambda _, seq: self.contacts.rows[seq - 1],
+        }
+
+        database = self.database
+
+        async def serve(task_status: Any) -> None:
+            with self.serving:
+                await rpc.serve(path, services, shows, database, task_status=task_status)
+
+        await nursery.start(lambda *, task_status: serve(task_status))
+
+    async def weft(self, *words: str, stdin: str | bytes = "", environ: Mapping[str, str] | None = None) -> Ran:
+        """Runs a command line."""
+        return await trio.to_thread.run_sync(lambda: self.weft_now(*words, stdin=stdin, environ=environ))
+
+    def weft_now(self, *words: str, stdin: str | bytes = "", environ: Mapping[str, str] | None = None) -> Ran:
+        """The same without a loop."""
+        door = replace(self.door, environ={**self.door.environ, **(environ or {})})
+        with CliRunner().isolation(input=stdin) as (out, err, _):
+            code = run(list(words), door)
+            return Ran(code, out.getvalue().decode(), err.getvalue().decode())
+
+    async def changed(self, topic: str, *keys: int) -> None:
+        assert self.database is not None
+        await self.database.transact(_tell, topic, keys)
+
+
+def contact(name: str, **changes: object) -> dict[str, Any]:
+    """A contact as the API shows it."""
+    row = {
+        "name": name,
+        "account": "wf1" + name.lower() + "q" * 55,
+        "announced": name,
+        "state": "active",
+        "verified": "no",
+        "alarm": "",
+        "greeting": "",
+        "online": False,
+        "seen_ms": 0,
+        "created_ms": 1_790_000_000_000,
+        "reason": "",
+    }
+    return {**row, **changes}
+
+
+def stopped(tmp_path: Path) -> World:
+    """A terminal without a node; `identity` says whether one could be started."""
+    return World(tmp_path / "home", None)
+
+
+def make_identity(world: World) -> None:
+    """What `weft init` leaves."""
+    (world.directory / "run").mkdir(parents=True, exist_ok=True)
+    (world.directory / "vault").write_bytes(b"vault")
+    (world.directory / "key").write_bytes(b"key")
+
+
+@asynccontextmanager
+async def node(tmp_path: Path, *names: str) -> AsyncIterator[World]:
+    """A node that runs, with these contacts."""
+    async with open_database(tmp_path / "weft.db", bytes(32), CORE, Worker.INLINE) as database:
+        world = World(tmp_path / "home", database)
+        make_identity(world)
+        (world.directory / "run" / "pid").write_text("4121\n")
+        world.contacts.rows.extend(contact(name) for name in names)
+        async with trio.open_nursery() as nursery:
+            await world.start(nursery)
+            with trio.fail_after(30):
+                yield world
+            nursery.cancel_scope.cancel()
+
+
+class _Calls:
+    """The calls of the chat, without what the test plays."""
+
+    def __init__(self, chat: ChatRoom) -> None:
+        self.send = chat.send
+        self.send_all = chat.send_all
+        self.inbox = chat.inbox
+        self.history = chat.history
+        self.read = chat.read
+        self.search = chat.search
+
+
+def _parted(text: str, query: str) -> list[str]:
+    """An excerpt: the second piece is what matched."""
+    before, _, after = text.partition(query)
+    return [before, query, after]
+
+
+def _tell(tx: Tx, topic: str, keys: tuple[int, ...]) -> None:
+    for key in keys:
+        tx.changed(topic, key)

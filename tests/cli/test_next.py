@@ -1,0 +1,213 @@
+"""Every command that a fault tells a person to type is one that `weft` has, and every call that a door makes exists.
+
+Not here: that the sentence beside it is one (tests/test_house.py).
+"""
+
+import ast
+import inspect
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.__main__ import COMMANDS
+from cli.options import Door
+from features.chat.service import Chat
+from features.contacts.cards import Shown
+from features.contacts.service import Contacts
+from features.nearby.service import Nearby
+from features.nearby.view import Shown as Greeted
+from node.__main__ import CannotListen
+from node.service import NodeService
+from protocol.faults import UserFault
+from tests import rules
+from tests.cli import fake, strangers
+
+PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
+ROOT = Path(__file__).resolve().parents[2]
+FOREIGN = {
+    "pip": "SQLCipher is a package of Python",
+    "df": "the room on a disk is the system's to tell",
+    "kill": "a node that hangs takes no command of ours",
+    "date": "what the system takes for the time",
+    "env": "what the shell sets",
+    "ifconfig": "the interfaces, where there is no ip",
+    "ip": "the interfaces and routes of Linux",
+    "netstat": "the routes, where there is no ip",
+    "sudo": "the clock is the system's to set",
+    "timedatectl": "the clock is the system's to set",
+}
+ROOMS = {
+    "chat": (Chat, fake.ChatRoom),
+    "contacts": (Contacts, fake.ContactsRoom),
+    "nearby": (Nearby, strangers.NearbyRoom),
+    "node": (NodeService, fake.NodeRoom),
+}
+OURS = {"within_s", "waiting"}  # of Client.call itself
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for folder in rules.PRODUCT:
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            yield file.relative_to(ROOT).as_posix(), ast.parse(file.read_text())
+
+
+def told() -> list[tuple[str, str]]:
+    """Every value of `next`, of a class or of a call, by its place; NAME where a value goes in."""
+    found = []
+    for path, tree in trees():
+        for node in ast.walk(tree):
+            match node:
+                case ast.ClassDef():
+                    values = [
+                        one.value
+                        for one in node.body
+                        if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "next"
+                    ]
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="findings")), args=[_, _, *values]):
+                    pass  # what the doctor says to type
+                case ast.Call(func=ast.Name(id="Finding"), args=[_, _, _, *values]):
+                    pass
+                case ast.Call():
+                    values = [one.value for one in node.keywords if one.arg == "next"]
+                case _:
+                    continue
+            found += [(f"{path}:{value.lineno}", typed) for value in values if (typed := text_of(value))]
+    return found
+
+
+def text_of(value: ast.expr) -> str:
+    """The text that this expression gives, "" when it is handed through from elsewhere."""
+    match value:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(str(part.value) if isinstance(part, ast.Constant) else "NAME" for part in parts)
+        case ast.Call(args=[ast.Tuple(elts=words)]) if ast.unparse(value.func) == "shlex.join":
+            return " ".join(text_of(word) or "NAME" for word in words)
+        case _:
+            return ""
+
+
+def wrong(typed: str) -> str:
+    """What is wrong with a command line, "" when `weft` has it. Nothing of it is run."""
+    words = [word for word in shlex.split(typed) if not re.fullmatch(r"[A-Z_]+=\S+", word)]
+    if words[0] != "weft":
+        return "" if words[0] in FOREIGN else "no command of weft"
+    command: click.Command = COMMANDS
+    for at, word in enumerate(words[1:], 1):
+        if word.startswith("-") and word != "-":
+            known = {
+                name
+                for option in [*COMMANDS.params, *command.params]
+                for name in [*option.opts, *option.secondary_opts]
+            } | {"--help"}
+            if word not in known:
+                return f"no option {word}"
+        elif isinstance(command, click.Group) and words[at - 1] != "--profile":
+            found = command.get_command(click.Context(command), word)
+            if found is None:
+                return f"no command {word}"
+            command = found
+    return ""
+
+
+TOLD = told()
+
+
+@pytest.mark.parametrize("typed", sorted({typed for _, typed in TOLD}))
+def test_the_next_command_exists(typed: str) -> None:
+    assert wrong(typed) == "", [where for where, other in TOLD if other == typed]
+
+
+def test_the_rule_sees_a_command_that_is_not_there() -> None:
+    assert len(TOLD) > 30
+    assert wrong("weft accept NAME") == "no command accept"
+    assert wrong("weft requests acept NAME") == "no command acept"
+    assert wrong("weft invite --qrr") == "no option --qrr"
+    assert wrong("make coffee") == "no command of weft"
+    assert wrong("WEFT_PORT=0 weft up") == wrong("weft --profile NAME init") == wrong("weft send NAME -") == ""
+
+
+@pytest.mark.parametrize(
+    ("told", "typed"),
+    [
+        ("weft up", "weft --profile bo up"),
+        ("WEFT_PORT=0 weft up", "WEFT_PORT=0 weft --profile bo up"),
+        ("weft --profile NEW init", "weft --profile NEW init"),
+        ("pip install weft", "pip install weft"),
+        ("", ""),
+    ],
+)
+def test_the_next_command_names_the_profile(told: str, typed: str) -> None:
+    assert Door(profile="bo", profile_given=True).typed(told) == typed
+    assert Door().typed(told) == told
+
+
+def user_faults(of: type[UserFault] = UserFault) -> Iterator[type[UserFault]]:
+    """Every fault of the product that a person may be told."""
+    for one in of.__subclasses__():
+        if not one.__module__.startswith("tests."):
+            yield one
+            yield from user_faults(one)
+
+
+@pytest.mark.parametrize("fault", dict.fromkeys(user_faults()))
+def test_every_fault_that_a_person_is_told_says_what_to_type_next(fault: type[UserFault]) -> None:
+    told = fault()
+    assert told.next
+    assert re.fullmatch(r"[a-z]+\.[a-z_]+|[a-z]+", fault.code)
+    assert 1 <= fault.exit <= 8
+
+
+def test_every_failure_of_the_doors_says_what_to_type_next() -> None:
+    made = [
+        (path, node)
+        for path, tree in trees()
+        if path.startswith("cli/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Failure"
+    ]
+    assert len(made) > 15
+    assert [f"{path}:{node.lineno}" for path, node in made if "next" not in {one.arg for one in node.keywords}] == []
+
+
+def calls() -> list[tuple[str, str, set[str]]]:
+    """Every call of the local API in cli/: its place, its method, the names of its parameters."""
+    found = []
+    for path, tree in trees():
+        if not path.startswith("cli/"):
+            continue
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="call"), args=[ast.Constant(value=str(method))]):
+                    given = {one.arg for one in node.keywords if one.arg is not None} - OURS
+                    found.append((f"{path}:{node.lineno}", method, given))
+                case ast.Call(func=ast.Name(id="_change"), args=[_, ast.Constant(value=str(method)), *_]):
+                    found.append((f"{path}:{node.lineno}", method, {"name"}))
+    return [one for one in found if one[1] not in ("watch", "describe")]
+
+
+@pytest.mark.parametrize(("where", "method", "given"), calls())
+def test_the_node_takes_what_the_doors_ask(where: str, method: str, given: set[str]) -> None:
+    room, _, name = method.partition(".")
+    for service in ROOMS[room]:  # the real one, and the one that the doors are tested with
+        parameters = [*inspect.signature(getattr(service, name)).parameters.values()][1:]
+        needed = {one.name for one in parameters if one.default is inspect.Parameter.empty}
+        assert needed <= given <= {one.name for one in parameters}, where
+
+
+def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
+    assert set(fake.contact("bo")) == set(Shown.__annotations__)
+    assert set(strangers.stranger("k3f9")) == set(Greeted.__annotations__)
+
+
+async def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file, where a directory should be")
+    world = fake.stopped(tmp_path)
+    ran = await world.weft("init", "--no-input", "--json")
+    assert (ran.code, ran.json["error"]["code"]) == (1, "profile.unwritable")
+    assert ran.json["error"]["message"].endswith("nothing was changed.")

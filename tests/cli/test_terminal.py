@@ -1,0 +1,190 @@
+"""What a person meets at a terminal: questions, a line being typed, a table. Each through a pseudo-terminal."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.cli import fake
+from tests.cli.test_node import PROGRAM
+
+pytestmark = pytest.mark.process
+
+ROOT = Path(__file__).parents[2]
+RUN = (
+    "import sys\nfrom cli.__main__ import run\nfrom cli.options import Door\n"
+    "sys.exit(run(sys.argv[2:], Door(launcher=(sys.executable, sys.argv[1]))))"
+)
+
+
+class Terminal:
+    """The person's side of a terminal: all that was shown, and a keyboard."""
+
+    def __init__(self, descriptor: int, program: "subprocess.Popen[bytes]") -> None:
+        self.descriptor = descriptor
+        self.program = program
+        self.shown = ""
+
+    async def until(self, text: str) -> None:
+        """Reads until this is shown."""
+        while text not in self.shown:
+            await trio.lowlevel.wait_readable(self.descriptor)
+            self.shown += os.read(self.descriptor, 1 << 16).decode()
+
+    def type(self, text: str) -> None:
+        os.write(self.descriptor, text.encode())
+
+    async def ended(self) -> int:
+        return await trio.to_thread.run_sync(self.program.wait, 10)
+
+    async def interrupt(self) -> int:
+        """Sends SIGINT until it is heeded: the line editor misses one that comes just before it waits."""
+        while True:
+            self.program.send_signal(signal.SIGINT)
+            try:
+                return await trio.to_thread.run_sync(self.program.wait, 0.5)
+            except subprocess.TimeoutExpired:
+                continue
+
+
+@asynccontextmanager
+async def _terminal(world: fake.World, program: Path, *words: str, **environ: str) -> AsyncIterator[Terminal]:
+    ours, theirs = pty.openpty()
+    started = _start(theirs, [str(program), *words], {**os.environ, "TERM": "xterm", **world.door.environ, **environ})
+    os.close(theirs)
+    try:
+        with trio.fail_after(15):
+            yield Terminal(ours, started)
+    finally:
+        started.kill()
+        started.wait()
+        os.close(ours)
+
+
+def _start(terminal: int, words: list[str], environ: dict[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, *words],
+        cwd=ROOT,
+        env=environ,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+
+
+def _program(tmp_path: Path) -> Path:
+    path = tmp_path / "node.py"
+    path.write_text(PROGRAM.replace("ACCOUNT", fake.ACCOUNT))
+    return path
+
+
+async def test_init_asks_name_and_passphrase_twice_and_shows_it_never(tmp_path: Path) -> None:
+    world = fake.stopped(tmp_path)
+    async with _terminal(world, _program(tmp_path), "init") as terminal:
+        await terminal.until("Display name [ana]:")
+        terminal.type("Ana A\n")
+        await terminal.until("Passphrase for this device (empty = key file only you can read):")
+        terminal.type("correct horse\n")
+        await terminal.until("The same again:")
+        terminal.type("correct horse\n")
+        await terminal.until("Next: weft up")
+        assert await terminal.ended() == 0
+        assert "Identity made: wf1qq…f3" in terminal.shown
+        assert "horse" not in terminal.shown
+    assert '"name": "Ana A", "passphrase": "correct horse"' in (world.directory / "init.said").read_text()
+
+
+async def test_two_passphrases_that_differ_make_nothing(tmp_path: Path) -> None:
+    world = fake.stopped(tmp_path)
+    async with _terminal(world, _program(tmp_path), "init", "--name", "Ana") as terminal:
+        await terminal.until("Passphrase for this device")
+        terminal.type("correct horse\n")
+        await terminal.until("The same again:")
+        terminal.type("correct hors\n")
+        await terminal.until("nothing was made")
+        assert await terminal.ended() == 2
+    assert not (world.directory / "init.said").exists()
+
+
+async def test_ctrl_c_at_a_question_is_130(tmp_path: Path) -> None:
+    world = fake.stopped(tmp_path)
+    async with _terminal(world, _program(tmp_path), "init") as terminal:
+        await terminal.until("Display name")
+        assert await terminal.interrupt() == 130
+
+
+async def test_what_comes_in_a_chat_appears_above_the_line_being_typed(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world, _terminal(world, tmp_path, "chat", "bo") as terminal:
+        await terminal.until("> ")
+        terminal.type("half a li")
+        await terminal.until("half a li")
+        await world.chat.receive("Bo", "hello")
+        await terminal.until("Bo: hello")
+        await terminal.until("\n> half a li")
+        terminal.type("ne\n")
+        await world.chat.posted.wait()
+        assert world.chat.lines[1]["text"] == "half a line"
+        await world.chat.become(2, "delivered")
+        await terminal.until("delivered   (id …00000002)")
+        terminal.type("\x04")
+        assert await terminal.ended() == 0
+        assert "● " not in terminal.shown
+
+
+async def test_a_watched_status_is_drawn_in_its_place(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world, _terminal(world, tmp_path, "status", "--watch") as terminal:
+        await terminal.until("seen never")
+        world.contacts.rows[0]["online"] = True
+        await world.changed("contacts.changed", 1)
+        await terminal.until("online")
+        first, second = terminal.shown.split("\x1b[H")[1:]
+        assert first.endswith("\x1b[J")  # nothing of a longer one stays below
+        assert first.count("\n") == second.count("\n")
+        assert await terminal.interrupt() == 130
+
+
+async def test_verifying_asks_whether_the_numbers_are_the_same(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        async with _terminal(world, tmp_path, "contacts", "verify", "bo") as terminal:
+            await terminal.until("the same number? [y/N]:")
+            assert "12345 12345 12345 12345" in terminal.shown
+            terminal.type("\n")
+            assert await terminal.ended() == 7
+        async with _terminal(world, tmp_path, "contacts", "verify", "bo", "--words") as terminal:
+            await terminal.until("the same three words? [y/N]:")
+            assert "able   baker   cab" in terminal.shown
+            terminal.type("y\n")
+            assert await terminal.ended() == 0
+        assert world.contacts.rows[0]["verified"] == "words"
+
+
+async def test_colour_only_where_it_is_wanted(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        async with _terminal(world, tmp_path, "contacts", "rename", "bo", "Bob") as terminal:
+            await terminal.until("from now on")
+            assert "\x1b[32m✔" in terminal.shown
+        for words in (("contacts",), ("contacts", "rename", "bob", "Bo")):
+            async with _terminal(world, tmp_path, *words, NO_COLOR="1") as terminal:
+                await terminal.until("Bo")
+                assert "\x1b" not in terminal.shown
+        async with _terminal(world, tmp_path, "contacts") as terminal:
+            await terminal.until("Bo")
+            assert "\x1b[1mName" in terminal.shown
+
+
+async def test_what_a_search_found_stands_out(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        await world.chat.receive("Bo", "to the cinema at eight")
+        async with _terminal(world, tmp_path, "search", "cinema") as terminal:
+            await terminal.until("at eight")
+            assert "to the \x1b[33m\x1b[1mcinema\x1b[0m at eight" in terminal.shown
+        async with _terminal(world, tmp_path, "search", "cinema", NO_COLOR="1") as terminal:
+            await terminal.until("to the cinema at eight")

@@ -1,0 +1,116 @@
+"""Golden samples: the bytes of every kind, of texts and of dialogues, frozen.
+
+A changed sample is a change of the protocol: it needs its clause in docs/protocol/, its reason and a new kind where a
+meaning changed. `python -m tests.protocol.golden` writes the files and docs/protocol/kinds.md anew, from the root of
+the checkout; nothing else does.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from protocol import content, identity, invite, kinds, record, talk
+from protocol.ids import MessageId
+from tests.protocol import samples
+from tests.protocol.circle import NOW_MS, NOW_S, someone
+
+FOLDER = Path(__file__).parent.parent / "golden"
+KINDS_PAGE = Path(__file__).parents[2] / "docs" / "protocol" / "kinds.md"
+SAMPLES_PER_KIND = 2
+FILES = {
+    "Structures": "protocol_structures.json",
+    "Inside an envelope": "protocol_envelopes.json",
+    "Frames of /weft/talk/1": "protocol_frames.json",
+    "Frames of /weft/nearby/1": "protocol_nearby.json",
+    "Records of the DHT": "protocol_records.json",
+    "Contents": "protocol_contents.json",
+}
+SIGNED = "protocol_signed.json"
+
+
+def shown(value: Any) -> Any:
+    """A record or a value of a field as JSON: names beside values, so that two swapped fields are noticed."""
+    match value:
+        case bytes():
+            return value.hex()
+        case tuple():
+            return [shown(item) for item in value]
+        case IntEnum():
+            return value.name
+        case None | int() | str():
+            return value
+        case _:
+            names = (name for name, _ in record.rules(type(value)))
+            return {"kind": value.KIND, **{name: shown(getattr(value, name)) for name in names}}
+
+
+def of_kinds(place: str, classes: tuple[type, ...]) -> list[dict[str, Any]]:
+    """Samples of each class of a place: what is in them, and their bytes."""
+    made: list[dict[str, Any]] = []
+    for cls in classes:
+        for number in range(SAMPLES_PER_KIND):
+            rec = samples.sample(cls, samples.Seeded(f"golden {place} {cls.__name__} {number}"))
+            raw = said(rec) if place == "Contents" else record.encode(rec)
+            made.append({"name": cls.__name__, "fields": shown(rec), "bytes": raw.hex()})
+    return made
+
+
+def said(what: Any) -> bytes:
+    """A content with a fixed head around it."""
+    return content.say(
+        message_id=MessageId(bytes(range(16))),
+        hlc_ms=NOW_MS,
+        device_seq=1,
+        parents=(MessageId(b"p" * 16),),
+        content=what,
+        expire_s=3600,
+    )
+
+
+def signed() -> dict[str, Any]:
+    """What keys make: signatures and hashes of structures, the channel proof, the dialogue of an invitation."""
+    ana = someone("golden ana")
+    newer = identity.next_list(
+        ana.account_key, ana.devices, (ana.certificate,), (identity.Revocation(bytes(32), NOW_S, 1),), NOW_S + 1
+    )
+    bundle = ana.bundle(ana.one_time())
+    peers = (b"D" * 32, b"L" * 32, b"d" * 32, b"l" * 32)
+    transcript = talk.transcript(*peers)
+    chan_key = talk.chan_key(b"s" * 32)
+    keys = invite.InviteKeys.of(bytes(range(16)))
+    proofs = {
+        side.value: talk.prove(chan_key, side, transcript, ana.introduction(), bytes(24)).hex() for side in talk.Side
+    }
+    answer = invite.answer(keys, transcript, bundle, bytes(24))
+    return {
+        "account_seed": ana.account_key.seed.hex(),
+        "device_seed": ana.device_key.seed.hex(),
+        "certificate": record.encode(ana.certificate).hex(),
+        "certificate_hash": identity.certificate_hash(ana.certificate).hex(),
+        "first_list": record.encode(ana.devices).hex(),
+        "first_list_hash": identity.list_hash(ana.devices).hex(),
+        "next_list": record.encode(newer).hex(),
+        "bundle": record.encode(bundle).hex(),
+        "chan_key": chan_key.hex(),
+        "transcript": transcript.hex(),
+        "proofs": proofs,
+        "invite_keys": [keys.mac.hex(), keys.bundle.hex(), keys.init.hex(), keys.dht.hex()],
+        "asker_mac": invite.asker_mac(keys, transcript).hex(),
+        "answer_sha256": hashlib.sha256(answer).hexdigest(),
+        "verdicts": {v.name: invite.seal_verdict(keys, transcript, v, bytes(24)).hex() for v in invite.Verdict},
+    }
+
+
+def files() -> Mapping[str, Any]:
+    """File name -> what the file holds, made today."""
+    made = {FILES[place]: of_kinds(place, classes) for place, classes in samples.places().items()}
+    return {**made, SIGNED: signed()}
+
+
+if __name__ == "__main__":
+    for file_name, held in files().items():
+        (FOLDER / file_name).write_text(json.dumps(held, indent=1) + "\n")
+    KINDS_PAGE.write_text(kinds.table(samples.contents()))

@@ -1,0 +1,212 @@
+"""Every decoder of protocol/ against hostile bytes: a typed fault or a value, nothing else (case 25).
+
+Seeded and plain, because volume finds more here than search: depth.INPUTS_PER_DECODER inputs for each decoder. A new
+record is met through the table of kinds, a new decoder must be named here.
+"""
+
+import resource
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from crypto import hashing, sealing
+from crypto.faults import Forged, PeerFault
+from crypto.keys import DhKey
+from protocol import account_record, bech32, content, envelope, ids, invite, nearby, record, rendezvous, rpc, talk, wire
+from protocol.faults import UserFault
+from protocol.presence_record import Presence
+from tests import depth
+from tests.protocol import golden, hostile, meetings, samples
+from tests.protocol.circle import NOW_S, someone
+
+MEMORY_KIB_MAX = 50 * 1024
+PLACES = samples.places()
+EVERY = tuple(cls for classes in PLACES.values() for cls in classes)
+KINDS = content.Kinds(PLACES["Contents"])
+ANA = someone("ana")
+KEY, T, NONCE = b"k" * 32, bytes(128), bytes(24)
+KEYS = invite.InviteKeys.of(bytes(16))
+
+PRESENCE, ACCOUNT_RECORD = meetings.presence(), meetings.account(of=ANA, said=meetings.findable(meetings.link(ANA)))
+
+Decoder = Callable[[bytes], object]
+
+
+def good(cls: type) -> list[bytes]:
+    return [record.encode(samples.sample(cls, samples.Seeded(f"fuzz {cls.__name__} {n}"))) for n in range(4)]
+
+
+def small(cls: type) -> list[bytes]:
+    """Samples that fit one bucket, so that padding them costs no time."""
+    return [raw for raw in good(cls) if len(raw) < 4096]
+
+
+CONTENTS = [golden.said(samples.sample(cls, samples.Seeded(f"fuzz {cls.__name__}"))) for cls in PLACES["Contents"]]
+INNERS = [raw for cls in PLACES["Inside an envelope"] for raw in small(cls)]
+FRAMES = [raw for cls in PLACES["Frames of /weft/talk/1"] for raw in good(cls) if len(raw) <= talk.FRAME_BYTES_MAX]
+BUNDLES = [record.encode(ANA.bundle(ANA.one_time())), record.encode(ANA.bundle())]
+INTRODUCTIONS = [record.encode(ANA.introduction())]
+PROOF = talk.prove(KEY, talk.Side.DIALLER, T, ANA.introduction(), NONCE)
+INIT = invite.seal_init(KEYS, T, samples.sample(envelope.Init, samples.Seeded("small init")), NONCE)
+
+
+BOX, ENDS = DhKey(KEY), bytes(64)
+WORDS, DECISIONS = good(nearby.Words), good(nearby.Decision)
+
+
+def inside_record(raw: bytes) -> object:
+    # Whoever has the presence key may seal what he likes.
+    found = rendezvous.check(PRESENCE.key, PRESENCE.raw, NOW_S)
+    ad = found.name + found.sequence.to_bytes(8, "big") + found.expiry_s.to_bytes(4, "big")
+    sealed = sealing.seal(PRESENCE.seal, NONCE, sealing.pad(raw[:3800], rendezvous.PADDED_BYTES), ad)
+    lying = rendezvous.check(PRESENCE.key, meetings.resigned(PRESENCE, sealed=sealed), NOW_S)
+    return rendezvous.open_sealed(lying, PRESENCE.seal, Presence)
+
+
+def padded(raw: bytes) -> bytes:
+    return sealing.pad(raw[:60_000])
+
+
+def inside_proof(raw: bytes) -> object:
+    # A contact who has the key may seal what he likes.
+    mac = hashing.mac(KEY, b"\x01" + T)
+    key = hashing.subkey(KEY, hashing.Label.CHAN, b"\x02" + T)
+    return talk.introduced(KEY, talk.Side.DIALLER, T, mac + sealing.seal(key, NONCE, padded(raw[:9000]), T))
+
+
+def inside_answer(raw: bytes) -> object:
+    mac = hashing.mac(KEYS.mac, b"\x02" + T)
+    return invite.open_answer(KEYS, T, mac + sealing.seal(KEYS.bundle, NONCE, raw, ANA.account), ANA.account, NOW_S)
+
+
+def inside_init(raw: bytes) -> object:
+    return invite.open_init(KEYS, T, sealing.seal(KEYS.init, NONCE, padded(raw), T))
+
+
+def inside_verdict(raw: bytes) -> object:
+    return invite.open_verdict(KEYS, T, sealing.seal(KEYS.init, NONCE, raw, T))
+
+
+def inside_greeting(raw: bytes) -> object:
+    # Everybody knows the box of a card.
+    sealed = nearby._seal(raw[:1000], BOX.public, b"words" + ENDS, DhKey(NONCE + bytes(8)), NONCE, nearby.WORDS_BYTES)
+    return nearby.open_words(nearby.Greeting(sealed), BOX, ENDS)
+
+
+def inside_reply(raw: bytes) -> object:
+    ticket, size = bytes(16), nearby.DECISION_BYTES
+    sealed = nearby._seal(raw[:250], BOX.public, b"decision" + ticket, DhKey(NONCE + bytes(8)), NONCE, size)
+    return nearby.open_decision(nearby.Reply(sealed), BOX, ticket)
+
+
+DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
+    "wire": (lambda raw: wire.decode(raw, 1 << 20), [*CONTENTS, *FRAMES]),
+    "hear init": (lambda raw: KINDS.hear(raw, content.Channel.INIT), CONTENTS),
+    "hear ratchet": (lambda raw: KINDS.hear(raw, content.Channel.RATCHET), CONTENTS),
+    "disclose": (envelope.disclose, [padded(raw) for raw in INNERS]),
+    "disclose padded": (lambda raw: envelope.disclose(padded(raw)), INNERS),
+    "frame": (talk.decode, FRAMES),
+    "proof": (lambda raw: talk.introduced(KEY, talk.Side.DIALLER, T, raw), [PROOF]),
+    "inside a proof": (inside_proof, INTRODUCTIONS),
+    "answer": (lambda raw: invite.open_answer(KEYS, T, raw, ANA.account, NOW_S), [PROOF]),
+    "inside an answer": (inside_answer, BUNDLES),
+    "record": (lambda raw: rendezvous.check(PRESENCE.key, raw, NOW_S), [PRESENCE.raw]),
+    "inside a record": (inside_record, good(Presence)),
+    "account record": (
+        lambda raw: account_record.open_sealed(ANA.account, meetings.EPOCH, raw, NOW_S),
+        [ACCOUNT_RECORD.raw],
+    ),
+    "init": (lambda raw: invite.open_init(KEYS, T, raw), [INIT]),
+    "inside an init": (inside_init, small(envelope.Init)),
+    "question nearby": (nearby.question_of, [raw for cls in (nearby.CardWanted, nearby.Asking) for raw in good(cls)]),
+    "inside a greeting": (inside_greeting, WORDS),
+    "inside a reply": (inside_reply, DECISIONS),
+    "inside a verdict": (inside_verdict, good(invite.Answer)),
+    **{f"{cls.KIND} {cls.__name__}": (lambda raw, c=cls: record.decode(c, raw, 1 << 20), good(cls)) for cls in EVERY},  # type: ignore[attr-defined, misc]
+}
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_case_25_only_peer_faults_escape(name: str) -> None:
+    decode, seeds = DECODERS[name]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused = 0
+    for raw in hostile.inputs(name, seeds, depth.INPUTS_PER_DECODER):
+        try:
+            decode(raw)
+        except PeerFault:
+            refused += 1
+    assert refused > 0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY_KIB_MAX
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_good_bytes_are_taken_or_are_of_somebody_else(name: str) -> None:
+    decode, seeds = DECODERS[name]
+    for raw in seeds:
+        try:
+            decode(raw)
+        except (Forged, content.WrongChannel):
+            assert name in ("answer", "hear init", "hear ratchet")
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("first", [b"\x81", b"\x9f", b"\xc1", b"\xa1\x00", b"\xd8\x1c", b"\x82\x00"])
+def test_case_25_nesting_of_100_000_is_a_peer_fault(name: str, first: bytes) -> None:
+    with pytest.raises(PeerFault):
+        DECODERS[name][0](first * 100_000)
+
+
+def test_case_25_what_the_wire_takes_is_canonical() -> None:
+    taken = 0
+    for raw in hostile.inputs("canonical", [*CONTENTS, *INNERS], depth.INPUTS_PER_DECODER):
+        try:
+            value = wire.decode(raw, 1 << 20)
+        except PeerFault:
+            continue
+        taken += 1
+        assert wire.encode(value) == raw
+    assert taken > 0
+
+
+# --- texts: a person's fault, never a crash
+
+
+ACCOUNT = ids.account_text(ANA.account)
+LINK = invite.link_text(
+    invite.Link(True, NOW_S, ANA.account, bytes(16), KEY, invite.addresses_of(("/ip4/192.0.2.1/tcp/1",)))
+)
+READERS: dict[str, tuple[Callable[[str], object], Sequence[str]]] = {
+    "account": (ids.account_from, [ACCOUNT, ACCOUNT.upper()]),
+    "id": (ids.ulid_from, [ids.ulid(b"\x7f" * 16)]),
+    "suffix": (ids.matches, ["ABCD", "01ARYZ6S41"]),
+    "link": (invite.link_from, [LINK]),
+    "place": (nearby.cell_of, ["52.52,13.40", "-90, 180"]),
+    "address": (lambda text: invite.addresses_of((text,)), ["/ip4/192.0.2.1/tcp/4001", "/ip6/2001:db8::1/tcp/1"]),
+    "call": (
+        lambda text: rpc.parse(text.encode("utf-8", "surrogatepass")),
+        ['{"jsonrpc":"2.0","id":1,"method":"chat.send","params":{"to":"bo","text":"\\u00fc"}}', "[]", "[[[1e9]]]"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_only_user_faults_escape(name: str) -> None:
+    read, seeds = READERS[name]
+    for seed in seeds:
+        read(seed)
+    refused = 0
+    for text in hostile.texts(name, seeds, depth.INPUTS_PER_DECODER):
+        try:
+            read(text)
+        except UserFault:
+            refused += 1
+    assert refused > 0 or name in ("address", "call")
+
+
+def test_bech32_raises_its_own_fault_only() -> None:
+    for text in hostile.texts("bech32", [ACCOUNT, "a1lqfn3a"], depth.INPUTS_PER_DECODER):
+        try:
+            bech32.decode(text)
+        except bech32.BadChecksum:
+            continue

@@ -1,0 +1,48 @@
+"""The golden samples are read and written today as when they were frozen, and every kind has one."""
+
+import json
+from typing import Any
+
+import pytest
+
+from protocol import content, record
+from tests.protocol import golden, samples
+
+PLACES = samples.places()
+
+
+def frozen(file_name: str) -> Any:
+    return json.loads((golden.FOLDER / file_name).read_text())
+
+
+def classes_of(place: str) -> dict[str, type]:
+    return {cls.__name__: cls for cls in PLACES[place]}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_kind_has_a_sample(place: str) -> None:
+    assert {sample["name"] for sample in frozen(golden.FILES[place])} == set(classes_of(place))
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "Contents"])
+def test_frozen_bytes_mean_what_they_meant(place: str) -> None:
+    for sample in frozen(golden.FILES[place]):
+        raw = bytes.fromhex(sample["bytes"])
+        rec: Any = record.decode(classes_of(place)[sample["name"]], raw, len(raw))
+        assert golden.shown(rec) == sample["fields"]
+        assert record.encode(rec) == raw
+
+
+def test_frozen_contents_mean_what_they_meant() -> None:
+    kinds = content.Kinds(PLACES["Contents"])
+    for sample in frozen(golden.FILES["Contents"]):
+        raw = bytes.fromhex(sample["bytes"])
+        cls: Any = classes_of("Contents")[sample["name"]]
+        for channel in cls.CHANNELS:
+            heard = kinds.hear(raw, channel)
+            assert golden.shown(heard.content) == sample["fields"]
+            assert golden.said(heard.content) == raw
+
+
+def test_what_keys_make_is_what_they_made() -> None:
+    assert golden.signed() == frozen(golden.SIGNED)
