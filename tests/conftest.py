@@ -1,4 +1,6 @@
-"""What all tests share: how Hypothesis searches. A law that fails prints the lines that repeat it."""
+"""What all tests share: how Hypothesis searches, and signals. A law that fails prints the lines that repeat it."""
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -14,3 +16,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("weft")
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A runner in the background ignores SIGINT, and so would every program that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
