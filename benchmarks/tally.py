@@ -2,7 +2,7 @@
 
     python -m benchmarks.tally INTERFACE PORT SECONDS     prints one line of JSON: bytes by kind
 
-Every byte of every IP packet counts, both ways. A connection that lives from the first tenth of the time to the last is
+Every byte of every IP packet counts, both ways. A connection that lives from the first third of the time to the last is
 a talk; any other TCP connection is of the DHT, asked by us or, where it comes to our port, by others.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 ALL_PROTOCOLS, IPV4, TCP, UDP = 0x0003, 0x0800, 6, 17
 BEACON_PORT = 47474
-EDGE = 0.1
+EDGE = 0.3  # a talk on which nobody writes is asked every 150 s of 600
 
 
 def packets(interface: str, seconds: float) -> Iterator[tuple[float, int, bytes]]:

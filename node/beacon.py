@@ -244,14 +244,15 @@ class Beacon:
             return
         first = [heard.source, *(ip for ip in said.addresses if ip != heard.source)]
         self.delivery.met(known.contact, tuple(lan.dialled_at(ip, said.port, heard.interface) for ip in first))
-        if not self.delivery.online(known.contact):
+        if not self.delivery.talks.online(known.contact):
             self._answer(known.device)
 
     async def _is_in_time(self, known: Known, said: beacon.Announcement) -> bool:
         """Whether the packet is of now; learns how far a clock is off from a device that is connected anyway."""
         now_s = self.ground.now_ms() // 1000
         offset_s = said.time_s - now_s
-        if self.delivery.peer_of(known.device) == said.peer and abs(offset_s - known.offset_s) > beacon.CLOCK_S_MAX / 2:
+        is_met = self.delivery.talks.peer_of(known.device) == said.peer
+        if is_met and abs(offset_s - known.offset_s) > beacon.CLOCK_S_MAX / 2:
             await self.database.transact(presence.set_offset, known.device, offset_s)
             self._quarter = -1  # the table has the old one
         return beacon.is_fresh(said.time_s, now_s, known.offset_s)

@@ -15,8 +15,9 @@ import trio
 from node import channel, dialler, frames, ground, speech, supervisor
 from node.bell import Bell
 from node.inward import Inward
-from node.network import CIRCUIT, Address, Link, Network, PeerId, Stream
+from node.network import CIRCUIT, Address, Link, Network, Stream
 from node.talk import Ended, Talk
+from node.talks import ALIVE_S, Talks
 from node.ways import Missed, Ways
 from protocol import delivery, talk
 from protocol.faults import PeerFault, Unavailable
@@ -26,7 +27,6 @@ from store.faults import StoreFault
 
 DIALS_MAX = 16  # at once: a node that starts with 5,000 contacts must not open 5,000 sockets
 DIAL_S = 10.0  # connecting and proving, over a slow link
-ALIVE_S = 1.0  # how long an older stream has to answer when a newer one of the same run appears
 MOVED_S = 3.0  # how long a talk has to answer after the network changed: its cable may be gone
 STEADY_S = 5.0  # a talk that ends sooner counts as a failure, so that two nodes that disagree do not spin
 RELAYED_MAX = 64  # proven inbound talks through relays that wait to be looked at for a better way
@@ -53,11 +53,10 @@ class Delivery:
     network: Network
     run_id: bytes
     reasons: dict[int, str] = field(default_factory=dict)  # contact -> why the last attempt failed, for a person
-    _talks: dict[int, Talk] = field(default_factory=dict)  # device -> the live one
+    talks: Talks = field(default_factory=Talks)
     ways: Ways = field(default_factory=Ways)
     missed: Missed = field(default_factory=Missed)  # for who looks them up elsewhere
     _due: dict[int, float] = field(default_factory=dict)  # contact -> when he is dialled next, trio's time
-    _scopes: dict[int, trio.CancelScope] = field(default_factory=dict)
     _bells: dict[int, Bell] = field(default_factory=dict)  # contact -> wakes its reaching task
     _doorkeeper: channel.Doorkeeper = field(init=False)
     _dials: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(DIALS_MAX))
@@ -77,7 +76,7 @@ class Delivery:
 
         Raises: UserFault (over a limit, blocked, account changed).
         """
-        talks = [one for one in self._talks.values() if one.contact == contact_id]
+        talks = self.talks.of(contact_id)
         rooms = {one.device.id: one.reserve(len(contents)) for one in talks}
         try:
             spoken, sealed = await self.inward.say(contact_id, contents, rooms)
@@ -94,55 +93,21 @@ class Delivery:
             self.reach(contact_id)
         return spoken
 
-    def online(self, contact_id: int) -> bool:
-        """Whether a proven talk with a device of this contact is live."""
-        return any(one.contact == contact_id for one in self._talks.values())
-
-    def peer_of(self, device_id: int) -> PeerId | None:
-        """The PeerId that a device has proven on the talk that is live, None without one."""
-        one = self._talks.get(device_id)
-        return None if one is None else one.stream.peer
-
-    def path(self, contact_id: int) -> str:
-        """How the contact is reached now: "direct", "relayed" where no device of his is direct, "" where he is away."""
-        ways = [one.stream.is_relayed for one in self._talks.values() if one.contact == contact_id]
-        return "" if not ways else "relayed" if all(ways) else "direct"
-
-    def address_of(self, contact_id: int) -> Address:
-        """Where the other end of the talk is, as far as it can be told: of two devices the direct one; "" for away."""
-        mine = [one for one in self._talks.values() if one.contact == contact_id]
-        return min(mine, key=lambda one: one.stream.is_relayed).way if mine else Address("")
-
-    def relayed_with(self, peer: PeerId) -> int | None:
-        """The contact with whom a proven talk is live through a relay, and who has this PeerId there."""
-        there = (one for one in self._talks.values() if one.stream.peer == peer and one.stream.is_relayed)
-        return next((one.contact for one in there), None)
-
-    def addresses_of(self, contact_id: int) -> tuple[Address, ...]:
-        """Where his connected devices said that they can be dialled."""
-        hellos = [one.theirs for one in self._talks.values() if one.contact == contact_id and one.theirs is not None]
-        return tuple(Address(address) for hello in hellos for address in hello.addresses)
-
-    def versions(self, contact_id: int) -> tuple[int, ...]:
-        """The versions of the talk's protocol that the connected devices of a contact speak, the newest first."""
-        hellos = [one.theirs for one in self._talks.values() if one.contact == contact_id and one.theirs is not None]
-        return tuple(sorted({version for hello in hellos for version in hello.versions}, reverse=True))
-
     def met(self, contact_id: int, addresses: tuple[Address, ...]) -> None:
         """A beacon of the contact was heard: it is dialled there first, at once unless a talk is live."""
         self.ways.meet(contact_id, addresses)
-        if not self.online(contact_id):
+        if not self.talks.online(contact_id):
             self.reach(contact_id)
 
     def found(self, contact_id: int, addresses: tuple[Address, ...]) -> None:
         """A record of the contact was found: he is dialled there too, at once unless a talk is live."""
         self.ways.find(contact_id, addresses)
-        if not self.online(contact_id):
+        if not self.talks.online(contact_id):
             self.reach(contact_id)
 
     def is_missing(self, contact_id: int) -> bool:
         """Whether the contact is to be reached, and is not."""
-        return contact_id in self._bells and not self.online(contact_id)
+        return contact_id in self._bells and not self.talks.online(contact_id)
 
     def next_dial_s(self, contact_id: int) -> float | None:
         """In how many seconds a contact who is away is dialled again, 0 while he is; None where nobody dials him."""
@@ -154,14 +119,14 @@ class Delivery:
         """The network has changed: what beacons said is old, talks must show that they live, all others are tried."""
         self.ways.leave()
         async with trio.open_nursery() as nursery:
-            for one in list(self._talks.values()):
+            for one in self.talks:
                 nursery.start_soon(self._ask_whether_it_lives, one)
             await self.reach_all()
 
     async def _ask_whether_it_lives(self, one: Talk) -> None:
-        if not await one.alive(MOVED_S) and self._talks.get(one.device.id) is one:
+        if not await one.alive(MOVED_S) and self.talks.is_live(one):
             self.reasons[one.contact] = "no answer after the network changed"
-            self._scopes[one.device.id].cancel()
+            self.talks.end(one)
 
     def reach(self, contact_id: int) -> None:
         """Starts to reach a contact, or wakes the task that does: an address, a key or a message is new."""
@@ -173,7 +138,7 @@ class Delivery:
 
     def stir(self, contact_id: int) -> None:
         """Something was posted to the contact in another transaction than say()'s."""
-        talks = [one for one in self._talks.values() if one.contact == contact_id]
+        talks = self.talks.of(contact_id)
         for one in talks:
             one.wake()
         if not talks:
@@ -181,10 +146,9 @@ class Delivery:
 
     def part(self, contact_id: int) -> None:
         """Ends the talks with a contact: he was blocked."""
-        for device_id, one in list(self._talks.items()):
-            if one.contact == contact_id:
-                del self._talks[device_id]  # at once: from now on he is not online, and nothing is handed to him
-                self._scopes.pop(device_id).cancel()
+        for one in self.talks.of(contact_id):
+            self.talks.end(one)
+            self.talks.forget(one)
         self.reach(contact_id)  # which ends there, when he is not to be reached
 
     # --- the work
@@ -219,7 +183,7 @@ class Delivery:
         is_rung = True
         try:
             while (route := await self.inward.database.transact(_route, contact_id)) is not None:
-                if self.online(contact_id):
+                if self.talks.online(contact_id):
                     failures = 0
                     await bell.wait()
                     continue
@@ -268,7 +232,7 @@ class Delivery:
             await link.aclose()
             return
         await self._attempt(contact_id, route, link)
-        if not self.online(contact_id):
+        if not self.talks.online(contact_id):
             self.reach(contact_id)
 
     async def _attempt(self, contact_id: int, route: Route, link: Link | None = None) -> bool:
@@ -292,12 +256,12 @@ class Delivery:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
                     await link.aclose()
         except* channel.Unproven:
-            if not self.online(contact_id):
+            if not self.talks.online(contact_id):
                 self.reasons[contact_id] = "his node answered but did not recognise us yet"
         except* StoreFault as faults:
             self._note(contact_id, faults, "this node can keep nothing now")
         except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
-            if not self.online(contact_id):
+            if not self.talks.online(contact_id):
                 self._note(contact_id, faults)
         return met
 
@@ -317,6 +281,7 @@ class Delivery:
             device=met,
             run=self.run_id,
             dialled=dialled,
+            attention=self.talks.attention,
             way=way,
             addresses=tuple(self.network.addresses())[: talk.ADDRESSES_MAX],
         )
@@ -326,7 +291,7 @@ class Delivery:
             await frames.write(stream, talk.encode(talk.Bye("another stream of the same run stays")))
             return
         with trio.CancelScope() as scope:
-            self._talks[met.id], self._scopes[met.id] = one, scope
+            self.talks.begin(one, scope)
             self.reasons.pop(met.contact, None)
             if not dialled:  # else the task that reaches him is this one, and it is not to cut short its own waiting
                 self.reach(met.contact)
@@ -341,28 +306,28 @@ class Delivery:
                             nursery.start_soon(self._seek_better, met.contact)
                         await one.converse()
             except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
-                if self._talks.get(met.id) is one:
+                if self.talks.is_live(one):
                     self._note(met.contact, faults)
                 raise
             finally:
-                if self._talks.get(met.id) is one:
-                    del self._talks[met.id], self._scopes[met.id]
+                if self.talks.is_live(one):
+                    self.talks.forget(one)
                     if not dialled:
                         self.reach(met.contact)
                 log.info("talk ends", contact=met.contact)
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
-                    if met.id not in self._talks:  # else a newer stream carries on
+                    if self.talks.get(met.id) is None:  # else a newer stream carries on
                         await self.inward.parted(met, *one.take_acks())
 
     async def _wins(self, one: Talk) -> bool:
         """Decides between a new stream and a live one of the same device (talk 6.1); ends the loser if it is old."""
-        while (old := self._talks.get(one.device.id)) is not None and old.theirs is not None and one.theirs is not None:
+        while (old := self.talks.get(one.device.id)) is not None and old.theirs is not None and one.theirs is not None:
             is_rival = old.theirs.run == one.theirs.run and self._rank(old) < self._rank(one)
             stays = is_rival and await old.alive(ALIVE_S)
-            if self._talks.get(one.device.id) is not old:
+            if not self.talks.is_live(old):
                 continue  # a third stream came while the old one was asked: it is the one to beat now
             if not stays:
-                self._scopes[one.device.id].cancel()
+                self.talks.end(old)
             return not stays
         return True
 

@@ -2,7 +2,7 @@
 
     a dial failed, or began 2 s ago ────> look ──> addresses ──> delivery dials them beside those it knows
                                            └── nothing new: 8 s, 20 s, 30 s …; after 10 min every 5 min, after 1 h
-    another network: all over again            every 30 min, after 6 h every 2 h
+    another network: all over again            every 30 min, after 6 h every 4 h
     a message was posted: one look at once
 
 Who moves publishes and dials at once (publisher.py, delivery.py), so the other finds him at his next look: within
@@ -37,7 +37,7 @@ FIRST_S = (8.0, 20.0)
 OFTEN_S, OFTEN_FOR_S = 30.0, 600.0
 SOMETIMES_S, SOMETIMES_FOR_S = 300.0, 3600.0
 SELDOM_S, SELDOM_FOR_S = 1800.0, 6 * 3600.0
-RARELY_S = 7200.0  # who was away for long comes back by his own dial, and looks for us as soon as he does
+RARELY_S = 4 * 3600.0  # who was away for long comes back by his own dial, and looks for us as soon as he does
 UNAVAILABLE_S = (2.0, 10.0, 30.0, 60.0, 120.0, 300.0)  # after the first time in a row, the second, …
 HURRY_S = 30.0  # a message that is posted makes us look at once, if we have not for so long
 HURRY_PART = 10  # or for this part of the pause that we are in: he may be written to every second
@@ -170,6 +170,7 @@ class Finder:
             one.pause_s = UNAVAILABLE_S[min(one.failures, len(UNAVAILABLE_S) - 1)] * (1 + JITTER * chance)
             one.failures += 1
             one.answer = str(fault) or "the DHT does not answer in time"
+        log.info("looked", contact=contact_id, found=not one.answer)
         one.looked_at, one.looked_ms = trio.current_time(), self.ground.now_ms()
         one.next_at = one.looked_at + one.pause_s
 

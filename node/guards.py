@@ -52,7 +52,7 @@ from protocol.faults import PeerFault, Unavailable
 YAMUX = TProtocol("/yamux/1.0.0")
 HANDSHAKE_S = 10  # from the first byte of a connection to its first stream; a slot is held no longer for less
 READ_BYTES_MAX = 65_535  # one read during a handshake: a Noise message
-KEEPALIVE_S = (10, 3, 2)  # idle, interval, count: a dead link is known after 16 s; without, after hours (libp2p.md 8)
+KEEPALIVE_S = (200, 5, 3)  # idle, interval, count; a talk is asked before that, so this is for links without one
 USER_TIMEOUT_MS = 15_000  # unacknowledged data: the same for a link on which we write; Linux alone has it
 
 _ED25519_PREFIX = bytes.fromhex("002408011220")  # identity multihash, 36 bytes, protobuf of an Ed25519 key

@@ -10,6 +10,7 @@ from node.core import Core
 from node.doctor import findings, patient, rounds
 from node.network import peer_text
 from node.node import migrations
+from node.talks import SILENT
 from protocol import ids, rpc
 from protocol.delivery import State
 from protocol.version import VERSION
@@ -43,7 +44,10 @@ class NodeService:
     up_since_ms: int
 
     async def status(self) -> dict[str, object]:
-        """Returns who this node is, where it listens, and each contact: connected or why not, and what waits for it."""
+        """Returns who this node is, where it listens, and each contact: connected or why not, and what waits for it.
+
+        Asks the contacts who have been silent for long, and waits up to a second for their answers.
+        """
         core = self.core
 
         def rows(tx: Tx) -> tuple[str, tuple[tuple[people.Contact, int], ...]]:
@@ -57,6 +61,7 @@ class NodeService:
             return synchronous(tx), tuple((one, waiting.get(one.id, 0)) for one in people.contacts(tx))
 
         durability, found = await core.database.transact(rows)
+        silent = await core.delivery.talks.look()
         return {
             "name": core.identity.name,
             "account": ids.account_text(core.identity.account),
@@ -73,10 +78,10 @@ class NodeService:
                 {
                     "name": one.name,
                     "state": one.state.name.lower(),
-                    "online": core.delivery.online(one.id),
+                    "online": core.delivery.talks.online(one.id),
                     "seen_ms": one.seen_ms,
                     "waiting": count,
-                    "reason": one.reason or standing.why(core, one.id),
+                    "reason": one.reason or (SILENT if one.id in silent else standing.why(core, one.id)),
                     **standing.way(core, one.id),
                 }
                 for one, count in found

@@ -41,8 +41,8 @@ def way(core: Core, contact_id: int) -> dict[str, object]:
     next_look_s, next_dial_s: seconds until then, None where there is none to come.
     """
     delivery = core.delivery
-    path = delivery.path(contact_id)
-    address = delivery.address_of(contact_id)
+    path = delivery.talks.path(contact_id)
+    address = delivery.talks.address_of(contact_id)
     found: dict[str, object] = {
         "path": path,
         "local": path == "direct" and (delivery.ways.is_near(contact_id, address) or _is_local(address)),
@@ -66,7 +66,7 @@ def way(core: Core, contact_id: int) -> dict[str, object]:
 
 def why(core: Core, contact_id: int) -> str:
     """Why a contact is not connected, or not in a better way; "" where there is none."""
-    match core.delivery.path(contact_id):
+    match core.delivery.talks.path(contact_id):
         case "":
             return core.delivery.reasons.get(contact_id, "")
         case "relayed":

@@ -1,7 +1,7 @@
 """One proven stream with one device of a contact: envelopes out within a window, envelopes in, acknowledged.
 
 Who opens it and when is in delivery.py; the proof before it in channel.py; the frames' bytes in protocol/talk.py; how
-much may be in flight in window.py.
+much may be in flight in window.py; when a silent one is asked and given up in silence.py.
 
     post / accept ──> ready ──write──> flight ──ack──> delivered
                         ^                │ held
@@ -18,6 +18,7 @@ from node import frames
 from node.bell import Bell
 from node.inward import Inward
 from node.network import Address, Stream
+from node.silence import Attention, Silence
 from node.window import Room, Window
 from protocol import talk
 from protocol.faults import PeerFault, Unavailable
@@ -32,10 +33,7 @@ FRAME_ENVELOPES_BYTES = 60_000  # an Envelopes frame with its length fits one wr
 WRITE_S = 15.0  # a live link needs far less; then the other end does not read
 ANSWERS_MAX = 256  # frames that wait to be written besides envelopes: more means that nobody reads them
 HELLO_S = 10.0
-PING_S = 8.0  # a silent stream is asked after this time by its dialler,
-PING_LATER_S = 3.0  # and so much later by its listener, who by then has heard the dialler ask: one asks for both,
 LOOK_S = 5.0  # how often a talk looks whether something waits for too long
-SILENCE_S = 18.0  # and given up after this: a half-open link is noticed within 20 s
 UNACKED_S = 90.0  # mail that waits so long for any acknowledgement ends the stream: its other end lives, and is stuck
 SENT_AFTER_S = 1.0  # an envelope without its acknowledgement after this time is shown as `sent`
 ACK_DELAY_S = 0.005  # an acknowledgement waits so long for mail that comes behind it; nobody sees the difference
@@ -62,6 +60,7 @@ class Talk:
     device: Device
     run: bytes
     dialled: bool
+    attention: Attention
     way: Address  # where the other end is, for a person; "" where that cannot be told
     addresses: tuple[str, ...]
     theirs: talk.Hello | None = None
@@ -76,16 +75,26 @@ class Talk:
     _settled: Bell = field(default_factory=Bell)  # acknowledgements came
     _acked: list[int] = field(default_factory=list)
     _held: list[int] = field(default_factory=list)
-    _heard_at: float = 0.0
+    _silence: Silence = field(init=False)
+    _heard: trio.Event | None = None  # for who waits for any word
+    _pings: int = 0
     _waits_since: float = 0.0  # when the mail in flight was written, or some of it acknowledged last
     _unreadable: bool = False
     _begun: bool = False  # from here on what is said is sealed at once: earlier it would overtake what waits
     _refilling: bool = False  # the outbox is being sealed from
     _more: bool = False  # the outbox held more than the window took
 
+    def __post_init__(self) -> None:
+        self._silence = Silence(self.attention, self.dialled)
+
     @property
     def contact(self) -> int:
         return self.device.contact
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether nothing was heard for so long that it must be asked who is there."""
+        return self._silence.is_old(trio.current_time())
 
     def reserve(self, count_max: int) -> Room:
         """Reserves as many of these places as the window has, until `release`.
@@ -128,7 +137,7 @@ class Talk:
             raise PeerFault("the first frame of a talk is not a hello")
         self.theirs = theirs
         self._window.limit = theirs.window
-        self._heard_at = trio.current_time()
+        self._silence.begin(trio.current_time())
         await self.inward.database.transact(
             devices.heard_hello, self.device.id, theirs.addresses, theirs.next_peer, theirs.counter, self.inward.now()
         )
@@ -169,10 +178,16 @@ class Talk:
 
     async def alive(self, within_s: float) -> bool:
         """Whether the other end says anything within this time; it is asked to."""
-        before = self._heard_at
-        self._answer(talk.Ping(0))
-        await trio.sleep(within_s)
-        return self._heard_at > before
+        heard = self._heard = self._heard if self._heard is not None else trio.Event()
+        self._ask()
+        with trio.move_on_after(within_s):
+            await heard.wait()
+        return heard.is_set()
+
+    def _ask(self) -> None:
+        self._pings += 1
+        self._silence.ask(trio.current_time())
+        self._answer(talk.Ping(self._pings))
 
     # --- outwards
 
@@ -196,6 +211,7 @@ class Talk:
             return out
         batch, self.ready = sorted(self.ready, key=lambda outgoing: outgoing.seq), []
         due = trio.current_time() + SENT_AFTER_S
+        self._silence.moved_at = trio.current_time()
         chunk: list[bytes] = []
         size = 0
         first = self._window.next_number
@@ -254,7 +270,10 @@ class Talk:
             got = await self.reader.read_some()
             if got is None:
                 raise Ended
-            self._heard_at = trio.current_time()
+            self._silence.heard_at = trio.current_time()
+            if self._heard is not None:
+                self._heard.set()
+                self._heard = None
             await self._take([talk.decode(raw) for raw in got])
 
     async def _take(self, got: list[talk.Frame]) -> None:
@@ -313,6 +332,7 @@ class Talk:
                 await self.inward.take(self.device.id, (), acked, held)
 
     async def _accept(self, envelopes: list[bytes]) -> None:
+        self._silence.moved_at = trio.current_time()
         taken = await self.inward.take(self.device.id, tuple(envelopes), *self.take_acks())
         numbers = tuple(self._received + 1 + index for index in taken.held)
         self._received += len(envelopes)
@@ -338,21 +358,18 @@ class Talk:
                 pass
 
     async def _watch_silence(self) -> None:
-        count = 0
-        ask_s = PING_S if self.dialled else PING_S + PING_LATER_S
-        asked_at = float("-inf")
         again_at = trio.current_time() + HELD_AGAIN_S
+        silence, window = self._silence, self._window
         while True:
-            due = self._heard_at + (ask_s if asked_at < self._heard_at else SILENCE_S)
+            due = min(silence.ends_at(), silence.asks_at(trio.current_time(), window.is_waiting))
             await trio.sleep_until(min(trio.current_time() + LOOK_S, due))
             now = trio.current_time()
-            if now >= self._heard_at + SILENCE_S:
+            if now >= silence.ends_at():
                 raise Unavailable("the other end is silent")
-            if self._window.is_waiting and now >= self._waits_since + UNACKED_S:
+            if window.is_waiting and now >= self._waits_since + UNACKED_S:
                 raise Unavailable("the other end answers and acknowledges nothing")
-            if now >= self._heard_at + ask_s and asked_at < self._heard_at:
-                count, asked_at = count + 1, now
-                self._answer(talk.Ping(count))
+            if now >= silence.asks_at(now, window.is_waiting):
+                self._ask()
             await self._heal()
             if now >= again_at:
                 again_at = now + HELD_AGAIN_S

@@ -130,7 +130,7 @@ class Chat:
         """The line, and where it waits, for what: not silence, but a reason."""
         if not line.mine or line.state != "queued" or line.reason:
             return line
-        if self._core.delivery.online(contact.id):
+        if self._core.delivery.talks.online(contact.id):
             return replace(line, reason="on its way")
         return replace(line, reason=view.why_queued(contact, self._core.ground.now_ms()))
 

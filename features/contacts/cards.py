@@ -29,8 +29,8 @@ class Shown:
     reason: str
 
 
-def shown(contact: Contact, online: bool, trouble: str) -> Shown:
-    """A contact as doors see it. trouble: why the last attempt to reach it failed."""
+def shown(contact: Contact, online: bool, reason: str) -> Shown:
+    """A contact as doors see it. reason: why it is not reached now."""
     return Shown(
         name=contact.name,
         account=ids.account_text(contact.account),
@@ -42,7 +42,7 @@ def shown(contact: Contact, online: bool, trouble: str) -> Shown:
         online=online,
         seen_ms=contact.seen_ms,
         created_ms=contact.created_ms,
-        reason=contact.reason or ("" if online else trouble),
+        reason=contact.reason or reason,
     )
 
 

@@ -14,7 +14,7 @@ from store.database import Tx
 
 def _show(tx: Tx, contact_id: int) -> dict[str, object] | None:
     """As in contacts.list, but for `online`, which is no fact of the database: see node.status."""
-    return asdict(cards.shown(people.contact(tx, contact_id), online=False, trouble=""))
+    return asdict(cards.shown(people.contact(tx, contact_id), online=False, reason=""))
 
 
 def _show_words(tx: Tx, contact_id: int) -> dict[str, object] | None:

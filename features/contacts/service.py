@@ -21,6 +21,7 @@ from features.contacts.inviting import Inviter
 from features.contacts.publishing import Publisher
 from node import speech
 from node.core import Core
+from node.talks import SILENT
 from protocol import identity, ids, invite
 from protocol.faults import quoted
 from store import devices, findable, invitations, pairs, people, presence
@@ -200,14 +201,16 @@ class Contacts:
             return tuple(sorted(people.contacts(tx), key=lambda contact: contact.name.casefold()))
 
         found = await self._core.database.transact(all_of_them)
-        return [self._shown(contact) for contact in found]
+        silent = await self._core.delivery.talks.look()
+        return [self._shown(contact, contact.id in silent) for contact in found]
 
     async def show(self, name: str) -> dict[str, object]:
         """Returns one contact with its devices and the safety number. Errors: contact.unknown, contact.ambiguous."""
         contact = await self._core.database.transact(people.find_contact, name)
         known = await self._core.database.transact(devices.devices_of, contact.id)
+        silent = await self._core.delivery.talks.look()
         return {
-            **asdict(self._shown(contact)),
+            **asdict(self._shown(contact, contact.id in silent)),
             "devices": [
                 {"device": one.device.hex()[:16], "addresses": [*one.addresses], "revoked": one.revoked}
                 for one in known
@@ -334,7 +337,7 @@ class Contacts:
         """
         core = self._core
         contact = await core.database.transact(people.find_contact, name)
-        if not core.delivery.online(contact.id):
+        if not core.delivery.talks.online(contact.id):
             raise NotConnected(f"{contact.name} is not connected, and words are compared live; nothing was changed.")
         with core.database.watch() as changes:
             await core.database.transact(self._begin_comparing, contact.id, core.ground.entropy("words")(32))
@@ -360,9 +363,11 @@ class Contacts:
     async def _show(self, contact_id: int) -> Shown:
         return self._shown(await self._core.database.transact(people.contact, contact_id))
 
-    def _shown(self, contact: Contact) -> Shown:
+    def _shown(self, contact: Contact, is_silent: bool = False) -> Shown:
         delivery = self._core.delivery
-        return shown(contact, delivery.online(contact.id), delivery.reasons.get(contact.id, ""))
+        is_online = delivery.talks.online(contact.id)
+        why = "" if is_online else delivery.reasons.get(contact.id, "")
+        return shown(contact, is_online, SILENT if is_online and is_silent else why)
 
 
 async def run(contacts: Contacts) -> None:

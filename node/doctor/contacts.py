@@ -11,6 +11,7 @@ from node.doctor.findings import Finding, Level, several, span
 from node.doctor.patient import Patient
 from node.network import Address
 from node.talk import VERSION
+from node.talks import SILENT
 from protocol.faults import PeerFault, Unavailable
 from store import devices, examination, people
 from store.database import Tx
@@ -52,11 +53,12 @@ async def contacts(patient: Patient) -> list[Finding]:
     shown, rest = rows[:SHOWN_MAX], rows[SHOWN_MAX:]
     heard: dict[int, str] = {}
     if patient.core is not None:
-        heard = await _dial_all(patient, [row for row in shown if _is_away(patient, row.contact)])
+        heard = dict.fromkeys(await patient.core.delivery.talks.look(), SILENT)
+        heard |= await _dial_all(patient, [row for row in shown if _is_away(patient, row.contact)])
     found = [_finding(patient, row, heard.get(row.contact.id, "")) for row in shown]
     if rest:
         waiting = sum(row.waiting.count for row in rest)
-        online = sum(patient.core.delivery.online(row.contact.id) for row in rest) if patient.core else 0
+        online = sum(patient.core.delivery.talks.online(row.contact.id) for row in rest) if patient.core else 0
         said = f"{len(rest)} more: {online} online, {several(waiting, 'message')} waiting; not dialled. All of them:"
         found.append(Finding("contacts", Level.OK, said, "weft status"))
     return found
@@ -81,7 +83,7 @@ def _rows(tx: Tx) -> list[Row]:
 
 def _is_away(patient: Patient, contact: Contact) -> bool:
     is_met = contact.state in (ContactState.ACTIVE, ContactState.PENDING)
-    return is_met and patient.core is not None and not patient.core.delivery.online(contact.id)
+    return is_met and patient.core is not None and not patient.core.delivery.talks.online(contact.id)
 
 
 async def _dial_all(patient: Patient, away: list[Row]) -> dict[int, str]:
@@ -135,9 +137,9 @@ def _finding(patient: Patient, row: Row, heard: str) -> Finding:
         return findings.warning(name, said, f"weft contacts show {typed}")
     if one.state not in (ContactState.ACTIVE, ContactState.PENDING):
         return _stranger(name, one)
-    if patient.core is not None and patient.core.delivery.online(one.id):
+    if patient.core is not None and patient.core.delivery.talks.online(one.id):
         is_slow = count > 0 and now_ms - row.waiting.since_ms > SLOW_MS
-        return _online(name, patient.core.delivery.versions(one.id), waits if is_slow else "")
+        return _online(name, patient.core.delivery.talks.versions(one.id), heard or (waits if is_slow else ""))
     seen = f"seen {span(now_ms - one.seen_ms)} ago" if one.seen_ms else "never met"
     queued = f"{waits}, until you meet" if count else "nothing waits"
     if patient.core is None:

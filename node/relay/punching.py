@@ -78,7 +78,7 @@ class Punching:
 
     async def accept(self, _protocol: str, stream: Stream) -> None:
         """Serves the caller's side of hole punching. Raises: PeerFault, Unavailable."""
-        contact_id = self._delivery.relayed_with(stream.peer) if stream.is_relayed and self.is_on else None
+        contact_id = self._delivery.talks.relayed_with(stream.peer) if stream.is_relayed and self.is_on else None
         if contact_id is None or self._limit.available_tokens < 1:
             raise PeerFault("hole punching is for contacts who talk with us through a relay")
         why = ""
@@ -135,7 +135,7 @@ class Punching:
         """A link to an address of the whole network that he told, None without one."""
         with trio.move_on_after(DIRECT_S):
             try:
-                public = allowed(self._delivery.addresses_of(contact_id), ())
+                public = allowed(self._delivery.talks.addresses_of(contact_id), ())
                 return await dialler.dial(self._carrier, public, stream.peer)
             except (PeerFault, Unavailable):
                 return None
@@ -210,7 +210,7 @@ class Punching:
         return None, REFUSED if any(isinstance(fault, sockets.Refused) for fault in faults) else SILENT
 
     def _is_direct(self, contact_id: int) -> bool:
-        return self._delivery.path(contact_id) == "direct"
+        return self._delivery.talks.path(contact_id) == "direct"
 
     def _note(self, contact_id: int, why: str) -> None:
         self._counts[not why] += 1

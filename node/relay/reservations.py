@@ -21,7 +21,7 @@ from node.relay.state import Reserved
 from protocol.faults import Unavailable
 
 WANTED = 2  # relays at a time: one may go at any moment
-REFRESH_S_MIN, REFRESH_S_MAX = 60.0, 1800.0  # a relay's clock may be wrong, and its answer a lie
+REFRESH_S_MIN, REFRESH_S_MAX = 60.0, 150.0  # a relay's clock may be wrong, its answer a lie, and its link dead
 REQUEST_S = 10.0  # for a relay to say who calls
 
 log = structlog.get_logger("relay")

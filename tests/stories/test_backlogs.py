@@ -67,7 +67,7 @@ def test_nothing_is_sealed_from_the_outbox_while_somebody_else_seals_and_the_oth
         await w.until(lambda: settled(alice, bob))
         assert alice.node is not None
         core = alice.node.core
-        (live,) = core.delivery._talks.values()
+        (live,) = core.delivery.talks
         room = live.reserve(1)
         assert room.envelopes == 1
 

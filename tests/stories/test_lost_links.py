@@ -202,4 +202,4 @@ async def _away(person: Person, other: Person) -> bool:
     """This person's node shows the other away."""
     assert person.node is not None
     found = await person.node.core.database.transact(people.find_contact, other.name)
-    return not person.node.core.delivery.online(found.id)
+    return not person.node.core.delivery.talks.online(found.id)

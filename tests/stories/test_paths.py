@@ -39,7 +39,7 @@ async def told_of(person: Person) -> dict[str, Any]:
 
 def path(person: Person) -> str:
     assert person.node is not None
-    return person.node.core.delivery.path(1)
+    return person.node.core.delivery.talks.path(1)
 
 
 async def all_take(way: str, *people: Person) -> bool:
@@ -75,11 +75,11 @@ def test_a_way_through_a_relay_never_takes_the_place_of_a_direct_one() -> None:
         alice, bob, circuits = await by_a_relay(w)
         for person, circuit in ((alice, circuits[1]), (bob, circuits[0])):
             assert person.node is not None
-            (one,) = person.node.core.delivery._talks.values()
+            (one,) = person.node.core.delivery.talks
             link = await host_of(person).dial(circuit, None)
             assert link.is_relayed
             await person.node.core.delivery.join(1, link)
-            assert list(person.node.core.delivery._talks.values()) == [one]
+            assert list(person.node.core.delivery.talks) == [one]
             assert await all_take("direct", alice, bob)
             assert link.is_gone
 
