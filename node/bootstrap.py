@@ -17,10 +17,10 @@ from typing import Protocol
 import structlog
 import trio
 
-from crypto.faults import Malformed
 from node import config
 from node.bell import Bell
 from node.ground import Ground
+from node.introductions import Introductions
 from node.lookup import Lookup, Provider
 from node.network import CIRCUIT, Address, PeerId
 from store import peers
@@ -88,6 +88,7 @@ class Bootstrap:
     dht: Dht
     switch: Callable[[str], None]
     reach: Callable[[], bool | None]
+    introductions: Introductions
     values: Mapping[str, config.Value]
     network_changed: Bell = field(default_factory=Bell)  # rung from outside
     _inviters: dict[PeerId, tuple[Address, ...]] = field(default_factory=dict)
@@ -155,14 +156,7 @@ class Bootstrap:
         """Everybody who may be in the DHT, the least likely first: who is named last is kept longest."""
         remembered = await self.database.transact(peers.remembered)
         contacts = await self.database.transact(peers.of_contacts, CONTACTS_MAX)
-        named = [peers.Peer(peer, (address,)) for address, peer in _named(str(self.values["dht.bootstrap"]))]
+        introduced = await self.introductions.of(str(self.values["dht.bootstrap"]))
+        named = [peers.Peer(peer, (address,)) for address, peer in introduced]
         inviters = [peers.Peer(peer, addresses) for peer, addresses in self._inviters.items()]
         return (*reversed(remembered), *reversed(contacts), *inviters, *named)
-
-
-def _named(text: str) -> Sequence[tuple[Address, PeerId]]:
-    """The peers of the setting; it was checked when it was set."""
-    try:
-        return config.peers_of(text)
-    except Malformed:
-        return ()

@@ -91,17 +91,17 @@ def _peers(text: str) -> str:
     except PeerFault:
         given = []
     if not 0 < len(given) <= PEERS_MAX:
-        raise ValueError(f"up to {PEERS_MAX} of /ip4/IP/tcp/PORT/p2p/ID, with commas between")
+        raise ValueError(f"up to {PEERS_MAX} of /ip4/IP/tcp/PORT or /ip4/IP/tcp/PORT/p2p/ID, with commas between")
     return ",".join(given)
 
 
-def peers_of(text: str) -> tuple[tuple[Address, PeerId], ...]:
-    """The peers that relay.addresses and dht.bootstrap name. Raises: Malformed."""
+def peers_of(text: str) -> tuple[tuple[Address, PeerId | None], ...]:
+    """The peers that relay.addresses and dht.bootstrap name; None: whoever is there. Raises: Malformed."""
     found = []
     for one in text.split(",") if text else ():
-        address, _, peer = one.partition("/p2p/")
+        address, named, peer = one.partition("/p2p/")
         parts_of(address)
-        found.append((Address(address), peer_of_text(peer)))
+        found.append((Address(address), peer_of_text(peer) if named else None))
     return tuple(found)
 
 
@@ -115,7 +115,12 @@ SETTINGS: tuple[Setting, ...] = (
         _one_of("auto", "server", "client", "off"),
         "What this node does in the DHT: auto = serves where others can dial it; off = asks nobody either; at once.",
     ),
-    Setting("dht.bootstrap", "", _peers, "Peers to join the DHT by: ADDRESS/p2p/ID, with commas between; at once."),
+    Setting(
+        "dht.bootstrap",
+        "",
+        _peers,
+        "Peers to join the DHT by: ADDRESS or ADDRESS/p2p/ID, with commas between; at once.",
+    ),
     Setting(
         "find.account",
         True,
@@ -125,7 +130,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("find.handle", "", _handle, "A handle under which you can be found, unverified; none if empty."),
     Setting("relay.use", True, _yes_no, "Whether others reach you through relays where they cannot dial you; at once."),
     Setting(
-        "relay.addresses", "", _peers, "Relays to use before others: ADDRESS/p2p/ID, with commas between; at once."
+        "relay.addresses",
+        "",
+        _peers,
+        "Relays to use before others: ADDRESS or ADDRESS/p2p/ID, with commas between; at once.",
     ),
     Setting(
         "relay.punch", True, _yes_no, "Whether talks through relays look for a direct way, with contacts; at once."

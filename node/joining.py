@@ -14,6 +14,7 @@ from node.bootstrap import FEW, Bootstrap
 from node.core import OpenNetwork
 from node.ground import Ground
 from node.identify import Offers
+from node.introductions import Introductions
 from node.kad.dht import Kad, Mode
 from node.kad.shelf import Rules
 from node.lan import News
@@ -88,7 +89,7 @@ class HostDht:
             found = reachable.reachability.reach
             return None if found is Reach.UNKNOWN else found is Reach.PUBLIC
 
-        return Bootstrap(real, database, self.kad, self.switch, reach, values)
+        return Bootstrap(real, database, self.kad, self.switch, reach, Introductions(self._network), values)
 
     def switch(self, mode: str) -> None:
         """Takes the words of dht.mode: off is off for throw-away hosts too."""

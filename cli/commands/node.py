@@ -215,8 +215,8 @@ def _status_text(door: Door, told: Mapping[str, Any]) -> str:
         ways.dht(told["dht"], bool(told["contacts"])),
         f"Listens on {', '.join(told['addresses']) or 'nothing'}",
     ]
-    if told["dht"]["serves"] and told.get("peer") and (address := _best(told["addresses"])):
-        lines.append(f"Others come into the DHT by dht.bootstrap {address}/p2p/{told['peer']}")
+    if told["dht"]["serves"] and (address := _best(told["addresses"])):
+        lines.append(f"Others come into the DHT by dht.bootstrap {address}")
     if told.get("offers"):
         lines.append(f"Offers a relay; others use it with relay.addresses {told['offers'][0]}")
     if told["trouble"]:

@@ -20,7 +20,7 @@ from protocol.handle_record import Claim
 from protocol.presence_record import Whereabouts
 
 PROBE_S = 15.0  # for the put and the get together: among living peers both take less than one
-JOIN = "weft config set dht.bootstrap ADDRESS/p2p/ID"
+JOIN = "weft config set dht.bootstrap ADDRESS"
 
 
 @dataclass(frozen=True, slots=True)

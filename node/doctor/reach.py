@@ -12,7 +12,7 @@ from node.doctor.patient import Patient
 from node.network import peer_text
 from node.relay.state import Load, Mapping, Punches, Reach, Reachability, Reserved
 
-USE = "weft config set relay.addresses ADDRESS/p2p/ID"
+USE = "weft config set relay.addresses ADDRESS"
 PEER_CHARS = 8  # of a PeerId's end: enough to tell relays apart
 
 

@@ -15,7 +15,8 @@ from node.config import Value
 from node.delivery import Delivery
 from node.ground import Ground
 from node.identify import Offers
-from node.network import CIRCUIT, Address, Circuit, PeerId, Stream, circuit_of, parts_of, peer_of_text, peer_text
+from node.introductions import Introductions
+from node.network import CIRCUIT, Address, Circuit, PeerId, Stream, circuit_of, parts_of
 from node.relay import reachability
 from node.relay.carrier import Carrier, Trunk
 from node.relay.dialback import DIALBACK, Dialback
@@ -74,6 +75,7 @@ class Reachable:
         self._offers = offers
         self._peers = peers
         self._values = values
+        self._introductions = Introductions(carrier)
         self._sightings = Sightings()
         self._patience: dict[PeerId, Patience] = {}
         self._lately: dict[PeerId, Candidate] = {}  # relays that were of use and were lost, the longest ago first
@@ -95,8 +97,7 @@ class Reachable:
     @property
     def offered(self) -> tuple[str, ...]:
         """What others put into their relay.addresses to use our relay; none while none is offered."""
-        own = peer_text(self._carrier.peer)
-        return tuple(f"{address}/p2p/{own}" for address in self._direct()) if self.relay.is_on else ()
+        return self._direct() if self.relay.is_on else ()
 
     def turn(self, values: Mapping[str, Value]) -> None:
         """Takes other settings."""
@@ -229,12 +230,20 @@ class Reachable:
         known = self.reachability
         if known.reach is Reach.PUBLIC:
             return False
-        return known.reach is Reach.BEHIND_NAT or bool(self._named()) or not any(map(is_public, self._direct()))
+        return (
+            known.reach is Reach.BEHIND_NAT
+            or bool(self._values["relay.addresses"])
+            or not any(map(is_public, self._direct()))
+        )
 
     async def _candidates(self) -> list[Candidate]:
         """Relays that were named, those of lately, contacts, peers of the DHT, in this order; each peer once."""
         others = (*self._lately.values(), *await self._database.transact(_contacts), *self._peers())
-        found = [*self._named(), *(one for one in others if CIRCUIT not in one.address and _is_public(one.address))]
+        named = await self._introductions.of(str(self._values["relay.addresses"]))
+        found = [
+            *(Candidate(*one) for one in named),
+            *(one for one in others if CIRCUIT not in one.address and _is_public(one.address)),
+        ]
         unique = {one.peer: one for one in reversed(found) if one.peer != self._carrier.peer}
         return [*reversed(unique.values())]
 
@@ -244,9 +253,6 @@ class Reachable:
         self._lately[relay.peer] = relay
         if len(self._lately) > LATELY_MAX:
             del self._lately[next(iter(self._lately))]
-
-    def _named(self) -> list[Candidate]:
-        return [Candidate(*_address_and_peer(one)) for one in str(self._values["relay.addresses"]).split(",") if one]
 
     def _patience_with(self, peer: PeerId) -> Patience:
         patience = self._patience.setdefault(peer, Patience(float("-inf")))
@@ -311,8 +317,3 @@ def _is_public(address: Address) -> bool:
         return is_public(address)
     except PeerFault:
         return False  # a contact said it, and it is none
-
-
-def _address_and_peer(text: str) -> tuple[Address, PeerId]:
-    address, _, peer = text.strip().partition("/p2p/")
-    return Address(address), peer_of_text(peer)

@@ -8,9 +8,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from lab.network import open_network
 from node import bootstrap, config
 from node.bootstrap import Bootstrap
 from node.ground import Ground
+from node.introductions import Introductions
 from node.lookup import Provider
 from node.network import Address, PeerId, peer_text
 from protocol.faults import Unavailable
@@ -80,10 +82,15 @@ class Way:
 
 @pytest.fixture
 async def way(tmp_path: Path) -> AsyncIterator[Way]:
-    async with kit.open_side(tmp_path / "ana.db", "ana", kit.Clock()) as ana, trio.open_nursery() as nursery:
+    async with (
+        kit.open_side(tmp_path / "ana.db", "ana", kit.Clock()) as ana,
+        open_network(seed=1) as sim,
+        trio.open_nursery() as nursery,
+    ):
         dht, modes, reach = FakeDht(), list[str](), list[bool | None]([None])
         ground = Ground(lambda: kit.START_MS, lambda _: ana.entropy, None, None)  # type: ignore[arg-type]
-        opened = Bootstrap(ground, ana.database, dht, modes.append, lambda: reach[-1], values())
+        introductions = Introductions(sim.node("ana", b"a" * 32))
+        opened = Bootstrap(ground, ana.database, dht, modes.append, lambda: reach[-1], introductions, values())
         nursery.start_soon(opened.run)
         yield Way(opened, dht, ana.database, modes, reach)
         nursery.cancel_scope.cancel()
