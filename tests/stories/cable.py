@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from node.network import Address, parts_of
-from store import devices, people
+from store import devices, people, settings
 from store.database import Tx
 from tests.stories.real import RealNode
 from tests.stories.siege import in_database
@@ -96,9 +96,13 @@ def laid_to(address: Address) -> Iterator[Cable]:
 
 
 async def move(node: RealNode, contact: str, *addresses: str) -> None:
-    """Lets a stopped node believe that a contact can be dialled at these addresses and at no other."""
+    """Lets a stopped node believe that a contact can be dialled at these addresses and at no other.
+
+    Its beacon is off from now on: the other would hear where it is, and sometimes be first to dial it there.
+    """
 
     def write(tx: Tx) -> None:
+        settings.put(tx, "lan.beacon", "no")
         found = people.find_contact(tx, contact)
         for device in devices.devices_of(tx, found.id):
             devices.set_route(tx, device.id, None, addresses)
