@@ -286,6 +286,7 @@ def runs(records: Sequence[bytes], size: int = 5) -> set[bytes]:
     return {raw[at : at + size] for raw in records for at in range(len(raw) - size + 1)}
 
 
+@pytest.mark.depth
 def test_case_53_three_days_in_the_store_of_a_keeper_tell_nothing_that_stays() -> None:
     async def story(w: World) -> None:
         table = w.share_lookup()
