@@ -27,10 +27,8 @@ from store.people import ContactState
 ASK_S = 20.0  # the whole dialogue over a slow link
 SEEK_S_MIN = 15.0  # between two questions to the DHT, doubling
 SEEK_S_MAX = 600.0  # somebody may be away for days, and each question is asked of many
-AWAY = (
-    "the invitation is genuine, its sealed answer was found, but its maker's node is away; "
-    "your node goes on by itself when it is back"
-)
+AWAY = "the invitation is genuine, its sealed answer was found, but its maker's node is away"
+NEXT = "weft tries again by itself"  # what every reason ends with
 
 Answer = tuple[invite.Verdict, tuple[PeerId, Address]]
 """The maker's word, and where he was met."""
@@ -104,10 +102,12 @@ class Asker:
                 try:
                     verdict, route = await self._attempt(asking, trail)
                     await core.database.transact(self._answered, contact_id, verdict, *route)
-                except (PeerFault, Unavailable, trio.TooSlowError) as fault:
-                    core.delivery.reasons[contact_id] = str(fault) or "no answer in time"
-                    log.info("invitation not answered", contact=contact_id, reason=str(fault))
+                except (PeerFault, Unavailable) as fault:
+                    why = str(fault).rstrip(".")
+                    core.delivery.reasons[contact_id] = f"{why}; {NEXT}"
+                    log.info("invitation not answered", contact=contact_id, reason=why)
                 else:
+                    core.delivery.reasons.pop(contact_id, None)
                     core.delivery.reach(contact_id)
                     return
                 failures += 1
@@ -124,7 +124,7 @@ class Asker:
         return self.core.ground.now_ms() // 1000 > invite.link_from(asking.link).expiry_s
 
     async def _attempt(self, asking: Asking, trail: Trail) -> Answer:
-        """One attempt, by all that is known. Raises: PeerFault, Unavailable, TooSlowError."""
+        """One attempt, by all that is known. Raises: PeerFault, Unavailable."""
         if adding.is_account(asking.link):
             return await self._ask_account(asking, trail)
         link = invite.link_from(asking.link)
@@ -133,17 +133,26 @@ class Asker:
             self.core.bootstrap.meet(PeerId(link.peer), tuple(map(Address, said)))
         try:
             return await self._dialogue(asking, link, said)
-        except (PeerFault, Unavailable, trio.TooSlowError) as fault:
+        except (PeerFault, Unavailable) as fault:
             if trail.due():
-                trail.invited = await seeking.invitation(self.core, link) or trail.invited
+                await self._look(link, trail)
             known = () if trail.invited is None else trail.invited.addresses
             elsewhere = tuple(one for one in known if one not in said)
-            if trail.invited is None or (isinstance(fault, PeerFault) and not elsewhere):
+            if isinstance(fault, PeerFault) and not elsewhere:
                 raise
+            if trail.invited is None:
+                raise Unavailable(f"{fault}, and {trail.reason}") from None
         try:
             return await self._dialogue(asking, link, elsewhere)
-        except (Unavailable, trio.TooSlowError):
+        except Unavailable:
             raise Unavailable(AWAY) from None
+
+    async def _look(self, link: invite.Link, trail: Trail) -> None:
+        """One look for an invitation's record; what was found before is kept where there is none now."""
+        try:
+            trail.invited = await seeking.invitation(self.core, link)
+        except Unavailable as fault:
+            trail.reason = str(fault)
 
     async def _ask_account(self, asking: Asking, trail: Trail) -> Answer:
         """Makes a request to an account by the link in its record of the day."""
@@ -158,14 +167,22 @@ class Asker:
         said = (*found.addresses, *(invite.address_text(one) for one in found.link.addresses))
         try:
             return await self._dialogue(asking, found.link, said)
-        except (Unavailable, trio.TooSlowError) as fault:
-            why = str(fault) or "no answer in time"
-            raise Unavailable(f"the account was found in the DHT, but its node does not answer: {why}") from None
+        except Unavailable as fault:
+            raise Unavailable(f"the account was found in the DHT, but its node does not answer: {fault}") from None
 
     async def _dialogue(self, asking: Asking, link: invite.Link, addresses: Sequence[str]) -> Answer:
-        """One run of the dialogue. Whoever sits at that address without the secret learns and swaps nothing."""
-        with trio.fail_after(ASK_S):
-            connection = await dialler.dial(self.core.network, [Address(one) for one in addresses], None)
+        """One run of the dialogue. Whoever sits at that address without the secret learns and swaps nothing.
+
+        Raises: PeerFault, Unavailable.
+        """
+        if not addresses:
+            raise Unavailable("no address of its node is known")
+        places = "its address" if len(addresses) == 1 else f"its {len(addresses)} addresses"
+        with trio.move_on_after(ASK_S):
+            try:
+                connection = await dialler.dial(self.core.network, [Address(one) for one in addresses], None)
+            except Unavailable as fault:
+                raise Unavailable(f"{places}: {dialler.reasons(str(fault))}") from None
             try:
                 stream = await connection.open(invite.PROTOCOL)
                 verdict = await self._speak(asking.contact, link, asking.greeting, stream)
@@ -173,6 +190,7 @@ class Asker:
             finally:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
                     await connection.aclose()
+        raise Unavailable(f"{places}: no answer in time")
 
     async def _speak(self, contact_id: int, link: invite.Link, greeting: str, stream: Stream) -> invite.Verdict:
         core = self.core

@@ -144,6 +144,7 @@ class Contacts:
             raise TooLong(f"A greeting is at most {GREETING_BYTES_MAX} bytes; nothing was sent.")
 
         contact = await core.database.transact(adding.follow, who, name, greeting, replace, now_ms)
+        core.delivery.reasons.pop(contact.id, None)  # of what was asked before
         self.asker.follow(contact.id)
         return await self._show(contact.id)
 
