@@ -13,7 +13,7 @@ import trio
 from features.contacts import adding, seeking, view
 from features.contacts.content import Introduction
 from features.contacts.view import Asking
-from node import dialler, frames, ground
+from node import dialler, finder, frames, ground
 from node.bell import Bell
 from node.core import Core
 from node.network import Address, PeerId, Stream
@@ -25,8 +25,9 @@ from store.identity import card
 from store.people import ContactState
 
 ASK_S = 20.0  # the whole dialogue over a slow link
-SEEK_S_MIN = 15.0  # between two questions to the DHT, doubling
-SEEK_S_MAX = 600.0  # somebody may be away for days, and each question is asked of many
+SEEK_S = (15.0, 600.0)  # between two questions to the DHT, doubling: somebody may be away for days, and each costs
+WAIT_S = (300.0, 4 * 3600.0)  # as soon as they have our request: for days, and mostly they are where they were
+JITTER = 0.2
 AWAY = "the invitation is genuine, its sealed answer was found, but its maker's node is away"
 NEXT = "weft tries again by itself"  # what every reason ends with
 
@@ -55,9 +56,14 @@ class Trail:
         """Whether to ask now; if so, it counts as asked."""
         if trio.current_time() < self.next_at:
             return False
-        self.next_at = trio.current_time() + min(SEEK_S_MIN * 2.0 ** min(self.looks, 10), SEEK_S_MAX)
-        self.looks += 1
+        self.pause(SEEK_S, 0.5)
         return True
+
+    def pause(self, pace_s: tuple[float, float], jitter: float) -> None:
+        """Counts as asked. pace_s: the first pause, and the longest. jitter: 0 to 1, random."""
+        pause_s = min(pace_s[0] * 2.0 ** min(self.looks, 10), pace_s[1])
+        self.next_at = trio.current_time() + pause_s * (1 - JITTER + 2 * JITTER * jitter)
+        self.looks += 1
 
 
 @dataclass
@@ -90,15 +96,26 @@ class Asker:
                 await self._news.wait()
 
     async def _ask(self, contact_id: int) -> None:
-        """Dials until there is an answer; the reason of the last failure is shown with the contact."""
+        """Dials until there is an answer; the reason of the last failure is shown with the contact.
+
+        Who has our request and has not decided is looked for from time to time, as he has no record for us alone yet.
+        """
         bell = self._bells[contact_id]
         core = self.core
         failures, trail = 0, Trail()
         try:
             while (asking := await core.database.transact(view.asking, contact_id)) is not None:
                 if self._is_over(asking):
-                    await core.database.transact(self._end, contact_id, "the invitation expired before it was answered")
+                    await core.database.transact(self._expire, contact_id)
                     return
+                if await core.database.transact(_is_waiting, contact_id):
+                    if trio.current_time() >= trail.next_at:
+                        await self._find(asking)
+                        trail.pause(WAIT_S, ground.jitter(core.ground.entropy("jitter")))
+                    with trio.move_on_at(trail.next_at):
+                        await bell.wait()
+                        trail = Trail()
+                    continue
                 try:
                     verdict, route = await self._attempt(asking, trail)
                     await core.database.transact(self._answered, contact_id, verdict, *route)
@@ -109,7 +126,9 @@ class Asker:
                 else:
                     core.delivery.reasons.pop(contact_id, None)
                     core.delivery.reach(contact_id)
-                    return
+                    failures, trail = 0, Trail()
+                    trail.pause(WAIT_S, ground.jitter(core.ground.entropy("jitter")))
+                    continue
                 failures += 1
                 wait_s = delivery.redial_after_s(failures, ground.jitter(core.ground.entropy("jitter")))
                 with trio.move_on_after(wait_s):
@@ -153,6 +172,22 @@ class Asker:
             trail.invited = await seeking.invitation(self.core, link)
         except Unavailable as fault:
             trail.reason = str(fault)
+
+    async def _find(self, asking: Asking) -> None:
+        """Looks where they are who have our request: delivery dials them there too."""
+        core = self.core
+        said: Sequence[str]
+        try:
+            if adding.is_account(asking.link):
+                account = await seeking.account(core, ids.account_from(asking.link))
+                said = (*account.addresses, *(invite.address_text(one) for one in account.link.addresses))
+            else:
+                said = (await seeking.invitation(core, invite.link_from(asking.link))).addresses
+        except Unavailable as fault:
+            log.info("not found", contact=asking.contact, reason=str(fault))
+            return
+        if addresses := finder.dialable(said, core.network.addresses()):
+            core.delivery.found(asking.contact, addresses)
 
     async def _ask_account(self, asking: Asking, trail: Trail) -> Answer:
         """Makes a request to an account by the link in its record of the day."""
@@ -244,13 +279,26 @@ class Asker:
                     )
                 for device in devices.devices_of(tx, contact_id):
                     devices.set_route(tx, device.id, peer, (address,))
-                view.asked(tx, contact_id)
+                if not _is_waiting(tx, contact_id):  # else what led to them may have to lead there again
+                    view.asked(tx, contact_id)
             case invite.Verdict.SPENT | invite.Verdict.EXPIRED:
                 self._end(tx, contact_id, _ENDED[verdict])
+
+    def _expire(self, tx: Tx, contact_id: int) -> None:
+        """The invitation has ended. Who has our request by it may still accept, but has no record under it any more."""
+        if _is_waiting(tx, contact_id):
+            view.asked(tx, contact_id)
+        else:
+            self._end(tx, contact_id, "the invitation expired before it was answered")
 
     def _end(self, tx: Tx, contact_id: int, reason: str) -> None:
         people.set_state(tx, contact_id, ContactState.REFUSED, reason)
         view.asked(tx, contact_id)
+
+
+def _is_waiting(tx: Tx, contact_id: int) -> bool:
+    """Whether they have our request, and have not decided."""
+    return people.contact(tx, contact_id).state is ContactState.WAITING
 
 
 async def _next(reader: frames.FrameReader) -> bytes:
