@@ -71,6 +71,7 @@ class Asker:
     """Follows links and account ids, one task each. `run` works until cancelled; `follow` starts or wakes one."""
 
     core: Core
+    network_changed: Bell = field(default_factory=Bell)  # rung from outside
     _bells: dict[int, Bell] = field(default_factory=dict)
     _news: Bell = field(default_factory=Bell)
     _waiting: list[int] = field(default_factory=list)
@@ -88,12 +89,20 @@ class Asker:
         for one in await self.core.database.transact(view.askings):
             self.follow(one.contact)
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._heed_network)
             while True:
                 while self._waiting:
                     contact_id = self._waiting.pop()
                     self._bells[contact_id] = Bell()
                     nursery.start_soon(self._ask, contact_id)
                 await self._news.wait()
+
+    async def _heed_network(self) -> None:
+        """Tries and looks for everybody as if it were the first time, whenever the network has changed."""
+        while True:
+            await self.network_changed.wait()
+            for bell in self._bells.values():
+                bell.ring()
 
     async def _ask(self, contact_id: int) -> None:
         """Dials until there is an answer; the reason of the last failure is shown with the contact.
@@ -133,7 +142,7 @@ class Asker:
                 wait_s = delivery.redial_after_s(failures, ground.jitter(core.ground.entropy("jitter")))
                 with trio.move_on_after(wait_s):
                     await bell.wait()
-                    trail = Trail()  # a person asks again, and perhaps by another link
+                    trail = Trail()  # a person asks again, perhaps by another link, or this is another network
         finally:
             del self._bells[contact_id]
 

@@ -449,6 +449,22 @@ def test_who_is_asked_again_is_looked_up_again_and_otherwise_less_and_less() -> 
     world.run(story, seed=916)
 
 
+def test_who_goes_to_another_network_is_to_be_found_there_within_seconds() -> None:
+    async def story(w: World) -> None:
+        table = w.share_lookup()
+        alice, _ = await w.person("alice"), await w.person("bob")
+        await published(w, table, alice)
+        await trio.sleep(600)
+        node_of(alice).network.move(5001)
+        w.places.move("alice", "cafe")
+        moved_at = trio.current_time()
+        await trio.sleep(10)
+        key = key_of(node_of(alice).identity.account, w)
+        assert [at for at, who, what in table.put_by if (who, what) == ("alice", key) and at >= moved_at]
+
+    world.run(story, seed=918)
+
+
 def test_a_new_address_is_put_within_a_minute() -> None:
     async def story(w: World) -> None:
         table = w.share_lookup()

@@ -99,3 +99,21 @@ def test_a_request_outlives_the_invitation_that_led_to_it() -> None:
         await w.until(lambda: world.both_active(alice, bob), patience_s=2 * HOUR_S)
 
     world.run(story, seed=932)
+
+
+def test_who_comes_into_another_network_asks_and_looks_at_once() -> None:
+    async def story(w: World) -> None:
+        table = w.share_lookup()
+        alice, bob = await w.person("alice"), await w.person("bob")
+        await w.person("chen")
+        link = (await alice.call("contacts.invite"))["link"]
+        await moved(alice, is_restarted=True)
+        await trio.sleep(60)  # her record says where she is
+        table.is_down = True
+        await bob.call("contacts.add", link=link, name="alice")
+        await trio.sleep(HOUR_S)
+        table.is_down = False
+        w.places.move("bob", "cafe")
+        await w.until(lambda: world.both_active(alice, bob), patience_s=10)
+
+    world.run(story, seed=933)
