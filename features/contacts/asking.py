@@ -140,7 +140,9 @@ class Asker:
                     continue
                 failures += 1
                 wait_s = delivery.redial_after_s(failures, ground.jitter(core.ground.entropy("jitter")))
-                with trio.move_on_after(wait_s):
+                now = trio.current_time()
+                look_at = trail.next_at if trail.next_at > now else float("inf")  # a look is not to wait for a dial
+                with trio.move_on_at(min(now + wait_s, look_at)):
                     await bell.wait()
                     trail = Trail()  # a person asks again, perhaps by another link, or this is another network
         finally:
