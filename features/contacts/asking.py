@@ -16,7 +16,7 @@ from features.contacts.view import Asking
 from node import dialler, finder, frames, ground
 from node.bell import Bell
 from node.core import Core
-from node.network import Address, PeerId, Stream
+from node.network import Address, Link, PeerId, Stream
 from protocol import account_record, content, delivery, envelope, identity, ids, invitation_record, invite, talk
 from protocol.faults import PeerFault, Unavailable
 from store import devices, outbox, people, sessions
@@ -24,6 +24,7 @@ from store.database import Tx
 from store.identity import card
 from store.people import ContactState
 
+DIAL_S = 6.0  # connecting: two repetitions of a lost packet; whoever is elsewhere is found by his record after that
 ASK_S = 20.0  # the whole dialogue over a slow link
 SEEK_S = (15.0, 600.0)  # between two questions to the DHT, doubling: somebody may be away for days, and each costs
 WAIT_S = (300.0, 4 * 3600.0)  # as soon as they have our request: for days, and mostly they are where they were
@@ -224,15 +225,18 @@ class Asker:
         if not addresses:
             raise Unavailable("no address of its node is known")
         places = "its address" if len(addresses) == 1 else f"its {len(addresses)} addresses"
-        with trio.move_on_after(ASK_S):
+        connection: Link | None = None
+        with trio.move_on_after(DIAL_S):
             try:
                 connection = await dialler.dial(self.core.network, [Address(one) for one in addresses], None)
             except Unavailable as fault:
                 raise Unavailable(f"{places}: {dialler.reasons(str(fault))}") from None
+        if connection is not None:
             try:
-                stream = await connection.open(invite.PROTOCOL)
-                verdict = await self._speak(asking.contact, link, asking.greeting, stream)
-                return verdict, (connection.peer, connection.address)
+                with trio.move_on_after(ASK_S):
+                    stream = await connection.open(invite.PROTOCOL)
+                    verdict = await self._speak(asking.contact, link, asking.greeting, stream)
+                    return verdict, (connection.peer, connection.address)
             finally:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
                     await connection.aclose()
