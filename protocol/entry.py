@@ -90,12 +90,17 @@ def about(content: bytes) -> tuple[int, bytes]:
     return len(content), hashing.digest(content)
 
 
+def id_of(raw: bytes) -> bytes:
+    """The 32-byte id of an entry, from all its bytes (log 1.5)."""
+    return hashing.digest(raw)
+
+
 def write(body: Body, key: keys.SigningKey) -> Entry:
     """The entry that says this, signed (RFC 9052, 4.4). key: the author's own."""
     assert key.public == body.author
     payload = wire.encode(wire.encode((VERSION, *_values(body))))
     raw = _START + payload + _SIGNATURE_START + key.sign_cose(_STRUCTURE_START + payload)
-    return Entry(raw, hashing.digest(raw), body)
+    return Entry(raw, id_of(raw), body)
 
 
 def open(raw: bytes, author: bytes) -> Entry:  # noqa: A001 - callers say entry.open
@@ -138,7 +143,7 @@ def parse_without_looking_at_the_signature(raw: bytes) -> Entry:
         body = Body(author, log, seq, prev, at_ms, said, _KINDS[kind], length, content_hash)  # type: ignore[arg-type]
     except OverLimit:
         raise Malformed from None
-    return Entry(raw, hashing.digest(raw), body)
+    return Entry(raw, id_of(raw), body)
 
 
 def check_content(body: Body, content: bytes) -> None:

@@ -6,6 +6,7 @@ entries (entry.py), what is stored (store/entries.py), the log over logs (spine.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, ClassVar, NamedTuple, Self
 
 from crypto import hashing
@@ -63,17 +64,23 @@ def check_run(raws: Sequence[bytes], head: Head | None, author: bytes, log: byte
     A single one of them serves as evidence for others only after `entry.open`. raws: 1 to 1,024.
     Raises: Malformed, BrokenChain, Forged (another author, another log, a bad signature).
     """
-    if not 0 < len(raws) <= RUN_ENTRIES_MAX:
-        raise Malformed
-    found = []
-    for raw in raws:
-        one = entry.parse_without_looking_at_the_signature(raw)
-        if one.body.log != log or one.body.author != author:
-            raise Forged
+    found = _run(raws, author, log)
+    for one in found:
         head = follow(head, one)
-        found.append(one)
     entry.verify(found[-1])
-    return tuple(found)
+    return found
+
+
+def check_piece(raws: Sequence[bytes], author: bytes, log: bytes) -> tuple[Entry, ...]:
+    """As `check_run`, for a run that begins anywhere: whether it follows what the reader holds is his to find out.
+
+    raws: 1 to 1,024. Raises: Malformed, BrokenChain, Forged.
+    """
+    found = _run(raws, author, log)
+    for before, one in pairwise(found):
+        follow(Head(before.body.seq, before.id), one)
+    entry.verify(found[-1])
+    return found
 
 
 def recall(raw: bytes) -> Entry:
@@ -119,6 +126,16 @@ class Fork:
 
 
 FORK_BYTES_MAX = 2 * entry.ENTRY_BYTES_MAX + 16
+
+
+def _run(raws: Sequence[bytes], author: bytes, log: bytes) -> tuple[Entry, ...]:
+    """Entries of one author and one log, whose signatures and order nobody has looked at."""
+    if not 0 < len(raws) <= RUN_ENTRIES_MAX:
+        raise Malformed
+    found = tuple(map(entry.parse_without_looking_at_the_signature, raws))
+    if any(one.body.log != log or one.body.author != author for one in found):
+        raise Forged
+    return found
 
 
 def _place(one: Entry) -> tuple[bytes, bytes, int]:

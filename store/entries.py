@@ -1,0 +1,400 @@
+"""Logs on the disk: appended to, taken in, read, frozen at a fork (docs/protocol/log.md 5).
+
+The signed bytes are the truth: heads, ids and bodies are read out of them. What is written together is one transaction,
+and nothing leaves the node before its commit. Not here: what entries mean (the rooms), who may see which log and what
+is sent (protocol/sync.py), the quarantine (unchained.py).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from crypto.faults import Forged
+from crypto.keys import SigningKey
+from protocol import entry
+from protocol import log as chains
+from protocol.entry import Ack, Body, Entry, Kind
+from protocol.log import BrokenChain, Fork, Head, NoFork
+from store import unchained
+from store.database import Row, Tx
+from store.faults import LogFrozen
+
+TOPIC = "log"  # of changes; their key is the number of the log
+SEQ_BITS = 40  # of a row's key, below the number of the log: a log lies in one piece, and needs no index
+NUMBER_MAX = 2 ** (63 - SEQ_BITS) - 1
+NEVER = -1  # published: nothing yet
+_COLUMNS = "number, id, author, own, secret_ref, state, published"
+
+
+class State(IntEnum):
+    """Whether a log may grow."""
+
+    OK = 0
+    FROZEN = 1  # its author has forked it
+
+
+class Kept(IntEnum):
+    """What there is of a content."""
+
+    HERE = 0
+    AWAITED = 1  # it has not come yet
+    DELETED = 2  # it is not taken again
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log. number: its row, for the other functions; author: a device key; own: whether this database writes it.
+
+    secret_ref: 0 to 64 bytes by which the caller finds the secret of its space. published: the newest seq that others
+    may have, -1 for none; only of our own.
+    """
+
+    number: int
+    id: bytes
+    author: bytes
+    own: bool
+    secret_ref: bytes
+    state: State
+    published: int
+
+
+class Draft(NamedTuple):
+    """What is to be appended. content: as it travels, sealed where it shall be (entry.seal)."""
+
+    kind: Kind
+    content: bytes
+    acks: tuple[Ack, ...] = ()
+
+
+class Held(NamedTuple):
+    """An entry as it lies there. content: None where it has not come or was deleted."""
+
+    seq: int
+    raw: bytes
+    content: bytes | None
+
+
+class Taken(NamedTuple):
+    """What became of a run. entries: those that are in the log now and were not before, in order.
+
+    waiting: how many of the log wait for those before them. fork: the proof that froze the log just now. parted: our
+    own log, unpublished from this seq on, differs from what others hold of it: nothing was taken, the caller decides.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    waiting: int = 0
+    fork: Fork | None = None
+    parted: int | None = None
+
+
+def begin(tx: Tx, log_id: bytes, author: bytes, secret_ref: bytes, own: bool) -> Log:
+    """The log with this id, which is made when it is not there. author: 32 bytes, secret_ref: at most 64."""
+    tx.execute(
+        "INSERT INTO log (id, author, own, secret_ref, state, published) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO NOTHING",
+        (log_id, author, int(own), secret_ref, State.OK, NEVER),
+    )
+    found = log_by_id(tx, log_id)
+    assert found is not None
+    assert found.author == author
+    assert found.number <= NUMBER_MAX
+    return found
+
+
+def log(tx: Tx, number: int) -> Log:
+    """The log in this row. It exists."""
+    row = tx.one(f"SELECT {_COLUMNS} FROM log WHERE number = ?", (number,))
+    assert row is not None
+    return _log(row)
+
+
+def log_by_id(tx: Tx, log_id: bytes) -> Log | None:
+    """The log with this id, 16 bytes."""
+    row = tx.one(f"SELECT {_COLUMNS} FROM log WHERE id = ?", (log_id,))
+    return None if row is None else _log(row)
+
+
+def logs(tx: Tx) -> tuple[Log, ...]:
+    """All logs, in the order in which they were begun."""
+    return tuple(map(_log, tx.all(f"SELECT {_COLUMNS} FROM log ORDER BY number")))
+
+
+def head(tx: Tx, number: int) -> Head | None:
+    """The newest entry of a log; None for an empty one."""
+    row = tx.one(
+        "SELECT key, raw FROM entry WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1",
+        _span(number, 0, entry.SEQ_MAX),
+    )
+    return None if row is None else Head(_seq(row[0]), entry.id_of(row[1]))
+
+
+def append(tx: Tx, number: int, drafts: Sequence[Draft], key: SigningKey, at_ms: int) -> tuple[Entry, ...]:
+    """The entries that say this, at the end of our own log, signed; on the disk once the transaction is.
+
+    The content of a place is sealed under its seq, so the caller reads `head` in the same transaction. at_ms: ms since
+    1970. Raises: LogFrozen, OverLimit.
+    """
+    mine = log(tx, number)
+    assert mine.own
+    if mine.state is State.FROZEN:
+        raise LogFrozen
+    newest = head(tx, number)
+    seq, prev = (0, None) if newest is None else (newest.seq + 1, newest.id)
+    made = []
+    for draft in drafts:
+        length, content_hash = entry.about(draft.content)
+        body = Body(mine.author, mine.id, seq, prev, at_ms, draft.acks, draft.kind, length, content_hash)
+        one = entry.write(body, key)
+        made.append(one)
+        seq, prev = seq + 1, one.id
+    _insert(tx, number, [(one, Kept.HERE, draft.content) for one, draft in zip(made, drafts, strict=True)])
+    return tuple(made)
+
+
+def take_in(tx: Tx, number: int, raws: Sequence[bytes], contents: Sequence[bytes | None], now_ms: int) -> Taken:
+    """Takes a run of a log, one signature for all of it, and what waited for it; a fork freezes the log (log 5.3).
+
+    raws: 1 to 1,024. contents: one for each, None where it did not come along. What is there already is passed over. A
+    frozen log takes nothing. Raises: Malformed, Forged, BrokenChain (the run follows another entry than our newest: the
+    peer shall show that one, which is the proof); nothing is changed then.
+    """
+    assert len(raws) == len(contents)
+    theirs = log(tx, number)
+    if theirs.state is State.FROZEN:
+        return Taken()
+    run = chains.check_piece(raws, theirs.author, theirs.id)
+    arrived = [(one, *_content_of(one, content)) for one, content in zip(run, contents, strict=True)]
+    newest = head(tx, number)
+    next_seq = 0 if newest is None else newest.seq + 1
+    known = max(0, min(next_seq - run[0].body.seq, len(run)))
+    parts_at = _parting(tx, number, run[:known])
+    if parts_at is not None:
+        if theirs.own and parts_at > theirs.published:
+            return Taken(parted=parts_at)
+        proof = _proof(tx, number, run[parts_at - run[0].body.seq : known])
+        return Taken(fork=_freeze(tx, theirs, proof, now_ms))
+    _fill(tx, number, arrived[:known])
+    rest = arrived[known:]
+    if rest and rest[0][0].body.seq > next_seq:
+        return _keep_waiting(tx, theirs, rest, now_ms)
+    if rest:
+        chains.follow(newest, rest[0][0])
+        _insert(tx, number, rest)
+    publish(tx, number, run[-1].body.seq)  # what others show us of our own log they have
+    return _chain_on(tx, theirs, run[known:], now_ms) if rest else Taken()
+
+
+def freeze(tx: Tx, fork: Fork, now_ms: int) -> bool:
+    """Freezes the log that a proof is about; returns whether it froze now, and not before or never known.
+
+    Raises: NoFork, Forged, Malformed.
+    """
+    one, _ = fork.check()
+    found = log_by_id(tx, one.body.log)
+    if found is None or found.author != one.body.author or found.state is State.FROZEN:
+        return False
+    _freeze(tx, found, fork, now_ms)
+    return True
+
+
+def proof(tx: Tx, number: int) -> Fork | None:
+    """The proof that froze a log."""
+    row = tx.one("SELECT proof FROM fork WHERE log = ?", (number,))
+    return None if row is None else Fork.decode(row[0])
+
+
+def read(tx: Tx, number: int, first: int, count: int, bytes_max: int) -> tuple[Held, ...]:
+    """The entries of a log from this seq on: at most so many, and of so many bytes with their contents, but one."""
+    found: list[Held] = []
+    size = 0
+    rows = tx.execute(
+        "SELECT key, raw, kept, content FROM entry WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?",
+        (*_span(number, first, entry.SEQ_MAX), count),
+    )
+    for key, raw, kept, content in rows:
+        size += len(raw) + len(content)
+        if found and size > bytes_max:
+            break
+        found.append(Held(_seq(key), raw, content if kept == Kept.HERE else None))
+    return tuple(found)
+
+
+def entry_at(tx: Tx, number: int, seq: int) -> Entry | None:
+    """The entry in this place. Its own signature was perhaps never looked at: for showing it to others, `evidence`."""
+    row = tx.one("SELECT raw FROM entry WHERE key = ?", (_key(number, seq),))
+    return None if row is None else chains.recall(row[0])
+
+
+def evidence(tx: Tx, number: int, seq: int) -> Entry | None:
+    """The entry in this place with a signature that is good by itself (log 2.3). Raises: Forged, when it has none."""
+    found = entry_at(tx, number, seq)
+    if found is not None:
+        entry.verify(found)
+    return found
+
+
+def awaited(tx: Tx, number: int, first: int, count: int) -> tuple[int, ...]:
+    """Places from this seq on whose content has not come yet, of the next `count` entries."""
+    keys = tx.all(
+        "SELECT key FROM (SELECT key, kept FROM entry WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?) WHERE kept = ?",
+        (*_span(number, first, entry.SEQ_MAX), count, Kept.AWAITED),
+    )
+    return tuple(_seq(key) for (key,) in keys)
+
+
+def fill(tx: Tx, number: int, seq: int, content: bytes) -> bool:
+    """Keeps a content that was awaited; returns whether it was. Raises: Forged, when it is not what the entry names."""
+    row = tx.one("SELECT raw FROM entry WHERE key = ? AND kept = ?", (_key(number, seq), Kept.AWAITED))
+    if row is None:
+        return False
+    one = chains.recall(row[0])
+    entry.check_content(one.body, content)
+    _fill(tx, number, [(one, Kept.HERE, content)])
+    return True
+
+
+def detach(tx: Tx, number: int, seqs: Iterable[int]) -> None:
+    """Deletes the contents of these entries for good; the entries stay in the chain."""
+    tx.executemany(
+        "UPDATE entry SET kept = ?, content = x'' WHERE key = ?", [(Kept.DELETED, _key(number, seq)) for seq in seqs]
+    )
+    tx.changed(TOPIC, number)
+
+
+def publish(tx: Tx, number: int, seq: int) -> None:
+    """Notes, before anything is sent, that others may have our own log up to here: that much is never taken back."""
+    tx.execute("UPDATE log SET published = MAX(published, ?) WHERE number = ? AND own = 1", (seq, number))
+
+
+def take_back(tx: Tx, number: int, seq: int) -> int:
+    """Takes the entries from this seq on out of our own log; returns how many. Nobody has seen them (log 5.5)."""
+    mine = log(tx, number)
+    assert mine.own
+    assert seq > mine.published
+    gone = tx.execute("DELETE FROM entry WHERE key BETWEEN ? AND ?", _span(number, seq, entry.SEQ_MAX)).rowcount
+    tx.changed(TOPIC, number)
+    return int(gone)
+
+
+def _insert(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) -> None:
+    tx.executemany(
+        "INSERT INTO entry (key, raw, kept, content) VALUES (?, ?, ?, ?)",
+        [(_key(number, one.body.seq), one.raw, kept, content) for one, kept, content in arrived],
+    )
+    tx.changed(TOPIC, number)
+
+
+def _fill(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) -> None:
+    """Keeps the contents among these that were awaited; they are checked."""
+    tx.executemany(
+        "UPDATE entry SET kept = ?, content = ? WHERE key = ? AND kept = ?",
+        [
+            (Kept.HERE, content, _key(number, one.body.seq), Kept.AWAITED)
+            for one, kept, content in arrived
+            if kept == Kept.HERE
+        ],
+    )
+
+
+def _content_of(one: Entry, content: bytes | None) -> tuple[int, bytes]:
+    if content is None:
+        return Kept.AWAITED if one.body.content_length else Kept.HERE, b""
+    entry.check_content(one.body, content)
+    return Kept.HERE, content
+
+
+def _parting(tx: Tx, number: int, run: Sequence[Entry]) -> int | None:
+    """The first place where a run differs from what we hold; we hold all its places."""
+    if not run:
+        return None
+    ours = tx.all(
+        "SELECT raw FROM entry WHERE key BETWEEN ? AND ? ORDER BY key",
+        _span(number, run[0].body.seq, run[-1].body.seq),
+    )
+    pairs = zip(ours, run, strict=True)
+    return next((theirs.body.seq for (raw,), theirs in pairs if raw != theirs.raw), None)
+
+
+def _proof(tx: Tx, number: int, run: Sequence[Entry]) -> Fork:
+    """The proof of a fork where a run differs from what we hold. Raises: Forged, when no two signatures are good."""
+    for theirs in run:
+        ours = entry_at(tx, number, theirs.body.seq)
+        assert ours is not None
+        found = Fork.of(ours.raw, theirs.raw)
+        if _is_proof(found):
+            return found
+    raise Forged
+
+
+def _is_proof(fork: Fork) -> bool:
+    try:
+        fork.check()
+    except (Forged, NoFork):
+        return False
+    return True
+
+
+def _freeze(tx: Tx, theirs: Log, fork: Fork, now_ms: int) -> Fork:
+    tx.execute("UPDATE log SET state = ? WHERE number = ?", (State.FROZEN, theirs.number))
+    tx.execute("INSERT INTO fork (log, proof, at_ms) VALUES (?, ?, ?)", (theirs.number, fork.encode(), now_ms))
+    unchained.forget(tx, theirs.number)
+    tx.changed(TOPIC, theirs.number)
+    return fork
+
+
+def _keep_waiting(tx: Tx, theirs: Log, arrived: Sequence[tuple[Entry, int, bytes]], now_ms: int) -> Taken:
+    """Puts entries beyond a gap into the quarantine, each with its signature checked."""
+    new = []
+    for one, kept, content in arrived[: unchained.LOG_COUNT_MAX]:
+        entry.verify(one)
+        known = unchained.at(tx, theirs.number, one.body.seq)
+        if known is None:
+            new.append((one, kept, content))
+        elif known.raw != one.raw:
+            return Taken(fork=_freeze(tx, theirs, Fork.of(known.raw, one.raw), now_ms))
+    return Taken(waiting=unchained.put(tx, theirs.number, new))
+
+
+def _chain_on(tx: Tx, theirs: Log, run: tuple[Entry, ...], now_ms: int) -> Taken:
+    """What has come of a run that was inserted, with those that waited for it."""
+    taken = list(run)
+    newest = Head(run[-1].body.seq, run[-1].id)
+    while waiting := unchained.lowest(tx, theirs.number):
+        one = chains.recall(waiting.raw)
+        if waiting.seq <= newest.seq:
+            held = entry_at(tx, theirs.number, waiting.seq)
+            assert held is not None
+            if held.raw != one.raw:
+                # The proof needs both signatures; what waits has a good one, what came in a run perhaps not.
+                found = Fork.of(held.raw, one.raw)
+                if _is_proof(found):
+                    return Taken(tuple(taken), fork=_freeze(tx, theirs, found, now_ms))
+            else:
+                _fill(tx, theirs.number, [(one, waiting.kept, waiting.content)])
+        else:
+            try:
+                newest = chains.follow(newest, one)
+            except BrokenChain:
+                break
+            _insert(tx, theirs.number, [(one, waiting.kept, waiting.content)])
+            taken.append(one)
+        unchained.drop(tx, theirs.number, waiting.seq)
+    return Taken(tuple(taken), waiting=unchained.count(tx, theirs.number))
+
+
+def _key(number: int, seq: int) -> int:
+    return number << SEQ_BITS | seq
+
+
+def _span(number: int, first: int, last: int) -> tuple[int, int]:
+    return _key(number, first), _key(number, last)
+
+
+def _seq(key: int) -> int:
+    return key & entry.SEQ_MAX
+
+
+def _log(row: Row) -> Log:
+    number, log_id, author, own, secret_ref, state, published = row
+    return Log(number, log_id, author, bool(own), secret_ref, State(state), published)
