@@ -9,7 +9,7 @@ together (log.py), what a sealed content says (the rooms), where they are kept (
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crypto import hashing, keys, sealing
 from crypto.faults import Forged, Malformed
@@ -29,6 +29,7 @@ SAID_BYTES_MAX = 60 * 1024  # as a message; what is longer is a blob
 PADDED_BYTES = tuple(128 << step for step in range(10))  # 128 to 65,536: ten lengths are all that a content tells
 CONTENT_BYTES_MAX = PADDED_BYTES[-1] + 1024  # sealed, with room for the keys that a room puts in front
 
+_ITEMS = 10  # of a body
 _HEADERS = bytes.fromhex("43a10127a0")  # protected {1: -8}, which is EdDSA; nothing unprotected
 _START = b"\x84" + _HEADERS
 _SIGNATURE_START = bytes((0x58, keys.SIGNATURE_BYTES))
@@ -128,19 +129,18 @@ def parse_without_looking_at_the_signature(raw: bytes) -> Entry:
     """
     if len(raw) > ENTRY_BYTES_MAX or not raw.startswith(_START) or raw[-_END_BYTES:][:2] != _SIGNATURE_START:
         raise Malformed
-    payload = wire.decode(raw[len(_START) : -_END_BYTES], ENTRY_BYTES_MAX)
-    if type(payload) is not bytes:
+    items = wire.decode(_payload(raw), ENTRY_BYTES_MAX)
+    if type(items) is not tuple or len(items) != _ITEMS:
         raise Malformed
-    match wire.decode(payload, ENTRY_BYTES_MAX):
-        case (int(version), author, log, seq, prev, at_ms, tuple() as acks, int(kind), length, content_hash):
-            pass
-        case _:
-            raise Malformed
+    said: Any = items
+    version, author, log, seq, prev, at_ms, acks, kind, length, content_hash = said
+    if type(version) is not int or type(kind) is not int or type(acks) is not tuple:
+        raise Malformed
     if version != VERSION or kind not in _KINDS or len(acks) > ACKS_MAX:
         raise Malformed
-    said = tuple(map(_ack, acks)) if acks else ()
+    seen = tuple(map(_ack, acks)) if acks else ()
     try:
-        body = Body(author, log, seq, prev, at_ms, said, _KINDS[kind], length, content_hash)  # type: ignore[arg-type]
+        body = Body(author, log, seq, prev, at_ms, seen, _KINDS[kind], length, content_hash)
     except OverLimit:
         raise Malformed from None
     return Entry(raw, id_of(raw), body)
@@ -199,31 +199,48 @@ def _ack(value: wire.Value) -> Ack:
     return Ack(*value)  # type: ignore[arg-type]
 
 
+def _payload(raw: bytes) -> bytes:
+    """The body's bytes, in a byte string whose length has its shortest form and meets the signature exactly."""
+    begins = len(_START)
+    match raw[begins : begins + 1]:
+        case b"\x58":  # one byte of length; a body is longer than the 23 that need none
+            begins, least = begins + 2, 24
+        case b"\x59":
+            begins, least = begins + 3, 256
+        case _:
+            raise Malformed
+    size = int.from_bytes(raw[len(_START) + 1 : begins], "big")
+    if size < least or begins + size + _END_BYTES != len(raw):
+        raise Malformed
+    return raw[begins:-_END_BYTES]
+
+
 def _is_allowed(body: Body) -> bool:
-    # Exact types, as everywhere on the wire: what a decoder gives may be anything.
-    prev = body.prev
+    # Exact types, as everywhere on the wire: what a decoder gives may be anything. Written out, because an import of
+    # years asks it for every entry.
+    author, log, prev, content_hash = body.author, body.log, body.prev, body.content_hash
     return (
-        _is_bytes(body.author, keys.PUBLIC_BYTES)
-        and _is_bytes(body.log, LOG_BYTES)
-        and _is_within(body.seq, SEQ_MAX)
-        and (prev is None if body.seq == 0 else _is_bytes(prev, ID_BYTES))
-        and _is_within(body.at_ms, AT_MS_MAX)
+        type(author) is type(log) is type(content_hash) is bytes
+        and len(author) == keys.PUBLIC_BYTES
+        and len(log) == LOG_BYTES
+        and len(content_hash) == hashing.HASH_BYTES
+        and type(body.seq) is type(body.at_ms) is type(body.content_length) is int
+        and 0 <= body.seq <= SEQ_MAX
+        and 0 <= body.at_ms <= AT_MS_MAX
+        and 0 <= body.content_length <= CONTENT_BYTES_MAX
+        and (prev is None if body.seq == 0 else type(prev) is bytes and len(prev) == ID_BYTES)
         and type(body.acks) is tuple
         and len(body.acks) <= ACKS_MAX
         and all(map(_is_ack, body.acks))
         and type(body.kind) is Kind
-        and _is_within(body.content_length, CONTENT_BYTES_MAX)
-        and _is_bytes(body.content_hash, hashing.HASH_BYTES)
     )
 
 
 def _is_ack(ack: Ack) -> bool:
-    return _is_bytes(ack.log, LOG_BYTES) and _is_within(ack.seq, SEQ_MAX) and _is_bytes(ack.id, ID_BYTES)
-
-
-def _is_bytes(value: object, size: int) -> bool:
-    return type(value) is bytes and len(value) == size
-
-
-def _is_within(value: object, most: int) -> bool:
-    return type(value) is int and 0 <= value <= most
+    return (
+        type(ack.log) is type(ack.id) is bytes
+        and len(ack.log) == LOG_BYTES
+        and len(ack.id) == ID_BYTES
+        and type(ack.seq) is int
+        and 0 <= ack.seq <= SEQ_MAX
+    )
