@@ -20,7 +20,7 @@ from benchmarks import figures
 from crypto.keys import SigningKey
 from protocol import entry, log
 from protocol.entry import Entry, Kind
-from store import database, entries, schema
+from store import database, entries, logs, schema
 from store.database import Database, Tx, Worker, open_database
 from store.entries import Draft
 
@@ -72,7 +72,7 @@ def _ours(folder: Path, count: int, work: Work, own: bool) -> float:
 
     async def run() -> float:
         async with open_database(_fresh(folder), SECRET, schema.CORE, Worker.THREAD) as opened:
-            number = (await opened.transact(entries.begin, LOG, KEY.public, b"", own)).number
+            number = (await opened.transact(logs.begin, LOG, KEY.public, b"", own)).number
             began = time.perf_counter()
             await work(opened, number)
             spent = time.perf_counter() - began

@@ -136,7 +136,7 @@ def parse_without_looking_at_the_signature(raw: bytes) -> Entry:
     version, author, log, seq, prev, at_ms, acks, kind, length, content_hash = said
     if type(version) is not int or type(kind) is not int or type(acks) is not tuple:
         raise Malformed
-    if version != VERSION or kind not in _KINDS or len(acks) > ACKS_MAX:
+    if version != VERSION or kind not in _KINDS:
         raise Malformed
     seen = tuple(map(_ack, acks)) if acks else ()
     try:

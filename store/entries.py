@@ -2,11 +2,10 @@
 
 The signed bytes are the truth: heads, ids and bodies are read out of them. What is written together is one transaction,
 and nothing leaves the node before its commit. Not here: what entries mean (the rooms), who may see which log and what
-is sent (protocol/sync.py), the quarantine (unchained.py).
+is sent (protocol/sync.py), the logs themselves (logs.py), the quarantine (unchained.py).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -16,22 +15,9 @@ from protocol import entry
 from protocol import log as chains
 from protocol.entry import Ack, Body, Entry, Kind
 from protocol.log import BrokenChain, Fork, Head, NoFork
-from store import unchained
-from store.database import Row, Tx
+from store import logs, unchained
+from store.database import Tx
 from store.faults import LogFrozen
-
-TOPIC = "log"  # of changes; their key is the number of the log
-SEQ_BITS = 40  # of a row's key, below the number of the log: a log lies in one piece, and needs no index
-NUMBER_MAX = 2 ** (63 - SEQ_BITS) - 1
-NEVER = -1  # published: nothing yet
-_COLUMNS = "number, id, author, own, secret_ref, state, published"
-
-
-class State(IntEnum):
-    """Whether a log may grow."""
-
-    OK = 0
-    FROZEN = 1  # its author has forked it
 
 
 class Kept(IntEnum):
@@ -40,23 +26,6 @@ class Kept(IntEnum):
     HERE = 0
     AWAITED = 1  # it has not come yet
     DELETED = 2  # it is not taken again
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """A log. number: its row, for the other functions; author: a device key; own: whether this database writes it.
-
-    secret_ref: 0 to 64 bytes by which the caller finds the secret of its space. published: the newest seq that others
-    may have, -1 for none; only of our own.
-    """
-
-    number: int
-    id: bytes
-    author: bytes
-    own: bool
-    secret_ref: bytes
-    state: State
-    published: int
 
 
 class Draft(NamedTuple):
@@ -88,43 +57,11 @@ class Taken(NamedTuple):
     parted: int | None = None
 
 
-def begin(tx: Tx, log_id: bytes, author: bytes, secret_ref: bytes, own: bool) -> Log:
-    """The log with this id, which is made when it is not there. author: 32 bytes, secret_ref: at most 64."""
-    tx.execute(
-        "INSERT INTO log (id, author, own, secret_ref, state, published) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO NOTHING",
-        (log_id, author, int(own), secret_ref, State.OK, NEVER),
-    )
-    found = log_by_id(tx, log_id)
-    assert found is not None
-    assert found.author == author
-    assert found.number <= NUMBER_MAX
-    return found
-
-
-def log(tx: Tx, number: int) -> Log:
-    """The log in this row. It exists."""
-    row = tx.one(f"SELECT {_COLUMNS} FROM log WHERE number = ?", (number,))
-    assert row is not None
-    return _log(row)
-
-
-def log_by_id(tx: Tx, log_id: bytes) -> Log | None:
-    """The log with this id, 16 bytes."""
-    row = tx.one(f"SELECT {_COLUMNS} FROM log WHERE id = ?", (log_id,))
-    return None if row is None else _log(row)
-
-
-def logs(tx: Tx) -> tuple[Log, ...]:
-    """All logs, in the order in which they were begun."""
-    return tuple(map(_log, tx.all(f"SELECT {_COLUMNS} FROM log ORDER BY number")))
-
-
 def head(tx: Tx, number: int) -> Head | None:
     """The newest entry of a log; None for an empty one."""
     row = tx.one(
         "SELECT key, raw FROM entry WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1",
-        _span(number, 0, entry.SEQ_MAX),
+        logs.span(number, 0),
     )
     return None if row is None else Head(_seq(row[0]), entry.id_of(row[1]))
 
@@ -135,9 +72,9 @@ def append(tx: Tx, number: int, drafts: Sequence[Draft], key: SigningKey, at_ms:
     The content of a place is sealed under its seq, so the caller reads `head` in the same transaction. at_ms: ms since
     1970. Raises: LogFrozen, OverLimit.
     """
-    mine = log(tx, number)
+    mine = logs.log(tx, number)
     assert mine.own
-    if mine.state is State.FROZEN:
+    if mine.state is logs.State.FROZEN:
         raise LogFrozen
     newest = head(tx, number)
     seq, prev = (0, None) if newest is None else (newest.seq + 1, newest.id)
@@ -160,8 +97,8 @@ def take_in(tx: Tx, number: int, raws: Sequence[bytes], contents: Sequence[bytes
     peer shall show that one, which is the proof); nothing is changed then.
     """
     assert len(raws) == len(contents)
-    theirs = log(tx, number)
-    if theirs.state is State.FROZEN:
+    theirs = logs.log(tx, number)
+    if theirs.state is logs.State.FROZEN:
         return Taken()
     run = chains.check_piece(raws, theirs.author, theirs.id)
     arrived = [(one, *_content_of(one, content)) for one, content in zip(run, contents, strict=True)]
@@ -172,8 +109,7 @@ def take_in(tx: Tx, number: int, raws: Sequence[bytes], contents: Sequence[bytes
     if parts_at is not None:
         if theirs.own and parts_at > theirs.published:
             return Taken(parted=parts_at)
-        proof = _proof(tx, number, run[parts_at - run[0].body.seq : known])
-        return Taken(fork=_freeze(tx, theirs, proof, now_ms))
+        return _frozen(tx, _proof(tx, number, run[parts_at - run[0].body.seq : known]), now_ms)
     _fill(tx, number, arrived[:known])
     rest = arrived[known:]
     if rest and rest[0][0].body.seq > next_seq:
@@ -181,27 +117,8 @@ def take_in(tx: Tx, number: int, raws: Sequence[bytes], contents: Sequence[bytes
     if rest:
         chains.follow(newest, rest[0][0])
         _insert(tx, number, rest)
-    publish(tx, number, run[-1].body.seq)  # what others show us of our own log they have
+    logs.publish(tx, number, run[-1].body.seq)  # what others show us of our own log they have
     return _chain_on(tx, theirs, run[known:], now_ms) if rest else Taken()
-
-
-def freeze(tx: Tx, fork: Fork, now_ms: int) -> bool:
-    """Freezes the log that a proof is about; returns whether it froze now, and not before or never known.
-
-    Raises: NoFork, Forged, Malformed.
-    """
-    one, _ = fork.check()
-    found = log_by_id(tx, one.body.log)
-    if found is None or found.author != one.body.author or found.state is State.FROZEN:
-        return False
-    _freeze(tx, found, fork, now_ms)
-    return True
-
-
-def proof(tx: Tx, number: int) -> Fork | None:
-    """The proof that froze a log."""
-    row = tx.one("SELECT proof FROM fork WHERE log = ?", (number,))
-    return None if row is None else Fork.decode(row[0])
 
 
 def read(tx: Tx, number: int, first: int, count: int, bytes_max: int) -> tuple[Held, ...]:
@@ -210,7 +127,7 @@ def read(tx: Tx, number: int, first: int, count: int, bytes_max: int) -> tuple[H
     size = 0
     rows = tx.execute(
         "SELECT key, raw, kept, content FROM entry WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?",
-        (*_span(number, first, entry.SEQ_MAX), count),
+        (*logs.span(number, first), count),
     )
     for key, raw, kept, content in rows:
         size += len(raw) + len(content)
@@ -222,7 +139,7 @@ def read(tx: Tx, number: int, first: int, count: int, bytes_max: int) -> tuple[H
 
 def entry_at(tx: Tx, number: int, seq: int) -> Entry | None:
     """The entry in this place. Its own signature was perhaps never looked at: for showing it to others, `evidence`."""
-    row = tx.one("SELECT raw FROM entry WHERE key = ?", (_key(number, seq),))
+    row = tx.one("SELECT raw FROM entry WHERE key = ?", (logs.key(number, seq),))
     return None if row is None else chains.recall(row[0])
 
 
@@ -238,14 +155,14 @@ def awaited(tx: Tx, number: int, first: int, count: int) -> tuple[int, ...]:
     """Places from this seq on whose content has not come yet, of the next `count` entries."""
     keys = tx.all(
         "SELECT key FROM (SELECT key, kept FROM entry WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?) WHERE kept = ?",
-        (*_span(number, first, entry.SEQ_MAX), count, Kept.AWAITED),
+        (*logs.span(number, first), count, Kept.AWAITED),
     )
     return tuple(_seq(key) for (key,) in keys)
 
 
 def fill(tx: Tx, number: int, seq: int, content: bytes) -> bool:
     """Keeps a content that was awaited; returns whether it was. Raises: Forged, when it is not what the entry names."""
-    row = tx.one("SELECT raw FROM entry WHERE key = ? AND kept = ?", (_key(number, seq), Kept.AWAITED))
+    row = tx.one("SELECT raw FROM entry WHERE key = ? AND kept = ?", (logs.key(number, seq), Kept.AWAITED))
     if row is None:
         return False
     one = chains.recall(row[0])
@@ -257,32 +174,28 @@ def fill(tx: Tx, number: int, seq: int, content: bytes) -> bool:
 def detach(tx: Tx, number: int, seqs: Iterable[int]) -> None:
     """Deletes the contents of these entries for good; the entries stay in the chain."""
     tx.executemany(
-        "UPDATE entry SET kept = ?, content = x'' WHERE key = ?", [(Kept.DELETED, _key(number, seq)) for seq in seqs]
+        "UPDATE entry SET kept = ?, content = x'' WHERE key = ?",
+        [(Kept.DELETED, logs.key(number, seq)) for seq in seqs],
     )
-    tx.changed(TOPIC, number)
-
-
-def publish(tx: Tx, number: int, seq: int) -> None:
-    """Notes, before anything is sent, that others may have our own log up to here: that much is never taken back."""
-    tx.execute("UPDATE log SET published = MAX(published, ?) WHERE number = ? AND own = 1", (seq, number))
+    tx.changed(logs.TOPIC, number)
 
 
 def take_back(tx: Tx, number: int, seq: int) -> int:
     """Takes the entries from this seq on out of our own log; returns how many. Nobody has seen them (log 5.5)."""
-    mine = log(tx, number)
+    mine = logs.log(tx, number)
     assert mine.own
     assert seq > mine.published
-    gone = tx.execute("DELETE FROM entry WHERE key BETWEEN ? AND ?", _span(number, seq, entry.SEQ_MAX)).rowcount
-    tx.changed(TOPIC, number)
+    gone = tx.execute("DELETE FROM entry WHERE key BETWEEN ? AND ?", logs.span(number, seq)).rowcount
+    tx.changed(logs.TOPIC, number)
     return int(gone)
 
 
 def _insert(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) -> None:
     tx.executemany(
         "INSERT INTO entry (key, raw, kept, content) VALUES (?, ?, ?, ?)",
-        [(_key(number, one.body.seq), one.raw, kept, content) for one, kept, content in arrived],
+        [(logs.key(number, one.body.seq), one.raw, kept, content) for one, kept, content in arrived],
     )
-    tx.changed(TOPIC, number)
+    tx.changed(logs.TOPIC, number)
 
 
 def _fill(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) -> None:
@@ -290,7 +203,7 @@ def _fill(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) -> N
     tx.executemany(
         "UPDATE entry SET kept = ?, content = ? WHERE key = ? AND kept = ?",
         [
-            (Kept.HERE, content, _key(number, one.body.seq), Kept.AWAITED)
+            (Kept.HERE, content, logs.key(number, one.body.seq), Kept.AWAITED)
             for one, kept, content in arrived
             if kept == Kept.HERE
         ],
@@ -310,7 +223,7 @@ def _parting(tx: Tx, number: int, run: Sequence[Entry]) -> int | None:
         return None
     ours = tx.all(
         "SELECT raw FROM entry WHERE key BETWEEN ? AND ? ORDER BY key",
-        _span(number, run[0].body.seq, run[-1].body.seq),
+        logs.span(number, run[0].body.seq, run[-1].body.seq),
     )
     pairs = zip(ours, run, strict=True)
     return next((theirs.body.seq for (raw,), theirs in pairs if raw != theirs.raw), None)
@@ -335,28 +248,28 @@ def _is_proof(fork: Fork) -> bool:
     return True
 
 
-def _freeze(tx: Tx, theirs: Log, fork: Fork, now_ms: int) -> Fork:
-    tx.execute("UPDATE log SET state = ? WHERE number = ?", (State.FROZEN, theirs.number))
-    tx.execute("INSERT INTO fork (log, proof, at_ms) VALUES (?, ?, ?)", (theirs.number, fork.encode(), now_ms))
-    unchained.forget(tx, theirs.number)
-    tx.changed(TOPIC, theirs.number)
-    return fork
+def _frozen(tx: Tx, fork: Fork, now_ms: int, taken: tuple[Entry, ...] = ()) -> Taken:
+    froze = logs.freeze(tx, fork, now_ms)
+    assert froze
+    return Taken(taken, fork=fork)
 
 
-def _keep_waiting(tx: Tx, theirs: Log, arrived: Sequence[tuple[Entry, int, bytes]], now_ms: int) -> Taken:
+def _keep_waiting(tx: Tx, theirs: logs.Log, arrived: Sequence[tuple[Entry, int, bytes]], now_ms: int) -> Taken:
     """Puts entries beyond a gap into the quarantine, each with its signature checked."""
     new = []
     for one, kept, content in arrived[: unchained.LOG_COUNT_MAX]:
-        entry.verify(one)
         known = unchained.at(tx, theirs.number, one.body.seq)
+        if known is not None and known.raw == one.raw:
+            continue
+        entry.verify(one)
         if known is None:
             new.append((one, kept, content))
-        elif known.raw != one.raw:
-            return Taken(fork=_freeze(tx, theirs, Fork.of(known.raw, one.raw), now_ms))
+        else:
+            return _frozen(tx, Fork.of(known.raw, one.raw), now_ms)
     return Taken(waiting=unchained.put(tx, theirs.number, new))
 
 
-def _chain_on(tx: Tx, theirs: Log, run: tuple[Entry, ...], now_ms: int) -> Taken:
+def _chain_on(tx: Tx, theirs: logs.Log, run: tuple[Entry, ...], now_ms: int) -> Taken:
     """What has come of a run that was inserted, with those that waited for it."""
     taken = list(run)
     newest = Head(run[-1].body.seq, run[-1].id)
@@ -369,7 +282,7 @@ def _chain_on(tx: Tx, theirs: Log, run: tuple[Entry, ...], now_ms: int) -> Taken
                 # The proof needs both signatures; what waits has a good one, what came in a run perhaps not.
                 found = Fork.of(held.raw, one.raw)
                 if _is_proof(found):
-                    return Taken(tuple(taken), fork=_freeze(tx, theirs, found, now_ms))
+                    return _frozen(tx, found, now_ms, tuple(taken))
             else:
                 _fill(tx, theirs.number, [(one, waiting.kept, waiting.content)])
         else:
@@ -383,18 +296,5 @@ def _chain_on(tx: Tx, theirs: Log, run: tuple[Entry, ...], now_ms: int) -> Taken
     return Taken(tuple(taken), waiting=unchained.count(tx, theirs.number))
 
 
-def _key(number: int, seq: int) -> int:
-    return number << SEQ_BITS | seq
-
-
-def _span(number: int, first: int, last: int) -> tuple[int, int]:
-    return _key(number, first), _key(number, last)
-
-
 def _seq(key: int) -> int:
     return key & entry.SEQ_MAX
-
-
-def _log(row: Row) -> Log:
-    number, log_id, author, own, secret_ref, state, published = row
-    return Log(number, log_id, author, bool(own), secret_ref, State(state), published)

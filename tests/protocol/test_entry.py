@@ -182,6 +182,8 @@ def test_case_28_no_other_bytes_say_the_same_entry() -> None:
         raw[:-66] + b"\x59\x00\x40" + raw[-64:],
         raw[:6] + b"\xf6" + raw[-66:],  # detached payload
         raw[:6] + payload + raw[-66:],  # the body not wrapped
+        raw[:7] + bytes((raw[7] - 1,)) + raw[8:],  # a byte string that ends before the signature
+        raw[:7] + bytes((raw[7] + 1,)) + raw[8:],
     ]
     for variant in variants:
         with pytest.raises(Malformed):

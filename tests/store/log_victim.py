@@ -15,12 +15,12 @@ from pathlib import Path
 import trio
 
 from protocol.entry import Entry, Kind
-from store import entries, schema
+from store import entries, logs, schema
 from store.database import Database, Tx, Worker, open_database
 from store.entries import Draft
 from tests.protocol import chains
 from tests.protocol.chains import ANA, AT_MS
-from tests.store import logs
+from tests.store import log_kit
 
 TOGETHER = 8  # appends that wait for one commit
 RUN = 20
@@ -48,8 +48,8 @@ def tell(*lines: str) -> None:
 @asynccontextmanager
 async def open_log(folder: Path, name: str, own: bool) -> AsyncIterator[tuple[Database, int]]:
     """A database and the row of Ana's log in it."""
-    async with open_database(folder / name, logs.KEY, schema.CORE, Worker.THREAD) as database:
-        yield database, (await database.transact(entries.begin, chains.LOG, ANA.public, b"", own)).number
+    async with open_database(folder / name, log_kit.KEY, schema.CORE, Worker.THREAD) as database:
+        yield database, (await database.transact(logs.begin, chains.LOG, ANA.public, b"", own)).number
 
 
 async def _append_one(database: Database, number: int, count: int) -> None:

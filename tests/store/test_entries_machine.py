@@ -10,12 +10,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from crypto.faults import PeerFault
 from protocol.entry import Entry, Kind
 from protocol.log import BrokenChain
-from store import entries
-from store.entries import Draft, State, Taken
+from store import entries, logs
+from store.entries import Draft, Taken
+from store.logs import State
 from tests import depth
 from tests.protocol import chains
 from tests.protocol.chains import ANA, AT_MS, CONTENT, chain, head_of
-from tests.store import logs
+from tests.store import log_kit
 
 LENGTH_MAX = 40
 places, counts = st.integers(0, LENGTH_MAX), st.integers(1, 8)
@@ -96,10 +97,10 @@ class Logs(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.door = logs.open_tx()
+        self.door = log_kit.open_tx()
         self.tx = self.door.__enter__()
-        self.number = logs.theirs(self.tx).number
-        self.mine = logs.mine(self.tx).number
+        self.number = log_kit.theirs(self.tx).number
+        self.mine = log_kit.mine(self.tx).number
         self.model = Model()
         self.truth = chain(3)
         self.branch: tuple[Entry, ...] = ()
@@ -141,9 +142,9 @@ class Logs(RuleBasedStateMachine):
         content_raw = CONTENT if content == "here" else None
         if fault is not None:
             with pytest.raises(fault):
-                logs.take(self.tx, self.number, run, content_raw)
+                log_kit.take(self.tx, self.number, run, content_raw)
             return
-        taken = logs.take(self.tx, self.number, run, content_raw)
+        taken = log_kit.take(self.tx, self.number, run, content_raw)
         assert taken.waiting == len(self.model.waiting) or taken == Taken()
         assert taken.parted is None
 
@@ -184,7 +185,7 @@ class Logs(RuleBasedStateMachine):
     @rule(at=places)
     def publish(self, at: int) -> None:
         if at < len(self.appended):
-            entries.publish(self.tx, self.mine, at)
+            logs.publish(self.tx, self.mine, at)
             self.published = max(self.published, at)
 
     @rule(at=places)
@@ -197,19 +198,19 @@ class Logs(RuleBasedStateMachine):
 
     @invariant()
     def the_log_is_what_the_model_says(self) -> None:
-        held = logs.held(self.tx, self.number)
+        held = log_kit.held(self.tx, self.number)
         assert [one.raw for one in held] == [one.raw for one in self.model.held]
         assert ["here" if one.content == CONTENT else "not" for one in held] == [
             "here" if content == "here" else "not" for content in self.model.contents
         ]
         is_awaited = tuple(seq for seq, content in enumerate(self.model.contents) if content == "awaited")
         assert entries.awaited(self.tx, self.number, 0, LENGTH_MAX) == is_awaited
-        assert logs.waiting(self.tx, self.number) == sorted(self.model.waiting)
+        assert log_kit.waiting(self.tx, self.number) == sorted(self.model.waiting)
 
     @invariant()
     def a_log_is_frozen_by_a_proof_of_a_fork_and_by_nothing_else(self) -> None:
-        proof = entries.proof(self.tx, self.number)
-        is_frozen = entries.log(self.tx, self.number).state is State.FROZEN
+        proof = logs.proof(self.tx, self.number)
+        is_frozen = logs.log(self.tx, self.number).state is State.FROZEN
         assert is_frozen == (proof is not None) == (self.model.fork is not None)
         if proof is not None:
             assert self.branch  # an honest author is never accused
@@ -217,8 +218,8 @@ class Logs(RuleBasedStateMachine):
 
     @invariant()
     def his_own_log_is_what_he_appended(self) -> None:
-        assert list(logs.raws(self.tx, self.mine)) == [one.raw for one in self.appended]
-        assert entries.log(self.tx, self.mine).published == self.published
+        assert list(log_kit.raws(self.tx, self.mine)) == [one.raw for one in self.appended]
+        assert logs.log(self.tx, self.mine).published == self.published
 
 
 Logs.TestCase.settings = settings(max_examples=max(10, depth.EXAMPLES // 2), stateful_step_count=40, deadline=None)

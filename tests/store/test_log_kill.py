@@ -8,13 +8,13 @@ import pytest
 from crypto import hashing
 from store.database import Tx
 from tests import depth
-from tests.store import log_victim, logs
+from tests.store import log_kit, log_victim
 from tests.store.test_kill import kill_one
 
 
 def ids(tx: Tx, number: int) -> list[str]:
     """The ids of a log, which verifies from its first entry to its last; its contents are the victim's or deleted."""
-    held = logs.held(tx, number)
+    held = log_kit.held(tx, number)
     for one in held:
         assert one.content in (None, log_victim.content_of(one.seq))
     return [hashing.digest(one.raw).hex() for one in held]
@@ -41,7 +41,7 @@ async def test_killed_at_any_moment_no_append_is_lost_and_the_chain_verifies(tmp
         assert said["appended"] == {seq: own[seq] for seq in said["appended"]}
         assert said["taken"] == {seq: copy[seq] for seq in said["taken"]}
         assert copy == own[: len(copy)]
-        there = await bo.transact(logs.held, of_bo)
+        there = await bo.transact(log_kit.held, of_bo)
         assert not any(one.content for one in there if one.seq in deleted)
         assert all(one.content for one in there if one.seq % 7)
         await ana.transact(log_victim.append, of_ana, 3)

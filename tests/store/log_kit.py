@@ -6,9 +6,10 @@ from pathlib import Path
 
 from protocol import entry, log
 from protocol.entry import Entry
-from store import connection, entries, migrations, schema
+from store import connection, entries, logs, migrations, schema
 from store.database import Tx
-from store.entries import Held, Log
+from store.entries import Held
+from store.logs import Log
 from tests.protocol import chains
 from tests.protocol.chains import ANA, LOG, SECRET
 
@@ -31,12 +32,12 @@ def open_tx(path: Path = Path(":memory:")) -> Iterator[Tx]:
 
 def theirs(tx: Tx) -> Log:
     """Ana's log, as one of her contacts has it."""
-    return entries.begin(tx, LOG, ANA.public, REF, own=False)
+    return logs.begin(tx, LOG, ANA.public, REF, own=False)
 
 
 def mine(tx: Tx) -> Log:
     """A log that this database writes for Ana."""
-    return entries.begin(tx, MINE, ANA.public, REF, own=True)
+    return logs.begin(tx, MINE, ANA.public, REF, own=True)
 
 
 def take(tx: Tx, number: int, run: tuple[Entry, ...], content: bytes | None = chains.CONTENT) -> entries.Taken:
@@ -48,7 +49,7 @@ def take(tx: Tx, number: int, run: tuple[Entry, ...], content: bytes | None = ch
 def held(tx: Tx, number: int) -> tuple[Held, ...]:
     """All that a log holds; it chains from its start, every content is the one that is named, every hash right."""
     found = entries.read(tx, number, 0, 1 << 20, 1 << 30)
-    of = entries.log(tx, number)
+    of = logs.log(tx, number)
     head = None
     for at in range(0, len(found), log.RUN_ENTRIES_MAX):
         run = log.check_run([one.raw for one in found[at : at + log.RUN_ENTRIES_MAX]], head, of.author, of.id)
