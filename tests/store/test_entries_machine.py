@@ -124,8 +124,8 @@ class Logs(RuleBasedStateMachine):
     @rule(at=places, count=counts)
     def fork(self, at: int, count: int) -> None:
         # The other branch has the same contents at another time.
-        if self.forks and not self.branch and at < len(self.truth):
-            self.branch = self.truth[:at]
+        if self.forks and not self.branch:
+            self.branch = self.truth[: at % len(self.truth)]
             for _ in range(count):
                 head = head_of(self.branch[-1]) if self.branch else None
                 self.branch += (chains.next_entry(head, at_ms=AT_MS + 1),)
@@ -135,9 +135,17 @@ class Logs(RuleBasedStateMachine):
     @rule(at=places, count=counts, content=st.sampled_from(("here", "awaited")), other=st.booleans())
     def take(self, at: int, count: int, content: str, other: bool) -> None:
         source = self.branch if other and self.branch else self.truth
-        run = source[at : at + count]
-        if not run:
-            return
+        at %= len(source)
+        self.meet(source[at : at + count], content)
+
+    @rule(count=counts, content=st.sampled_from(("here", "awaited")), other=st.booleans())
+    def take_the_next(self, count: int, content: str, other: bool) -> None:
+        source = self.branch if other and self.branch else self.truth
+        at = len(self.model.held)
+        if source[at:]:
+            self.meet(source[at : at + count], content)
+
+    def meet(self, run: tuple[Entry, ...], content: str) -> None:
         fault = self.model.take(run, content)
         content_raw = CONTENT if content == "here" else None
         if fault is not None:
@@ -150,9 +158,8 @@ class Logs(RuleBasedStateMachine):
 
     @rule(at=places, count=counts, bit=st.integers(0, 1600))
     def take_a_changed_run(self, at: int, count: int, bit: int) -> None:
+        at %= len(self.truth)
         run = list(chains.raws(self.truth[at : at + count]))
-        if not run:
-            return
         changed = bytearray(run[bit % len(run)])
         changed[bit % len(changed)] ^= 1 << bit % 8
         run[bit % len(run)] = bytes(changed)
@@ -162,14 +169,16 @@ class Logs(RuleBasedStateMachine):
         else:
             assert isinstance(result.error, PeerFault)
 
-    @rule(at=places, count=counts)
+    @rule(at=places, count=st.integers(1, 2))
     def detach(self, at: int, count: int) -> None:
+        at %= len(self.truth)
         entries.detach(self.tx, self.number, range(at, at + count))
         for seq in range(at, min(at + count, len(self.model.held))):
             self.model.contents[seq] = "deleted"
 
     @rule(at=places)
     def fill(self, at: int) -> None:
+        at %= len(self.truth)
         is_awaited = at < len(self.model.held) and self.model.contents[at] == "awaited"
         assert entries.fill(self.tx, self.number, at, CONTENT) == is_awaited
         if is_awaited:
@@ -184,13 +193,15 @@ class Logs(RuleBasedStateMachine):
 
     @rule(at=places)
     def publish(self, at: int) -> None:
-        if at < len(self.appended):
+        if self.appended:
+            at %= len(self.appended)
             logs.publish(self.tx, self.mine, at)
             self.published = max(self.published, at)
 
     @rule(at=places)
     def take_back(self, at: int) -> None:
-        if self.published < at < len(self.appended):
+        at = self.published + 1 + at % 4
+        if at < len(self.appended):
             assert entries.take_back(self.tx, self.mine, at) == len(self.appended) - at
             del self.appended[at:]
 
