@@ -102,7 +102,7 @@ class Logs(RuleBasedStateMachine):
         self.number = log_kit.theirs(self.tx).number
         self.mine = log_kit.mine(self.tx).number
         self.model = Model()
-        self.truth = chain(3)
+        self.truth = chain(6)
         self.branch: tuple[Entry, ...] = ()
         self.appended: list[Entry] = []
         self.published = -1
@@ -117,14 +117,10 @@ class Logs(RuleBasedStateMachine):
         if len(self.truth) + count <= LENGTH_MAX:
             self.truth += chain(count, head_of(self.truth[-1]))
 
-    @initialize(forks=st.booleans())
-    def decide(self, forks: bool) -> None:
-        self.forks = forks
-
-    @rule(at=places, count=counts)
-    def fork(self, at: int, count: int) -> None:
-        # The other branch has the same contents at another time.
-        if self.forks and not self.branch:
+    @initialize(at=st.none() | places, count=counts)
+    def fork(self, at: int | None, count: int) -> None:
+        # Half of all authors are honest. The other branch has the same contents at another time.
+        if at is not None:
             self.branch = self.truth[: at % len(self.truth)]
             for _ in range(count):
                 head = head_of(self.branch[-1]) if self.branch else None

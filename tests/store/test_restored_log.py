@@ -64,15 +64,17 @@ class Restored(RuleBasedStateMachine):
         self.author.execute("UPDATE log SET published = ?", (published,))
         self.has_asked = False
 
-    @rule(lost=counts, written=counts)
-    def lose_a_day(self, lost: int, written: int) -> None:
-        # What all of the above do in a row now and then: with it no run goes without.
+    @rule(lost=counts, written=counts, asks=st.booleans())
+    def lose_a_day(self, lost: int, written: int, asks: bool) -> None:
+        # What all the others do in a row now and then: with it no run goes without.
+        self.ask()
         self.copy()
         self.append(lost)
-        if self.has_asked:
-            self.publish(lost)
+        self.publish(lost)
         self.put_back(1)
         self.append(written)
+        if asks:
+            self.ask()
 
     @rule()
     def ask(self) -> None:
@@ -107,5 +109,5 @@ class Restored(RuleBasedStateMachine):
             assert logs.log(self.author, self.mine).published == len(copies) - 1
 
 
-Restored.TestCase.settings = settings(max_examples=max(10, depth.EXAMPLES // 2), stateful_step_count=40, deadline=None)
+Restored.TestCase.settings = settings(max_examples=max(25, depth.EXAMPLES // 2), stateful_step_count=40, deadline=None)
 TestRestored = Restored.TestCase
