@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from protocol import (
     account_record,
+    backup_records,
     envelope,
     handle_record,
     identity,
@@ -89,6 +90,11 @@ PLACES: tuple[Place, ...] = (
             invitation_record.Invited,
             handle_record.Claim,
         ),
+    ),
+    Place(
+        "Records of a backup",
+        "In the sealed stream of a backup, each behind its length, in this order (backup.md 3).",
+        backup_records.CLASSES,
     ),
 )
 

@@ -26,6 +26,7 @@ FILES = {
     "Frames of /weft/talk/1": "protocol_frames.json",
     "Frames of /weft/nearby/1": "protocol_nearby.json",
     "Records of the DHT": "protocol_records.json",
+    "Records of a backup": "protocol_backup.json",
     "Contents": "protocol_contents.json",
 }
 SIGNED = "protocol_signed.json"
