@@ -1,10 +1,11 @@
 """The node's own calls of the local API: `node.status`, `node.stop`, settings, recovery words."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from crypto import words
-from node import config, profile, standing
+from node import backup, config, profile, standing
 from node.beacon import Beacon
 from node.core import Core
 from node.doctor import findings, patient, rounds
@@ -13,9 +14,18 @@ from node.node import migrations
 from node.talks import SILENT
 from protocol import ids, rpc
 from protocol.delivery import State
+from protocol.faults import UserFault
 from protocol.version import VERSION
 from store import people, settings
 from store.database import Tx, synchronous
+
+
+class RelativePath(UserFault):
+    """The path of a file must begin with a slash here; nothing was written."""
+
+    code = "backup.path"
+    next = "weft backup create FILE"
+    exit = 2
 
 
 def _beacon(beacon: Beacon) -> str:
@@ -147,6 +157,19 @@ class NodeService:
         if room in ("dht", "find"):
             self.core.services["contacts"].publisher.stir()
         return {row.name: parsed}
+
+    async def backup(self, file: str, replace: bool = False) -> dict[str, object]:
+        """Writes a backup of this account to a file, on the disk on return: {file, account, name, made_ms, contacts,
+        messages, bytes}. Everything goes on meanwhile.
+
+        file: a whole path of this machine. replace: also where a file stands there.
+        Raises: RelativePath, BackupExists, BackupUnwritable
+        """
+        place, core = Path(file), self.core
+        if not place.is_absolute():
+            raise RelativePath
+        made = await backup.create(core.database, core.identity, core.features, core.ground, place, replace)
+        return {"file": file, **asdict(made)}
 
     async def words(self) -> dict[str, object]:
         """Returns the 24 recovery words of the account. Whoever has them is this account."""
