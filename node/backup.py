@@ -51,6 +51,7 @@ class BackupUnreadable(UserFault):
     """The file cannot be read; nothing was changed."""
 
     code = "backup.unreadable"
+    next = "weft backup verify FILE"
     exit = 5
 
 
@@ -58,6 +59,7 @@ class NoBackup(UserFault):
     """This file is no backup of weft; nothing was changed."""
 
     code = "backup.foreign"
+    next = "weft backup verify FILE"
 
 
 class BackupNewer(UserFault):
@@ -72,6 +74,7 @@ class BackupCut(UserFault):
     """This backup is not whole: it is cut off, or something was added to it. Copy it again; nothing was changed."""
 
     code = "backup.cut"
+    next = "weft backup verify FILE"
 
 
 class BackupLocked(UserFault):
@@ -87,19 +90,21 @@ class BackupDamaged(UserFault):
     """This backup was altered or damaged after it was made. Copy it again, or take another; nothing was changed."""
 
     code = "backup.damaged"
+    next = "weft backup verify FILE"
 
 
 class BackupStrange(UserFault):
     """This backup opens, and holds what weft would not have written; nothing of it was taken."""
 
     code = "backup.strange"
+    next = "weft backup verify FILE"
 
 
 class BadWords(UserFault):
     """These are not 24 recovery words of weft; compare each with what you wrote down, in order."""
 
     code = "words.wrong"
-    next = "weft backup verify --words FILE"
+    next = "weft backup words"
     exit = 4
 
 
