@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,11 +190,8 @@ def _started(
         )
     assert program.stdin is not None
     assert program.stdout is not None
-    try:
+    with suppress(BrokenPipeError), program.stdin:  # it ended before it read; its last words say why
         program.stdin.write(json.dumps(said).encode() + b"\n")
-        program.stdin.close()
-    except BrokenPipeError:
-        pass  # it ended before it read; its last words say why
     try:
         yield program
     finally:

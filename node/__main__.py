@@ -16,7 +16,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -170,7 +169,7 @@ async def _backup(place: profile.Profile, said: Mapping[str, str]) -> int:
             if me is None:
                 raise profile.ProfileDamaged("The database of this profile holds no identity; nothing was changed.")
             replace = said.get("replace") == "yes"
-            made = await backup.create(database, me, rooms, ground.real(), Path(file), replace)
+            made = await backup.create(database, me, rooms, ground.real(), backup.place_of(file), replace)
     _answer({"file": file, **asdict(made)})
     return 0
 
@@ -189,7 +188,7 @@ def _verify(place: profile.Profile, said: Mapping[str, str]) -> int:
             raise profile.ProfileDamaged("The database of this profile holds no identity; nothing was changed.")
         secret = me.recovery
     file = said.get("file", "")
-    _answer({"file": file, **asdict(backup.verify(Path(file), secret, features.load()))})
+    _answer({"file": file, **asdict(backup.verify(backup.place_of(file), secret, features.load()))})
     return 0
 
 
@@ -199,7 +198,8 @@ async def _restore(place: profile.Profile, said: Mapping[str, str]) -> int:
     keys.require_ml_kem()
     if profile.exists(place):
         raise profile.IdentityExists
-    secret, file, rooms = backup.secret_of(said.get("words", "")), Path(said.get("file", "")), features.load()
+    file, rooms = backup.place_of(said.get("file", "")), features.load()
+    secret = backup.secret_of(said.get("words", ""))
     found = await trio.to_thread.run_sync(backup.verify, file, secret, rooms)
     passphrase = said.get("passphrase", "").encode()
     key = await trio.to_thread.run_sync(profile.create, place, passphrase, os.urandom, limiter=_vault_thread())

@@ -30,7 +30,16 @@ from store.database import Database, Tx, Worker
 from store.identity import Identity
 
 CHUNKS_AT_ONCE = 16  # of a restore in one transaction: 1 MiB
+SHOWN_CHARS_MAX = 120  # of a path, in a sentence
 T = TypeVar("T")
+
+
+class BadPath(UserFault):
+    """The path of a file must begin with a slash here; nothing was done."""
+
+    code = "backup.path"
+    next = "weft backup create FILE"
+    exit = 2
 
 
 class BackupExists(UserFault):
@@ -138,6 +147,13 @@ def secret_of(text: str) -> bytes:
         return words.secret_of(text)
     except words.WordsWrong as wrong:
         raise BadWords(f"These are not your 24 recovery words: {wrong}. Nothing was changed.") from None
+
+
+def place_of(text: str) -> Path:
+    """The file of this path. Raises: BadPath where it is none, or not whole."""
+    if not text.startswith("/") or "\0" in text:
+        raise BadPath
+    return Path(text)
 
 
 async def create(
@@ -259,10 +275,12 @@ def _reading(file: Path) -> Iterator[tuple[Any, int]]:
         with file.open("rb") as opened:
             state = os.fstat(opened.fileno())
             if not stat.S_ISREG(state.st_mode):
-                raise BackupUnreadable(f"{file} is no file; nothing was changed.")
+                raise BackupUnreadable(f"There is no file {_shown(file)}; nothing was changed.")
             yield opened, state.st_size
     except OSError as broken:
-        raise BackupUnreadable(f"{file} cannot be read ({broken.strerror}); nothing was changed.") from None
+        raise BackupUnreadable(
+            f"The file {_shown(file)} cannot be read ({broken.strerror}); nothing was changed."
+        ) from None
     except PeerFault as fault:
         raise next(said for kind, said in _SENTENCES if isinstance(fault, kind)) from fault
 
@@ -289,7 +307,7 @@ def _writing(file: Path, replace: bool) -> Iterator[tuple[Any, Callable[[], int]
 
             yield out, settle
     except OSError as broken:
-        said = f"{file} cannot be written ({broken.strerror}); nothing is left of it."
+        said = f"The file {_shown(file)} cannot be written ({broken.strerror}); nothing is left of it."
         raise BackupUnwritable(said) from None
     finally:
         with suppress(OSError):
@@ -299,8 +317,14 @@ def _writing(file: Path, replace: bool) -> Iterator[tuple[Any, Callable[[], int]
 
 def _require_absent(file: Path) -> None:
     if os.path.lexists(file):
-        said = f"There is a file {file} already; it was left as it is."
-        raise BackupExists(said, next=shlex.join(("weft", "backup", "create", "--force", str(file))))
+        force = shlex.join(("weft", "backup", "create", "--force", _shown(file)))
+        raise BackupExists(f"There is a file {_shown(file)} already; it was left as it is.", next=force)
+
+
+def _shown(file: Path) -> str:
+    """A path that fits a sentence: of a long one its end."""
+    text = str(file)
+    return text if len(text) <= SHOWN_CHARS_MAX else f"…{text[-SHOWN_CHARS_MAX:]}"
 
 
 def _sync_directory(path: Path) -> None:

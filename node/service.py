@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from crypto import words
 from node import backup, config, profile, standing
@@ -14,18 +13,9 @@ from node.node import migrations
 from node.talks import SILENT
 from protocol import ids, rpc
 from protocol.delivery import State
-from protocol.faults import UserFault
 from protocol.version import VERSION
 from store import people, settings
 from store.database import Tx, synchronous
-
-
-class RelativePath(UserFault):
-    """The path of a file must begin with a slash here; nothing was written."""
-
-    code = "backup.path"
-    next = "weft backup create FILE"
-    exit = 2
 
 
 def _beacon(beacon: Beacon) -> str:
@@ -163,11 +153,9 @@ class NodeService:
         messages, bytes}. Everything goes on meanwhile.
 
         file: a whole path of this machine. replace: also where a file stands there.
-        Raises: RelativePath, BackupExists, BackupUnwritable
+        Raises: BadPath, BackupExists, BackupUnwritable
         """
-        place, core = Path(file), self.core
-        if not place.is_absolute():
-            raise RelativePath
+        place, core = backup.place_of(file), self.core
         made = await backup.create(core.database, core.identity, core.features, core.ground, place, replace)
         return {"file": file, **asdict(made)}
 

@@ -135,7 +135,7 @@ def _words(door: Door, file: str | None, again: str) -> str:
                 return " ".join(opened.read(WORDS_BYTES_MAX).decode().split())
         except (OSError, UnicodeDecodeError) as broken:
             why = broken.strerror if isinstance(broken, OSError) else "it is not text in UTF-8"
-            said = f"The 24 words are not known: {file} cannot be read ({why}). Nothing was changed."
+            said = f"The 24 words are not known: {faults.quoted(file)} cannot be read ({why}). Nothing was changed."
             raise Failure("words.unknown", said, next=again, verb="Name another", exit=faults.LOCKED) from None
     if not door.asks:
         said = "Only the 24 recovery words open a backup, and nobody is there to type them. Nothing was changed."
