@@ -20,10 +20,10 @@ import trio
 from crypto import keys, secretstream, words
 from crypto.faults import Forged, Malformed
 from node import config
-from node.feature import Feature
+from node.feature import Feature, Keeping
 from node.ground import Ground
 from protocol import backup, backup_records, content, ids, receipt
-from protocol.backup_records import End, Head, Order, Record
+from protocol.backup_records import End, Head, Order, Record, RoomNote
 from protocol.faults import PeerFault, UserFault
 from store import backup as kept
 from store.database import Database, Tx, Worker
@@ -166,7 +166,7 @@ async def create(
     if not replace:
         _require_absent(file)
     names = [row.name for row in config.SETTINGS]
-    keeping = [(room.name, room.keeping.keep) for room in rooms if room.keeping is not None]
+    keeping = [(room, keeping.keep) for room, keeping in _keeping(rooms).items()]
     with _writing(file, replace) as (out, settle):
         composer = backup.Composer(me.recovery, ground.entropy("backup")(secretstream.NONCE_BYTES))
 
@@ -201,10 +201,12 @@ def verify(file: Path, secret: bytes, rooms: Sequence[Feature]) -> Summary:
 
     Raises: BackupUnreadable, NoBackup, BackupNewer, BackupCut, BackupLocked, BackupDamaged, BackupStrange.
     """
-    order = _order(secret, rooms)
+    order, keeping = _order(secret, rooms), _keeping(rooms)
     with _reading(file) as (opened, size):
-        for _ in _records(opened, size, secret, order):
-            pass
+        for records in _records(opened, size, secret, order):
+            for one in records:
+                if isinstance(one, RoomNote) and one.room in keeping:
+                    keeping[one.room].check(one.body)
     return _summary(order, size)
 
 
@@ -215,15 +217,13 @@ async def restore(
 
     What fails on the way leaves a database that is of no use. Raises: as `verify`, and StoreFault.
     """
-    order = _order(secret, rooms)
+    order, keeping = _order(secret, rooms), _keeping(rooms)
     me: Identity | None = None
 
     def put(tx: Tx, records: Sequence[Record]) -> None:
-        by_name = {room.name: room.keeping for room in rooms if room.keeping is not None}
         for note in kept.put(tx, order.kinds, records):
-            keeping = by_name.get(note.room)
-            if keeping is not None:  # else of a room that this version has no more
-                keeping.put_back(tx, note.contact, note.body)
+            if note.room in keeping:  # else of a room that this version has no more
+                keeping[note.room].put_back(tx, note.contact, note.body)
 
     def end(tx: Tx, mine: Identity) -> None:
         for room in rooms:
@@ -243,6 +243,10 @@ async def restore(
 def _order(secret: bytes, rooms: Sequence[Feature]) -> Order:
     kinds = content.Kinds((receipt.Receipt, *(one for room in rooms for one in room.contents)))
     return Order(ids.AccountId(words.account_key(secret).public), kinds)
+
+
+def _keeping(rooms: Sequence[Feature]) -> dict[str, Keeping]:
+    return {room.name: room.keeping for room in rooms if room.keeping is not None}
 
 
 def _records(opened: Any, size: int, secret: bytes, order: Order) -> Iterator[list[Record]]:

@@ -21,11 +21,12 @@ Show = Callable[[Tx, int], dict[str, object] | None]
 class Keeping:
     """What a room adds to a backup beside messages (docs/protocol/backup.md 3).
 
-    keep: what it has of a contact, at most 4 KiB, None for nothing. put_back: takes that in again, into empty tables;
-    raises Malformed.
+    keep: what it has of a contact, at most 4 KiB, None for nothing. check: returns when these bytes are such. put_back:
+    takes them in again, into empty tables. Both raise Malformed.
     """
 
     keep: Callable[[Tx, int], bytes | None]
+    check: Callable[[bytes], object]
     put_back: Callable[[Tx, int, bytes], None]
 
 

@@ -113,6 +113,7 @@ def restore(door: Door, file: str, words_file: str | None) -> None:
     whose = f"{show.clean(made['name'])} ({show.account(made['account'])})"
     show.outcome(door, made, f"✔ Restored: {whose} as of {show.clock(made['made_ms'])}; {_counted(made)}")
     show.talk(door, f"  Next: {door.typed('weft up')}   What waits for you comes when your contacts are met.")
+    show.talk(door, f"  Then make a new backup, this one ages: {door.typed('weft backup create FILE')}")
 
 
 def _of_stopped(door: Door, verb: str, said: dict[str, str], waiting: str) -> dict[str, Any]:

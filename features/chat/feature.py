@@ -27,5 +27,5 @@ FEATURE = Feature(
     open=Chat,
     shows={"chat.received": _show, "delivery": _show_state},
     run=service.run,
-    keeping=Keeping(view.keep, view.put_back),
+    keeping=Keeping(view.keep, view.mark_of, view.put_back),
 )

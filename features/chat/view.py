@@ -153,9 +153,14 @@ def keep(tx: Tx, contact_id: int) -> bytes | None:
 
 def put_back(tx: Tx, contact_id: int, kept: bytes) -> None:
     """Takes in what `keep` gave. Raises: Malformed."""
+    tx.execute("INSERT INTO chat_mark (contact, read_seq) VALUES (?, ?)", (contact_id, mark_of(kept)))
+
+
+def mark_of(kept: bytes) -> int:
+    """What `keep` wrote: up to which row a contact was read. Raises: Malformed."""
     match wire.decode(kept, MARK_BYTES_MAX):
         case (int(read_seq),) if 0 <= read_seq <= MESSAGES_MAX:
-            tx.execute("INSERT INTO chat_mark (contact, read_seq) VALUES (?, ?)", (contact_id, read_seq))
+            return read_seq
         case _:
             raise Malformed
 

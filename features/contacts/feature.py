@@ -35,6 +35,6 @@ FEATURE = Feature(
     shows={people.CHANGED: _show, view.REQUESTED: _show, view.COMPARED: _show_words},
     serves={invite.PROTOCOL: _serve},
     run=service.run,
-    keeping=Keeping(view.keep, view.put_back),
+    keeping=Keeping(view.keep, view.asking_of, view.put_back),
     restored=returning.restored,
 )

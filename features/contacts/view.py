@@ -220,15 +220,23 @@ def keep(tx: Tx, contact_id: int) -> bytes | None:
 
 
 def put_back(tx: Tx, contact_id: int, kept: bytes) -> None:
-    """Takes in what `keep` gave. Raises: Malformed."""
+    """Takes in what `keep` gave. Raises: Malformed, also where the link is another account's."""
+    account, link, greeting, asked_ms = asking_of(kept)
+    if account != people.contact(tx, contact_id).account:
+        raise Malformed
+    ask(tx, contact_id, link, greeting, asked_ms)
+
+
+def asking_of(kept: bytes) -> tuple[ids.AccountId, str, str, int]:
+    """What `keep` wrote: whose invitation is followed, link, greeting, since when (ms). Raises: Malformed."""
     match wire.decode(kept, ASKING_BYTES_MAX):
         case (str(link), str(greeting), int(asked_ms)) if 0 <= asked_ms < 2**48:
             try:
                 followed = ids.account_from(link) if link.startswith("wf1") else invite.link_from(link).account
             except UserFault:
                 raise Malformed from None
-            if followed != people.contact(tx, contact_id).account or len(greeting.encode()) > GREETING_BYTES_MAX:
+            if len(greeting.encode()) > GREETING_BYTES_MAX:
                 raise Malformed
-            ask(tx, contact_id, link, greeting, asked_ms)
+            return followed, link, greeting, asked_ms
         case _:
             raise Malformed
