@@ -157,6 +157,6 @@ class Bootstrap:
         remembered = await self.database.transact(peers.remembered)
         contacts = await self.database.transact(peers.of_contacts, CONTACTS_MAX)
         introduced = await self.introductions.of(str(self.values["dht.bootstrap"]))
-        named = [peers.Peer(peer, (address,)) for address, peer in introduced]
+        named = [peers.Peer(peer, (address,)) for address, peer in introduced.peers]
         inviters = [peers.Peer(peer, addresses) for peer, addresses in self._inviters.items()]
         return (*reversed(remembered), *reversed(contacts), *inviters, *named)

@@ -59,6 +59,11 @@ async def dial(network: Network, addresses: Sequence[Address], expected: PeerId 
     return links[0]
 
 
+def reasons(said: str) -> str:
+    """The different reasons of all addresses, out of what `dial` says of them: "ADDRESS: why; ADDRESS: why"."""
+    return ", ".join(dict.fromkeys(part.rpartition(": ")[2] for part in said.split("; ")))
+
+
 async def _close(links: Sequence[Link]) -> None:
     with trio.CancelScope(shield=True):  # closing a link is bounded by the network itself
         for link in links:

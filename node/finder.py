@@ -10,6 +10,7 @@ Who moves publishes and dials at once (publisher.py, delivery.py), so the other 
 proof), the record (protocol/presence_record.py).
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 
@@ -210,10 +211,14 @@ class Finder:
 
     def _dialable(self, record: Presence) -> tuple[Address, ...]:
         """The addresses of a record that are some, and not our own: of each device the first, then the second, …"""
-        own = self.network.addresses()
         turns = chain.from_iterable(zip_longest(*(line.addresses for line in record.devices)))
-        texts = dict.fromkeys(text for text in turns if text is not None and text not in own)
-        return tuple(Address(text) for text in texts if _is_address(text))[:FOUND_MAX]
+        return dialable((text for text in turns if text is not None), self.network.addresses())
+
+
+def dialable(texts: Iterable[str], own: Collection[str]) -> tuple[Address, ...]:
+    """The first 8 of these, in their order and each once, that are addresses and not our own."""
+    others = dict.fromkeys(text for text in texts if text not in own)
+    return tuple(Address(text) for text in others if _is_address(text))[:FOUND_MAX]
 
 
 def _is_address(text: str) -> bool:

@@ -7,6 +7,7 @@ of the setting (config.py).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import trio
 
@@ -18,26 +19,34 @@ from protocol.faults import PeerFault, Unavailable
 DIAL_S = 5.0
 
 
+class Introduced(NamedTuple):
+    """Where each of them is, and whether these are all that were named."""
+
+    peers: tuple[tuple[Address, PeerId], ...]
+    are_all: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Introductions:
     """Finds out who the peers of a setting are."""
 
     network: Network
 
-    async def of(self, text: str) -> tuple[tuple[Address, PeerId], ...]:
-        """The peers that the setting names, in its order; without those who should say who they are, and do not answer.
+    async def of(self, text: str) -> Introduced:
+        """The peers that the setting names, in its order; without those who should say who they are and do not answer.
 
         text was checked when it was set; what an older version took, and this one does not, names nobody.
         """
         try:
             named = config.peers_of(text)
         except Malformed:
-            return ()
+            return Introduced((), True)
         met = dict(named)
         async with trio.open_nursery() as nursery:
             for address in (address for address, peer in named if peer is None):
                 nursery.start_soon(self._ask, address, met)
-        return tuple(_known([(address, met[address]) for address, _ in named]))
+        known = _known([(address, met[address]) for address, _ in named])
+        return Introduced(tuple(known), len(known) == len(named))
 
     async def _ask(self, address: Address, met: dict[Address, PeerId | None]) -> None:
         with trio.move_on_after(DIAL_S):

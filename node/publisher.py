@@ -56,6 +56,7 @@ class Publisher:
     """The record of this device. `run` works until cancelled.
 
     bell: rung by others when our addresses, or the network, may be other ones; if they are, it publishes.
+    heeding: rung by this then, for the rooms whose records say where we are too.
     """
 
     ground: Ground
@@ -65,6 +66,7 @@ class Publisher:
     lookup: Lookup
     addresses: Callable[[], tuple[Address, ...]]
     bell: Bell = field(default_factory=Bell)
+    heeding: list[Bell] = field(default_factory=list)
     fault: str = ""  # why nobody keeps our record, for a person
     published_ms: int = 0  # when it was taken last
     double: Whereabouts | None = None  # what somebody else wrote as this device, later than we did: a copied profile
@@ -111,6 +113,8 @@ class Publisher:
                     await self.bell.wait()
                     failures = 0
                     await trio.sleep_until(max(ended + GAP_S, trio.current_time() + SETTLE_S))
+                    for other in self.heeding:
+                        other.ring()
 
     async def _follow_key(self) -> None:
         """Wakes the other task when the presence key was replaced, or is held by somebody for the first time."""

@@ -145,7 +145,7 @@ class NodeService:
         if room == "dht" and self.core.publisher is not None:
             self.core.publisher.bell.ring()
         if room in ("dht", "find"):
-            self.core.services["contacts"].publisher.stir()
+            self.core.services["contacts"].publisher.bell.ring()
         return {row.name: parsed}
 
     async def backup(self, file: str, replace: bool = False) -> dict[str, object]:

@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import outcome
 import trio
 
+from protocol.faults import UserFault
 from store import connection as connecting
 from store import disk
 from store import migrations as migrating
@@ -116,8 +118,11 @@ class _Job:
 class Database:
     """An open database. Made by `open_database`."""
 
-    def __init__(self, connection: Any, worker: Worker) -> None:
+    def __init__(self, connect: Callable[[], Any], connection: Any, worker: Worker) -> None:
+        """connect: opens the same file anew."""
+        self._connect = connect
         self._connection = connection
+        self._is_spent = False  # it has met a damaged page: SQLCipher reads nothing more on it
         self._worker = worker
         self._limiter = trio.CapacityLimiter(1)
         self._waiting: deque[_Job] = deque()
@@ -168,7 +173,7 @@ class Database:
         To wake a thread and to be woken by it costs as much as such a job itself. What took long shows that the disk
         is slow or busy; the next ones then go to the thread.
         """
-        if self._is_led or self._slow or self._worker is Worker.INLINE:
+        if self._is_led or self._slow or self._is_spent or self._worker is Worker.INLINE:
             self._slow = max(0, self._slow - 1)
             return await self.transact(f, *args)
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -187,10 +192,15 @@ class Database:
     async def read(self, f: Callable[..., T], *args: Any) -> T:
         """The result of f(tx, *args), which only reads a few rows: at once in this task where the worker is idle."""
         await trio.lowlevel.checkpoint()
-        if self._is_led:
+        if self._is_led or self._is_spent:
             return await self.transact(f, *args)
-        with disk.as_faults():
-            return f(Tx(self._connection), *args)
+        try:
+            with disk.as_faults():
+                return f(Tx(self._connection), *args)
+        except StoreDamaged as fault:
+            self._fault(fault)
+            self._failed.set()
+            raise
 
     async def failed(self) -> None:
         """Returns when the disk has failed, until it takes something again."""
@@ -257,7 +267,7 @@ class Database:
         """Runs jobs in one transaction and fills their results; returns the newest change, 0 when nothing changed."""
         done = outcome.capture(self._group, jobs)
         if isinstance(done, outcome.Error):
-            if self._connection.in_transaction:
+            if not self._is_spent and self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             error = self._fault(done.error) or done.error
             if isinstance(error, StoreFault) and len(jobs) > 1:  # who only reads does not fail with one who writes
@@ -274,13 +284,16 @@ class Database:
         fault = disk.fault_of(error)
         if fault is None:
             return None
-        if isinstance(self.trouble, StoreDamaged):  # SQLCipher calls a file with a broken page read-only from then on
+        self._is_spent = self._is_spent or isinstance(fault, StoreDamaged)
+        if isinstance(self.trouble, StoreDamaged):  # what is refused from then on is refused for this
             return StoreDamaged()
         fault.__cause__ = None if fault is error else error
         self.trouble = fault
         return fault
 
     def _group(self, jobs: list[_Job]) -> int:
+        if self._is_spent:
+            self._renew()
         connection = self._connection
         before = connection.total_changes
         # What may not be written may still be read: SQLite finds out at the first write.
@@ -302,6 +315,19 @@ class Database:
         if connection.total_changes != before:  # to have read something says nothing about the disk
             self.trouble = None
         return newest
+
+    def _renew(self) -> None:
+        """Opens the file anew: what is not on a damaged page can be read again. No job writes any more.
+
+        Raises: StoreDamaged when it cannot be opened; the next job tries again.
+        """
+        self._connection.close()  # first: it has locked the file. As at each end, its log is copied back
+        try:
+            connection = self._connect()
+        except UserFault as fault:
+            raise StoreDamaged from fault
+        connection.execute("PRAGMA query_only = ON")
+        self._connection, self._is_spent = connection, False
 
 
 def changes_after(tx: Tx, cursor: int, limit: int) -> list[tuple[int, str, int]]:
@@ -337,9 +363,10 @@ async def open_database(
 
     key: 32 bytes. Raises: StoreLocked, NoSqlCipher, WrongKey, LogDamaged, StoreNewer, StoreFault.
     """
+    connect = partial(connecting.connect, path, key)
 
-    def connect() -> Any:
-        connection = connecting.connect(path, key)
+    def begin() -> Any:
+        connection = connect()
         try:
             with disk.as_faults():
                 migrating.run(connection, migrations)
@@ -349,11 +376,11 @@ async def open_database(
         return connection
 
     if worker is Worker.INLINE:
-        connection = connect()
+        connection = begin()
     else:
         with trio.CancelScope(shield=True):
-            connection = await trio.to_thread.run_sync(connect)
-    database = Database(connection, worker)
+            connection = await trio.to_thread.run_sync(begin)
+    database = Database(connect, connection, worker)
     try:
         yield database
     finally:

@@ -2,8 +2,12 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.xdist_group("house")
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "protocol" / "audit.md"
 PROMISED = (
@@ -33,6 +37,7 @@ PROMISED = (
 NAMED = re.compile(r"test_case_(\d+[ab]?)(?:_and_(\d+[ab]?))?_")
 
 
+@cache
 def cases() -> dict[str, set[str]]:
     """Case -> the tests whose names begin with it."""
     found: dict[str, set[str]] = {}

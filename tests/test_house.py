@@ -18,6 +18,7 @@ import pytest
 
 from tests import orders, rules
 
+pytestmark = pytest.mark.xdist_group("house")  # one process parses every file, once
 ROOT = Path(__file__).resolve().parent.parent
 THREATS = "docs/threats.md"
 

@@ -18,6 +18,7 @@ ALIVE_S = 3.0  # a node that works answers within milliseconds
 WAITING = "Examining"
 NAME_CHARS_MAX = 24  # names longer than this push their sentence to the right
 SENTENCE_CHARS_MIN = 40
+_FIELDS = ("name", "level", "sentence", "next")  # for a script; a person is shown a shorter sentence where there is one
 _MARKS = {"ok": "✔", "warning": "!", "failure": "✖", "unknown": "?"}
 _ABSENT = ("node.down", "profile.empty")  # no node to ask: the examination says so itself,
 _SILENT = ("node.silent", "node.gone", "profile.unreadable")  # and these too
@@ -27,7 +28,8 @@ _SILENT = ("node.silent", "node.gone", "profile.unreadable")  # and these too
 @click.pass_obj
 def doctor(door: Door) -> None:
     """Examines this device, its node and your contacts, and says what to do."""
-    findings = [{**row, "next": door.typed(row["next"])} for row in _findings(door)]
+    told = _findings(door)
+    findings = [{name: row[name] for name in _FIELDS} | {"next": door.typed(row["next"])} for row in told]
     broken = sum(row["level"] == "failure" for row in findings)
     match door.form:
         case Form.JSONL:
@@ -36,8 +38,8 @@ def doctor(door: Door) -> None:
             show.outcome(door, {"findings": findings, "ok": not broken}, "")
         case Form.TEXT:
             width = max((len(row["name"]) for row in findings if len(row["name"]) <= NAME_CHARS_MAX), default=0)
-            for row in findings:
-                show.outcome(door, None, _text(row, width))
+            for row, whole in zip(findings, told, strict=True):
+                show.outcome(door, None, _text({**row, "sentence": whole.get("short") or row["sentence"]}, width))
             show.talk(door, _summary(findings, broken))
     click.get_current_context().exit(faults.FAILED if broken else 0)
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door, Form
 
-ADD_WAIT_S = 10.0  # at a terminal; two nodes in one network need about a second
+ADD_WAIT_S = 10.0  # without --wait; two nodes in one network need about a second
 TICK_S = 1.0
 ROUND_S = 30.0  # added to what is left, if that is more, so that a day that has just begun is shown as 24 h
 LINK_CHARS_MAX = 512  # a link has at most 173; whatever is longer is not read from stdin
@@ -64,7 +65,7 @@ def invite(
     "--wait",
     callback=options.seconds,
     metavar="TIME",
-    help="Wait so long to become contacts; code 6 if it takes longer.",
+    help="Wait so long to become contacts; code 6 if it takes longer. Without it a script waits for the first word.",
 )
 @click.option("--replace", is_flag=True, help="Take NAME over from a contact who has another account now.")
 @click.pass_obj
@@ -72,13 +73,13 @@ def add(door: Door, link: str, petname: str | None, greeting: str, replace: bool
     """Becomes the contact of whoever made LINK ("-": read from stdin), or asks the account of an id (wf1…)."""
     if link == "-":
         link = sys.stdin.read(LINK_CHARS_MAX).strip()
-    within_s = wait if wait is not None else ADD_WAIT_S if door.asks else 0.0
+    within_s = wait if wait is not None else ADD_WAIT_S
+    is_told = _is_decided if door.asks or wait is not None else _is_explained
     with door.connect() as client:
-        if within_s:
-            client.watch("contacts")
+        client.watch("contacts")
         contact = client.call("contacts.add", link=link.strip(), name=petname, greeting=greeting, replace=replace)
-        if within_s and contact["state"] not in ("active", "refused"):
-            contact = _wait_for_contact(door, client, contact, within_s)
+        if not is_told(contact):
+            contact = _wait_for_contact(door, client, contact, within_s, is_told)
     _show_added(door, contact, wait)
 
 
@@ -170,22 +171,33 @@ def _show_guest(door: Door, contact: dict[str, Any]) -> None:
         show.outcome(door, contact, f"• {name} asks to be your contact.   Next: {accepting}")
 
 
-def _wait_for_contact(door: Door, client: Client, contact: dict[str, Any], within_s: float) -> dict[str, Any]:
-    """The contact as it is when it is decided, or when the time is over."""
+def _is_decided(contact: dict[str, Any]) -> bool:
+    return contact["state"] in ("active", "refused")
+
+
+def _is_explained(contact: dict[str, Any]) -> bool:
+    """Whether it is decided, or it is known why not."""
+    return _is_decided(contact) or bool(contact["reason"])
+
+
+def _wait_for_contact(
+    door: Door, client: Client, contact: dict[str, Any], within_s: float, is_told: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """The contact as it is when enough is told of it, or when the time is over: then never without a reason."""
     began = time.monotonic()
     if not show.is_terminal():
         show.talk(door, "Asking…")
     while (left_s := within_s - (time.monotonic() - began)) > 0:
         show.passing(door, f"Asking… {int(time.monotonic() - began)} s")
         for _ in client.changes(within_s=min(left_s, TICK_S)):
-            found = client.call("contacts.list")
-            contact = next((row for row in found if row["account"] == contact["account"]), contact)
-            if contact["state"] in ("active", "refused"):
-                show.passing(door, "")
-                return contact
+            break
+        found = client.call("contacts.list")  # why nobody answers is no change that watchers are told of
+        contact = next((row for row in found if row["account"] == contact["account"]), contact)
+        if is_told(contact):
+            break
     show.passing(door, "")
-    found = client.call("contacts.list")  # why nobody answers is no change that watchers are told of
-    return next((row for row in found if row["account"] == contact["account"]), contact)
+    silent = f"no answer within {show.span(within_s)}; weft tries again by itself"
+    return {**contact, "reason": contact["reason"] or ("" if _is_decided(contact) else silent)}
 
 
 def _show_added(door: Door, contact: dict[str, Any], wait: float | None) -> None:
@@ -202,7 +214,7 @@ def _show_added(door: Door, contact: dict[str, Any], wait: float | None) -> None
         case "waiting":
             said = f"{name}'s node has your request; it waits until it is accepted."
         case _:
-            said = contact["reason"] or f"{name} was not reached yet; your node goes on trying"
+            said = contact["reason"]
     if wait is not None:
         data = {"contact": contact}
         message = f"Not contacts yet after {show.span(wait)}: {said.rstrip('.')}. Nothing is lost; your node goes on."

@@ -13,10 +13,10 @@ import trio
 from features.contacts import adding, seeking, view
 from features.contacts.content import Introduction
 from features.contacts.view import Asking
-from node import dialler, frames, ground
+from node import dialler, finder, frames, ground
 from node.bell import Bell
 from node.core import Core
-from node.network import Address, PeerId, Stream
+from node.network import Address, Link, PeerId, Stream
 from protocol import account_record, content, delivery, envelope, identity, ids, invitation_record, invite, talk
 from protocol.faults import PeerFault, Unavailable
 from store import devices, outbox, people, sessions
@@ -24,13 +24,13 @@ from store.database import Tx
 from store.identity import card
 from store.people import ContactState
 
+DIAL_S = 6.0  # connecting: two repetitions of a lost packet; whoever is elsewhere is found by his record after that
 ASK_S = 20.0  # the whole dialogue over a slow link
-SEEK_S_MIN = 15.0  # between two questions to the DHT, doubling
-SEEK_S_MAX = 600.0  # somebody may be away for days, and each question is asked of many
-AWAY = (
-    "the invitation is genuine, its sealed answer was found, but its maker's node is away; "
-    "your node goes on by itself when it is back"
-)
+SEEK_S = (15.0, 600.0)  # between two questions to the DHT, doubling: somebody may be away for days, and each costs
+WAIT_S = (300.0, 4 * 3600.0)  # as soon as they have our request: for days, and mostly they are where they were
+JITTER = 0.2
+AWAY = "the invitation is genuine, its sealed answer was found, but its maker's node is away"
+NEXT = "weft tries again by itself"  # what every reason ends with
 
 Answer = tuple[invite.Verdict, tuple[PeerId, Address]]
 """The maker's word, and where he was met."""
@@ -57,9 +57,14 @@ class Trail:
         """Whether to ask now; if so, it counts as asked."""
         if trio.current_time() < self.next_at:
             return False
-        self.next_at = trio.current_time() + min(SEEK_S_MIN * 2.0 ** min(self.looks, 10), SEEK_S_MAX)
-        self.looks += 1
+        self.pause(SEEK_S, 0.5)
         return True
+
+    def pause(self, pace_s: tuple[float, float], jitter: float) -> None:
+        """Counts as asked. pace_s: the first pause, and the longest. jitter: 0 to 1, random."""
+        pause_s = min(pace_s[0] * 2.0 ** min(self.looks, 10), pace_s[1])
+        self.next_at = trio.current_time() + pause_s * (1 - JITTER + 2 * JITTER * jitter)
+        self.looks += 1
 
 
 @dataclass
@@ -67,6 +72,7 @@ class Asker:
     """Follows links and account ids, one task each. `run` works until cancelled; `follow` starts or wakes one."""
 
     core: Core
+    network_changed: Bell = field(default_factory=Bell)  # rung from outside
     _bells: dict[int, Bell] = field(default_factory=dict)
     _news: Bell = field(default_factory=Bell)
     _waiting: list[int] = field(default_factory=list)
@@ -84,6 +90,7 @@ class Asker:
         for one in await self.core.database.transact(view.askings):
             self.follow(one.contact)
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._heed_network)
             while True:
                 while self._waiting:
                     contact_id = self._waiting.pop()
@@ -91,30 +98,54 @@ class Asker:
                     nursery.start_soon(self._ask, contact_id)
                 await self._news.wait()
 
+    async def _heed_network(self) -> None:
+        """Tries and looks for everybody as if it were the first time, whenever the network has changed."""
+        while True:
+            await self.network_changed.wait()
+            for bell in self._bells.values():
+                bell.ring()
+
     async def _ask(self, contact_id: int) -> None:
-        """Dials until there is an answer; the reason of the last failure is shown with the contact."""
+        """Dials until there is an answer; the reason of the last failure is shown with the contact.
+
+        Who has our request and has not decided is looked for from time to time, as he has no record for us alone yet.
+        """
         bell = self._bells[contact_id]
         core = self.core
         failures, trail = 0, Trail()
         try:
             while (asking := await core.database.transact(view.asking, contact_id)) is not None:
                 if self._is_over(asking):
-                    await core.database.transact(self._end, contact_id, "the invitation expired before it was answered")
+                    await core.database.transact(self._expire, contact_id)
                     return
+                if await core.database.transact(_is_waiting, contact_id):
+                    if trio.current_time() >= trail.next_at:
+                        await self._find(asking)
+                        trail.pause(WAIT_S, ground.jitter(core.ground.entropy("jitter")))
+                    with trio.move_on_at(trail.next_at):
+                        await bell.wait()
+                        trail = Trail()
+                    continue
                 try:
                     verdict, route = await self._attempt(asking, trail)
                     await core.database.transact(self._answered, contact_id, verdict, *route)
-                except (PeerFault, Unavailable, trio.TooSlowError) as fault:
-                    core.delivery.reasons[contact_id] = str(fault) or "no answer in time"
-                    log.info("invitation not answered", contact=contact_id, reason=str(fault))
+                except (PeerFault, Unavailable) as fault:
+                    why = str(fault).rstrip(".")
+                    core.delivery.reasons[contact_id] = f"{why}; {NEXT}"
+                    log.info("invitation not answered", contact=contact_id, reason=why)
                 else:
+                    core.delivery.reasons.pop(contact_id, None)
                     core.delivery.reach(contact_id)
-                    return
+                    failures, trail = 0, Trail()
+                    trail.pause(WAIT_S, ground.jitter(core.ground.entropy("jitter")))
+                    continue
                 failures += 1
                 wait_s = delivery.redial_after_s(failures, ground.jitter(core.ground.entropy("jitter")))
-                with trio.move_on_after(wait_s):
+                now = trio.current_time()
+                look_at = trail.next_at if trail.next_at > now else float("inf")  # a look is not to wait for a dial
+                with trio.move_on_at(min(now + wait_s, look_at)):
                     await bell.wait()
-                    trail = Trail()  # a person asks again, and perhaps by another link
+                    trail = Trail()  # a person asks again, perhaps by another link, or this is another network
         finally:
             del self._bells[contact_id]
 
@@ -124,7 +155,7 @@ class Asker:
         return self.core.ground.now_ms() // 1000 > invite.link_from(asking.link).expiry_s
 
     async def _attempt(self, asking: Asking, trail: Trail) -> Answer:
-        """One attempt, by all that is known. Raises: PeerFault, Unavailable, TooSlowError."""
+        """One attempt, by all that is known. Raises: PeerFault, Unavailable."""
         if adding.is_account(asking.link):
             return await self._ask_account(asking, trail)
         link = invite.link_from(asking.link)
@@ -133,17 +164,42 @@ class Asker:
             self.core.bootstrap.meet(PeerId(link.peer), tuple(map(Address, said)))
         try:
             return await self._dialogue(asking, link, said)
-        except (PeerFault, Unavailable, trio.TooSlowError) as fault:
+        except (PeerFault, Unavailable) as fault:
             if trail.due():
-                trail.invited = await seeking.invitation(self.core, link) or trail.invited
+                await self._look(link, trail)
             known = () if trail.invited is None else trail.invited.addresses
             elsewhere = tuple(one for one in known if one not in said)
-            if trail.invited is None or (isinstance(fault, PeerFault) and not elsewhere):
+            if isinstance(fault, PeerFault) and not elsewhere:
                 raise
+            if trail.invited is None:
+                raise Unavailable(f"{fault}, and {trail.reason}") from None
         try:
             return await self._dialogue(asking, link, elsewhere)
-        except (Unavailable, trio.TooSlowError):
+        except Unavailable:
             raise Unavailable(AWAY) from None
+
+    async def _look(self, link: invite.Link, trail: Trail) -> None:
+        """One look for an invitation's record; what was found before is kept where there is none now."""
+        try:
+            trail.invited = await seeking.invitation(self.core, link)
+        except Unavailable as fault:
+            trail.reason = str(fault)
+
+    async def _find(self, asking: Asking) -> None:
+        """Looks where they are who have our request: delivery dials them there too."""
+        core = self.core
+        said: Sequence[str]
+        try:
+            if adding.is_account(asking.link):
+                account = await seeking.account(core, ids.account_from(asking.link))
+                said = (*account.addresses, *(invite.address_text(one) for one in account.link.addresses))
+            else:
+                said = (await seeking.invitation(core, invite.link_from(asking.link))).addresses
+        except Unavailable as fault:
+            log.info("not found", contact=asking.contact, reason=str(fault))
+            return
+        if addresses := finder.dialable(said, core.network.addresses()):
+            core.delivery.found(asking.contact, addresses)
 
     async def _ask_account(self, asking: Asking, trail: Trail) -> Answer:
         """Makes a request to an account by the link in its record of the day."""
@@ -158,21 +214,33 @@ class Asker:
         said = (*found.addresses, *(invite.address_text(one) for one in found.link.addresses))
         try:
             return await self._dialogue(asking, found.link, said)
-        except (Unavailable, trio.TooSlowError) as fault:
-            why = str(fault) or "no answer in time"
-            raise Unavailable(f"the account was found in the DHT, but its node does not answer: {why}") from None
+        except Unavailable as fault:
+            raise Unavailable(f"the account was found in the DHT, but its node does not answer: {fault}") from None
 
     async def _dialogue(self, asking: Asking, link: invite.Link, addresses: Sequence[str]) -> Answer:
-        """One run of the dialogue. Whoever sits at that address without the secret learns and swaps nothing."""
-        with trio.fail_after(ASK_S):
-            connection = await dialler.dial(self.core.network, [Address(one) for one in addresses], None)
+        """One run of the dialogue. Whoever sits at that address without the secret learns and swaps nothing.
+
+        Raises: PeerFault, Unavailable.
+        """
+        if not addresses:
+            raise Unavailable("no address of its node is known")
+        places = "its address" if len(addresses) == 1 else f"its {len(addresses)} addresses"
+        connection: Link | None = None
+        with trio.move_on_after(DIAL_S):
             try:
-                stream = await connection.open(invite.PROTOCOL)
-                verdict = await self._speak(asking.contact, link, asking.greeting, stream)
-                return verdict, (connection.peer, connection.address)
+                connection = await dialler.dial(self.core.network, [Address(one) for one in addresses], None)
+            except Unavailable as fault:
+                raise Unavailable(f"{places}: {dialler.reasons(str(fault))}") from None
+        if connection is not None:
+            try:
+                with trio.move_on_after(ASK_S):
+                    stream = await connection.open(invite.PROTOCOL)
+                    verdict = await self._speak(asking.contact, link, asking.greeting, stream)
+                    return verdict, (connection.peer, connection.address)
             finally:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
                     await connection.aclose()
+        raise Unavailable(f"{places}: no answer in time")
 
     async def _speak(self, contact_id: int, link: invite.Link, greeting: str, stream: Stream) -> invite.Verdict:
         core = self.core
@@ -226,13 +294,26 @@ class Asker:
                     )
                 for device in devices.devices_of(tx, contact_id):
                     devices.set_route(tx, device.id, peer, (address,))
-                view.asked(tx, contact_id)
+                if not _is_waiting(tx, contact_id):  # else what led to them may have to lead there again
+                    view.asked(tx, contact_id)
             case invite.Verdict.SPENT | invite.Verdict.EXPIRED:
                 self._end(tx, contact_id, _ENDED[verdict])
+
+    def _expire(self, tx: Tx, contact_id: int) -> None:
+        """The invitation has ended. Who has our request by it may still accept, but has no record under it any more."""
+        if _is_waiting(tx, contact_id):
+            view.asked(tx, contact_id)
+        else:
+            self._end(tx, contact_id, "the invitation expired before it was answered")
 
     def _end(self, tx: Tx, contact_id: int, reason: str) -> None:
         people.set_state(tx, contact_id, ContactState.REFUSED, reason)
         view.asked(tx, contact_id)
+
+
+def _is_waiting(tx: Tx, contact_id: int) -> bool:
+    """Whether they have our request, and have not decided."""
+    return people.contact(tx, contact_id).state is ContactState.WAITING
 
 
 async def _next(reader: frames.FrameReader) -> bytes:

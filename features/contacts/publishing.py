@@ -1,6 +1,7 @@
 """Leaves in the DHT what strangers find us by: the account's record, the answers to invitations, the claim to a handle.
 
-It compares what should lie there with what it has put: at the start, once a minute, and when it is told to. What is
+It compares what should lie there with what it has put: at the start, once a minute, when it is told to, and as soon
+as our addresses may be other ones: whoever is behind a NAT has a relay some seconds after his first invitation. What is
 new or changed is put at once, everything again after half a day, tomorrow's within an hour of 22:00 UTC. What should
 not lie there any more is not put again, and ends at midnight. Not here: presence (node/finder.py), bytes (protocol/).
 """
@@ -62,16 +63,15 @@ class Placed:
 
 @dataclass
 class Publisher:
-    """Keeps our records in the DHT. `run` works until cancelled; `stir` makes it look at once."""
+    """Keeps our records in the DHT. `run` works until cancelled; `bell` makes it look at once.
+
+    bell: rung when an invitation was made or withdrawn, a setting of find or dht is another one, or our addresses are.
+    """
 
     core: Core
+    bell: Bell = field(default_factory=Bell)
     _placed: dict[bytes, Placed] = field(default_factory=dict)
-    _bell: Bell = field(default_factory=Bell)
     _stretched: tuple[str, int, bytes] = ("", -1, b"")
-
-    def stir(self) -> None:
-        """An invitation was made or withdrawn, or a setting of find or dht is another one."""
-        self._bell.ring()
 
     async def run(self) -> None:
         """Publishes until cancelled."""
@@ -86,7 +86,7 @@ class Publisher:
                 failed += 1
             pause_s = RETRY_S[failed - 1] if 0 < failed <= len(RETRY_S) else LOOK_S
             with trio.move_on_after(pause_s * (1 - SPREAD + 2 * SPREAD * jitter(chance))):
-                await self._bell.wait()
+                await self.bell.wait()
                 failed = 0
 
     async def _look(self, late_s: int) -> int:

@@ -43,27 +43,23 @@ async def account(core: Core, wanted: ids.AccountId) -> Found:
         if found is not None:
             return found
     raise Unavailable(
-        "no record of this account was found in the DHT: its owner may be offline or not want to be found; "
-        "your node asks again"
+        "no record of this account was found in the DHT: its owner may be offline or not want to be found"
     )
 
 
-async def invitation(core: Core, link: invite.Link) -> Invited | None:
-    """The sealed answer to an invitation, None when there is none or nobody to ask."""
+async def invitation(core: Core, link: invite.Link) -> Invited:
+    """The sealed answer to an invitation. Raises: Unavailable, with a sentence for a person."""
     if core.lookup is None:
-        return None
+        raise Unavailable("this node is in no DHT, in which its record could be looked up")
     now_s = core.ground.now_ms() // 1000
     invited = invite.InviteKeys.of(link.secret)
     for epoch in rendezvous.epochs_asked(now_s):
         keys = invitation_record.keys_of(invited, epoch)
         opened = partial(invitation_record.open_sealed, keys, account=link.account, now_s=now_s)
-        try:
-            found = await _get(core.lookup, keys.name.public, opened)
-        except Unavailable:
-            return None
+        found = await _get(core.lookup, keys.name.public, opened)
         if found is not None:
             return found
-    return None
+    raise Unavailable("no record of this invitation is in the DHT")
 
 
 async def claims(core: Core, handle: str) -> tuple[Claim, ...]:

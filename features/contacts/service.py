@@ -45,6 +45,9 @@ class Contacts:
         self.asker = Asker(core)
         self.inviter = Inviter(core)
         self.publisher = Publisher(core)
+        core.beacon.heeding.append(self.asker.network_changed)
+        if core.publisher is not None:
+            core.publisher.heeding.append(self.publisher.bell)
 
     # --- invitations
 
@@ -72,7 +75,7 @@ class Contacts:
             now_ms // 1000 + expires_s,
             core.ground.entropy("invitation"),
         )
-        self.publisher.stir()
+        self.publisher.bell.ring()
         addresses = invite.addresses_of(core.network.addresses())[:LINK_ADDRESSES_MAX]
         link = invite.Link(
             long_term=made.long_term,
@@ -124,7 +127,7 @@ class Contacts:
             raise UnknownInvitation(f"No living invitation ends with {quoted(id)}; nothing was changed.")
 
         ended = await self._core.database.transact(end)
-        self.publisher.stir()
+        self.publisher.bell.ring()
         return {"id": ended}
 
     async def add(self, link: str, name: str | None = None, greeting: str = "", replace: bool = False) -> Shown:
@@ -144,6 +147,7 @@ class Contacts:
             raise TooLong(f"A greeting is at most {GREETING_BYTES_MAX} bytes; nothing was sent.")
 
         contact = await core.database.transact(adding.follow, who, name, greeting, replace, now_ms)
+        core.delivery.reasons.pop(contact.id, None)  # of what was asked before
         self.asker.follow(contact.id)
         return await self._show(contact.id)
 

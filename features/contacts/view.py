@@ -188,7 +188,7 @@ def forget_comparing(tx: Tx, contact_id: int) -> None:
 
 
 def askings(tx: Tx) -> tuple[Asking, ...]:
-    """The invitations that we follow and nobody has answered yet."""
+    """The invitations and accounts that we follow: nobody has answered yet, or he has not decided."""
     return tuple(
         Asking(*row) for row in tx.all("SELECT contact, link, greeting, asked_ms FROM asking ORDER BY contact")
     )
@@ -209,7 +209,7 @@ def ask(tx: Tx, contact_id: int, link: str, greeting: str, now_ms: int) -> None:
 
 
 def asked(tx: Tx, contact_id: int) -> None:
-    """The invitation was answered."""
+    """It was decided; nothing is followed any more."""
     tx.execute("DELETE FROM asking WHERE contact = ?", (contact_id,))
 
 

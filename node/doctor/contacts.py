@@ -114,17 +114,12 @@ async def _dial(patient: Patient, row: Row) -> str:
     except trio.TooSlowError:
         return f"{tried}: no answer within {DIAL_S:.0f} s, so it is off, or a firewall or another network lies between"
     except (PeerFault, Unavailable) as fault:
-        return f"{tried}: {_reasons(str(fault))}"
+        return f"{tried}: {dialler.reasons(str(fault))[:REASON_CHARS]}"
     with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
         await link.aclose()
     patient.core.delivery.reach(row.contact.id)
     asked = patient.core.delivery.reasons.get(row.contact.id) or "it is being asked whether it is this contact"
-    return f"a node answers at {link.address}: {_reasons(asked)}"
-
-
-def _reasons(said: str) -> str:
-    """The different reasons of all addresses: "ADDRESS: why; ADDRESS: why", as the dialler puts it."""
-    return ", ".join(dict.fromkeys(part.rpartition(": ")[2] for part in said.split("; ")))[:REASON_CHARS]
+    return f"a node answers at {link.address}: {dialler.reasons(asked)[:REASON_CHARS]}"
 
 
 def _finding(patient: Patient, row: Row, heard: str) -> Finding:

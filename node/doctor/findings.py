@@ -20,12 +20,16 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """name: what was examined, with the one that is meant where there are several: "lan eth0". next: a command."""
+    """name: what was examined, with the one that is meant where there are several: "lan eth0". next: a command.
+
+    short: the sentence for a person, where the whole one may be too long to read.
+    """
 
     name: str
     level: Level
     sentence: str
     next: str = ""
+    short: str = ""
 
 
 def ok(name: str, sentence: str) -> Finding:

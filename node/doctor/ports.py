@@ -3,7 +3,8 @@
 import errno
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 
 import psutil
@@ -18,6 +19,7 @@ from node.network import Address, parts_of
 from protocol.faults import UserFault
 
 CONNECT_S = 2.0
+SHOWN_MAX = 4  # interfaces that a person is shown: a machine with containers has hundreds
 TUNNELS = ("tun", "tap", "wg", "utun", "ppp", "tailscale", "zt", "ipsec", "nordlynx", "proton", "mullvad")
 FAR_AWAY = {
     socket.AF_INET: "203.0.113.1",
@@ -70,22 +72,42 @@ async def networks(patient: Patient) -> list[Finding]:
     if not outward:
         said = "No network: no interface is up and has an address, so nobody else is reached. What you send waits."
         return [findings.failure("interfaces", said, ADDRESSES)]
-    listed = ", ".join(f"{one.name} {one.addresses[0]}" for one in outward)
-    tunnels = [one.name for one in outward if is_tunnel(one)]
     way = {one.name for one in outward if _source() in map(str, one.addresses)}
+    told = _told(patient, outward, way)
+    whole, short = _listed(outward), shortened(outward, way)
+    return [replace(told, sentence=whole + told.sentence, short=short + told.sentence)]
+
+
+def shortened(outward: Sequence[Interface], way: Collection[str]) -> str:
+    """The first 4 interfaces that matter by name and first address, and how many more there are.
+
+    way: names of those over which packets leave. They come first, and those with nothing but link-local addresses last.
+    """
+
+    def rank(one: Interface) -> tuple[bool, bool]:
+        return one.name not in way, all(address.is_link_local for address in one.addresses)
+
+    more = len(outward) - SHOWN_MAX
+    return _listed(sorted(outward, key=rank)[:SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+def _listed(several: Sequence[Interface]) -> str:
+    return ", ".join(f"{one.name} {one.addresses[0]}" for one in several)
+
+
+def _told(patient: Patient, outward: Sequence[Interface], way: set[str]) -> Finding:
+    """What is said of the interfaces behind their list."""
     if listens_here_only(patient):
-        said = (
-            f"{listed}; but the node listens on this machine only, so others reach it when it dials them, not before."
-        )
-        return [findings.warning("interfaces", said, "weft config set listen.address 0.0.0.0")]
-    if tunnels:
+        said = "; but the node listens on this machine only, so others reach it when it dials them, not before."
+        return findings.warning("interfaces", said, "weft config set listen.address 0.0.0.0")
+    if tunnels := [one.name for one in outward if is_tunnel(one)]:
         first = "packets leave over it first" if way & {*tunnels} else "packets leave past it"
-        said = f"{listed}. {', '.join(tunnels)} is a VPN, and {first}: contacts nearby may not be reached through it."
-        return [findings.warning("interfaces", said, ROUTES)]
+        said = f". {', '.join(tunnels)} is a VPN, and {first}: contacts nearby may not be reached through it."
+        return findings.warning("interfaces", said, ROUTES)
     if not way:
-        said = f"{listed}; no way leads out of the local network, so only contacts in it are reached."
-        return [findings.warning("interfaces", said, ROUTES)]
-    return [findings.ok("interfaces", f"{listed}; packets leave over {', '.join(sorted(way))}.")]
+        said = "; no way leads out of the local network, so only contacts in it are reached."
+        return findings.warning("interfaces", said, ROUTES)
+    return findings.ok("interfaces", f"; packets leave over {', '.join(sorted(way))}.")
 
 
 def is_loopback(one: Interface) -> bool:

@@ -27,6 +27,7 @@ async def search(walk: Walk, ask: Ask, is_enough: Callable[[], bool], wanted_max
     """
     answers, answered = trio.open_memory_channel[tuple[PeerId, tuple[Peer, ...] | None]](OUT_MAX)
     out = 0
+    was_asked = False
 
     async def question(peer: Peer) -> None:
         closer = None
@@ -41,6 +42,7 @@ async def search(walk: Walk, ask: Ask, is_enough: Callable[[], bool], wanted_max
                 walk.wanted = min(wanted_max, walk.wanted + WIDENED_BY)
             for peer in walk.begin(now):
                 out += 1
+                was_asked = True
                 nursery.start_soon(question, peer)
             if walk.is_settled(now) or not out or (is_enough() and walk.is_content(now)):
                 break
@@ -54,5 +56,5 @@ async def search(walk: Walk, ask: Ask, is_enough: Callable[[], bool], wanted_max
         late = walk.slow(now)
         nursery.cancel_scope.cancel()
     if not walk.heard():
-        raise Unavailable("no peer of the DHT answers")
+        raise Unavailable("no peer of the DHT answers" if was_asked else "no peer of the DHT is known yet")
     return late

@@ -34,6 +34,7 @@ FIRST_S = 2.0  # after the start: contacts are dialled first
 ROUND_S = 1800.0  # between two rounds of questions when all is well
 MISSING_S_MIN, MISSING_S_MAX = 2.0, 60.0  # while a relay is missing, as soon as somebody is due
 AGAIN_S_MIN, AGAIN_S_MAX = 5.0, 3600.0  # before a peer that failed is asked again: doubled each time
+NAMED_S = 10.0  # before a relay that was named by its address alone is asked again who it is
 REFUSED_S = 300.0  # before a relay that had no room is asked again
 SERVED_S = 10.0  # a relay that was of use for so long was lost, and is dialled again soon
 ROUND_PEERS_MAX = 8  # asked in one round
@@ -81,6 +82,7 @@ class Reachable:
         self._lately: dict[PeerId, Candidate] = {}  # relays that were of use and were lost, the longest ago first
         self._used: dict[PeerId, trio.CancelScope] = {}  # relays at which we have a reservation, or ask for one
         self._next_due = float("-inf")  # when the first of them is to be asked again
+        self._named_all = True  # relays that were named by their address alone said who they are
         self._due = Bell()  # a round of questions is due
         dialback = Dialback(carrier, ground.entropy("dialback"), lambda: DIALBACK in offers.protocols)
         self._dialback = dialback
@@ -186,6 +188,8 @@ class Reachable:
             for candidate in due[:ROUND_PEERS_MAX]:
                 asking.start_soon(self._examine, candidate, limit, nursery)
         self._next_due = min((self._patience_with(one.peer).due for one in candidates), default=float("inf"))
+        if not self._named_all:
+            self._next_due = min(self._next_due, trio.current_time() + NAMED_S)
 
     async def _examine(self, candidate: Candidate, limit: trio.CapacityLimiter, nursery: trio.Nursery) -> None:
         patience = self._patience_with(candidate.peer)
@@ -239,11 +243,10 @@ class Reachable:
     async def _candidates(self) -> list[Candidate]:
         """Relays that were named, those of lately, contacts, peers of the DHT, in this order; each peer once."""
         others = (*self._lately.values(), *await self._database.transact(_contacts), *self._peers())
-        named = await self._introductions.of(str(self._values["relay.addresses"]))
-        found = [
-            *(Candidate(*one) for one in named),
-            *(one for one in others if CIRCUIT not in one.address and _is_public(one.address)),
-        ]
+        introduced = await self._introductions.of(str(self._values["relay.addresses"]))
+        self._named_all = introduced.are_all
+        direct = (one for one in others if CIRCUIT not in one.address and _is_public(one.address))
+        found = [*(Candidate(*one) for one in introduced.peers), *direct]
         unique = {one.peer: one for one in reversed(found) if one.peer != self._carrier.peer}
         return [*reversed(unique.values())]
 

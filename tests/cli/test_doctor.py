@@ -50,6 +50,14 @@ async def test_a_finding_is_a_line_with_its_mark_and_what_to_type(tmp_path: Path
         assert (ran.code, ran.err, len(ran.out.splitlines())) == (1, "", 5)
 
 
+async def test_a_person_is_shown_the_short_sentence_and_a_script_the_whole(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        world.node.findings = [{**WELL, "short": "14 GB."}, {**ODD, "short": ""}]
+        assert [line[14:] for line in (await world.weft("doctor")).out.splitlines()[:2]] == ["14 GB.", "Away."]
+        assert (await world.weft("doctor", "--json")).json["findings"] == [WELL, ODD]
+        assert (await world.weft("doctor", "--jsonl")).lines == [WELL, ODD]
+
+
 @pytest.mark.parametrize(
     ("found", "code", "said"),
     [([WELL], 0, "✔ All is well."), ([WELL, ODD], 0, "! 1 to look at."), ([SICK, SICK], 1, "✖ 2 to mend.")],

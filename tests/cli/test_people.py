@@ -116,6 +116,37 @@ async def test_adding_waits_for_an_answer(tmp_path: Path, state: str, code: int)
                 assert "Not contacts yet after 1.0 s" in found[0].err
 
 
+async def test_a_script_is_told_why_somebody_is_not_reached_as_soon_as_it_is_known(tmp_path: Path) -> None:
+    why = "its 2 addresses: nobody answers there, and no peer of the DHT is known yet; weft tries again by itself"
+    for form in ((), ("--json",)):
+        async with fake.node(tmp_path) as world:
+            world.contacts.why = ""
+            found: list[fake.Ran] = []
+
+            async def add(ran: list[fake.Ran], world: fake.World, form: tuple[str, ...]) -> None:
+                ran.append(await world.weft("add", fake.LINK, *form))
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(add, found, world, form)
+                await world.contacts.added.wait()
+                world.contacts.rows[0]["reason"] = why  # of which no watcher is told
+            assert found[0].code == 0
+            if form:
+                assert (found[0].json["state"], found[0].json["reason"]) == ("asked", why)
+            else:
+                assert found[0].out == f"• asked: {why}\n"
+
+
+async def test_who_gives_no_word_in_time_is_told_to_be_tried_again(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        world.contacts.why = ""
+        ran = await world.weft("add", fake.LINK, "--wait", "1s", "--json")
+        assert (ran.code, ran.json["error"]["code"]) == (6, "contact.waiting")
+        silent = "no answer within 1.0 s; weft tries again by itself"
+        assert ran.json["error"]["data"]["contact"]["reason"] == silent
+        assert silent in ran.json["error"]["message"]
+
+
 async def test_requests_are_listed_accepted_and_rejected(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Chen") as world:
         assert (await world.weft("requests")).out == "Nobody is waiting.\n"

@@ -3,7 +3,7 @@
 import trio
 
 from crypto import safety
-from features.contacts import view
+from features.contacts import asking, view
 from lab import world
 from lab.world import Person, World, befriend
 from protocol import ids, invite
@@ -97,6 +97,46 @@ async def met_when_adding(w: World, faults: Faults, bob: Person) -> None:
     assert [(one["name"], one["account"], one["state"]) for one in before] == [
         (one["name"], one["account"], one["state"]) for one in after
     ]
+
+
+def test_who_is_not_reached_is_shown_with_the_reason_and_what_happens_next() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await w.person("alice"), await w.person("bob")
+        link = (await alice.call("contacts.invite"))["link"]
+        account = ids.account_text(alice.node.core.identity.account) if alice.node else ""
+        await alice.kill()
+        assert (await bob.call("contacts.add", link=link, name="alice"))["reason"] == ""
+
+        async def told(dht: str) -> None:
+            """Waits for the reason; each question is a new one, so nothing of the one before is left."""
+
+            async def is_so() -> bool:
+                return bool((await only(bob))["reason"])
+
+            await w.until(is_so)
+            refused = "its address: the connection was refused"
+            assert (await only(bob))["reason"] == f"{refused}, and {dht}; {asking.NEXT}"
+
+        await told("this node is in no DHT, in which its record could be looked up")
+        table = w.share_lookup()
+        await w.person("chen")
+        await bob.kill()
+        await bob.start()
+        await told("no record of this invitation is in the DHT")
+        table.is_down = True
+        await trio.sleep(60)
+        assert (await bob.call("contacts.add", link=link, name="alice"))["reason"] == ""
+        await told("no other node answers")
+        assert (await bob.call("contacts.add", link=account, name="alice"))["reason"] == ""
+        await trio.sleep(1)
+        assert (await only(bob))["reason"] == f"no other node answers; {asking.NEXT}"
+        table.is_down = False
+        await bob.call("contacts.add", link=link, name="alice")
+        await alice.start()
+        await w.until(lambda: world.both_active(alice, bob))
+        assert (await only(bob))["reason"] == ""
+
+    world.run(story, seed=214)
 
 
 def test_invitations_are_made_listed_and_revoked() -> None:

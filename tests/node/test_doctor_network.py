@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from lab import world
 from lab.world import Person, World, befriend
 from node import profile
-from node.doctor import contacts, findings, nearby, store
+from node.doctor import contacts, findings, nearby, ports, store
 from node.doctor.findings import Finding, Level
 from node.doctor.nearby import INVITE, PROBES, judge, probe
 from node.doctor.patient import Patient
@@ -209,6 +209,24 @@ async def test_of_thousands_those_with_trouble_are_shown_and_the_rest_counted(tm
     assert (found[0].name, found[0].level) == (f"contact c{count - 1}", Level.WARNING)
     assert {one.level for one in found[1:-1]} == {Level.UNKNOWN}
     assert found[-1].sentence.startswith(f"{count - contacts.SHOWN_MAX} more: 0 online")
+
+
+def interface(number: int, address: str) -> Interface:
+    ip = ip_address(address)
+    ipv4 = ((ip, None),) if isinstance(ip, IPv4Address) else ()
+    return Interface(f"eth{number}", number, ipv4, (ip,) if isinstance(ip, IPv6Address) else ())
+
+
+def test_of_many_interfaces_those_that_matter_are_shown_first() -> None:
+    few = [interface(1, "fe80::1"), interface(2, "10.0.0.2")]
+    assert ports.shortened(few, {"eth2"}) == "eth2 10.0.0.2, eth1 fe80::1"
+    assert ports.shortened(few, ()) == "eth2 10.0.0.2, eth1 fe80::1"
+    many = [interface(number, f"fe80::{number}") for number in range(200)]
+    many += [interface(200, "10.0.0.200"), interface(201, "169.254.0.1"), interface(202, "44.9.0.1")]
+    shown = "eth199 fe80::199, eth200 10.0.0.200, eth202 44.9.0.1, eth0 fe80:: and 199 more"
+    assert ports.shortened(many, {"eth199"}) == shown
+    assert ports.shortened(many[:4], ()).endswith("eth3 fe80::3")
+    assert ports.shortened(many[:5], ()).endswith("eth3 fe80::3 and 1 more")
 
 
 def test_the_store_of_a_running_node_is_read_table_by_table_and_its_trouble_told() -> None:

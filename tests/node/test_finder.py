@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,7 @@ def test_the_looks_of_an_hour() -> None:
     world.run(story, 440)
 
 
+@pytest.mark.depth
 def test_a_message_makes_one_look_at_once_and_many_make_few() -> None:
     async def story(w: World) -> None:
         alice, _, table, key = await lonely(w)

@@ -22,7 +22,7 @@ async def test_whoever_answers_at_an_address_is_asked_who_he_is_and_the_link_is_
     async with lab_network.open_network(seed=1) as sim:
         asking, bob = await _alice(sim), sim.node("bob", b"b" * 32)
         (there,) = await bob.listen([sim.address("bob")])
-        assert await asking.of(there) == ((there, bob.peer),)
+        assert await asking.of(there) == (((there, bob.peer),), True)
         await trio.sleep(1)
         assert all(end.is_gone for end in bob.ends)
 
@@ -32,18 +32,18 @@ async def test_who_has_another_id_after_a_week_is_found_at_the_same_address(auto
         asking = await _alice(sim)
         before = sim.node("bob", b"b" * 32)
         (there,) = await before.listen([sim.address("bob")])
-        assert await asking.of(there) == ((there, before.peer),)
+        assert await asking.of(there) == (((there, before.peer),), True)
         sim.kill("bob")
         after = sim.node("bob", b"c" * 32)
         await after.listen([there])
-        assert await asking.of(there) == ((there, after.peer),)
+        assert await asking.of(there) == (((there, after.peer),), True)
         assert after.peer != before.peer
 
 
 async def test_who_is_named_by_id_is_not_dialled_for_it(autojump_clock: MockClock) -> None:
     async with lab_network.open_network(seed=1) as sim:
         began = trio.current_time()
-        assert await (await _alice(sim)).of(f"{NOWHERE}/p2p/{peer_text(ONE)}") == ((NOWHERE, ONE),)
+        assert await (await _alice(sim)).of(f"{NOWHERE}/p2p/{peer_text(ONE)}") == (((NOWHERE, ONE),), True)
         assert trio.current_time() == began
 
 
@@ -52,12 +52,12 @@ async def test_who_does_not_answer_is_left_out_and_holds_up_nobody(autojump_cloc
         asking, bob = await _alice(sim), sim.node("bob", b"b" * 32)
         (there,) = await bob.listen([sim.address("bob")])
         began = trio.current_time()
-        assert await asking.of(f"{NOWHERE},{there}") == ((there, bob.peer),)
+        assert await asking.of(f"{NOWHERE},{there}") == (((there, bob.peer),), False)
         assert trio.current_time() - began <= DIAL_S
 
 
 async def test_a_setting_that_is_none_names_nobody(autojump_clock: MockClock) -> None:
     async with lab_network.open_network(seed=1) as sim:
         asking = await _alice(sim)
-        assert await asking.of("") == ()
-        assert await asking.of("example.org:4001") == ()
+        assert await asking.of("") == ((), True)
+        assert await asking.of("example.org:4001") == ((), True)

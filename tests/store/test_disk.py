@@ -16,6 +16,7 @@ from tests.store.kit import KEY
 ITEM = Migration("items", 1, "CREATE TABLE item (n INTEGER PRIMARY KEY, raw BLOB NOT NULL) STRICT;")
 SMALL = (*schema.CORE, ITEM)
 PAGES = 200
+SIZE = 1500  # bytes of a row
 BOTH = pytest.mark.parametrize("worker", list(Worker))
 
 
@@ -139,7 +140,7 @@ async def used(folder: Path) -> dict[str, bytes]:
     """The files of a database as a killed node leaves them: the newest rows stand in its log alone."""
     async with open_database(folder / "x.db", KEY, SMALL, Worker.INLINE) as database:
         for n in range(1, 101):
-            await database.transact(put, n, 1500)
+            await database.transact(put, n, SIZE)
     async with open_database(folder / "x.db", KEY, SMALL, Worker.INLINE) as database:
         await database.transact(put, 101)
         left = files(folder)
@@ -233,3 +234,81 @@ async def test_a_page_found_bad_while_running_is_told_each_time(tmp_path: Path, 
             with pytest.raises(StoreDamaged):  # SQLCipher writes no more into it
                 await database.transact(put, 200)
         assert isinstance(database.trouble, StoreDamaged)
+
+
+READS = ("transact", "read", "brief")
+
+
+def one(tx: Tx, n: int) -> int:
+    """Reads a row of which no page is in memory when it is asked for the first time; the damage is at 50."""
+    row = tx.one("SELECT LENGTH(raw) FROM item WHERE n = ?", (n,))
+    assert row is not None
+    return int(row[0])
+
+
+def whole(tx: Tx) -> object:
+    """Reads every page."""
+    return tx.one("SELECT SUM(LENGTH(raw)) FROM item")
+
+
+@BOTH
+@pytest.mark.parametrize("meets", READS)
+async def test_what_is_not_on_a_damaged_page_is_read_after_it_was_met(
+    tmp_path: Path, worker: Worker, meets: str
+) -> None:
+    left = await used(tmp_path)
+    (tmp_path / "x.db").write_bytes(flip(left["x.db"], len(left["x.db"]) // 2))
+    async with open_database(tmp_path / "x.db", KEY, SMALL, worker) as database:
+        await database.transact(put, 300, SIZE)  # stands in the log alone
+        for n, again in enumerate(READS, 1):
+            with pytest.raises(StoreDamaged):
+                await getattr(database, meets)(whole)
+            assert await getattr(database, again)(one, n) == SIZE
+            for write in (database.transact, database.brief):
+                with pytest.raises(StoreDamaged):
+                    await write(put, 200)
+            assert await database.read(one, 100 - n) == SIZE
+            assert await database.read(one, 300) == SIZE
+            assert isinstance(database.trouble, StoreDamaged)  # that it can be read says nothing
+        with trio.fail_after(1):
+            await database.failed()
+
+
+@BOTH
+async def test_who_reads_beside_one_who_meets_a_damaged_page_gets_his_rows(tmp_path: Path, worker: Worker) -> None:
+    left = await used(tmp_path)
+    (tmp_path / "x.db").write_bytes(flip(left["x.db"], len(left["x.db"]) // 2))
+    async with open_database(tmp_path / "x.db", KEY, SMALL, worker) as database:
+        found: list[int] = []
+
+        async def meet() -> None:
+            with pytest.raises(StoreDamaged):
+                await database.transact(whole)
+
+        async def read(n: int) -> None:
+            found.append(await database.transact(one, n))
+
+        async with trio.open_nursery() as nursery:
+            for n in (1, 2, 98, 99):
+                nursery.start_soon(meet)
+                nursery.start_soon(read, n)
+        assert found == [SIZE] * 4
+
+
+@BOTH
+async def test_a_damaged_file_that_opens_no_more_fails_each_job_until_it_does(tmp_path: Path, worker: Worker) -> None:
+    left = await used(tmp_path)
+    path = tmp_path / "x.db"
+    damaged = flip(left["x.db"], len(left["x.db"]) // 2)
+    path.write_bytes(damaged)
+    async with open_database(path, KEY, SMALL, worker) as database:
+        with pytest.raises(StoreDamaged):
+            await database.transact(whole)
+        path.write_bytes(flip(damaged, 100))  # its first page too
+        for ask in (database.transact, database.read, database.brief):
+            with pytest.raises(StoreDamaged):
+                await ask(one, 1)
+        path.write_bytes(damaged)
+        assert await database.read(one, 1) == SIZE
+        path.write_bytes(flip(damaged, 100))
+    assert path.read_bytes() == flip(damaged, 100)

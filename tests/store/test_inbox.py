@@ -255,6 +255,7 @@ async def test_retries_cost_the_failure_budget_nothing(tmp_path: Path) -> None:
         assert (await bo.accept(one.envelope)).held == ()
 
 
+@pytest.mark.depth
 async def test_the_quarantine_is_bounded_and_loses_the_oldest(tmp_path: Path) -> None:
     async with kit.open_pair(tmp_path) as (_, bo):
         small = [bytes([n % 256]) * 1024 for n in range(700)]

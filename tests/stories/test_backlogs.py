@@ -1,5 +1,6 @@
 """Much that waits for somebody: more than one window takes, in messages or in bytes, on streams that break."""
 
+import pytest
 import trio
 
 from features.chat.content import Text
@@ -42,6 +43,7 @@ async def waits(person: Person, for_: str) -> bool:
     return {line["state"] for line in lines} == {"queued"}
 
 
+@pytest.mark.depth
 def test_a_backlog_of_more_bytes_than_a_window_takes_is_delivered() -> None:
     """Found by case 20 with real nodes: the bytes of the window ended a sealing, and nothing asked for the rest."""
 
@@ -87,6 +89,7 @@ def test_nothing_is_sealed_from_the_outbox_while_somebody_else_seals_and_the_oth
     world.run(story, seed=62)
 
 
+@pytest.mark.depth
 def test_streams_that_break_before_anything_arrives_cost_the_ratchet_little() -> None:
     """Each such stream lost a full window of 512 to the ratchet, which skips 1,000: then nothing went for a minute."""
 

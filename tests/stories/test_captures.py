@@ -127,6 +127,7 @@ async def _said_over(wire: Cable, ana: RealNode, text: str) -> tuple[int, int]:
     return len(wire.there) - before[0], len(wire.back) - before[1]
 
 
+@pytest.mark.depth
 def test_case_52_what_a_relay_would_read_has_four_lengths_and_1_and_300_characters_are_the_same() -> None:
     """The same world twice: moment by moment the same bytes' length, whether 1 or 300 characters were said."""
     assert _carried((1,)) == _carried((300,))

@@ -52,12 +52,9 @@ def queued(node: RealNode) -> int:
     return int(node.call("node.status")["queued"])
 
 
-def trouble(node: RealNode) -> str:
-    """What `weft status` says about the disk: beside the rest, or instead of it where that cannot be read."""
-    try:
-        return str(node.call("node.status")["trouble"])
-    except Failure as failure:
-        return f"{failure.code}: {failure.message}"
+def texts_of(node: RealNode, other: str, count: int) -> list[str]:
+    """The newest texts of a conversation."""
+    return [line["text"] for line in node.call("chat.history", to=other, limit=count)]
 
 
 def texts(node: RealNode) -> list[str]:
@@ -124,8 +121,9 @@ def reads(opened: Any, sql: str) -> bool:
 
 def test_a_page_that_is_found_bad_while_running_is_told_and_crashes_nothing(tmp_path: Path) -> None:
     with open_pair(tmp_path) as (ana, bo):
+        said = [f"{n} {'x' * 1000}" for n in range(300)]
         for start in range(0, 300, 60):
-            ana.call("chat.send_all", to="bo", texts=[f"{n} {'x' * 1000}" for n in range(start, start + 60)])
+            ana.call("chat.send_all", to="bo", texts=said[start : start + 60])
         ana.await_that(lambda: queued(ana) == 0, SETTLE_S)
         bo.down()
         (bo.folder / "weft.db").write_bytes(with_a_bad_message(bo, tmp_path / "copy.db"))
@@ -134,6 +132,7 @@ def test_a_page_that_is_found_bad_while_running_is_told_and_crashes_nothing(tmp_
             bo.call("chat.inbox", limit=1000)
         assert (found.value.code, found.value.exit) == ("store.damaged", 1)
         assert "nothing overwritten" in found.value.message
+        assert texts_of(bo, "ana", 20) == said[-20:]  # what can be read is read
         with pytest.raises(Failure) as refused:
             bo.call("chat.send", to="ana", text="never kept")
         assert refused.value.code == "store.damaged"
@@ -142,7 +141,9 @@ def test_a_page_that_is_found_bad_while_running_is_told_and_crashes_nothing(tmp_
         time.sleep(WATCHED_S)  # what is watched is that nothing happens
         assert busy_s(bo) - before_s < BUSY_S
         assert queued(ana) == 1
-        assert "damaged" in trouble(bo)
+        assert "damaged" in bo.call("node.status")["trouble"]
+        assert [one["name"].lower() for one in bo.call("contacts.list")] == ["ana"]
+        assert texts_of(bo, "ana", 20) == said[-20:]
         assert '"service crashed"' not in (bo.folder / "log" / "node.log").read_text()
         bo.down()
 

@@ -167,7 +167,7 @@ def test_an_invitation_whose_maker_is_away_is_known_to_be_genuine_and_goes_on_by
         await w.until(lies)
         await alice.kill()
         await bob.call("contacts.add", link=made["link"], name="alice")
-        await in_state(w, bob, "asked", asking.AWAY)
+        await in_state(w, bob, "asked", f"{asking.AWAY}; {asking.NEXT}")
         alice.port += 1
         await alice.start()
         await w.until(lambda: world.both_active(alice, bob), patience_s=2000)
@@ -286,6 +286,7 @@ def runs(records: Sequence[bytes], size: int = 5) -> set[bytes]:
     return {raw[at : at + size] for raw in records for at in range(len(raw) - size + 1)}
 
 
+@pytest.mark.depth
 def test_case_53_three_days_in_the_store_of_a_keeper_tell_nothing_that_stays() -> None:
     async def story(w: World) -> None:
         table = w.share_lookup()
@@ -339,7 +340,7 @@ def test_an_invitation_that_is_revoked_or_over_is_not_published_again() -> None:
         await alice.call("contacts.revoke", id=made["id"])
         await bob.call("contacts.add", link=made["link"], name="alice")
         await trio.sleep(60)
-        assert (await only(bob))["reason"] not in ("", asking.AWAY)  # she is there, and refused
+        assert (await only(bob))["reason"] not in ("", f"{asking.AWAY}; {asking.NEXT}")  # she is there, and refused
         assert len(await put_again(w, table, alice)) == 1
         await trio.sleep(3600)
         assert await put_again(w, table, alice) == set()
@@ -400,7 +401,8 @@ def test_who_has_the_link_displaces_the_record_and_leads_nobody_astray() -> None
         await bob.call("contacts.add", link=made["link"], name="alice", greeting="hello")
         await trio.sleep(120)
         # Only the address of the link was dialled: eve was asked nothing, and nobody vouches for the invitation.
-        assert (await only(bob))["reason"].startswith(invite.address_text(link.addresses[0]))
+        refused = "its address: the connection was refused, and no record of this invitation is in the DHT"
+        assert (await only(bob))["reason"] == f"{refused}; {asking.NEXT}"
         await alice.start()
         await requested(w, alice, "hello")
 
@@ -446,6 +448,22 @@ def test_who_is_asked_again_is_looked_up_again_and_otherwise_less_and_less() -> 
         assert len([at for at, _, key in table.asked if key == key_of(account, w)]) == len(asked) + 1
 
     world.run(story, seed=916)
+
+
+def test_who_goes_to_another_network_is_to_be_found_there_within_seconds() -> None:
+    async def story(w: World) -> None:
+        table = w.share_lookup()
+        alice, _ = await w.person("alice"), await w.person("bob")
+        await published(w, table, alice)
+        await trio.sleep(600)
+        node_of(alice).network.move(5001)
+        w.places.move("alice", "cafe")
+        moved_at = trio.current_time()
+        await trio.sleep(10)
+        key = key_of(node_of(alice).identity.account, w)
+        assert [at for at, who, what in table.put_by if (who, what) == ("alice", key) and at >= moved_at]
+
+    world.run(story, seed=918)
 
 
 def test_a_new_address_is_put_within_a_minute() -> None:

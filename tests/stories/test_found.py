@@ -3,6 +3,7 @@
 The table that the worlds share claims nothing about a DHT (lab/lookup.py); real ones are in tests/interop.
 """
 
+import pytest
 import trio
 
 from lab import world
@@ -253,6 +254,7 @@ def test_who_was_blocked_finds_nobody_any_more() -> None:
     world.run(story, 417)
 
 
+@pytest.mark.depth
 def test_every_day_has_its_record_and_midnight_parts_nobody() -> None:
     async def story(w: World) -> None:
         alice, bob, table = await acquainted(w)

@@ -23,6 +23,7 @@ from tests.stories.strangers_nearby import Stranger, stranger
 from tests.stories.test_nearby import PLACE, accept_the_only, cafe, greet, greeted, seen_by, sees, visible
 
 
+@pytest.mark.depth
 def test_a_stranger_who_greets_a_thousand_times_is_heard_once_and_keeps_nobody_out() -> None:
     async def story(w: World) -> None:
         ana, bo = await all_visible(w, "ana", "bo")
@@ -37,6 +38,7 @@ def test_a_stranger_who_greets_a_thousand_times_is_heard_once_and_keeps_nobody_o
     world.run(story, 601)
 
 
+@pytest.mark.depth
 def test_a_thousand_strangers_fill_a_part_of_the_list_and_who_is_seen_gets_in() -> None:
     async def story(w: World) -> None:
         ana, bo = await all_visible(w, "ana", "bo")
@@ -80,6 +82,7 @@ def test_many_hosts_of_one_address_who_show_cards_count_as_few() -> None:
     world.run(story, 603)
 
 
+@pytest.mark.depth
 def test_a_flood_of_packets_makes_few_dials_and_hides_nobody() -> None:
     async def story(w: World) -> None:
         (ana,) = await cafe(w, "ana")

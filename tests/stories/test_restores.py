@@ -78,6 +78,7 @@ def test_case_19_yesterdays_database_heals_loses_nothing_after_and_tells(restore
     world.run(story, seed)
 
 
+@pytest.mark.depth
 def test_case_21_a_flood_that_nobody_can_read_makes_few_restarts_and_disturbs_nobody() -> None:
     async def story(w: World) -> None:
         alice, bob, chen = await w.person("alice"), await w.person("bob"), await w.person("chen")

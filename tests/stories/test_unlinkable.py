@@ -8,6 +8,7 @@ the wire of a chat tells (test_captures.py).
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 
+import pytest
 import trio
 
 from lab import world
@@ -42,6 +43,7 @@ def by_quarter(heard: list[Spread], began_s: int) -> dict[int, list[Spread]]:
     return quarters
 
 
+@pytest.mark.depth
 def test_the_beacons_of_an_hour_share_no_bytes_from_one_quarter_to_the_next() -> None:
     """Of three people who are contacts, one of whom restarts; and within a quarter only the id repeats."""
 
