@@ -26,8 +26,10 @@ def restored(tx: Tx, me: Identity, now_ms: int, entropy: keys.Entropy) -> None:
             case ContactState.ACTIVE:
                 words = cards.welcome(tx, me, one.id, now_ms, entropy, epoch_min)
                 speech.say(tx, one.id, (words,), now_ms, entropy)
-            case ContactState.ASKED if view.asking(tx, one.id) is not None:
-                continue
+            case ContactState.ASKED | ContactState.WAITING if view.asking(tx, one.id) is not None:
+                people.set_state(
+                    tx, one.id, ContactState.ASKED, ""
+                )  # whoever holds our request holds the lost device's
             case ContactState.ASKED | ContactState.WAITING | ContactState.PENDING | ContactState.REQUEST:
                 people.set_state(tx, one.id, ContactState.REFUSED, UNFINISHED)
             case ContactState.BLOCKED | ContactState.REFUSED:

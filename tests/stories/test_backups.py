@@ -18,6 +18,7 @@ from protocol.backup_records import Record
 from store import pairs, people
 from store.database import Worker, open_database
 from tests.features.kit import only
+from tests.protocol import backups
 from tests.stories.test_conversations import settled
 
 DAY_S = 86_400.0
@@ -301,6 +302,10 @@ def test_what_was_agreed_comes_back_and_what_was_not_says_so() -> None:
         link = (await erik.call("contacts.invite"))["link"]
         await erik.stop()
         await alice.call("contacts.add", link=link, name="erik")  # nobody has answered: it goes on
+        finn = await w.person("finn")
+        link = (await alice.call("contacts.invite", kind="long-term", expires_s=3600))["link"]
+        await finn.call("contacts.add", link=link)
+        await w.until(lambda: _state_is(alice, "Finn", "request"))
         file = w.folder / "alice.weft"
         await kept(alice, file)
         await alice.kill()
@@ -308,16 +313,78 @@ def test_what_was_agreed_comes_back_and_what_was_not_says_so() -> None:
         await alice.start()
         found = {one["name"]: one for one in await alice.call("contacts.list")}
         states = {name: one["state"] for name, one in found.items()}
-        assert states == {"Bobby": "blocked", "Chen": "active", "dora": "refused", "erik": "asked"}
-        assert "add or invite them again" in found["dora"]["reason"]
+        assert states == {"Bobby": "blocked", "Chen": "active", "dora": "asked", "erik": "asked", "Finn": "refused"}
+        assert "add or invite them again" in found["Finn"]["reason"]
         assert [line["text"] for line in await alice.call("chat.inbox", limit=9) if line["unread"]] == ["unread"]
         await erik.start()
         await w.until(lambda: _state_is(alice, "erik", "active"))
+        await w.until(lambda: _state_is(alice, "dora", "waiting"))
+        await dora.call("contacts.accept", id_or_name="Alice")
+        await w.until(lambda: _state_is(alice, "dora", "active"))
         await alice.call("contacts.unblock", name="Bobby")
         await alice.call("chat.send", to="Bobby", text="sorry")
         await w.until(lambda: _has(bob, "alice", "sorry"))
 
     world.run(story, seed=57)
+
+
+def test_who_has_the_words_alone_comes_again_by_an_invitation() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await w.person("alice"), await w.person("bob")
+        await befriend(alice, bob)
+        await verify_each_other(alice, bob)
+        assert alice.node is not None
+        me = alice.node.core.identity
+        await alice.kill()
+        file = w.folder / "words.weft"  # as if there were no backup: of no contact
+        nobody = backups.head(account=me.account, lists=me.lists, name="Alice")
+        file.write_bytes(backups.file_of([nobody], me.recovery))
+        await lose_and_restore(alice, file)
+        await alice.start()
+        await bob.call("chat.send", to="alice", text="where are you?")
+        link = (await bob.call("contacts.invite"))["link"]
+        await alice.call("contacts.add", link=link, name="bob")
+        await w.until(lambda: world.both_active(alice, bob))
+        await w.until(lambda: settled(alice, bob))
+        assert await texts(alice, "bob") == ["where are you?"]
+        assert ((await only(bob))["verified"], (await only(bob))["alarm"]) == ("qr", "recovered")
+        assert (await only(alice))["verified"] == "no"
+
+    world.run(story, seed=59)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["met before", "never met"])
+def test_case_39_no_invitation_lets_a_lost_device_in_again(known: bool) -> None:
+    async def story(w: World) -> None:
+        alice, bob = await w.person("alice"), await w.person("bob")
+        await befriend(alice, bob)
+        file = w.folder / "alice.weft"
+        await kept(alice, file)
+        await alice.stop()
+        copy_database(alice, "lost")
+        await lose_and_restore(alice, file)
+        await alice.start()
+        await alice.call("chat.send", to="bob", text="new")
+        await w.until(lambda: settled(alice, bob))
+        await alice.stop()
+        swap_database(alice, "lost")
+        await alice.start()
+        assert alice.node is not None
+        assert bob.node is not None
+        if not known:
+            await bob.node.core.database.transact(
+                lambda tx: tx.execute("DELETE FROM device WHERE revoked = 1") and None
+            )
+        await alice.node.core.database.transact(people.set_state, 1, people.ContactState.REFUSED, "")
+        for kind in ("once", "long-term"):
+            link = (await bob.call("contacts.invite", kind=kind, expires_s=36_000))["link"]
+            await alice.call("contacts.add", link=link)
+            await trio.sleep(600)
+            assert await _state_is(alice, "Bob", "asked")
+        devices = (await bob.call("contacts.show", name="alice"))["devices"]
+        assert [one["revoked"] for one in devices] == ([True, False] if known else [False])
+
+    world.run(story, seed=60)
 
 
 async def _state_is(person: Person, name: str, state: str) -> bool:
