@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from protocol import (
     account_record,
+    backup_records,
     envelope,
     handle_record,
     identity,
@@ -92,6 +93,11 @@ PLACES: tuple[Place, ...] = (
         ),
     ),
     Place("Proofs about logs", "They stand alone: whoever reads one needs nothing else (log.md 4).", (log.Fork,)),
+    Place(
+        "Records of a backup",
+        "In the sealed stream of a backup, each behind its length, in this order (backup.md 3).",
+        backup_records.CLASSES,
+    ),
 )
 
 ROOMS: Mapping[str, range] = {

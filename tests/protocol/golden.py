@@ -28,6 +28,7 @@ FILES = {
     "Frames of /weft/nearby/1": "protocol_nearby.json",
     "Records of the DHT": "protocol_records.json",
     "Proofs about logs": "protocol_proofs.json",
+    "Records of a backup": "protocol_backup.json",
     "Contents": "protocol_contents.json",
 }
 SIGNED = "protocol_signed.json"
