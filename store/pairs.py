@@ -92,7 +92,12 @@ def dial_key(tx: Tx, contact_id: int, ignoring_state: bool = False) -> ChanKey |
     if row is not None:
         return ChanKey(contact_id, row[0], BOOT_EPOCH, ids.SessionId(row[1]))
     # After a restore `boot` is gone, and the backup may be older than the word that the first secret was taken.
-    row = tx.one("SELECT secret, epoch FROM pair_secret WHERE contact = ? ORDER BY epoch LIMIT 1", (contact_id,))
+    # Who has no device that we know was never met: there is nobody to dial.
+    row = tx.one(
+        "SELECT secret, epoch FROM pair_secret p WHERE contact = ?"
+        " AND EXISTS (SELECT 1 FROM device d WHERE d.contact = p.contact) ORDER BY epoch LIMIT 1",
+        (contact_id,),
+    )
     return None if row is None else ChanKey(contact_id, row[0], row[1], None)
 
 
