@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALL = ("messages", "cli", "node", "ratchet", "lan", "search", "discovery")
+ALL = ("messages", "cli", "node", "ratchet", "lan", "search", "logs", "discovery")
 PARTS = ("finding", "relaying", "idle")  # of discovery; each can be run alone
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -9,6 +9,7 @@ import hmac
 from enum import StrEnum
 
 HASH_BYTES = 32
+ID_BYTES = 16
 HKDF_BYTES_MAX = 255 * 32  # RFC 5869, section 2.3
 
 
@@ -54,6 +55,22 @@ def labelled(label: Label, message: bytes) -> bytes:
 def hash_of(label: Label, message: bytes) -> bytes:
     """BLAKE2b-256 (RFC 7693) of the labelled message, 32 bytes."""
     return hashlib.blake2b(_PREFIXES[label] + message, digest_size=HASH_BYTES).digest()
+
+
+def digest(message: bytes) -> bytes:
+    """BLAKE2b-256 (RFC 7693) of the message alone, 32 bytes: only for what is named by its plain hash on the wire.
+
+    Those are entries of logs and their contents (docs/protocol/log.md 1.5), so that any tool finds the same name.
+    """
+    return hashlib.blake2b(message, digest_size=HASH_BYTES).digest()
+
+
+def keyed_id(key: bytes, label: Label, message: bytes) -> bytes:
+    """BLAKE2b-128 (RFC 7693) of the labelled message under a key of 1 to 64 bytes: an id of 16 bytes.
+
+    Who has no key can neither make it from what it names nor tell that two ids name the same.
+    """
+    return hashlib.blake2b(_PREFIXES[label] + message, digest_size=ID_BYTES, key=key).digest()
 
 
 def hkdf(ikm: bytes, info: bytes, length: int, salt: bytes = bytes(32)) -> bytes:

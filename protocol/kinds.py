@@ -14,6 +14,7 @@ from protocol import (
     identity,
     invitation_record,
     invite,
+    log,
     nearby,
     presence_record,
     record,
@@ -90,6 +91,7 @@ PLACES: tuple[Place, ...] = (
             handle_record.Claim,
         ),
     ),
+    Place("Proofs about logs", "They stand alone: whoever reads one needs nothing else (log.md 4).", (log.Fork,)),
 )
 
 ROOMS: Mapping[str, range] = {

@@ -145,3 +145,10 @@ class TooManyInvitations(UserFault):
     code = "limit"
     next = "weft invite --list"
     exit = 2
+
+
+class LogFrozen(UserFault):
+    """This log has two histories, signed by the same device, so nothing is added to it. It has to be begun anew."""
+
+    code = "log.frozen"
+    next = "weft log proofs"

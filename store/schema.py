@@ -124,6 +124,25 @@ CREATE TABLE peer (peer BLOB NOT NULL PRIMARY KEY, addresses BLOB NOT NULL, seen
   STRICT, WITHOUT ROWID;
 """
 
+_LOGS = """
+CREATE TABLE log (
+  number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, author BLOB NOT NULL, own INTEGER NOT NULL,
+  secret_ref BLOB NOT NULL, state INTEGER NOT NULL, published INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE entry (
+  key INTEGER PRIMARY KEY, raw BLOB NOT NULL, kept INTEGER NOT NULL, content BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE unchained (
+  log INTEGER NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, raw BLOB NOT NULL, kept INTEGER NOT NULL,
+  content BLOB NOT NULL, PRIMARY KEY (log, seq)
+) STRICT;
+CREATE INDEX unchained_bytes ON unchained (log, bytes);
+
+CREATE TABLE fork (log INTEGER NOT NULL PRIMARY KEY, proof BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -131,4 +150,5 @@ CORE: tuple[Migration, ...] = (
     Migration("people", 2, _CLOCKS),
     Migration("findable", 1, _FINDABLE),
     Migration("peers", 1, _PEERS),
+    Migration("logs", 1, _LOGS),
 )

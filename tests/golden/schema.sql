@@ -17,7 +17,11 @@ CREATE TABLE device (
   peer BLOB NOT NULL, next_peer BLOB NOT NULL, addresses BLOB NOT NULL, counter INTEGER NOT NULL,
   bundle BLOB NOT NULL, bundle_given_ms INTEGER NOT NULL, revoked INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE entry (
+  key INTEGER PRIMARY KEY, raw BLOB NOT NULL, kept INTEGER NOT NULL, content BLOB NOT NULL
+) STRICT;
 CREATE TABLE findable (id INTEGER PRIMARY KEY CHECK (id = 1), invitation BLOB NOT NULL) STRICT;
+CREATE TABLE fork (log INTEGER NOT NULL PRIMARY KEY, proof BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE healing (
   device INTEGER NOT NULL PRIMARY KEY, counter INTEGER NOT NULL, garbled_ms INTEGER NOT NULL,
   healed_ms INTEGER NOT NULL, restarted_ms INTEGER NOT NULL, restarts INTEGER NOT NULL, must INTEGER NOT NULL
@@ -33,6 +37,10 @@ CREATE TABLE invitation (
   second BLOB NOT NULL, revoked INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE lane (device INTEGER NOT NULL PRIMARY KEY, round INTEGER NOT NULL, sealed INTEGER NOT NULL) STRICT;
+CREATE TABLE log (
+  number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, author BLOB NOT NULL, own INTEGER NOT NULL,
+  secret_ref BLOB NOT NULL, state INTEGER NOT NULL, published INTEGER NOT NULL
+) STRICT;
 CREATE TABLE message (
   seq INTEGER PRIMARY KEY, message_id BLOB NOT NULL, contact INTEGER NOT NULL, device INTEGER NOT NULL,
   kind INTEGER NOT NULL, state INTEGER NOT NULL, at_ms INTEGER NOT NULL, arrived_ms INTEGER NOT NULL,
@@ -71,6 +79,10 @@ CREATE TABLE session (
   prekey INTEGER NOT NULL, recent BLOB NOT NULL, state BLOB NOT NULL
 ) STRICT;
 CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE unchained (
+  log INTEGER NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, raw BLOB NOT NULL, kept INTEGER NOT NULL,
+  content BLOB NOT NULL, PRIMARY KEY (log, seq)
+) STRICT;
 CREATE TABLE unheard (message INTEGER NOT NULL PRIMARY KEY, kind INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
 CREATE INDEX device_contact ON device (contact);
 CREATE INDEX device_next_peer ON device (next_peer);
@@ -81,3 +93,4 @@ CREATE INDEX px3_seen_prekey ON px3_seen (prekey);
 CREATE INDEX quarantine_contact ON quarantine (contact, seq, bytes);
 CREATE INDEX quarantine_device ON quarantine (device, at_ms);
 CREATE INDEX session_device ON session (device, receive_only, counter DESC, sid);
+CREATE INDEX unchained_bytes ON unchained (log, bytes);

@@ -12,7 +12,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from protocol import content, identity, invite, kinds, record, talk
+from protocol import content, entry, identity, invite, kinds, log, record, talk
+from protocol.entry import Ack, Body, Kind
 from protocol.ids import MessageId
 from tests.protocol import samples
 from tests.protocol.circle import NOW_MS, NOW_S, someone
@@ -26,9 +27,11 @@ FILES = {
     "Frames of /weft/talk/1": "protocol_frames.json",
     "Frames of /weft/nearby/1": "protocol_nearby.json",
     "Records of the DHT": "protocol_records.json",
+    "Proofs about logs": "protocol_proofs.json",
     "Contents": "protocol_contents.json",
 }
 SIGNED = "protocol_signed.json"
+LOGS = "protocol_logs.json"
 
 
 def shown(value: Any) -> Any:
@@ -104,10 +107,36 @@ def signed() -> dict[str, Any]:
     }
 
 
+def logs() -> dict[str, Any]:
+    """A log of three entries of each kind, its id, its contents, and the proof of a fork at its end."""
+    key = someone("golden ana").device_key
+    secret, other = bytes(range(32)), bytes(range(16))
+    of = log.log_id(secret, key.public, 3)
+    sealed = entry.seal(entry.content_key(secret, of, 0), key.public, of, 0, b"said", bytes(range(24)))
+    contents = (sealed, b"spine", b"public", b"fork")
+    chain: list[entry.Entry] = []
+    for number, (kind, held) in enumerate(zip((*Kind, Kind.PUBLIC), contents, strict=True)):
+        seq = min(number, 2)
+        acks = (Ack(other, entry.SEQ_MAX, bytes(32)), Ack(of, 0, bytes(32)))[:seq]
+        prev = chain[seq - 1].id if seq else None
+        body = Body(key.public, of, seq, prev, NOW_MS + number, acks, kind, *entry.about(held))
+        chain.append(entry.write(body, key))
+    return {
+        "device_seed": key.seed.hex(),
+        "secret": secret.hex(),
+        "epoch": 3,
+        "log": of.hex(),
+        "contents": [held.hex() for held in contents],
+        "entries": [one.raw.hex() for one in chain],
+        "ids": [one.id.hex() for one in chain],
+        "fork": log.Fork.of(chain[2].raw, chain[3].raw).encode().hex(),
+    }
+
+
 def files() -> Mapping[str, Any]:
     """File name -> what the file holds, made today."""
     made = {FILES[place]: of_kinds(place, classes) for place, classes in samples.places().items()}
-    return {**made, SIGNED: signed()}
+    return {**made, SIGNED: signed(), LOGS: logs()}
 
 
 if __name__ == "__main__":

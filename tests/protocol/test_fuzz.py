@@ -12,11 +12,26 @@ import pytest
 from crypto import hashing, sealing
 from crypto.faults import Forged, PeerFault
 from crypto.keys import DhKey
-from protocol import account_record, bech32, content, envelope, ids, invite, nearby, record, rendezvous, rpc, talk, wire
+from protocol import (
+    account_record,
+    bech32,
+    content,
+    entry,
+    envelope,
+    ids,
+    invite,
+    log,
+    nearby,
+    record,
+    rendezvous,
+    rpc,
+    talk,
+    wire,
+)
 from protocol.faults import UserFault
 from protocol.presence_record import Presence
 from tests import depth
-from tests.protocol import golden, hostile, meetings, samples
+from tests.protocol import chains, golden, hostile, meetings, samples
 from tests.protocol.circle import NOW_S, someone
 
 MEMORY_KIB_MAX = 50 * 1024
@@ -99,6 +114,21 @@ def inside_reply(raw: bytes) -> object:
     return nearby.open_decision(nearby.Reply(sealed), BOX, ticket)
 
 
+CHAIN, BRANCH = chains.chain(4), chains.chain(1, chains.head_of(chains.chain(2)[1]), b"branch")
+PROOF_OF_FORK = log.Fork.of(CHAIN[2].raw, BRANCH[0].raw)
+SEALED = entry.seal(KEY, chains.ANA.public, chains.LOG, 0, b"said", NONCE)
+
+
+def inside_entry(raw: bytes) -> object:
+    # An author may sign what he likes.
+    return entry.open(chains.signed(raw[:2000]), chains.ANA.public)
+
+
+def inside_content(raw: bytes) -> object:
+    place = chains.ANA.public + chains.LOG + bytes(8)
+    return entry.unseal(KEY, chains.ANA.public, chains.LOG, 0, sealing.seal(KEY, NONCE, raw, place))
+
+
 DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "wire": (lambda raw: wire.decode(raw, 1 << 20), [*CONTENTS, *FRAMES]),
     "hear init": (lambda raw: KINDS.hear(raw, content.Channel.INIT), CONTENTS),
@@ -121,6 +151,15 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "question nearby": (nearby.question_of, [raw for cls in (nearby.CardWanted, nearby.Asking) for raw in good(cls)]),
     "inside a greeting": (inside_greeting, WORDS),
     "inside a reply": (inside_reply, DECISIONS),
+    "entry": (lambda raw: entry.open(raw, chains.ANA.public), chains.raws(CHAIN)),
+    "inside an entry": (inside_entry, [chains.payload(one) for one in CHAIN]),
+    "run": (
+        lambda raw: log.check_run((raw, CHAIN[1].raw), None, chains.ANA.public, chains.LOG),
+        [CHAIN[0].raw],
+    ),
+    "fork": (lambda raw: log.Fork.decode(raw).check(), [PROOF_OF_FORK.encode()]),
+    "content of an entry": (lambda raw: entry.unseal(KEY, chains.ANA.public, chains.LOG, 0, raw), [SEALED]),
+    "inside a content": (inside_content, [sealing.pad(b"said", entry.PADDED_BYTES)]),
     "inside a verdict": (inside_verdict, good(invite.Answer)),
     **{f"{cls.KIND} {cls.__name__}": (lambda raw, c=cls: record.decode(c, raw, 1 << 20), good(cls)) for cls in EVERY},  # type: ignore[attr-defined, misc]
 }

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from protocol import content, record
+from crypto.keys import SigningKey
+from protocol import content, entry, log, record
 from tests.protocol import golden, samples
 
 PLACES = samples.places()
@@ -46,3 +47,18 @@ def test_frozen_contents_mean_what_they_meant() -> None:
 
 def test_what_keys_make_is_what_they_made() -> None:
     assert golden.signed() == frozen(golden.SIGNED)
+
+
+def test_logs_are_what_they_were() -> None:
+    held = frozen(golden.LOGS)
+    assert golden.logs() == held
+    author = SigningKey(bytes.fromhex(held["device_seed"])).public
+    of = log.log_id(bytes.fromhex(held["secret"]), author, held["epoch"])
+    *chain, other = (entry.open(bytes.fromhex(raw), author) for raw in held["entries"])
+    log.check_run([one.raw for one in chain], None, author, of)
+    for one, content_, name in zip((*chain, other), held["contents"], held["ids"], strict=True):
+        entry.check_content(one.body, bytes.fromhex(content_))
+        assert one.id.hex() == name
+    key = entry.content_key(bytes.fromhex(held["secret"]), of, 0)
+    assert entry.unseal(key, author, of, 0, bytes.fromhex(held["contents"][0])) == b"said"
+    assert set(log.Fork.decode(bytes.fromhex(held["fork"])).check()) == {chain[-1], other}

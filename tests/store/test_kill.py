@@ -18,11 +18,9 @@ ROOT = Path(__file__).parents[2]
 START_S = 20.0
 
 
-def kill_one(folder: Path, after_s: float) -> list[str]:
+def kill_one(folder: Path, after_s: float, program: str = "tests.store.victim") -> list[str]:
     """Lines that a victim printed before it was killed, so long after its first."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.store.victim", str(folder)], cwd=ROOT, stdout=subprocess.PIPE
-    )
+    child = subprocess.Popen([sys.executable, "-m", program, str(folder)], cwd=ROOT, stdout=subprocess.PIPE)
     assert child.stdout is not None
     deadline = time.monotonic() + START_S
     first = child.stdout.readline()
