@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from protocol import (
     account_record,
     envelope,
+    evidence,
     handle_record,
     identity,
     invitation_record,
@@ -19,6 +20,8 @@ from protocol import (
     presence_record,
     record,
     rendezvous,
+    spine,
+    sync,
     talk,
 )
 
@@ -91,7 +94,16 @@ PLACES: tuple[Place, ...] = (
             handle_record.Claim,
         ),
     ),
-    Place("Proofs about logs", "They stand alone: whoever reads one needs nothing else (log.md 4).", (log.Fork,)),
+    Place(
+        "Proofs about logs",
+        "They stand alone: whoever reads one needs nothing else (log.md 4, spine.md 4 and 5).",
+        (log.Fork, spine.Cosignature, evidence.Committed, evidence.Contradiction, evidence.Rollback),
+    ),
+    Place(
+        "Frames of /weft/sync/1",
+        "Each behind its length (sync.md 1).",
+        (sync.Hello, sync.Have, sync.Want, sync.Run, sync.Proven, sync.Live, sync.Done),
+    ),
 )
 
 ROOMS: Mapping[str, range] = {
