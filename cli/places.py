@@ -1,5 +1,6 @@
 """Where the files of a profile stand, for doors: the same rule as node/profile.py, which a door does not import."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,20 @@ def has_identity(profile: Path) -> bool:
     except PermissionError:
         said = f"{profile} cannot be entered by you; nothing was changed."
         raise Failure("profile.unreadable", said, next="weft doctor", verb="Why") from None
+
+
+def require_empty(profile: Path, next: str) -> None:
+    """Returns when no identity stands there. Raises: Failure, which names the command for another profile."""
+    if has_identity(profile):
+        said = f"There is an identity already ({shown(profile)}); nothing was changed."
+        raise Failure("profile.exists", said, next=next, verb="Another one")
+
+
+def shown(path: Path) -> str:
+    """A path with ~ for the person's home."""
+    home = os.path.expanduser("~")
+    text = str(path)
+    return "~" + text[len(home) :] if text.startswith(home + os.sep) else text
 
 
 def has_key_file(profile: Path) -> bool:

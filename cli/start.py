@@ -13,11 +13,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cli import faults, show
+from cli import faults, places, show
 from cli.faults import Failure
 from cli.options import Door
 
@@ -30,14 +30,21 @@ PASSPHRASE_BYTES_MAX = 1024
 LAST_WORDS_CHARS = 300
 
 
-def run_verb(door: Door, verb: str, said: dict[str, str], waiting: str, errors: Path | None = None) -> dict[str, Any]:
+def run_verb(
+    door: Door,
+    verb: str,
+    said: dict[str, str],
+    waiting: str,
+    errors: Path | None = None,
+    within_s: float = READY_S,
+) -> dict[str, Any]:
     """What the program answers to a verb that ends by itself. Raises: Failure with what it says, or its silence.
 
     errors: where it writes what it has to say besides, None for log/start.log.
     """
     with _started(door, verb, said, errors) as program:
         try:
-            return _first_line(door, program, waiting, errors)
+            return _first_line(door, program, waiting, errors, within_s)
         finally:
             _end(program)
 
@@ -118,6 +125,35 @@ def passphrase(door: Door, question: str) -> str:
     return given
 
 
+def new_passphrase(door: Door, retry: str) -> str:
+    """A passphrase for a new profile, asked twice of a person. Raises: Failure. retry: the command to type again."""
+    import click
+
+    given = passphrase(door, "Passphrase for this device (empty = key file only you can read)")
+    if given and door.asks and not door.environ.get("WEFT_PASSPHRASE_FILE"):
+        again = click.prompt("The same again", default="", show_default=False, hide_input=True, err=True)
+        if again != given:
+            said = "The two passphrases differ; nothing was made."
+            raise Failure("usage", said, next=retry, verb="Again", exit=faults.USAGE)
+    if not given:
+        show.talk(door, "No passphrase: the key lies in a file that only you can read.")
+    return given
+
+
+def known_passphrase(door: Door, command: str) -> str:
+    """What opens the profile that is there: empty for a key file. Raises: Failure. command: what needs it."""
+    home = door.directory
+    given = "" if places.has_key_file(home) else passphrase(door, "Passphrase")
+    if not given and not places.has_key_file(home):
+        said = (
+            f"This identity opens with a passphrase, and nobody is there to type it. If it never had one, its file "
+            f"{home / 'key'} is gone: put it back."
+        )
+        asked = f"WEFT_PASSPHRASE_FILE=FILE {command}"
+        raise Failure("profile.locked", said, next=asked, verb="Give it", exit=faults.LOCKED)
+    return given
+
+
 def launcher(door: Door) -> tuple[str, ...]:
     """The command that starts the node's program of this installation, before the word `_node`."""
     if door.launcher is not None:
@@ -154,11 +190,8 @@ def _started(
         )
     assert program.stdin is not None
     assert program.stdout is not None
-    try:
+    with suppress(BrokenPipeError), program.stdin:  # it ended before it read; its last words say why
         program.stdin.write(json.dumps(said).encode() + b"\n")
-        program.stdin.close()
-    except BrokenPipeError:
-        pass  # it ended before it read; its last words say why
     try:
         yield program
     finally:
@@ -166,7 +199,11 @@ def _started(
 
 
 def _first_line(
-    door: Door, program: "subprocess.Popen[bytes]", waiting: str, errors: Path | None = None
+    door: Door,
+    program: "subprocess.Popen[bytes]",
+    waiting: str,
+    errors: Path | None = None,
+    within_s: float = READY_S,
 ) -> dict[str, Any]:
     """The line that the program answers with, while the person sees that something goes on."""
     assert program.stdout is not None
@@ -180,9 +217,9 @@ def _first_line(
         while b"\n" not in heard and len(heard) < LINE_BYTES_MAX:
             spent = time.monotonic() - started
             show.passing(door, f"{waiting}… {int(spent)} s")
-            if spent > READY_S:
+            if spent > within_s:
                 _end(program)
-                said = f"The node's program said nothing for {READY_S:.0f} s and was stopped; what was kept is safe."
+                said = f"The node's program said nothing for {within_s:.0f} s and was stopped; what was kept is safe."
                 said += _last_words(log)
                 raise Failure("node.silent", said, next="weft up", verb="Again")
             if not selector.select(TICK_S):

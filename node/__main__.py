@@ -3,6 +3,9 @@
 weft.py _node init --profile P     one JSON line on stdin {"name", "passphrase"}; one JSON line on stdout
 weft.py _node run  --profile P     one JSON line on stdin {"passphrase"}; one JSON line when it serves or cannot
 weft.py _node doctor --profile P   one JSON line on stdin {"passphrase", "door"}; one JSON line with what was found
+weft.py _node backup --profile P   {"passphrase", "file", "replace"}: writes a backup of a profile whose node is stopped
+weft.py _node verify --profile P   {"words" or "passphrase", "file"}: reads all of a backup
+weft.py _node restore --profile P  {"words", "passphrase", "file"}: makes the profile from a backup
 """
 
 import gc
@@ -12,6 +15,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -19,7 +23,7 @@ import trio
 
 import features
 from crypto import keys
-from node import claim, config, ground, log, profile, rpc
+from node import backup, claim, config, ground, log, profile, rpc
 from node.datagrams import open_datagrams
 from node.doctor import findings, patient, rounds
 from node.host import open_host
@@ -30,7 +34,7 @@ from node.node import Node, migrations, open_node
 from node.service import NodeService
 from protocol import ids
 from protocol.faults import Unavailable, UserFault
-from store import identity, settings
+from store import examination, identity, settings
 from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged, StoreFault
 
@@ -70,6 +74,12 @@ def main(argv: list[str]) -> int:
                 return trio.run(_run, profile.named(name), _said())
             case ["doctor", "--profile", name]:
                 return trio.run(_doctor, profile.named(name), _said())
+            case ["backup", "--profile", name]:
+                return trio.run(_backup, profile.named(name), _said())
+            case ["verify", "--profile", name]:
+                return _verify(profile.named(name), _said())
+            case ["restore", "--profile", name]:
+                return trio.run(_restore, profile.named(name), _said())
             case _:
                 raise Usage
     except UserFault as fault:
@@ -142,6 +152,62 @@ async def _doctor(place: profile.Profile, said: Mapping[str, str]) -> int:
         passphrase, door = said.get("passphrase", ""), said.get("door", "")
         async with patient.stopped(place, ground.real(), tables, passphrase, door) as found:
             _answer(findings.report(await rounds.examine(found)))
+    return 0
+
+
+async def _backup(place: profile.Profile, said: Mapping[str, str]) -> int:
+    """Writes a backup of a profile that no node serves."""
+    profile.forbid_core_dumps()
+    with profile.locked(place):
+        key = await trio.to_thread.run_sync(
+            profile.unlock, place, said.get("passphrase", "").encode(), limiter=_vault_thread()
+        )
+        profile.require_database(place)
+        rooms, file = features.load(), said.get("file", "")
+        async with open_database(place.database, key, migrations(rooms), Worker.THREAD) as database:
+            me = await database.read(identity.load_identity)
+            if me is None:
+                raise profile.ProfileDamaged("The database of this profile holds no identity; nothing was changed.")
+            replace = said.get("replace") == "yes"
+            made = await backup.create(database, me, rooms, ground.real(), backup.place_of(file), replace)
+    _answer({"file": file, **asdict(made)})
+    return 0
+
+
+def _verify(place: profile.Profile, said: Mapping[str, str]) -> int:
+    """Reads all of a backup with the words that were said, else with those of the profile; changes nothing."""
+    profile.forbid_core_dumps()
+    if said.get("words"):
+        secret = backup.secret_of(said["words"])
+    else:
+        key = profile.unlock(place, said.get("passphrase", "").encode())
+        profile.require_database(place)
+        with profile.kept_still(place), examination.open_still(place.database, key) as tx:
+            me = examination.answer(tx, identity.load_identity)
+        if me is None:
+            raise profile.ProfileDamaged("The database of this profile holds no identity; nothing was changed.")
+        secret = me.recovery
+    file = said.get("file", "")
+    _answer({"file": file, **asdict(backup.verify(backup.place_of(file), secret, features.load()))})
+    return 0
+
+
+async def _restore(place: profile.Profile, said: Mapping[str, str]) -> int:
+    """Makes a profile from a backup, once all of it was read and found good."""
+    profile.forbid_core_dumps()
+    keys.require_ml_kem()
+    if profile.exists(place):
+        raise profile.IdentityExists
+    file, rooms = backup.place_of(said.get("file", "")), features.load()
+    secret = backup.secret_of(said.get("words", ""))
+    found = await trio.to_thread.run_sync(backup.verify, file, secret, rooms)
+    passphrase = said.get("passphrase", "").encode()
+    key = await trio.to_thread.run_sync(profile.create, place, passphrase, os.urandom, limiter=_vault_thread())
+    async with open_database(place.database, key, migrations(rooms), Worker.THREAD) as database:
+        await backup.restore(database, file, secret, rooms, ground.real().now_ms(), os.urandom)
+    with profile.writing(place):
+        profile.finish(place)
+    _answer({"file": str(file), **asdict(found), "keyfile": not passphrase})
     return 0
 
 

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from crypto.keys import Entropy
 from node.network import Stream
 from store.database import Migration, Tx
+from store.identity import Identity
 from store.inbox import Arrival
 
 if TYPE_CHECKING:
@@ -16,13 +18,31 @@ Show = Callable[[Tx, int], dict[str, object] | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """What a room adds to a backup beside messages (docs/protocol/backup.md 3).
+
+    keep: what it has of a contact, at most 4 KiB, None for nothing. check: returns when these bytes are such. put_back:
+    takes them in again, into empty tables. Both raise Malformed.
+    """
+
+    keep: Callable[[Tx, int], bytes | None]
+    check: Callable[[bytes], object]
+    put_back: Callable[[Tx, int, bytes], None]
+
+
+Restored = Callable[[Tx, Identity, int, Entropy], None]
+"""(tx, identity, now_ms, entropy): what a room decides and says once an account is back on this new device."""
+
+
+@dataclass(frozen=True, slots=True)
 class Feature:
     """A room.
 
     contents: the record classes it understands, each with KIND and CHANNELS. apply: takes one arrival in the inbox's
     transaction and returns the contents to answer with, which are posted in the same transaction. open: makes the
     service; its public async methods are the local API `name.method`. shows: what a change of a topic looks like to
-    watchers. serves: libp2p protocols of its own. run: the service's background work, until cancelled.
+    watchers. serves: libp2p protocols of its own. run: the service's background work, until cancelled. keeping: what
+    of its tables is in a backup. restored: runs in the transaction that ends a restore.
     """
 
     name: str
@@ -33,3 +53,5 @@ class Feature:
     shows: Mapping[str, Show] = field(default_factory=dict)
     serves: Mapping[str, Callable[[Any, Stream], Awaitable[None]]] = field(default_factory=dict)
     run: Callable[[Any], Awaitable[None]] | None = None
+    keeping: Keeping | None = None
+    restored: Restored | None = None

@@ -1,10 +1,10 @@
 """The node's own calls of the local API: `node.status`, `node.stop`, settings, recovery words."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from crypto import words
-from node import config, profile, standing
+from node import backup, config, profile, standing
 from node.beacon import Beacon
 from node.core import Core
 from node.doctor import findings, patient, rounds
@@ -147,6 +147,17 @@ class NodeService:
         if room in ("dht", "find"):
             self.core.services["contacts"].publisher.bell.ring()
         return {row.name: parsed}
+
+    async def backup(self, file: str, replace: bool = False) -> dict[str, object]:
+        """Writes a backup of this account to a file, on the disk on return: {file, account, name, made_ms, contacts,
+        messages, bytes}. Everything goes on meanwhile.
+
+        file: a whole path of this machine. replace: also where a file stands there.
+        Raises: BadPath, BackupExists, BackupUnwritable
+        """
+        place, core = backup.place_of(file), self.core
+        made = await backup.create(core.database, core.identity, core.features, core.ground, place, replace)
+        return {"file": file, **asdict(made)}
 
     async def words(self) -> dict[str, object]:
         """Returns the 24 recovery words of the account. Whoever has them is this account."""

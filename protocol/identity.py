@@ -22,6 +22,7 @@ NAME_BYTES_MAX = 64
 CLOCK_SKEW_S = 3600  # how wrong another's clock may be about "not yet"
 BUNDLE_LIFE_S = 14 * 24 * 3600
 FIRST_EPOCH = 1
+LOST = 1  # the reason of a revocation
 
 Signature = Annotated[bytes, record.Size(keys.SIGNATURE_BYTES)]
 KemPublic = Annotated[bytes, record.Size(keys.KEM_PUBLIC_BYTES)]
@@ -181,16 +182,9 @@ def certify(
     return Certificate(*said, account_key.sign(Label.DEVICE_CERT, wire.encode((Certificate.KIND, *said))))
 
 
-def first_list(
-    account_key: keys.SigningKey, certificates: tuple[Certificate, ...], time_s: int, recovered: int = 0
-) -> DeviceList:
-    """The first list of an account, or the one that somebody makes from the words alone (recovered = 1).
-
-    A recovered list takes the time as its epoch, which is higher than any epoch that was counted up (identity 3.4).
-    Raises: OverLimit for none or more than 8 certificates.
-    """
-    epoch = max(time_s, FIRST_EPOCH) if recovered else FIRST_EPOCH
-    return _list(account_key, epoch, None, certificates, (), time_s, recovered)
+def first_list(account_key: keys.SigningKey, certificates: tuple[Certificate, ...], time_s: int) -> DeviceList:
+    """The first list of an account. Raises: OverLimit for none or more than 8 certificates."""
+    return _list(account_key, FIRST_EPOCH, None, certificates, (), time_s, 0)
 
 
 def next_list(
@@ -204,9 +198,22 @@ def next_list(
 
     Raises: OverLimit for none or more than 8 certificates.
     """
-    known = {r.certificate: r for r in (*before.revoked, *revoked)}
-    kept = tuple(sorted(known.values(), key=lambda r: (r.at_s, r.certificate)))[-REVOKED_MAX:]
-    return _list(account_key, before.epoch + 1, list_hash(before), certificates, kept, time_s, 0)
+    void = _newest(before.revoked, revoked)
+    return _list(account_key, before.epoch + 1, list_hash(before), certificates, void, time_s, 0)
+
+
+def recovered_list(
+    account_key: keys.SigningKey, before: DeviceList | None, certificates: tuple[Certificate, ...], time_s: int
+) -> DeviceList:
+    """The list of who has the words, and perhaps an older list, whose devices are lost; not surely the newest one.
+
+    Its epoch is the time, higher than any that was counted up, so that it is taken whatever list the contacts hold by
+    now (identity 3.4). Raises: OverLimit for none or more than 8 certificates.
+    """
+    epoch = max(time_s, FIRST_EPOCH if before is None else before.epoch + 1)
+    known, listed = ((), ()) if before is None else (before.revoked, before.certificates)
+    void = _newest(known, tuple(Revocation(name, time_s, LOST) for name in listed))
+    return _list(account_key, epoch, None, certificates, void, time_s, 1)
 
 
 def certificate_hash(certificate: Certificate) -> bytes:
@@ -367,6 +374,12 @@ def _list(
     )
     unsigned = DeviceList(*said, bytes(keys.SIGNATURE_BYTES))
     return DeviceList(*said, account_key.sign(Label.DEVICE_LIST, _signed(unsigned)))
+
+
+def _newest(before: tuple[Revocation, ...], added: tuple[Revocation, ...]) -> tuple[Revocation, ...]:
+    """The newest 16 revocations of both."""
+    known = {r.certificate: r for r in (*before, *added)}
+    return tuple(sorted(known.values(), key=lambda r: (r.at_s, r.certificate)))[-REVOKED_MAX:]
 
 
 def _chains(older: DeviceList, newer: DeviceList) -> bool:

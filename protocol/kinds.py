@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from protocol import (
     account_record,
+    backup_records,
     envelope,
     evidence,
     handle_record,
@@ -103,6 +104,11 @@ PLACES: tuple[Place, ...] = (
         "Frames of /weft/sync/1",
         "Each behind its length (sync.md 1).",
         (sync.Hello, sync.Have, sync.Want, sync.Run, sync.Proven, sync.Live, sync.Done),
+    ),
+    Place(
+        "Records of a backup",
+        "In the sealed stream of a backup, each behind its length, in this order (backup.md 3).",
+        backup_records.CLASSES,
     ),
 )
 

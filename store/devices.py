@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from protocol import backup_records, ids, record, wire
 from protocol import identity as documents
-from protocol import ids, record, wire
 from protocol.identity import Bundle, Certificate
 from store import healing, lanes
 from store.database import Tx
@@ -58,7 +58,31 @@ def add_device(tx: Tx, contact_id: int, certificate: Certificate) -> Device:
     )
     lanes.begin(tx, device_id, contact_id)
     healing.begin(tx, device_id)
+    _hand_over(tx, contact_id)
     return device(tx, device_id)
+
+
+def put_back(tx: Tx, kept: backup_records.Device, is_listed: bool) -> None:
+    """The row of a device as a backup has it, in an empty table; no bundle, and no session with it.
+
+    is_listed: whether it is in the newest list of its contact.
+    """
+    tx.execute(
+        "INSERT INTO device (id, contact, device, certificate, peer, next_peer, addresses, counter, bundle,"
+        " bundle_given_ms, revoked) VALUES (?, ?, ?, ?, ?, ?, ?, 0, x'', 0, ?)",
+        (
+            kept.number,
+            kept.contact,
+            kept.certificate.device,
+            record.encode(kept.certificate),
+            kept.peer or b"",
+            kept.next_peer or b"",
+            wire.encode(kept.addresses),
+            int(kept.revoked or not is_listed),
+        ),
+    )
+    lanes.begin(tx, kept.number, kept.contact)
+    healing.begin(tx, kept.number)
 
 
 def device(tx: Tx, device_id: int) -> Device:
@@ -82,11 +106,12 @@ def devices_of(tx: Tx, contact_id: int) -> tuple[Device, ...]:
 def revoke_unlisted(tx: Tx, contact_id: int, certificates: Sequence[bytes]) -> None:
     """Marks the devices that are not in the newest list: nothing is sealed for them, nothing taken from them.
 
-    certificates: hashes, as the list has them.
+    certificates: hashes, as the list has them. What they have not acknowledged goes to who took their place.
     """
     for one in devices_of(tx, contact_id):
         if not one.revoked and documents.certificate_hash(one.certificate) not in certificates:
             tx.execute("UPDATE device SET revoked = 1, bundle = x'' WHERE id = ?", (one.id,))
+    _hand_over(tx, contact_id)
 
 
 def heard_hello(
@@ -129,6 +154,15 @@ def announced_peers(tx: Tx, device_id: int) -> tuple[bytes, ...]:
     """The PeerIds that this device may have: the last one seen, the next one announced."""
     known = device(tx, device_id)
     return tuple(peer for peer in (known.peer, known.next_peer) if peer is not None)
+
+
+def _hand_over(tx: Tx, contact_id: int) -> None:
+    """What a revoked device has not acknowledged is for the newest one that was met after it (store 4.1)."""
+    rows = tx.all("SELECT id, revoked FROM device WHERE contact = ? ORDER BY id", (contact_id,))
+    heir = max((device_id for device_id, revoked in rows if not revoked), default=0)
+    for device_id, revoked in rows:
+        if revoked and device_id < heir:
+            lanes.inherit(tx, device_id, heir)
 
 
 def _renew_certificate(tx: Tx, known: Device, certificate: Certificate) -> Device:

@@ -60,46 +60,32 @@ def create_identity(tx: Tx, recovery: bytes, name: str, now_ms: int, entropy: ke
 
     Raises: OverLimit for a name that a card cannot carry. There is no identity in the database yet.
     """
-    assert load_identity(tx) is None
-    now_s = now_ms // 1000
     account_key = words.account_key(recovery)
-    device_seed, identity_secret = entropy(32), entropy(32)
-    device_key, identity_key = SigningKey(device_seed), DhKey(identity_secret)
-    device = ids.DeviceId(device_key.public)
-    begins, ends = FIRST_S, max(now_s, FIRST_S) + CERTIFICATE_LIFE_S
-    certificate = documents.certify(account_key, device, identity_key.public, 1, begins, ends)
-    first = documents.first_list(account_key, (certificate,), now_s)
-    mine = Identity(
-        account=ids.AccountId(account_key.public),
-        recovery=recovery,
-        device_key=device_key,
-        identity_key=identity_key,
-        certificate=certificate,
-        lists=(first,),
-        name=name,
-        transport_seed=entropy(32),
-        transport_since_ms=now_ms,
-        presence=entropy(32),
-        presence_epoch=1,
-    )
-    card(mine, now_ms)  # refuses a name that no card can carry
-    tx.execute(
-        "INSERT INTO identity (id, recovery, device_seed, identity_secret, certificate, name, transport_seed,"
-        " transport_since_ms, presence, presence_epoch) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            recovery,
-            device_seed,
-            identity_secret,
-            record.encode(certificate),
-            name,
-            mine.transport_seed,
-            now_ms,
-            mine.presence,
-            mine.presence_epoch,
-        ),
-    )
-    tx.execute("INSERT INTO own_list (epoch, raw) VALUES (?, ?)", (first.epoch, record.encode(first)))
-    return mine
+    keys_of, certificate = _new_device(account_key, now_ms // 1000, entropy)
+    first = documents.first_list(account_key, (certificate,), now_ms // 1000)
+    return _insert(tx, recovery, keys_of, certificate, (first,), name, (entropy(32), entropy(32)), 1, now_ms)
+
+
+def restore_identity(
+    tx: Tx,
+    recovery: bytes,
+    name: str,
+    lists: tuple[DeviceList, ...],
+    presence: bytes,
+    presence_epoch: int,
+    now_ms: int,
+    entropy: keys.Entropy,
+) -> Identity:
+    """A new device of the account of these 32 bytes in place of all those in its lists, stored with the lists.
+
+    lists: own ones of before, checked, oldest first. presence_epoch: above those that contacts may hold.
+    Raises: OverLimit for a name that a card cannot carry. There is no identity in the database yet.
+    """
+    account_key = words.account_key(recovery)
+    keys_of, certificate = _new_device(account_key, now_ms // 1000, entropy)
+    newest = documents.recovered_list(account_key, lists[-1], (certificate,), now_ms // 1000)
+    secrets = (entropy(32), presence)
+    return _insert(tx, recovery, keys_of, certificate, (*lists, newest), name, secrets, presence_epoch, now_ms)
 
 
 def load_identity(tx: Tx) -> Identity | None:
@@ -150,3 +136,62 @@ def set_own_name(tx: Tx, mine: Identity, name: str, now_ms: int) -> Identity:
     card(renamed, now_ms)
     tx.execute("UPDATE identity SET name = ?", (name,))
     return renamed
+
+
+def _new_device(
+    account_key: SigningKey, now_s: int, entropy: keys.Entropy
+) -> tuple[tuple[SigningKey, DhKey], Certificate]:
+    """The keys of a new device, and its certificate."""
+    device_key, identity_key = SigningKey(entropy(32)), DhKey(entropy(32))
+    device = ids.DeviceId(device_key.public)
+    begins, ends = FIRST_S, max(now_s, FIRST_S) + CERTIFICATE_LIFE_S
+    return (device_key, identity_key), documents.certify(account_key, device, identity_key.public, 1, begins, ends)
+
+
+def _insert(
+    tx: Tx,
+    recovery: bytes,
+    device: tuple[SigningKey, DhKey],
+    certificate: Certificate,
+    lists: tuple[DeviceList, ...],
+    name: str,
+    secrets: tuple[bytes, bytes],
+    presence_epoch: int,
+    now_ms: int,
+) -> Identity:
+    """Stores who we are. secrets: transport seed and presence key. Raises: OverLimit."""
+    assert load_identity(tx) is None
+    (device_key, identity_key), (transport_seed, presence) = device, secrets
+    mine = Identity(
+        account=lists[-1].account,
+        recovery=recovery,
+        device_key=device_key,
+        identity_key=identity_key,
+        certificate=certificate,
+        lists=lists[-documents.LISTS_MAX :],
+        name=name,
+        transport_seed=transport_seed,
+        transport_since_ms=now_ms,
+        presence=presence,
+        presence_epoch=presence_epoch,
+    )
+    card(mine, now_ms)  # refuses a name that no card can carry
+    tx.execute(
+        "INSERT INTO identity (id, recovery, device_seed, identity_secret, certificate, name, transport_seed,"
+        " transport_since_ms, presence, presence_epoch) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            recovery,
+            device_key.seed,
+            identity_key.secret,
+            record.encode(certificate),
+            name,
+            transport_seed,
+            now_ms,
+            presence,
+            presence_epoch,
+        ),
+    )
+    tx.executemany(
+        "INSERT INTO own_list (epoch, raw) VALUES (?, ?)", [(one.epoch, record.encode(one)) for one in lists]
+    )
+    return mine

@@ -13,8 +13,8 @@ from enum import Enum
 import outcome
 
 from crypto import ratchet
-from crypto.faults import BodyForged, Paused, Replayed, TooFarAhead, Unreadable
-from protocol import content, envelope, ids
+from crypto.faults import BodyForged, Malformed, Paused, Replayed, TooFarAhead, Unreadable
+from protocol import backup_records, content, envelope, ids
 from protocol.content import Channel, Said
 from protocol.delivery import State
 from protocol.faults import PeerFault
@@ -27,11 +27,23 @@ from store.prekeys import PrekeysGone
 from store.session_rows import Live
 from store.sessions import ListUnknown, needs_restart
 
-__all__ = ["Accepted", "Apply", "Arrival", "Rooms", "accept", "needs_restart", "retry_quarantine", "retry_unheard"]
+__all__ = [
+    "Accepted",
+    "Apply",
+    "Arrival",
+    "Rooms",
+    "accept",
+    "needs_restart",
+    "put_back",
+    "retry_quarantine",
+    "retry_unheard",
+]
 
 # Of somebody who asks to be a contact, the invitation's dialogue keeps the card and one greeting, and nothing more.
 _CLOSED = (ContactState.REQUEST, ContactState.BLOCKED, ContactState.REFUSED)
 _LAST = 2**62
+# The contact may have said it by another device, which is lost: store 5.2.
+_SAID_BEFORE = "SELECT 1 FROM device d CROSS JOIN message m ON m.device = d.id WHERE d.contact = ? AND m.message_id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +167,22 @@ def retry_unheard(tx: Tx, rooms: Rooms, now_ms: int) -> int:
     return count
 
 
+def put_back(tx: Tx, kinds: content.Kinds, kept: backup_records.Message) -> None:
+    """A message of a contact as a backup has it. Raises: Malformed when the device said it before."""
+    row = tx.execute(
+        "INSERT INTO message (seq, message_id, contact, device, kind, state, at_ms, arrived_ms, state_ms, reason, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?) ON CONFLICT DO NOTHING",
+        (
+            *(kept.number, kept.message_id, kept.contact, kept.device, kept.kind, int(State.DELIVERED), kept.at_ms),
+            *(kept.arrived_ms, kept.state_ms, kept.body),
+        ),
+    )
+    if row.rowcount == 0:
+        raise Malformed
+    if kinds.hear(kept.body, Channel.RATCHET).content is None:
+        tx.execute("INSERT INTO unheard (message, kind, reason) VALUES (?, ?, 'unknown')", (kept.number, kept.kind))
+
+
 def _accept(
     tx: Tx,
     rooms: Rooms,
@@ -269,7 +297,8 @@ def _hear(batch: _Batch, plaintext: bytes) -> None:
     tx = batch.tx
     row = tx.execute(
         "INSERT INTO message (message_id, contact, device, kind, state, at_ms, arrived_ms, state_ms, reason, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?) ON CONFLICT (device, message_id) DO NOTHING",
+        f" SELECT ?, ?, ?, ?, ?, ?, ?, ?, '', ? WHERE NOT EXISTS ({_SAID_BEFORE})"
+        " ON CONFLICT (device, message_id) DO NOTHING",
         (
             said.message_id,
             batch.contact.id,
@@ -280,6 +309,8 @@ def _hear(batch: _Batch, plaintext: bytes) -> None:
             batch.now_ms,
             batch.now_ms,
             said.raw,
+            batch.contact.id,
+            said.message_id,
         ),
     )
     if row.rowcount == 0:

@@ -41,6 +41,32 @@ def add_for_first_device(tx: Tx, contact_id: int, messages: Iterable[int]) -> No
     add(tx, _shelf(contact_id), messages)
 
 
+def inherit(tx: Tx, lost_id: int, heir_id: int) -> None:
+    """What a lost device has not acknowledged waits for the one in its place, which has a lane already."""
+    under_way = new_round(tx, lost_id)
+    moved = tx.execute("UPDATE OR IGNORE delivery SET device = ? WHERE device = ? AND message != 0", (heir_id, lost_id))
+    tx.execute("DELETE FROM delivery WHERE device = ?", (lost_id,))
+    if moved.rowcount:
+        new_round(tx, heir_id)  # what the heir has had sealed may be newer than what came to it now
+    states = (int(State.SENT), int(State.HELD))
+    for message in under_way:
+        tx.execute(
+            "UPDATE message SET state = ? WHERE seq = ? AND state IN (?, ?)", (int(State.QUEUED), message, *states)
+        )
+        tx.changed("delivery", message)
+
+
+def waits_for(tx: Tx, contact_id: int, message: int) -> tuple[int, ...]:
+    """The devices of a contact that a message waits for, in order; 0 for the first one of who has none yet."""
+    on_shelf = tx.one("SELECT 1 FROM delivery WHERE device = ? AND message = ?", (_shelf(contact_id), message))
+    rows = tx.all(
+        "SELECT d.id FROM device d CROSS JOIN delivery q ON q.device = d.id AND q.message = ?"
+        " WHERE d.contact = ? AND d.revoked = 0 ORDER BY d.id",
+        (message, contact_id),
+    )
+    return (*((0,) if on_shelf else ()), *(device_id for (device_id,) in rows))
+
+
 def position(tx: Tx, device_id: int) -> tuple[int, int]:
     """The lane's round, and up to which message it has sealed."""
     row = tx.one("SELECT round, sealed FROM lane WHERE device = ?", (device_id,))

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crypto import ratchet
+from crypto.faults import Malformed
 from crypto.keys import Encapsulate, Entropy
-from protocol import delivery, envelope, ids
+from protocol import backup_records, delivery, envelope, ids
 from protocol.delivery import State
 from store import devices, healing, lanes, session_rows, sessions
 from store.database import Tx
@@ -87,6 +88,33 @@ def post(tx: Tx, contact_id: int, messages: Sequence[Posted], now_ms: int) -> in
         else:
             lanes.add(tx, device_id, rows)
     return first
+
+
+def put_back(tx: Tx, kept: backup_records.Message) -> None:
+    """A message of ours as a backup has it; what was not delivered waits again, under the same id.
+
+    Nobody knows what the lost device delivered afterwards, but who reads a message twice shows it once.
+    Raises: Malformed when there is one of this id.
+    """
+    unfinished = kept.state in _UNFINISHED
+    state = State.QUEUED if unfinished else kept.state
+    row = tx.execute(
+        "INSERT INTO message (seq, message_id, contact, device, kind, state, at_ms, arrived_ms, state_ms, reason, body)"
+        " VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            *(kept.number, kept.message_id, kept.contact, kept.kind, int(state), kept.at_ms, kept.arrived_ms),
+            *(kept.state_ms, kept.reason, kept.body),
+        ),
+    )
+    if row.rowcount == 0:
+        raise Malformed
+    rows = tx.all("SELECT id FROM device WHERE contact = ? AND revoked = 0 ORDER BY id", (kept.contact,))
+    living = [device_id for (device_id,) in rows]
+    waits = [device_id for device_id in living if device_id in kept.waits] or (living if unfinished else [])
+    for device_id in waits:
+        lanes.add(tx, device_id, (kept.number,))
+    if unfinished and not living:
+        lanes.add_for_first_device(tx, kept.contact, (kept.number,))
 
 
 def seal(

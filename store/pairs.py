@@ -8,7 +8,7 @@ itself: protocol/talk.py.
 from dataclasses import dataclass, field
 from typing import Any
 
-from protocol import ids
+from protocol import backup_records, ids
 from store.database import Tx
 from store.people import ContactState
 
@@ -34,10 +34,13 @@ class ChanKey:
     session: ids.SessionId | None
 
 
-def make_pair_secret(tx: Tx, contact_id: int, secret: bytes, now_ms: int) -> int:
-    """Stores a new secret (32 random bytes) that we give to the contact; returns its epoch."""
+def make_pair_secret(tx: Tx, contact_id: int, secret: bytes, now_ms: int, epoch_min: int = 1) -> int:
+    """Stores a new secret (32 random bytes) that we give to the contact; returns its epoch.
+
+    epoch_min: what a device that came back from a backup counts from (docs/protocol/backup.md 4.3).
+    """
     row = tx.one("SELECT MAX(epoch) FROM pair_secret WHERE contact = ?", (contact_id,))
-    epoch = 1 + (row[0] or BOOT_EPOCH if row else BOOT_EPOCH)
+    epoch = max(epoch_min, 1 + (row[0] or BOOT_EPOCH if row else BOOT_EPOCH))
     _put(tx, contact_id, epoch, secret, made=1, taken=0, now_ms=now_ms)
     return epoch
 
@@ -86,7 +89,11 @@ def dial_key(tx: Tx, contact_id: int, ignoring_state: bool = False) -> ChanKey |
         " ORDER BY s.receive_only, s.counter DESC, s.sid LIMIT 1",
         (contact_id,),
     )
-    return None if row is None else ChanKey(contact_id, row[0], BOOT_EPOCH, ids.SessionId(row[1]))
+    if row is not None:
+        return ChanKey(contact_id, row[0], BOOT_EPOCH, ids.SessionId(row[1]))
+    # After a restore `boot` is gone, and the backup may be older than the word that the first secret was taken.
+    row = tx.one("SELECT secret, epoch FROM pair_secret WHERE contact = ? ORDER BY epoch LIMIT 1", (contact_id,))
+    return None if row is None else ChanKey(contact_id, row[0], row[1], None)
 
 
 def chan_keys(tx: Tx, after: int, limit: int) -> tuple[ChanKey, ...]:
@@ -125,6 +132,15 @@ def forget_boot(tx: Tx, contact_id: int) -> None:
 def forget_old(tx: Tx, now_ms: int) -> None:
     """Deletes secrets that were replaced more than 30 days ago."""
     tx.execute("DELETE FROM pair_secret WHERE ended_ms != 0 AND ended_ms < ?", (now_ms - PREVIOUS_MS,))
+
+
+def put_back(tx: Tx, kept: backup_records.PairSecret) -> None:
+    """The row of a secret as a backup has it."""
+    tx.execute(
+        "INSERT INTO pair_secret (contact, epoch, secret, made, taken, since_ms, ended_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (kept.contact, kept.epoch, kept.secret, kept.made, kept.taken, kept.since_ms, kept.ended_ms),
+    )
 
 
 def _put(tx: Tx, contact_id: int, epoch: int, secret: bytes, made: int, taken: int, now_ms: int) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from protocol import backup_records, ids, record
 from protocol import identity as documents
-from protocol import ids, record
 from protocol.faults import OverLimit, PeerFault, quoted
 from protocol.identity import DeviceList, Standing
 from store.database import Tx
@@ -50,6 +50,7 @@ __all__ = [
     "newest_list",
     "newest_list_hash",
     "pin_lists",
+    "put_back",
     "rename",
     "saw",
     "set_alarm",
@@ -136,6 +137,19 @@ def add_contact(tx: Tx, account: ids.AccountId, name: str, state: ContactState, 
     )
     tx.changed(CHANGED, contact_id)
     return contact(tx, contact_id)
+
+
+def put_back(tx: Tx, kept: backup_records.Contact) -> None:
+    """The row of a contact and of his pinned lists as a backup has them, in empty tables."""
+    tx.execute(
+        f"INSERT INTO contact ({_COLUMNS}, folded) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(kept.number, kept.account, kept.name, kept.announced, kept.state, kept.verified, kept.verified_ms),
+            *(kept.alarm, kept.greeting, kept.created_ms, kept.seen_ms, kept.reason, _fold(kept.name)),
+        ),
+    )
+    for one in kept.lists:
+        _pin(tx, kept.number, one)
 
 
 def contact(tx: Tx, contact_id: int) -> Contact:
@@ -285,10 +299,7 @@ def pin_lists(tx: Tx, contact_id: int, lists: tuple[DeviceList, ...]) -> Standin
     if standing is Standing.SAME:
         return standing
     newest = lists[-1]
-    tx.execute(
-        "INSERT OR REPLACE INTO pinned_list (contact, epoch, hash, raw) VALUES (?, ?, ?, ?)",
-        (contact_id, newest.epoch, documents.list_hash(newest), record.encode(newest)),
-    )
+    _pin(tx, contact_id, newest)
     tx.execute(
         "DELETE FROM pinned_list WHERE contact = ? AND epoch NOT IN"
         " (SELECT epoch FROM pinned_list WHERE contact = ? ORDER BY epoch DESC LIMIT ?)",
@@ -321,6 +332,13 @@ def meet(
     if is_another and not contact(tx, contact_id).alarm:
         set_alarm(tx, contact_id, "new_device")  # announced; the verified mark is about the account and stays
     return met
+
+
+def _pin(tx: Tx, contact_id: int, one: DeviceList) -> None:
+    tx.execute(
+        "INSERT OR REPLACE INTO pinned_list (contact, epoch, hash, raw) VALUES (?, ?, ?, ?)",
+        (contact_id, one.epoch, documents.list_hash(one), record.encode(one)),
+    )
 
 
 def _contact(row: tuple[Any, ...]) -> Contact:

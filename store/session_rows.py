@@ -157,6 +157,11 @@ def insert(tx: Tx, device: Device, live: Live) -> None:
     )
 
 
+def keep_boot(tx: Tx, live: Live) -> None:
+    """Keeps what the first channel is proven with, also where the pair has a secret: the other may have lost it."""
+    tx.execute("UPDATE session SET boot = ? WHERE id = ?", (live.boot, live.id))
+
+
 def prune(tx: Tx, device_id: int, now_ms: int) -> None:
     """Deletes receiving sessions beyond the newest 4 and those older than 30 days."""
     live = load_sending(tx, device_id)

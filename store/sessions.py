@@ -153,10 +153,12 @@ def _no_encapsulation(_: bytes) -> tuple[bytes, bytes]:
 def answer_init(tx: Tx, identity: Identity, device: Device, init: envelope.Init, now_ms: int) -> Opened:
     """Takes in an init that came by an invitation: agrees, opens its message, stores the session.
 
+    The device list is in the message: the caller checks that the device is in it, and how it follows the pinned one.
+    `boot` stays although there may be a secret of the pair: an account that was restored has lost that.
     The same ephemeral key again is a retry: only its message is opened. Raises: the faults of `answer` and of
     ratchet.decrypt; PrekeysGone when the agreement gives other keys here than there.
     """
-    answered = answer(tx, identity, device, init, None, now_ms)
+    answered = _answer(tx, identity, device, init, None, now_ms, None)
     if isinstance(answered, bytes):
         known = next((live for live in session_rows.load(tx, device.id) if live.sid == answered), None)
         if known is None:
@@ -167,6 +169,7 @@ def answer_init(tx: Tx, identity: Identity, device: Device, init: envelope.Init,
     plaintext = open_first(live, init.message, now_ms)
     if live.id == 0:
         keep(tx, device, live, now_ms)
+        session_rows.keep_boot(tx, live)
     live.note(init.message.header, now_ms)
     session_rows.save(tx, live)
     return Opened(live.sid, plaintext)
@@ -201,12 +204,26 @@ def answer(
     Raises: Forged, NotListed, Revoked, Expired (another device, a bad certificate), PrekeysGone, OneTimeSpent,
     ListUnknown, Malformed, Reflected.
     """
+    newest = people.newest_list(tx, device.contact)
+    return _answer(tx, identity, device, init, failed, now_ms, newest)
+
+
+def _answer(
+    tx: Tx,
+    identity: Identity,
+    device: Device,
+    init: envelope.Init,
+    failed: ids.SessionId | None,
+    now_ms: int,
+    newest: documents.DeviceList | None,
+) -> Live | ids.SessionId:
+    """As `answer`. newest: the list that the device must be in, None where the message inside brings it."""
     row = tx.one("SELECT sid FROM px3_seen WHERE ephemeral = ?", (init.ephemeral,))
     if row is not None:
         return ids.SessionId(row[0])
     if (failed is None) != (init.counter == 0):
         raise Malformed
-    _check_sender(tx, device, init, now_ms)
+    _check_sender(tx, device, init, newest, now_ms)
     secrets = prekeys.secrets_for(tx, init, init.certificate.account, now_ms)
     agreed = handshake.respond(
         _party(init.certificate),
@@ -325,14 +342,15 @@ def _is_newer(tx: Tx, device_id: int, counter: int) -> bool:
     return row is not None
 
 
-def _check_sender(tx: Tx, device: Device, init: envelope.Init, now_ms: int) -> None:
+def _check_sender(
+    tx: Tx, device: Device, init: envelope.Init, newest: documents.DeviceList | None, now_ms: int
+) -> None:
     """Returns when the init is by the device at the other end, under a list that we know (cases 2, 9, 33, 37, 39)."""
     certificate = init.certificate
     account = people.contact(tx, device.contact).account
     if certificate.device != device.device or device.revoked:
         raise documents.NotListed
-    newest = people.newest_list(tx, device.contact)
-    if newest is None:  # first contact: the card inside brings the list
+    if newest is None:  # first contact, or by an invitation: the card inside brings the list
         documents.check_certificate(certificate, account, now_ms // 1000)
         return
     documents.check_listed(certificate, newest, None if certificate == device.certificate else now_ms // 1000)

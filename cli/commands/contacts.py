@@ -16,7 +16,7 @@ _ALARMS = {
     "device_lists": "shows two different histories of its devices: compare before you trust what it writes",
     "account_changed": "is another account than before: compare, then weft contacts verify",
     "link_twice": "came by a one-time link that somebody else used too: compare, then weft contacts verify",
-    "recovered": "was restored from its recovery words",
+    "recovered": "was restored with its recovery words on a new device; nothing to do if you expected it",
     "new_device": "has a new device of the same account; nothing to do if you expected it",
     "restarted": "could not be read for a while, so a new session was begun: was an older database put back?",
 }

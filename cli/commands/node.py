@@ -1,7 +1,6 @@
 """init, up, down, status: the identity of this device and the node that serves it."""
 
 import ipaddress
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,21 +26,12 @@ GATHER_S = 0.2  # changes that come together are shown together
 def init(door: Door, name: str | None) -> None:
     """Makes your identity on this device."""
     home = door.directory
-    if places.has_identity(home):
-        said = f"There is an identity already ({_home_text(home)}); nothing was changed."
-        raise Failure("profile.exists", said, next="weft --profile NAME init", verb="Another one")
-    show.talk(door, f"No identity here yet ({_home_text(home)}).")
+    places.require_empty(home, "weft --profile NAME init")
+    show.talk(door, f"No identity here yet ({places.shown(home)}).")
     default = door.environ.get("USER") or door.environ.get("LOGNAME") or "me"
     if name is None:
         name = click.prompt("Display name", default=default, err=True) if door.asks else default
-    passphrase = start.passphrase(door, "Passphrase for this device (empty = key file only you can read)")
-    if passphrase and door.asks and not door.environ.get("WEFT_PASSPHRASE_FILE"):
-        again = click.prompt("The same again", default="", show_default=False, hide_input=True, err=True)
-        if again != passphrase:
-            said = "The two passphrases differ; nothing was made."
-            raise Failure("usage", said, next="weft init", verb="Again", exit=faults.USAGE)
-    if not passphrase:
-        show.talk(door, "No passphrase: the key lies in a file that only you can read.")
+    passphrase = start.new_passphrase(door, "weft init")
     made = start.run_verb(door, "init", {"name": name, "passphrase": passphrase}, "Making your keys")
     show.outcome(door, made, f"✔ Identity made: {show.account(made['account'])}")
     show.talk(door, f"  Write down your 24 recovery words now: {door.typed('weft backup words')}")
@@ -65,14 +55,7 @@ def up(door: Door, detach: bool) -> None:
     else:
         _show_up(door, running, already=True)
         return
-    passphrase = "" if places.has_key_file(home) else start.passphrase(door, "Passphrase")
-    if not passphrase and not places.has_key_file(home):
-        said = (
-            f"This identity opens with a passphrase, and nobody is there to type it. If it never had one, its file "
-            f"{home / 'key'} is gone: put it back."
-        )
-        given = "WEFT_PASSPHRASE_FILE=FILE weft up"
-        raise Failure("profile.locked", said, next=given, verb="Give it", exit=faults.LOCKED)
+    passphrase = start.known_passphrase(door, "weft up")
     if detach:
         _show_up(door, start.detached(door, passphrase), already=False)
         return
@@ -232,10 +215,3 @@ def _status_text(door: Door, told: Mapping[str, Any]) -> str:
 def _contact_row(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
     waiting = f"{row['waiting']} waiting" if row.get("waiting") else ""
     return show.clean(row["name"]), row["state"], ways.reached(row), waiting, show.clean(row.get("reason", ""))
-
-
-def _home_text(path: Path) -> str:
-    """A path with ~ for the person's home."""
-    home = os.path.expanduser("~")
-    text = str(path)
-    return "~" + text[len(home) :] if text.startswith(home + os.sep) else text

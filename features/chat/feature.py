@@ -5,7 +5,7 @@ from dataclasses import asdict
 from features.chat import index, service, view
 from features.chat.content import Text
 from features.chat.service import Chat
-from node.feature import Feature
+from node.feature import Feature, Keeping
 from store.database import Tx
 
 
@@ -27,4 +27,5 @@ FEATURE = Feature(
     open=Chat,
     shows={"chat.received": _show, "delivery": _show_state},
     run=service.run,
+    keeping=Keeping(view.keep, view.mark_of, view.put_back),
 )

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from crypto.faults import Malformed
 from features.chat.content import Text
-from protocol import content, delivery, ids
+from protocol import content, delivery, ids, wire
+from protocol.backup_records import MESSAGES_MAX
 from protocol.faults import UserFault, quoted
 from store.database import Migration, Tx
 from store.inbox import Arrival
@@ -22,6 +24,7 @@ MIGRATIONS = (
     ),
 )
 LINES_MAX = 1000  # of one answer: at most 16 MiB of text, far less in life
+MARK_BYTES_MAX = 16
 CLOCK_AHEAD_MS_MAX = 5 * 60_000  # a sender's clock further ahead is not believed: the arrival counts instead
 CLOCK_BEHIND_MS_MAX = delivery.EXPIRE_MS + 86_400_000  # older than this no message arrives: its sender gave it up
 
@@ -140,6 +143,26 @@ def read(tx: Tx, contact_id: int) -> int:
         (contact_id, newest[0]),
     )
     return int(count[0])
+
+
+def keep(tx: Tx, contact_id: int) -> bytes | None:
+    """Up to where a contact was read, for a backup."""
+    mark = tx.one("SELECT read_seq FROM chat_mark WHERE contact = ?", (contact_id,))
+    return None if mark is None else wire.encode((mark[0],))
+
+
+def put_back(tx: Tx, contact_id: int, kept: bytes) -> None:
+    """Takes in what `keep` gave. Raises: Malformed."""
+    tx.execute("INSERT INTO chat_mark (contact, read_seq) VALUES (?, ?)", (contact_id, mark_of(kept)))
+
+
+def mark_of(kept: bytes) -> int:
+    """What `keep` wrote: up to which row a contact was read. Raises: Malformed."""
+    match wire.decode(kept, MARK_BYTES_MAX):
+        case (int(read_seq),) if 0 <= read_seq <= MESSAGES_MAX:
+            return read_seq
+        case _:
+            raise Malformed
 
 
 def why_queued(contact: Contact, now_ms: int) -> str:

@@ -46,10 +46,10 @@ def shown(contact: Contact, online: bool, reason: str) -> Shown:
     )
 
 
-def welcome(tx: Tx, me: Identity, contact_id: int, now_ms: int, entropy: keys.Entropy) -> Welcome:
+def welcome(tx: Tx, me: Identity, contact_id: int, now_ms: int, entropy: keys.Entropy, epoch_min: int = 1) -> Welcome:
     """The inviter's first words, with a secret of the pair made for them in this transaction."""
     secret = entropy(32)
-    epoch = pairs.make_pair_secret(tx, contact_id, secret, now_ms)
+    epoch = pairs.make_pair_secret(tx, contact_id, secret, now_ms, epoch_min)
     return Welcome(card(me, now_ms), epoch, secret, me.presence_epoch, me.presence)
 
 

@@ -2,10 +2,10 @@
 
 from dataclasses import asdict
 
-from features.contacts import cards, service, view
+from features.contacts import cards, returning, service, view
 from features.contacts.content import Introduction, Presence, Taken, Welcome, WordsCommit, WordsNonce, WordsReveal
 from features.contacts.service import Contacts
-from node.feature import Feature
+from node.feature import Feature, Keeping
 from node.network import Stream
 from protocol import invite
 from store import people
@@ -35,4 +35,6 @@ FEATURE = Feature(
     shows={people.CHANGED: _show, view.REQUESTED: _show, view.COMPARED: _show_words},
     serves={invite.PROTOCOL: _serve},
     run=service.run,
+    keeping=Keeping(view.keep, view.asking_of, view.put_back),
+    restored=returning.restored,
 )

@@ -97,6 +97,9 @@ class Inviter:
         if not isinstance(introduction, Introduction):
             raise Refused  # and nothing of this transaction stays
         view.check_card(tx, contact, introduction.card, device.device, now_ms)
+        newest = people.newest_list(tx, contact.id)
+        assert newest is not None
+        identity.check_listed(init.certificate, newest, now_ms // 1000)  # his list may not follow the pinned one
         people.set_greeting(tx, contact.id, introduction.greeting)
         devices.set_route(tx, device.id, introduction.peer, introduction.addresses)
         if verdict is invite.Verdict.WAITING and contact.state in (ContactState.REQUEST, ContactState.REFUSED):

@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from crypto import hashing, safety
-from features.contacts.content import Presence, Taken, Welcome, WordsCommit, WordsNonce, WordsReveal
-from protocol import identity, ids
-from protocol.faults import PeerFault
+from crypto.faults import Malformed
+from features.contacts.content import (
+    GREETING_BYTES_MAX,
+    Presence,
+    Taken,
+    Welcome,
+    WordsCommit,
+    WordsNonce,
+    WordsReveal,
+)
+from protocol import identity, ids, invite, wire
+from protocol.faults import PeerFault, UserFault
 from store import pairs, people, presence
 from store.database import Migration, Tx
 from store.identity import load_identity
@@ -33,6 +42,7 @@ MIGRATIONS = (
 )
 REQUESTED = "contacts.request"
 COMPARED = "contacts.compare"
+ASKING_BYTES_MAX = 1024  # a link of 173 characters and a greeting of 500 bytes
 _NONE = b""
 
 Content = Welcome | Taken | Presence | WordsCommit | WordsNonce | WordsReveal
@@ -201,3 +211,32 @@ def ask(tx: Tx, contact_id: int, link: str, greeting: str, now_ms: int) -> None:
 def asked(tx: Tx, contact_id: int) -> None:
     """It was decided; nothing is followed any more."""
     tx.execute("DELETE FROM asking WHERE contact = ?", (contact_id,))
+
+
+def keep(tx: Tx, contact_id: int) -> bytes | None:
+    """The invitation of this contact that we follow, for a backup."""
+    one = asking(tx, contact_id)
+    return None if one is None else wire.encode((one.link, one.greeting, one.asked_ms))
+
+
+def put_back(tx: Tx, contact_id: int, kept: bytes) -> None:
+    """Takes in what `keep` gave. Raises: Malformed, also where the link is another account's."""
+    account, link, greeting, asked_ms = asking_of(kept)
+    if account != people.contact(tx, contact_id).account:
+        raise Malformed
+    ask(tx, contact_id, link, greeting, asked_ms)
+
+
+def asking_of(kept: bytes) -> tuple[ids.AccountId, str, str, int]:
+    """What `keep` wrote: whose invitation is followed, link, greeting, since when (ms). Raises: Malformed."""
+    match wire.decode(kept, ASKING_BYTES_MAX):
+        case (str(link), str(greeting), int(asked_ms)) if 0 <= asked_ms < 2**48:
+            try:
+                followed = ids.account_from(link) if link.startswith("wf1") else invite.link_from(link).account
+            except UserFault:
+                raise Malformed from None
+            if len(greeting.encode()) > GREETING_BYTES_MAX:
+                raise Malformed
+            return followed, link, greeting, asked_ms
+        case _:
+            raise Malformed

@@ -67,13 +67,13 @@ class Rack(Generic[Where, T]):
             fullest = max(self._of_place, key=lambda one: len(self._of_place[one]))
             touched.append(max(self._of_place[fullest], key=lambda one: self._kept[one].distance))
             self.drop(touched[-1])
-        return tuple(one for one in touched if one not in self._kept)
+        return tuple(one for one in dict.fromkeys(touched) if one not in self._kept)
 
     def drop(self, where: Where) -> None:
         """Takes away what lies there, if anything does."""
         kept = self._kept.get(where)
         if kept is not None:
-            for giver in list(kept.payers.values()):
+            for giver in dict.fromkeys(kept.payers.values()):  # who moved pays once, from all his networks
                 self._release(where, giver)
 
     def places(self) -> list[Where]:

@@ -43,6 +43,16 @@ class TooLong(UserFault):
     exit = 2
 
 
+class BackupExists(UserFault):
+    """There is a file already; it was left as it is."""
+
+    code = "backup.exists"
+    next = "weft backup create --force FILE"
+
+
+BACKUP = {"account": ACCOUNT, "name": "Ana", "made_ms": 0, "contacts": 1, "messages": 12, "bytes": 1_234_567}
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What a command did."""
@@ -83,6 +93,7 @@ class NodeRoom:
     addresses: list[str] = field(default_factory=lambda: ["/ip4/192.168.1.5/tcp/4001"])
     dht: dict[str, object] = field(default_factory=lambda: {**DHT})
     findings: list[dict[str, str]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)  # backups that were written
     hangs: bool = False  # whether it answers no more
 
     async def status(self) -> dict[str, object]:
@@ -141,6 +152,13 @@ class NodeRoom:
     async def words(self) -> dict[str, object]:
         """The words."""
         return {"words": WORDS}
+
+    async def backup(self, file: str, replace: bool = False) -> dict[str, object]:
+        """As the real one says it."""
+        if not replace and file in self.files:
+            raise BackupExists
+        self.files.append(file)
+        return {**BACKUP, "file": file}
 
 
 @dataclass

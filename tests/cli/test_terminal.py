@@ -188,3 +188,24 @@ async def test_what_a_search_found_stands_out(tmp_path: Path) -> None:
             assert "to the \x1b[33m\x1b[1mcinema\x1b[0m at eight" in terminal.shown
         async with _terminal(world, tmp_path, "search", "cinema", NO_COLOR="1") as terminal:
             await terminal.until("to the cinema at eight")
+
+
+@pytest.mark.process
+async def test_restore_asks_whether_the_devices_are_lost_and_for_the_words(tmp_path: Path) -> None:
+    world = fake.stopped(tmp_path)
+    async with _terminal(world, _program(tmp_path), "backup", "restore", "ana.weft") as terminal:
+        await terminal.until("Are they lost, or done with? [y/N]:")
+        terminal.type("n\n")
+        assert await terminal.ended() == 130
+    assert not world.directory.exists()
+    async with _terminal(world, _program(tmp_path), "backup", "restore", "ana.weft") as terminal:
+        await terminal.until("Are they lost, or done with? [y/N]:")
+        terminal.type("y\n")
+        await terminal.until("Your 24 recovery words, in order:")
+        terminal.type(f"{fake.WORDS}\n")
+        await terminal.until("Passphrase for this device")
+        terminal.type("horse\n")
+        await terminal.until("The same again:")
+        terminal.type("other\n")
+        await terminal.until("The two passphrases differ; nothing was made. Again: weft backup restore FILE")
+        assert await terminal.ended() == 2

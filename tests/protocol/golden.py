@@ -30,6 +30,7 @@ FILES = {
     "Records of the DHT": "protocol_records.json",
     "Proofs about logs": "protocol_proofs.json",
     "Frames of /weft/sync/1": "protocol_sync.json",
+    "Records of a backup": "protocol_backup.json",
     "Contents": "protocol_contents.json",
 }
 SIGNED = "protocol_signed.json"

@@ -34,7 +34,7 @@ from protocol import (
 from protocol.faults import UserFault
 from protocol.presence_record import Presence
 from tests import depth
-from tests.protocol import chains, golden, hostile, meetings, samples, spines
+from tests.protocol import backups, chains, golden, hostile, meetings, samples, spines
 from tests.protocol.circle import NOW_S, someone
 
 MEMORY_KIB_MAX = 50 * 1024
@@ -82,6 +82,11 @@ def inside_record(raw: bytes) -> object:
     sealed = sealing.seal(PRESENCE.seal, NONCE, sealing.pad(raw[:3800], rendezvous.PADDED_BYTES), ad)
     lying = rendezvous.check(PRESENCE.key, meetings.resigned(PRESENCE, sealed=sealed), NOW_S)
     return rendezvous.open_sealed(lying, PRESENCE.seal, Presence)
+
+
+def inside_backup(raw: bytes) -> object:
+    # Who has the words may seal what he likes.
+    return backups.read(backups.sealed(backups.padded(raw[:60_000])))
 
 
 def padded(raw: bytes) -> bytes:
@@ -152,6 +157,8 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
         lambda raw: account_record.open_sealed(ANA.account, meetings.EPOCH, raw, NOW_S),
         [ACCOUNT_RECORD.raw],
     ),
+    "backup": (backups.read, [backups.file_of(backups.whole())]),
+    "inside a backup": (inside_backup, [backups.stream_of(backups.ended(backups.whole()))]),
     "init": (lambda raw: invite.open_init(KEYS, T, raw), [INIT]),
     "inside an init": (inside_init, small(envelope.Init)),
     "question nearby": (nearby.question_of, [raw for cls in (nearby.CardWanted, nearby.Asking) for raw in good(cls)]),

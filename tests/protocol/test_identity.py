@@ -176,7 +176,7 @@ def test_a_list_of_another_account_is_forged() -> None:
 
 def test_a_list_made_from_the_words_alone_is_taken_and_told() -> None:
     chain = lists_of(ANA, 5)
-    recovered = identity.first_list(ANA.account_key, (ANA.certify(9),), NOW_S + DAY_S, recovered=1)
+    recovered = identity.recovered_list(ANA.account_key, None, (ANA.certify(9),), NOW_S + DAY_S)
     identity.check_list(recovered, ANA.account)
     after = identity.next_list(ANA.account_key, recovered, (ANA.certify(9),), (), NOW_S + 2 * DAY_S)
     for shown in ((recovered,), (recovered, after), (chain[4], recovered)):
@@ -186,7 +186,7 @@ def test_a_list_made_from_the_words_alone_is_taken_and_told() -> None:
     for pinned, shown in ((after, (recovered,)), (recovered, (chain[4],)), (after, (chain[4],))):
         with pytest.raises(identity.ListRolledBack):
             identity.follow(pinned, shown)
-    again = identity.first_list(ANA.account_key, (ANA.certify(10),), NOW_S + 3 * DAY_S, recovered=1)
+    again = identity.recovered_list(ANA.account_key, None, (ANA.certify(10),), NOW_S + 3 * DAY_S)
     assert identity.follow(after, (again,)) is Standing.RECOVERED
 
 

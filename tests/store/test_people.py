@@ -128,7 +128,7 @@ async def test_case_32_a_rolled_back_forked_or_broken_list_raises_the_alarm(tmp_
             assert contact.alarm == "device_lists"  # committed: it is returned, not raised
             assert await bo.run(people.newest_list, bo.contact) == second
         assert await bo.run(people.pin_lists, bo.contact, (third, fourth)) is documents.Standing.NEWER
-        recovered = documents.first_list(owner.key, (owner.certificate,), owner.now_s + 50, recovered=1)
+        recovered = documents.recovered_list(owner.key, None, (owner.certificate,), owner.now_s + 50)
         assert await bo.run(people.pin_lists, bo.contact, (recovered,)) is documents.Standing.RECOVERED
         assert (await bo.run(people.contact, bo.contact)).alarm == "recovered"
 

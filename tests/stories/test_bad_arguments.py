@@ -8,6 +8,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 
 import click
@@ -60,6 +61,7 @@ SANE = {  # what stands in a place while another one is tried
     "value": "info",
     "shell": "bash",
     "handle": "ana@example.org",
+    "file": "/no/such/folder/file",
 }
 
 
@@ -157,8 +159,9 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def shell(pair: tuple[RealNode, RealNode]) -> Shell:
-    return Shell(pair[0])
+def shell(pair: tuple[RealNode, RealNode], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    with chdir(tmp_path_factory.mktemp("here")):  # where files of hostile names are written
+        yield Shell(pair[0])
 
 
 def hostile_characters(text: str) -> str:

@@ -108,6 +108,22 @@ def test_a_rack_keeps_to_its_bounds(events: list[tuple[int, int, str, int]]) -> 
         assert max(map(payers.count, payers), default=0) <= 5
 
 
+def test_who_pays_for_a_thing_from_two_networks_lets_it_go_once() -> None:
+    of: Rack[str, str] = Rack(9, 9, 9)
+    for place in "ab":
+        of.lay("moved", "x", 1, ANA, place)
+    of.drop("moved")
+    assert len(of) == 0
+    assert of.payers_of("moved") == ()
+
+
+def test_what_loses_two_payers_at_once_is_said_to_be_gone_once() -> None:
+    of: Rack[int, int] = Rack(9, 1, 1)
+    of.lay(0, 0, 0, ANA, "b")
+    of.lay(0, 0, 0, EVE, "a")
+    assert of.lay(1, 0, 0, ANA, "a") == (0,)
+
+
 def test_a_full_rack_loses_what_lies_farthest_of_who_holds_most() -> None:
     of: Rack[str, str] = Rack(4, 9, 9)
     of.lay("others'", "x", 100, ANA, "a")

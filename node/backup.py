@@ -1,0 +1,348 @@
+"""Backups as files: written beside a running node, read from end to end, and brought into a new profile.
+
+A file is written under another name beside its own, and takes that once it is whole and on the disk. All goes chunk by
+chunk, so that a profile of any size takes the same memory. The bytes are in protocol/backup.py, the tables in
+store/backup.py.
+"""
+
+import os
+import shlex
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import trio
+
+from crypto import keys, secretstream, words
+from crypto.faults import Forged, Malformed
+from node import config
+from node.feature import Feature, Keeping
+from node.ground import Ground
+from protocol import backup, backup_records, content, ids, receipt
+from protocol.backup_records import End, Head, Order, Record, RoomNote
+from protocol.faults import PeerFault, UserFault
+from store import backup as kept
+from store.database import Database, Tx, Worker
+from store.identity import Identity
+
+CHUNKS_AT_ONCE = 16  # of a restore in one transaction: 1 MiB
+SHOWN_CHARS_MAX = 120  # of a path, in a sentence
+T = TypeVar("T")
+
+
+class BadPath(UserFault):
+    """The path of a file must begin with a slash here; nothing was done."""
+
+    code = "backup.path"
+    next = "weft backup create FILE"
+    exit = 2
+
+
+class BackupExists(UserFault):
+    """There is a file of that name already; nothing was written."""
+
+    code = "backup.exists"
+    next = "weft backup create --force FILE"
+
+
+class BackupUnwritable(UserFault):
+    """The backup cannot be written there; nothing is left of it."""
+
+    code = "backup.unwritable"
+    next = "df -h"
+
+
+class BackupUnreadable(UserFault):
+    """The file cannot be read; nothing was changed."""
+
+    code = "backup.unreadable"
+    next = "weft backup verify FILE"
+    exit = 5
+
+
+class NoBackup(UserFault):
+    """This file is no backup of weft; nothing was changed."""
+
+    code = "backup.foreign"
+    next = "weft backup verify FILE"
+
+
+class BackupNewer(UserFault):
+    """This backup was made by a newer weft. Update weft; nothing was changed."""
+
+    code = "backup.newer"
+    next = "weft version"
+    exit = 8
+
+
+class BackupCut(UserFault):
+    """This backup is not whole: it is cut off, or something was added to it. Copy it again; nothing was changed."""
+
+    code = "backup.cut"
+    next = "weft backup verify FILE"
+
+
+class BackupLocked(UserFault):
+    """The backup does not open with these words: they are another account's, or its first bytes are damaged. Nothing
+    was changed."""
+
+    code = "backup.words"
+    next = "weft backup verify --words FILE"
+    exit = 4
+
+
+class BackupDamaged(UserFault):
+    """This backup was altered or damaged after it was made. Copy it again, or take another; nothing was changed."""
+
+    code = "backup.damaged"
+    next = "weft backup verify FILE"
+
+
+class BackupStrange(UserFault):
+    """This backup opens, and holds what weft would not have written; nothing of it was taken."""
+
+    code = "backup.strange"
+    next = "weft backup verify FILE"
+
+
+class BadWords(UserFault):
+    """These are not 24 recovery words of weft; compare each with what you wrote down, in order."""
+
+    code = "words.wrong"
+    next = "weft backup words"
+    exit = 4
+
+
+_SENTENCES: tuple[tuple[type[PeerFault], type[UserFault]], ...] = (
+    (backup.NotBackup, NoBackup),
+    (backup.NewerBackup, BackupNewer),
+    (backup_records.NewerContent, BackupNewer),
+    (backup.CutOff, BackupCut),
+    (backup.OtherWords, BackupLocked),
+    (backup.Altered, BackupDamaged),
+    (Malformed, BackupStrange),
+    (Forged, BackupStrange),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is in a backup: whose it is, when it was made (ms), and how much of what."""
+
+    account: str
+    name: str
+    made_ms: int
+    contacts: int
+    messages: int
+    bytes: int
+
+
+def secret_of(text: str) -> bytes:
+    """The 32 bytes of 24 words. Raises: BadWords."""
+    try:
+        return words.secret_of(text)
+    except words.WordsWrong as wrong:
+        raise BadWords(f"These are not your 24 recovery words: {wrong}. Nothing was changed.") from None
+
+
+def place_of(text: str) -> Path:
+    """The file of this path. Raises: BadPath where it is none, or not whole."""
+    if not text.startswith("/") or "\0" in text:
+        raise BadPath
+    return Path(text)
+
+
+async def create(
+    database: Database, me: Identity, rooms: Sequence[Feature], ground: Ground, file: Path, replace: bool
+) -> Summary:
+    """Writes a backup of this moment to a file, and returns once it is on the disk.
+
+    Others use the database meanwhile. Raises: BackupExists, BackupUnwritable, StoreFault.
+    """
+    if not replace:
+        _require_absent(file)
+    names = [row.name for row in config.SETTINGS]
+    keeping = [(room, keeping.keep) for room, keeping in _keeping(rooms).items()]
+    with _writing(file, replace) as (out, settle):
+        composer = backup.Composer(me.recovery, ground.entropy("backup")(secretstream.NONCE_BYTES))
+
+        def write(records: Sequence[Record]) -> None:
+            out.write(composer.add(records))
+
+        def end() -> int:
+            for piece in composer.end():
+                out.write(piece)
+            return settle()
+
+        out.write(composer.head)
+        seen = await database.transact(kept.frame, names, keeping, ground.now_ms())
+        await _aside(ground, write, seen.records)
+        after, count = 0, 0
+        while True:
+            page = await database.transact(kept.page, seen, after)
+            await _aside(ground, write, page.messages)
+            count += len(page.messages)
+            after = page.after
+            if not after:
+                break
+        size = await _aside(ground, end)
+    head = seen.records[0]
+    assert isinstance(head, Head)
+    contacts = sum(isinstance(one, backup_records.Contact) for one in seen.records)
+    return Summary(ids.account_text(head.account), head.name, head.made_ms, contacts, count, size)
+
+
+def verify(file: Path, secret: bytes, rooms: Sequence[Feature]) -> Summary:
+    """Reads all of a backup, and says what is in it. secret: 32 bytes, of the words.
+
+    Raises: BackupUnreadable, NoBackup, BackupNewer, BackupCut, BackupLocked, BackupDamaged, BackupStrange.
+    """
+    order, keeping = _order(secret, rooms), _keeping(rooms)
+    with _reading(file) as (opened, size):
+        for records in _records(opened, size, secret, order):
+            for one in records:
+                if isinstance(one, RoomNote) and one.room in keeping:
+                    keeping[one.room].check(one.body)
+    return _summary(order, size)
+
+
+async def restore(
+    database: Database, file: Path, secret: bytes, rooms: Sequence[Feature], now_ms: int, entropy: keys.Entropy
+) -> Identity:
+    """Brings a backup into an empty database, as a new device of its account; the caller has verified it.
+
+    What fails on the way leaves a database that is of no use. Raises: as `verify`, and StoreFault.
+    """
+    order, keeping = _order(secret, rooms), _keeping(rooms)
+    me: Identity | None = None
+
+    def put(tx: Tx, records: Sequence[Record]) -> None:
+        for note in kept.put(tx, order.kinds, records):
+            if note.room in keeping:  # else of a room that this version has no more
+                keeping[note.room].put_back(tx, note.contact, note.body)
+
+    def end(tx: Tx, mine: Identity) -> None:
+        for room in rooms:
+            if room.restored is not None:
+                room.restored(tx, mine, now_ms, entropy)
+
+    with _reading(file) as (opened, size):
+        for records in _records(opened, size, secret, order):
+            if me is None and order.head is not None:
+                me = await database.transact(kept.begin, secret, order.head, now_ms, entropy)
+            await database.transact(put, records)
+    assert me is not None
+    await database.transact(end, me)
+    return me
+
+
+def _order(secret: bytes, rooms: Sequence[Feature]) -> Order:
+    kinds = content.Kinds((receipt.Receipt, *(one for room in rooms for one in room.contents)))
+    return Order(ids.AccountId(words.account_key(secret).public), kinds)
+
+
+def _keeping(rooms: Sequence[Feature]) -> dict[str, Keeping]:
+    return {room.name: room.keeping for room in rooms if room.keeping is not None}
+
+
+def _records(opened: Any, size: int, secret: bytes, order: Order) -> Iterator[list[Record]]:
+    """The records of a file, some chunks' worth at a time. Raises: PeerFault, OSError."""
+    reader = backup.Reader(secret, opened.read(backup.HEAD_BYTES), size, order)
+    found: list[Record] = []
+    count = 0
+    while sealed := opened.read(backup.SEALED_BYTES):
+        found += reader.take(sealed)
+        count += 1
+        if count % CHUNKS_AT_ONCE == 0 and found:
+            yield found
+            found = []
+    reader.finish()
+    if found:
+        yield found
+
+
+def _summary(order: Order, size: int) -> Summary:
+    head, end = order.head, order.end
+    assert isinstance(head, Head)
+    assert isinstance(end, End)
+    return Summary(ids.account_text(head.account), head.name, head.made_ms, end.contacts, end.messages, size)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[tuple[Any, int]]:
+    """An open file and its size. Raises: a UserFault for whatever is wrong with it."""
+    try:
+        with file.open("rb") as opened:
+            state = os.fstat(opened.fileno())
+            if not stat.S_ISREG(state.st_mode):
+                raise BackupUnreadable(f"There is no file {_shown(file)}; nothing was changed.")
+            yield opened, state.st_size
+    except OSError as broken:
+        raise BackupUnreadable(
+            f"The file {_shown(file)} cannot be read ({broken.strerror}); nothing was changed."
+        ) from None
+    except PeerFault as fault:
+        raise next(said for kind, said in _SENTENCES if isinstance(fault, kind)) from fault
+
+
+@contextmanager
+def _writing(file: Path, replace: bool) -> Iterator[tuple[Any, Callable[[], int]]]:
+    """A new file beside this one (0600), and what makes it this one once all is written; gone where that fails.
+
+    The second returns the size. Raises: BackupExists, BackupUnwritable.
+    """
+    temporary = ""
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name[:100]}-")
+        with open(descriptor, "wb") as out:
+
+            def settle() -> int:
+                out.flush()
+                os.fsync(out.fileno())
+                if not replace:
+                    _require_absent(file)
+                os.replace(temporary, file)
+                _sync_directory(file.parent)
+                return out.tell()
+
+            yield out, settle
+    except OSError as broken:
+        said = f"The file {_shown(file)} cannot be written ({broken.strerror}); nothing is left of it."
+        raise BackupUnwritable(said) from None
+    finally:
+        with suppress(OSError):
+            if temporary:
+                os.unlink(temporary)
+
+
+def _require_absent(file: Path) -> None:
+    if os.path.lexists(file):
+        force = shlex.join(("weft", "backup", "create", "--force", _shown(file)))
+        raise BackupExists(f"There is a file {_shown(file)} already; it was left as it is.", next=force)
+
+
+def _shown(file: Path) -> str:
+    """A path that fits a sentence: of a long one its end."""
+    text = str(file)
+    return text if len(text) <= SHOWN_CHARS_MAX else f"…{text[-SHOWN_CHARS_MAX:]}"
+
+
+def _sync_directory(path: Path) -> None:
+    with suppress(OSError):  # some file systems cannot; the file itself is on the disk
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+async def _aside(ground: Ground, f: Callable[..., T], *args: Any) -> T:
+    """f(*args), which seals and writes: in a thread, but in a simulated world."""
+    if ground.worker is Worker.INLINE:
+        return f(*args)
+    done: T = await trio.to_thread.run_sync(f, *args)
+    return done
