@@ -149,15 +149,15 @@ class Device(RuleBasedStateMachine):
     def start_a_second(self, back: int) -> None:
         self.machines.append(self._started(self.copies[-back:][0]))
 
-    @rule(which=machines, is_acknowledged=st.booleans())
-    def work(self, which: int, is_acknowledged: bool) -> None:
-        # What the others do in a row now and then: a day on which all are reached.
+    @rule(which=machines, is_acknowledged=st.booleans(), shown=st.sampled_from([(*ANCHORS,), (SPINE,)]))
+    def work(self, which: int, is_acknowledged: bool, shown: tuple[str, ...]) -> None:
+        # What the others do in a row now and then: a day on which all are reached, or the spine's contacts alone.
         for _ in range(2):
             for contact in range(CONTACTS):
                 self.ask(which, contact)
         for log in ("to 0", "to 1", "feed", SPINE):
             self.append(which, log)
-            for contact in (ANCHORS[log], *range(CONTACTS)):
+            for contact in (ANCHORS[log], *range(CONTACTS)) if log in shown else ():
                 self.show(which, contact, log, is_acknowledged)
 
     @precondition(lambda self: len(self.machines) == 2)
@@ -165,7 +165,7 @@ class Device(RuleBasedStateMachine):
     def overtake(self, which: int, asked: int) -> None:
         # One has asked for some logs, the other goes on with all of them, and the first asks about the spine.
         self.ask(which, asked)
-        self.work(1 - which, True)
+        self.work(1 - which, True, (*ANCHORS,))
         self.ask(which, ANCHORS[SPINE])
         self.append(which, SPINE)
         self.show(which, ANCHORS[SPINE], SPINE, True)
