@@ -24,7 +24,8 @@ HAVES_MAX = 2 * (sync.LOGS_MAX // sync.HAVE_LOGS_MAX) + 2  # of the rounds of a 
 class Session:
     """One session. shared: what the policy allows for this peer; memory: of the last session with him.
 
-    nonce: 8 random bytes. Faults that its inputs raise are PeerFaults, and end the session.
+    nonce: 8 random bytes. Faults that its inputs raise are PeerFaults, and end the session. It is about these logs as
+    long as it lasts: when the policy allows another, the caller begins another session.
     """
 
     def __init__(self, side: Side, nonce: bytes, shared: Sequence[Shared], memory: Memory | None) -> None:
