@@ -89,7 +89,10 @@ class Session:
         return (*self._serving.found(log, first, entries), *self._ended())
 
     def imported(self, log: bytes, head: Head | None) -> Effects:
-        """What an Import gave was taken in; head: of the log now, which what was beyond a gap leaves as it was."""
+        """What an Import gave was taken in.
+
+        head: of the log now, as far as this peer may be shown it; what is kept aside behind a gap leaves it as it was.
+        """
         one = self._logs[log]
         self._has_moved = True
         self._moved(one, head)
@@ -104,7 +107,10 @@ class Session:
         return self._ended()
 
     def grew(self, log: bytes, entries: Sequence[tuple[bytes, bytes | None]], head: Head) -> Effects:
-        """Entries with contents that a log has got from elsewhere and that this peer may see; the last is its head."""
+        """Entries with contents that a log has got from elsewhere, or that this peer may now see; the last is its head.
+
+        The entries of our own log come here when publishing.py offers them to him, not when they are appended.
+        """
         one = self._logs[log]
         self._moved(one, head)
         if one.proof is not None or one.told >= head.seq:

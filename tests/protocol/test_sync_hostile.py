@@ -209,6 +209,7 @@ def test_proofs_are_checked_and_counted() -> None:
     victim = Victim()
     victim.say(Proven(made.contradiction()), Proven(good), Proven(good))
     assert victim.ana.accused == {THIRD: made.contradiction(), HERS: good}
+    victim.have(9)
     assert not victim.said(Proven)  # she knows them
     frames = [Proven(good)] * (PROOFS_MAX + len(victim.ana.disk.logs))
     faulty(OutOfTurn, victim, *frames)
