@@ -73,6 +73,14 @@ def keyed_id(key: bytes, label: Label, message: bytes) -> bytes:
     return hashlib.blake2b(_PREFIXES[label] + message, digest_size=ID_BYTES, key=key).digest()
 
 
+def keyed_hash(key: bytes, label: Label, message: bytes) -> bytes:
+    """BLAKE2b-256 (RFC 7693) of the labelled message under a key of 1 to 64 bytes, 32 bytes.
+
+    Who has no key learns nothing of the message; who shows the key shows what was hashed, and nobody finds another one.
+    """
+    return hashlib.blake2b(_PREFIXES[label] + message, digest_size=HASH_BYTES, key=key).digest()
+
+
 def hkdf(ikm: bytes, info: bytes, length: int, salt: bytes = bytes(32)) -> bytes:
     """HKDF-SHA-256 of the key material, `length` bytes (RFC 5869).
 

@@ -11,6 +11,7 @@ from protocol import (
     account_record,
     backup_records,
     envelope,
+    evidence,
     handle_record,
     identity,
     invitation_record,
@@ -20,6 +21,8 @@ from protocol import (
     presence_record,
     record,
     rendezvous,
+    spine,
+    sync,
     talk,
 )
 
@@ -92,7 +95,16 @@ PLACES: tuple[Place, ...] = (
             handle_record.Claim,
         ),
     ),
-    Place("Proofs about logs", "They stand alone: whoever reads one needs nothing else (log.md 4).", (log.Fork,)),
+    Place(
+        "Proofs about logs",
+        "They stand alone: whoever reads one needs nothing else (log.md 4, spine.md 4 and 5).",
+        (log.Fork, spine.Cosignature, evidence.Committed, evidence.Contradiction, evidence.Rollback),
+    ),
+    Place(
+        "Frames of /weft/sync/1",
+        "Each behind its length (sync.md 1).",
+        (sync.Hello, sync.Have, sync.Want, sync.Run, sync.Proven, sync.Live, sync.Done),
+    ),
     Place(
         "Records of a backup",
         "In the sealed stream of a backup, each behind its length, in this order (backup.md 3).",

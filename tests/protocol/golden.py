@@ -12,10 +12,11 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from protocol import content, entry, identity, invite, kinds, log, record, talk
+from protocol import content, entry, identity, invite, kinds, log, record, spine, sync, talk
 from protocol.entry import Ack, Body, Kind
 from protocol.ids import MessageId
 from tests.protocol import samples
+from tests.protocol import spines as chains
 from tests.protocol.circle import NOW_MS, NOW_S, someone
 
 FOLDER = Path(__file__).parent.parent / "golden"
@@ -28,11 +29,13 @@ FILES = {
     "Frames of /weft/nearby/1": "protocol_nearby.json",
     "Records of the DHT": "protocol_records.json",
     "Proofs about logs": "protocol_proofs.json",
+    "Frames of /weft/sync/1": "protocol_sync.json",
     "Records of a backup": "protocol_backup.json",
     "Contents": "protocol_contents.json",
 }
 SIGNED = "protocol_signed.json"
 LOGS = "protocol_logs.json"
+SPINES = "protocol_spines.json"
 
 
 def shown(value: Any) -> Any:
@@ -134,10 +137,37 @@ def logs() -> dict[str, Any]:
     }
 
 
+def spines() -> dict[str, Any]:
+    """A spine over three logs, a place in it, a cosignature, both proofs of a rollback, and the names of a session."""
+    key = someone("golden ana").device_key
+    secret, nonces = bytes(range(32)), bytes(range(16))
+    wrote = chains.wrote(key, secret)
+    line = wrote.lines[0]
+    place = spine.prove(wrote.lines, line.log)
+    frontier = [sync.Standing(line.log, line.head, False), sync.Standing(wrote.lines[1].log, None, True)]
+    return {
+        "device_seed": key.seed.hex(),
+        "secret": secret.hex(),
+        "lines": [[one.key.hex(), one.log.hex(), one.head.seq, one.head.id.hex()] for one in wrote.lines],
+        "leaf": spine.leaf(*line).hex(),
+        "content": wrote.content.hex(),
+        "entry": wrote.header.raw.hex(),
+        "place": [place.at, [one.hex() for one in place.path]],
+        "blinded_subject": spine.blinded_subject(wrote.header.id, secret).hex(),
+        "cosignature": record.encode(spine.cosign(key.public, NOW_MS, wrote.header.id, key)).hex(),
+        "contradiction": wrote.contradiction().encode().hex(),
+        "rollback": wrote.rollback().encode().hex(),
+        "tags": {side.value: sync.tag(secret, line.log, side, nonces).hex() for side in talk.Side},
+        "mark": sync.mark(secret, line.head.id, nonces).hex(),
+        "digest": sync.digest(frontier).hex(),
+        "round": sync.round_of(bytes(32), secret).hex(),
+    }
+
+
 def files() -> Mapping[str, Any]:
     """File name -> what the file holds, made today."""
     made = {FILES[place]: of_kinds(place, classes) for place, classes in samples.places().items()}
-    return {**made, SIGNED: signed(), LOGS: logs()}
+    return {**made, SIGNED: signed(), LOGS: logs(), SPINES: spines()}
 
 
 if __name__ == "__main__":

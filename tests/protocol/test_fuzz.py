@@ -18,6 +18,7 @@ from protocol import (
     content,
     entry,
     envelope,
+    evidence,
     ids,
     invite,
     log,
@@ -25,13 +26,15 @@ from protocol import (
     record,
     rendezvous,
     rpc,
+    spine,
+    sync,
     talk,
     wire,
 )
 from protocol.faults import UserFault
 from protocol.presence_record import Presence
 from tests import depth
-from tests.protocol import backups, chains, golden, hostile, meetings, samples
+from tests.protocol import backups, chains, golden, hostile, meetings, samples, spines
 from tests.protocol.circle import NOW_S, someone
 
 MEMORY_KIB_MAX = 50 * 1024
@@ -59,6 +62,9 @@ def small(cls: type) -> list[bytes]:
 CONTENTS = [golden.said(samples.sample(cls, samples.Seeded(f"fuzz {cls.__name__}"))) for cls in PLACES["Contents"]]
 INNERS = [raw for cls in PLACES["Inside an envelope"] for raw in small(cls)]
 FRAMES = [raw for cls in PLACES["Frames of /weft/talk/1"] for raw in good(cls) if len(raw) <= talk.FRAME_BYTES_MAX]
+WROTE = spines.wrote()
+PROOFS = [record.encode(one) for one in (WROTE.contradiction(), WROTE.rollback(), WROTE.fork())]
+SYNC = [sync.encode(frame) for frame in spines.frames(WROTE)]
 BUNDLES = [record.encode(ANA.bundle(ANA.one_time())), record.encode(ANA.bundle())]
 INTRODUCTIONS = [record.encode(ANA.introduction())]
 PROOF = talk.prove(KEY, talk.Side.DIALLER, T, ANA.introduction(), NONCE)
@@ -168,6 +174,10 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "content of an entry": (lambda raw: entry.unseal(KEY, chains.ANA.public, chains.LOG, 0, raw), [SEALED]),
     "inside a content": (inside_content, [sealing.pad(b"said", entry.PADDED_BYTES)]),
     "inside a verdict": (inside_verdict, good(invite.Answer)),
+    "sync": (sync.decode, SYNC),
+    "spine": (spine.decode, [WROTE.content]),
+    "evidence": (evidence.decode, PROOFS),
+    "checked evidence": (lambda raw: evidence.accused(evidence.decode(raw)), PROOFS),
     **{f"{cls.KIND} {cls.__name__}": (lambda raw, c=cls: record.decode(c, raw, 1 << 20), good(cls)) for cls in EVERY},  # type: ignore[attr-defined, misc]
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crypto.keys import SigningKey
-from protocol import content, entry, log, record
+from protocol import content, entry, evidence, log, record
 from tests.protocol import golden, samples
 
 PLACES = samples.places()
@@ -62,3 +62,10 @@ def test_logs_are_what_they_were() -> None:
     key = entry.content_key(bytes.fromhex(held["secret"]), of, 0)
     assert entry.unseal(key, author, of, 0, bytes.fromhex(held["contents"][0])) == b"said"
     assert set(log.Fork.decode(bytes.fromhex(held["fork"])).check()) == {chain[-1], other}
+
+
+def test_spines_are_what_they_were() -> None:
+    held = frozen(golden.SPINES)
+    assert golden.spines() == held
+    for name in ("contradiction", "rollback"):
+        evidence.decode(bytes.fromhex(held[name])).check()
