@@ -35,7 +35,7 @@ from node.network import (
 from protocol.faults import PeerFault, Unavailable
 
 PORT = 4001  # what port 0 becomes; the second listener of a host gets 4002
-NOTICE_S = 15.0  # until an end of a cut cable gives up: TCP_USER_TIMEOUT and keepalive of node/host.py
+NOTICE_S = 15.0  # until an end of a cut cable gives up, as TCP_USER_TIMEOUT does; an idle one really takes 215 s
 LOSS_NOTICE_S = 2.0  # at most, until an end of a lost link learns it; each end by itself, so both may live for a while
 EPHEMERAL_PORT = 40_000
 
