@@ -32,6 +32,7 @@ class Channel(Enum):
 
     INIT = "init"  # the message inside an init or restart
     RATCHET = "ratchet"  # a message of an established session
+    LOG = "log"  # the content of an entry, alone: no head, no message
 
 
 class WrongChannel(PeerFault):

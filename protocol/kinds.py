@@ -123,6 +123,7 @@ ROOMS: Mapping[str, range] = {
     "workspace": range(240, 260),
     "calls": range(260, 280),
     "mini-apps": range(280, 300),
+    "logs": range(300, 320),
 }
 """Content kinds that each room owns; a room without a range here takes one above 400."""
 
