@@ -12,6 +12,7 @@ from protocol import (
     backup_records,
     envelope,
     evidence,
+    grant,
     handle_record,
     identity,
     invitation_record,
@@ -19,6 +20,7 @@ from protocol import (
     log,
     nearby,
     presence_record,
+    receipt,
     record,
     rendezvous,
     spine,
@@ -68,6 +70,11 @@ PLACES: tuple[Place, ...] = (
             talk.Pong,
             talk.Bye,
         ),
+    ),
+    Place(
+        "Contents of the node",
+        "They belong to no room; the head of a message is around them (wire.md 4).",
+        (receipt.Receipt, *grant.CONTENTS),
     ),
     Place(
         "Frames of /weft/nearby/1",
@@ -123,7 +130,7 @@ ROOMS: Mapping[str, range] = {
     "workspace": range(240, 260),
     "calls": range(260, 280),
     "mini-apps": range(280, 300),
-    "logs": range(300, 320),
+    "logs": range(320, 340),
 }
 """Content kinds that each room owns; a room without a range here takes one above 400."""
 

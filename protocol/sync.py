@@ -61,7 +61,8 @@ class Hello:
 class Have:
     """Heads of the sender's logs: those that changed since this round, or all where it is null.
 
-    mark: of the head's id, 8 bytes. part: 0 the last of a round, 1 another follows at once, 2 news between rounds.
+    seqs: veiled, each by `veil`. mark: of the head's id, 8 bytes. part: 0 the last of a round, 1 another follows at
+    once, 2 news between rounds.
     """
 
     KIND: ClassVar[int] = 2
@@ -205,6 +206,14 @@ def tag(secret: bytes, log: bytes, side: Side, nonces: bytes) -> bytes:
     return hashing.keyed_id(secret, Label.LOG, b"tag" + _SIDES[side] + nonces + log)
 
 
+def veil(secret: bytes, log: bytes, side: Side, nonces: bytes) -> int:
+    """40 bits that one side lays over the seq of its head (sync 2.2): who does not know the log learns no length.
+
+    nonces: the dialler's, then the listener's; 16 bytes.
+    """
+    return int.from_bytes(hashing.keyed_id(secret, Label.LOG, b"veil" + _SIDES[side] + nonces + log)[:5], "big")
+
+
 def mark(secret: bytes, head: bytes, nonces: bytes) -> bytes:
     """8 bytes that tell whether two heads at one seq are the same (sync 2.2). head: an id, 32 bytes.
 
@@ -214,7 +223,7 @@ def mark(secret: bytes, head: bytes, nonces: bytes) -> bytes:
 
 
 def digest(frontier: Iterable[Standing]) -> bytes:
-    """32 bytes over heads, sorted by log (sync 2.3); a log that is proven forked counts the same whatever its head."""
+    """32 bytes over heads, sorted by log (sync 2.4); a log that is proven forked counts the same whatever its head."""
     return hashing.hash_of(Label.LOG, b"frontier" + b"".join(sorted(map(_told, frontier))))
 
 

@@ -32,6 +32,7 @@ class Session:
         assert len(nonce) == sync.NONCE_BYTES
         assert len(shared) <= sync.LOGS_MAX
         self._side, self._nonce = side, nonce
+        self._other = Side.LISTENER if side is Side.DIALLER else Side.DIALLER
         self._logs = {one.log: Log(one, b"", one.head, one.proof) for one in shared}
         # A memory of other logs says nothing about these: who was given one more since then has to compare.
         known = memory is not None and {one.log for one in memory.mine} == self._logs.keys()
@@ -149,11 +150,10 @@ class Session:
     def _greeted(self, hello: Hello) -> Effects:
         nonces = (self._nonce, hello.nonce) if self._side is Side.DIALLER else (hello.nonce, self._nonce)
         self._nonces = b"".join(nonces)
-        other = Side.LISTENER if self._side is Side.DIALLER else Side.DIALLER
         for one in self._logs.values():
             secret, log = one.shared.secret, one.shared.log
             one.mine = sync.tag(secret, log, self._side, self._nonces)
-            self._theirs[sync.tag(secret, log, other, self._nonces)] = one
+            self._theirs[sync.tag(secret, log, self._other, self._nonces)] = one
         is_same = hello.digest == self._hello.digest
         if not is_same and (self._memory is None or hello.digest != self._memory.theirs):
             return self._tell(self._memory)
@@ -179,7 +179,8 @@ class Session:
         for tag, seq, mark in zip(have.tags, have.seqs, have.marks, strict=True):
             one = self._theirs.get(tag)
             if one is not None:
-                effects += self._met(one, seq, mark)
+                veil = sync.veil(one.shared.secret, one.shared.log, self._other, self._nonces)
+                effects += self._met(one, seq ^ veil, mark)
         if have.part == sync.PART_LAST:
             effects += self._compared(have.since)
         return tuple(effects)
@@ -266,9 +267,14 @@ class Session:
         )
 
     def _have(self, logs: Sequence[Log], since: bytes | None, part: int) -> Have:
-        heads = [one.head for one in logs if one.head is not None]
-        marks = (sync.mark(one.shared.secret, one.head.id, self._nonces) for one in logs if one.head is not None)
-        return Have(since, tuple(one.mine for one in logs), tuple(head.seq for head in heads), tuple(marks), part)
+        tags, seqs, marks = [], [], []
+        for one in logs:
+            assert one.head is not None
+            secret = one.shared.secret
+            tags.append(one.mine)
+            seqs.append(one.head.seq ^ sync.veil(secret, one.shared.log, self._side, self._nonces))
+            marks.append(sync.mark(secret, one.head.id, self._nonces))
+        return Have(since, tuple(tags), tuple(seqs), tuple(marks), part)
 
     def _prove(self, one: Log) -> Effects:
         assert one.proof is not None

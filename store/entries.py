@@ -19,6 +19,8 @@ from store import logs, unchained
 from store.database import Tx
 from store.faults import LogFrozen
 
+MEMORY_BYTES_MAX = 1 << 30  # what one device has written and not shown to anybody
+
 
 class Kept(IntEnum):
     """What there is of a content."""
@@ -48,7 +50,8 @@ class Taken(NamedTuple):
     """What became of a run. entries: those that are in the log now and were not before, in order.
 
     waiting: how many of the log wait for those before them. fork: the proof that froze the log just now. parted: our
-    own log, unpublished from this seq on, differs from what others hold of it: nothing was taken, the caller decides.
+    own log differs from this seq on from what others hold of it: nothing was taken, nobody accused; `retake`, or, where
+    that place was published, the log is over.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -74,7 +77,7 @@ def append(tx: Tx, number: int, drafts: Sequence[Draft], key: SigningKey, at_ms:
     """
     mine = logs.log(tx, number)
     assert mine.own
-    if mine.state is logs.State.FROZEN:
+    if mine.state is not logs.State.OK:
         raise LogFrozen
     newest = head(tx, number)
     seq, prev = (0, None) if newest is None else (newest.seq + 1, newest.id)
@@ -107,7 +110,7 @@ def take_in(tx: Tx, number: int, raws: Sequence[bytes], contents: Sequence[bytes
     known = max(0, min(next_seq - run[0].body.seq, len(run)))
     parts_at = _parting(tx, number, run[:known])
     if parts_at is not None:
-        if theirs.own and parts_at > theirs.published:
+        if theirs.own:
             return Taken(parted=parts_at)
         return _frozen(tx, _proof(tx, number, run[parts_at - run[0].body.seq : known]), now_ms)
     _fill(tx, number, arrived[:known])
@@ -119,6 +122,19 @@ def take_in(tx: Tx, number: int, raws: Sequence[bytes], contents: Sequence[bytes
         _insert(tx, number, rest)
     logs.publish(tx, number, run[-1].body.seq)  # what others show us of our own log they have
     return _chain_on(tx, theirs, run[known:], now_ms) if rest else Taken()
+
+
+def retake(
+    tx: Tx, number: int, parts_at: int, raws: Sequence[bytes], contents: Sequence[bytes | None], now_ms: int
+) -> tuple[Held, ...]:
+    """Takes back what we wrote from this seq on, which nobody has, and takes in what others hold instead (log 5.5).
+
+    Returns what was taken back: it is for the caller to append it again. Raises: as `take_in`.
+    """
+    ours = read(tx, number, parts_at, entry.SEQ_MAX, MEMORY_BYTES_MAX)
+    take_back(tx, number, parts_at)
+    take_in(tx, number, raws, contents, now_ms)
+    return ours
 
 
 def read(tx: Tx, number: int, first: int, count: int, bytes_max: int) -> tuple[Held, ...]:

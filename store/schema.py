@@ -143,6 +143,35 @@ CREATE INDEX unchained_bytes ON unchained (log, bytes);
 CREATE TABLE fork (log INTEGER NOT NULL PRIMARY KEY, proof BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 """
 
+_SPACES = """
+CREATE TABLE space (
+  log INTEGER NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, role INTEGER NOT NULL, name TEXT NOT NULL,
+  anchor BLOB NOT NULL, epoch INTEGER NOT NULL, previous INTEGER NOT NULL, since_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX space_contact ON space (contact);
+
+CREATE TABLE reader (log INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (log, contact)) STRICT, WITHOUT ROWID;
+CREATE INDEX reader_contact ON reader (contact);
+
+CREATE TABLE witnessed (
+  author BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, seen BLOB NOT NULL, before BLOB NOT NULL,
+  proof BLOB NOT NULL, doubt BLOB NOT NULL, signed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cosignature (
+  log INTEGER NOT NULL, seq INTEGER NOT NULL, contact INTEGER NOT NULL, raw BLOB NOT NULL,
+  PRIMARY KEY (log, seq, contact)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE commitment (log INTEGER NOT NULL PRIMARY KEY, seq INTEGER NOT NULL, raw BLOB NOT NULL) STRICT;
+
+CREATE TABLE sync_round (device INTEGER NOT NULL PRIMARY KEY, raw BLOB NOT NULL) STRICT;
+
+CREATE TABLE log_trouble (
+  number INTEGER PRIMARY KEY, log INTEGER NOT NULL, what INTEGER NOT NULL, at_ms INTEGER NOT NULL
+) STRICT;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -151,4 +180,5 @@ CORE: tuple[Migration, ...] = (
     Migration("findable", 1, _FINDABLE),
     Migration("peers", 1, _PEERS),
     Migration("logs", 1, _LOGS),
+    Migration("logs", 2, _SPACES),
 )

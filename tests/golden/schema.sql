@@ -1,11 +1,16 @@
 CREATE TABLE change (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, key INTEGER NOT NULL) STRICT;
 CREATE TABLE clock (device INTEGER NOT NULL PRIMARY KEY, offset_s INTEGER NOT NULL) STRICT;
+CREATE TABLE commitment (log INTEGER NOT NULL PRIMARY KEY, seq INTEGER NOT NULL, raw BLOB NOT NULL) STRICT;
 CREATE TABLE contact (
   id INTEGER PRIMARY KEY, account BLOB NOT NULL UNIQUE, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE,
   announced TEXT NOT NULL, state INTEGER NOT NULL, verified INTEGER NOT NULL, verified_ms INTEGER NOT NULL,
   alarm TEXT NOT NULL, greeting TEXT NOT NULL, created_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,
   reason TEXT NOT NULL
 ) STRICT;
+CREATE TABLE cosignature (
+  log INTEGER NOT NULL, seq INTEGER NOT NULL, contact INTEGER NOT NULL, raw BLOB NOT NULL,
+  PRIMARY KEY (log, seq, contact)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE day_certificate (
   day INTEGER PRIMARY KEY, name BLOB NOT NULL, seed BLOB NOT NULL, certificate BLOB NOT NULL
 ) STRICT;
@@ -41,6 +46,9 @@ CREATE TABLE log (
   number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, author BLOB NOT NULL, own INTEGER NOT NULL,
   secret_ref BLOB NOT NULL, state INTEGER NOT NULL, published INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE log_trouble (
+  number INTEGER PRIMARY KEY, log INTEGER NOT NULL, what INTEGER NOT NULL, at_ms INTEGER NOT NULL
+) STRICT;
 CREATE TABLE message (
   seq INTEGER PRIMARY KEY, message_id BLOB NOT NULL, contact INTEGER NOT NULL, device INTEGER NOT NULL,
   kind INTEGER NOT NULL, state INTEGER NOT NULL, at_ms INTEGER NOT NULL, arrived_ms INTEGER NOT NULL,
@@ -72,6 +80,7 @@ CREATE TABLE quarantine (
   bytes INTEGER NOT NULL, envelope BLOB NOT NULL
 ) STRICT;
 CREATE TABLE quarantine_total (id INTEGER PRIMARY KEY CHECK (id = 1), bytes INTEGER NOT NULL) STRICT;
+CREATE TABLE reader (log INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (log, contact)) STRICT, WITHOUT ROWID;
 CREATE TABLE session (
   id INTEGER PRIMARY KEY, sid BLOB NOT NULL UNIQUE, device INTEGER NOT NULL, counter INTEGER NOT NULL,
   receive_only INTEGER NOT NULL, created_ms INTEGER NOT NULL, heard_ms INTEGER NOT NULL, boot BLOB NOT NULL,
@@ -79,11 +88,20 @@ CREATE TABLE session (
   prekey INTEGER NOT NULL, recent BLOB NOT NULL, state BLOB NOT NULL
 ) STRICT;
 CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE space (
+  log INTEGER NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, role INTEGER NOT NULL, name TEXT NOT NULL,
+  anchor BLOB NOT NULL, epoch INTEGER NOT NULL, previous INTEGER NOT NULL, since_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE sync_round (device INTEGER NOT NULL PRIMARY KEY, raw BLOB NOT NULL) STRICT;
 CREATE TABLE unchained (
   log INTEGER NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, raw BLOB NOT NULL, kept INTEGER NOT NULL,
   content BLOB NOT NULL, PRIMARY KEY (log, seq)
 ) STRICT;
 CREATE TABLE unheard (message INTEGER NOT NULL PRIMARY KEY, kind INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE TABLE witnessed (
+  author BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, seen BLOB NOT NULL, before BLOB NOT NULL,
+  proof BLOB NOT NULL, doubt BLOB NOT NULL, signed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE INDEX device_contact ON device (contact);
 CREATE INDEX device_next_peer ON device (next_peer);
 CREATE INDEX device_peer ON device (peer);
@@ -92,5 +110,7 @@ CREATE UNIQUE INDEX message_once ON message (device, message_id);
 CREATE INDEX px3_seen_prekey ON px3_seen (prekey);
 CREATE INDEX quarantine_contact ON quarantine (contact, seq, bytes);
 CREATE INDEX quarantine_device ON quarantine (device, at_ms);
+CREATE INDEX reader_contact ON reader (contact);
 CREATE INDEX session_device ON session (device, receive_only, counter DESC, sid);
+CREATE INDEX space_contact ON space (contact);
 CREATE INDEX unchained_bytes ON unchained (log, bytes);

@@ -31,6 +31,7 @@ FILES = {
     "Proofs about logs": "protocol_proofs.json",
     "Frames of /weft/sync/1": "protocol_sync.json",
     "Records of a backup": "protocol_backup.json",
+    "Contents of the node": "protocol_node_contents.json",
     "Contents": "protocol_contents.json",
 }
 SIGNED = "protocol_signed.json"
@@ -60,7 +61,7 @@ def of_kinds(place: str, classes: tuple[type, ...]) -> list[dict[str, Any]]:
     for cls in classes:
         for number in range(SAMPLES_PER_KIND):
             rec = samples.sample(cls, samples.Seeded(f"golden {place} {cls.__name__} {number}"))
-            raw = said(rec) if place == "Contents" else record.encode(rec)
+            raw = said(rec) if cls in samples.heard() else record.encode(rec)
             made.append({"name": cls.__name__, "fields": shown(rec), "bytes": raw.hex()})
     return made
 
@@ -158,6 +159,7 @@ def spines() -> dict[str, Any]:
         "contradiction": wrote.contradiction().encode().hex(),
         "rollback": wrote.rollback().encode().hex(),
         "tags": {side.value: sync.tag(secret, line.log, side, nonces).hex() for side in talk.Side},
+        "veils": {side.value: sync.veil(secret, line.log, side, nonces) for side in talk.Side},
         "mark": sync.mark(secret, line.head.id, nonces).hex(),
         "digest": sync.digest(frontier).hex(),
         "round": sync.round_of(bytes(32), secret).hex(),

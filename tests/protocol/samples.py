@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import features
 from protocol import kinds, record
+from protocol.content import Channel
 
 ALPHABET = "abc xyz ÄÖ字é-_.!,0189"
 
@@ -78,6 +79,12 @@ def contents() -> tuple[type, ...]:
             if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "CHANNELS"):
                 found[cls.KIND] = cls  # type: ignore[attr-defined]
     return tuple(cls for _, cls in sorted(found.items()))
+
+
+def heard() -> tuple[type, ...]:
+    """The contents that messages have: those of the node and of all rooms, not what stands in entries of logs."""
+    core = next(place.classes for place in kinds.PLACES if place.title == "Contents of the node")
+    return tuple(cls for cls in (*core, *contents()) if Channel.LOG not in cls.CHANNELS)  # type: ignore[attr-defined]
 
 
 def places() -> Mapping[str, tuple[type, ...]]:

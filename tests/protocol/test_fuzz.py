@@ -40,7 +40,7 @@ from tests.protocol.circle import NOW_S, someone
 MEMORY_KIB_MAX = 50 * 1024
 PLACES = samples.places()
 EVERY = tuple(cls for classes in PLACES.values() for cls in classes)
-KINDS = content.Kinds(PLACES["Contents"])
+KINDS = content.Kinds(samples.heard())
 ANA = someone("ana")
 KEY, T, NONCE = b"k" * 32, bytes(128), bytes(24)
 KEYS = invite.InviteKeys.of(bytes(16))
@@ -59,7 +59,7 @@ def small(cls: type) -> list[bytes]:
     return [raw for raw in good(cls) if len(raw) < 4096]
 
 
-CONTENTS = [golden.said(samples.sample(cls, samples.Seeded(f"fuzz {cls.__name__}"))) for cls in PLACES["Contents"]]
+CONTENTS = [golden.said(samples.sample(cls, samples.Seeded(f"fuzz {cls.__name__}"))) for cls in samples.heard()]
 INNERS = [raw for cls in PLACES["Inside an envelope"] for raw in small(cls)]
 FRAMES = [raw for cls in PLACES["Frames of /weft/talk/1"] for raw in good(cls) if len(raw) <= talk.FRAME_BYTES_MAX]
 WROTE = spines.wrote()

@@ -25,20 +25,26 @@ def test_every_kind_has_a_sample(place: str) -> None:
     assert {sample["name"] for sample in frozen(golden.FILES[place])} == set(classes_of(place))
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if place != "Contents"])
+@pytest.mark.parametrize("place", PLACES)
 def test_frozen_bytes_mean_what_they_meant(place: str) -> None:
     for sample in frozen(golden.FILES[place]):
         raw = bytes.fromhex(sample["bytes"])
-        rec: Any = record.decode(classes_of(place)[sample["name"]], raw, len(raw))
+        cls = classes_of(place)[sample["name"]]
+        if cls in samples.heard():
+            continue
+        rec: Any = record.decode(cls, raw, len(raw))
         assert golden.shown(rec) == sample["fields"]
         assert record.encode(rec) == raw
 
 
-def test_frozen_contents_mean_what_they_meant() -> None:
-    kinds = content.Kinds(PLACES["Contents"])
-    for sample in frozen(golden.FILES["Contents"]):
+@pytest.mark.parametrize("place", ["Contents", "Contents of the node"])
+def test_frozen_contents_mean_what_they_meant(place: str) -> None:
+    kinds = content.Kinds(samples.heard())
+    for sample in frozen(golden.FILES[place]):
         raw = bytes.fromhex(sample["bytes"])
-        cls: Any = classes_of("Contents")[sample["name"]]
+        cls: Any = classes_of(place)[sample["name"]]
+        if cls not in samples.heard():
+            continue
         for channel in cls.CHANNELS:
             heard = kinds.hear(raw, channel)
             assert golden.shown(heard.content) == sample["fields"]

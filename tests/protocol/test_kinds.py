@@ -26,7 +26,7 @@ def test_structures_and_contents_stay_in_their_ranges() -> None:
     for cls in PLACES["Contents"]:
         room = cls.__module__.split(".")[1]
         assert cls.KIND in kinds.ROOMS.get(room, range(400, content.KIND_MAX + 1))  # type: ignore[attr-defined]
-    content.Kinds(PLACES["Contents"])
+    content.Kinds((*PLACES["Contents"], *PLACES["Contents of the node"]))
 
 
 def test_ranges_of_rooms_do_not_meet() -> None:

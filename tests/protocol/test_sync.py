@@ -42,9 +42,9 @@ def test_the_fullest_frames_fit() -> None:
 def test_heads_cost_what_the_page_says() -> None:
     def bytes_of(count: int) -> int:
         tags = tuple(number.to_bytes(16, "big") for number in range(count))
-        return len(sync.encode(Have(bytes(16), tags, (5_000,) * count, (bytes(8),) * count, 0)))
+        return len(sync.encode(Have(bytes(16), tags, (entry.SEQ_MAX,) * count, (bytes(8),) * count, 0)))
 
-    assert [bytes_of(count) for count in (1, 10, 200, 2_000)] == [52, 313, 5_826, 58_029]
+    assert [bytes_of(count) for count in (1, 10, 200, 2_000)] == [58, 373, 7_026, 70_029]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,18 @@ def test_a_tag_is_of_one_log_one_side_one_session_and_one_secret() -> None:
         for nonces in (NONCES, NONCES[8:] + NONCES[:8])
     }
     assert len(tags) == 16
+
+
+def test_a_veil_is_of_one_log_one_side_one_session_and_one_secret_and_hides_any_seq() -> None:
+    veils = {
+        sync.veil(secret, log, side, nonces)
+        for secret in (SECRET, bytes(32))
+        for log in (LOG, OTHER)
+        for side in Side
+        for nonces in (NONCES, NONCES[8:] + NONCES[:8])
+    }
+    assert len(veils) == 16
+    assert all(0 <= veil <= entry.SEQ_MAX for veil in veils)
 
 
 def test_a_mark_tells_two_heads_apart() -> None:

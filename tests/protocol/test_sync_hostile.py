@@ -4,7 +4,7 @@ Eve has the secrets, so her tags are good. She lies about digests and heads, sen
 end, and holds back what she said to have.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -47,12 +47,18 @@ class Victim:
         return [frame for frame in self.ana.frames if type(frame) is kind]
 
     def have(self, seq: int, log: bytes = HERS) -> None:
-        self.say(Have(None, (tag(log),), (seq,), (bytes(8),), sync.PART_LAST))
+        self.say(heads(None, {log: seq}))
 
 
 def tag(log: bytes) -> bytes:
     """Eve's name for a log."""
     return sync.tag(SECRET, log, Side.LISTENER, NONCES)
+
+
+def heads(since: bytes | None, seqs: Mapping[bytes, int], part: int = sync.PART_LAST, mark: bytes = bytes(8)) -> Have:
+    """What Eve says to have, veiled as it must be."""
+    veiled = tuple(seq ^ sync.veil(SECRET, log, Side.LISTENER, NONCES) for log, seq in seqs.items())
+    return Have(since, tuple(map(tag, seqs)), veiled, (mark,) * len(seqs), part)
 
 
 def hers(count: int, branch: bytes = b"") -> tuple[bytes, ...]:
@@ -154,9 +160,8 @@ def test_asking_for_more_than_was_shown_or_without_end_is_refused() -> None:
 
 def test_heads_beyond_all_measure_cost_sixteen_ranges() -> None:
     victim = Victim()
-    tags = (tag(HERS), tag(THIRD))
     for _ in range(HAVES_MAX - 1):
-        victim.say(Have(None, tags, (entry.SEQ_MAX,) * 2, (bytes(8),) * 2, sync.PART_MORE))
+        victim.say(heads(None, {HERS: entry.SEQ_MAX, THIRD: entry.SEQ_MAX}, sync.PART_MORE))
     asked = sum(len(want.tags) for want in victim.said(Want))
     assert 0 < asked <= OPEN_MAX
     assert not victim.ana.sessions[EVE].is_idle  # the caller's deadline ends it
@@ -239,7 +244,7 @@ def test_a_head_that_differs_without_a_proof_is_given_up() -> None:
     victim = Victim()
     victim.have(0)
     victim.say(run(0, hers(1)))
-    other = Have(None, (tag(HERS),), (0,), (b"another!",), sync.PART_NEWS)
+    other = heads(None, {HERS: 0}, sync.PART_NEWS, b"another!")
     victim.say(other, run(0, hers(1)), other, other)
     assert len(victim.said(Want)) == 2
     assert victim.ana.sessions[EVE].is_idle
@@ -248,7 +253,7 @@ def test_a_head_that_differs_without_a_proof_is_given_up() -> None:
 
 seqs, branches = st.integers(0, 6), st.sampled_from([b"", b"b"])
 haves = st.builds(
-    lambda since, mine, theirs, part: Have(since, (tag(MINE), tag(HERS)), (mine, theirs), (bytes(8),) * 2, part),
+    lambda since, mine, theirs, part: heads(since, {MINE: mine, HERS: theirs}, part),
     st.sampled_from([None, bytes(16)]),
     seqs,
     st.integers(0, 3_000),

@@ -34,7 +34,7 @@ def tx() -> Iterator[Tx]:
 def test_a_log_is_begun_once(tx: Tx) -> None:
     first = log_kit.theirs(tx)
     assert log_kit.theirs(tx) == first == logs.log(tx, first.number) == logs.by_id(tx, LOG)
-    assert (first.author, first.secret_ref, first.own, first.state) == (ANA.public, log_kit.REF, False, State.OK)
+    assert (first.author, first.secret, first.own, first.state) == (ANA.public, log_kit.REF, False, State.OK)
     assert entries.head(tx, first.number) is None
     assert logs.by_id(tx, OTHER) is None
     mine = log_kit.mine(tx)
@@ -350,14 +350,17 @@ def test_what_others_hold_of_ours_is_told_apart_before_anybody_is_accused(tx: Tx
     assert logs.log(tx, number).published == 7
 
 
-def test_a_copied_profile_that_published_is_a_fork_of_ours(tx: Tx) -> None:
+def test_a_copied_profile_that_published_accuses_nobody_by_itself_and_its_log_is_over(tx: Tx) -> None:
     number = logs.begin(tx, LOG, ANA.public, b"", own=True).number
     log_kit.take(tx, number, CHAIN[:8])
     entries.append(tx, number, DRAFTS, ANA, AT_MS)
-    assert log_kit.take(tx, number, BRANCH[3:5], None).fork is not None  # in the place that was published last
-    assert frozen_by(tx, number) == {CHAIN[7].raw, BRANCH[3].raw}
+    assert log_kit.take(tx, number, BRANCH[3:5], None) == entries.Taken(parted=7)  # the place that was published last
+    assert logs.log(tx, number).state is State.OK
+    assert logs.proof(tx, number) is None
+    logs.end(tx, number)
     with pytest.raises(LogFrozen):
         entries.append(tx, number, DRAFTS, ANA, AT_MS)
+    assert log_kit.raws(tx, number)[:8] == chains.raws(CHAIN[:8])
 
 
 # --- growth

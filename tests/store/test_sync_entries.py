@@ -10,7 +10,7 @@ from crypto.faults import PeerFault
 from protocol import log, sync
 from protocol.entry import Entry, Kind
 from protocol.log import BrokenChain, Fork, Head
-from protocol.sync import Memory, Shared
+from protocol.sync import Memory, Proof, Shared
 from protocol.sync_fetch import FAR_ENTRIES, NEWEST_ENTRIES
 from protocol.sync_log import Accuse, Checked, Effects, Import, Read, Remember, Send
 from protocol.sync_session import Session
@@ -42,7 +42,7 @@ class Store:
         return entries.head(self.tx, self.number)
 
     @property
-    def proof(self) -> Fork | None:
+    def proof(self) -> Proof | None:
         return logs.proof(self.tx, self.number)
 
     def begin(self, side: Side) -> None:

@@ -1,0 +1,172 @@
+"""Who shares which log: its author's contact, what it is for, its anchor, and who may have it.
+
+docs/protocol/grant.md. A log of our own has readers, each of whom was granted it; a log of a contact's device was
+granted to us. Not here: entries (entries.py), the logs themselves (logs.py), witnesses (witnessing.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from protocol import log as chains
+from protocol.faults import PeerFault
+from protocol.grant import Grant, Role
+from store import logs
+from store.database import Row, Tx
+from store.inbox import Arrival
+from store.logs import Log, State
+from store.people import ContactState
+
+CHANGED = "space"  # a topic: who may have which log; its key is the number of the log
+OURS = 0  # as a contact: we write it
+LOGS_OF_CONTACT_MAX = 256  # granted by one contact: 64 of each of four devices would be many
+_SPACE = "s.log, s.contact, s.role, s.name, s.anchor, s.epoch, s.previous, s.since_ms"
+_LOG = "l.number, l.id, l.author, l.own, l.secret_ref, l.state, l.published"
+_JOINED = f"SELECT {_SPACE}, {_LOG} FROM space s JOIN log l ON l.number = s.log"
+
+
+class TooManyLogs(PeerFault):
+    """A contact granted more logs than this node takes from one contact; this one was dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A log and who shares it. contact: whose device writes it, 0 for ours; anchor: an account, 32 bytes.
+
+    previous: number of the log that it goes on, 0 for none.
+    """
+
+    log: Log
+    contact: int
+    role: Role
+    name: str
+    anchor: bytes
+    epoch: int
+    previous: int
+    since_ms: int
+
+
+def begin(
+    tx: Tx,
+    author: bytes,
+    role: Role,
+    name: str,
+    secret: bytes,
+    epoch: int,
+    anchor: bytes,
+    readers: Iterable[int],
+    previous: int,
+    now_ms: int,
+) -> Space:
+    """A new log of our own, for these contacts; telling them is the caller's. secret: 32 bytes, anchor: an account."""
+    begun = logs.begin(tx, chains.log_id(secret, author, epoch), author, secret, own=True)
+    _put(tx, begun.number, OURS, role, name, anchor, epoch, previous, now_ms)
+    for contact_id in readers:
+        add_reader(tx, begun.number, contact_id)
+    return space(tx, begun.number)
+
+
+def granted(tx: Tx, arrival: Arrival) -> None:
+    """A contact's device lets us have a log of its own. Raises: TooManyLogs."""
+    said = arrival.said.content
+    assert isinstance(said, Grant)
+    author = arrival.device.device
+    count = tx.one("SELECT COUNT(*) FROM space WHERE contact = ?", (arrival.contact.id,))
+    assert count is not None
+    if count[0] >= LOGS_OF_CONTACT_MAX:
+        raise TooManyLogs
+    begun = logs.begin(tx, chains.log_id(said.secret, author, said.epoch), author, said.secret, own=False)
+    if tx.one("SELECT 1 FROM space WHERE log = ?", (begun.number,)) is not None:
+        return
+    before = None if said.previous is None else logs.by_id(tx, said.previous)
+    goes_on = 0
+    if before is not None and not before.own and space(tx, before.number).contact == arrival.contact.id:
+        goes_on = before.number
+        logs.end(tx, goes_on)
+    _put(tx, begun.number, arrival.contact.id, said.role, said.name, said.anchor, said.epoch, goes_on, arrival.now_ms)
+
+
+def space(tx: Tx, number: int) -> Space:
+    """The space of the log in this row. It exists."""
+    row = tx.one(f"{_JOINED} WHERE s.log = ?", (number,))
+    assert row is not None
+    return _space(row)
+
+
+def of(tx: Tx, contact_id: int) -> tuple[Space, ...]:
+    """The logs that a contact's devices write, or, for OURS, our own; in the order in which they began."""
+    return tuple(map(_space, tx.all(f"{_JOINED} WHERE s.contact = ? ORDER BY s.log", (contact_id,))))
+
+
+def every(tx: Tx) -> tuple[Space, ...]:
+    """All logs, in the order in which they began."""
+    return tuple(map(_space, tx.all(f"{_JOINED} ORDER BY s.log")))
+
+
+def known_to(tx: Tx, contact_id: int, count_max: int) -> tuple[Space, ...]:
+    """The logs of which a contact may know: ours that he was granted, his, and those of others, whom he may know too.
+
+    What others write he is told only if he has the secret himself: a session shows tags, never ids (sync 2.1).
+    """
+    rows = tx.all(
+        f"{_JOINED} LEFT JOIN contact c ON c.id = s.contact"
+        " WHERE (s.contact = ? AND EXISTS (SELECT 1 FROM reader r WHERE r.log = s.log AND r.contact = ?))"
+        " OR (s.contact != ? AND c.state = ?) ORDER BY s.contact != ?, s.contact != ?, s.log DESC LIMIT ?",
+        (OURS, contact_id, OURS, int(ContactState.ACTIVE), OURS, contact_id, count_max),
+    )
+    return tuple(map(_space, rows))
+
+
+def add_reader(tx: Tx, number: int, contact_id: int) -> bool:
+    """Lets a contact have a log of ours; returns whether he could not before."""
+    added = tx.execute("INSERT INTO reader (log, contact) VALUES (?, ?) ON CONFLICT DO NOTHING", (number, contact_id))
+    tx.changed(CHANGED, number)
+    return bool(added.rowcount)
+
+
+def readers(tx: Tx, number: int) -> tuple[int, ...]:
+    """The contacts who may have a log of ours."""
+    return tuple(row[0] for row in tx.all("SELECT contact FROM reader WHERE log = ? ORDER BY contact", (number,)))
+
+
+def drop_reader(tx: Tx, number: int, contact_id: int) -> None:
+    """From now on this contact is shown no more of a log of ours; what he has he keeps."""
+    tx.execute("DELETE FROM reader WHERE log = ? AND contact = ?", (number, contact_id))
+    tx.changed(CHANGED, number)
+
+
+def grant(one: Space, previous: bytes | None) -> Grant:
+    """What a reader of a log of ours is told. previous: the id of the log that it goes on."""
+    return Grant(one.role, one.epoch, one.log.secret, one.anchor, one.name, previous)
+
+
+def newest_spine(tx: Tx, contact_id: int, author: bytes) -> Space | None:
+    """The spine that a device writes now. contact_id: whose device, OURS for ours."""
+    row = tx.one(
+        f"{_JOINED} WHERE s.contact = ? AND s.role = ? AND l.author = ? AND l.state = ? ORDER BY s.log DESC LIMIT 1",
+        (contact_id, Role.SPINE, author, State.OK),
+    )
+    return None if row is None else _space(row)
+
+
+def _put(
+    tx: Tx,
+    number: int,
+    contact_id: int,
+    role: Role,
+    name: str,
+    anchor: bytes,
+    epoch: int,
+    previous: int,
+    now_ms: int,
+) -> None:
+    tx.execute(
+        "INSERT INTO space (log, contact, role, name, anchor, epoch, previous, since_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (number, contact_id, int(role), name, anchor, epoch, previous, now_ms),
+    )
+    tx.changed(CHANGED, number)
+
+
+def _space(row: Row) -> Space:
+    _, contact_id, role, name, anchor, epoch, previous, since_ms, *rest = row
+    return Space(logs.of_row(tuple(rest)), contact_id, Role(role), name, anchor, epoch, previous, since_ms)
