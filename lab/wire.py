@@ -12,7 +12,7 @@ from typing import Protocol
 
 import trio
 
-from node.network import Address, Link, PeerId
+from node.network import Address, Link, PeerId, Stream
 from protocol.faults import Unavailable
 
 PIPE_BYTES_MAX = 256 * 1024  # unread bytes per stream and direction before the sender waits, as libp2p's first window
@@ -248,6 +248,10 @@ class SimStream:
         self.outgoing = Pipe()  # the other end's incoming; set by pair()
         self.is_closed = False
         self.recorded = bytearray()  # what a replaying attacker has of it; kept by the network
+
+    def is_beside(self, other: Stream) -> bool:
+        """Whether both are on one link."""
+        return isinstance(other, SimStream) and other.end is self.end
 
     async def send_all(self, data: bytes) -> None:
         """Sends all of data, waiting while 256 KiB lie unread. Raises: Unavailable."""

@@ -13,9 +13,11 @@ from node.delivery import Delivery
 from node.feature import Feature
 from node.finder import Finder
 from node.ground import Ground
+from node.logs.keeper import Keeper
 from node.lookup import Lookup
 from node.network import Address, Network
 from node.publisher import Publisher
+from node.sync import Sync
 from store.database import Database
 from store.identity import Identity
 
@@ -49,4 +51,6 @@ class Core:
     open_lookup: OpenLookup | None = None
     reachable: "Reachable | None" = None  # None in a simulated world: it has no relays
     bootstrap: Bootstrap | None = None  # None in a simulated world: it has a Lookup without a way in
+    sync: Sync = field(kw_only=True)
+    keeper: Keeper = field(kw_only=True)
     stop: trio.Event = field(default_factory=trio.Event)

@@ -4,7 +4,7 @@ One talk is in talk.py, the proof before it in channel.py, the states of a deliv
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +45,10 @@ class Route:
     addresses: tuple[Address, ...]
 
 
+Beside = Callable[[Talk, Link | None], Awaitable[None]]
+"""What runs beside a talk, until it is cancelled with it. The link is the talk's, where we dialled it."""
+
+
 @dataclass
 class Delivery:
     """The talks of a node. `run` works until cancelled; `accept` serves inbound streams."""
@@ -52,6 +56,7 @@ class Delivery:
     inward: Inward
     network: Network
     run_id: bytes
+    beside: Beside
     reasons: dict[int, str] = field(default_factory=dict)  # contact -> why the last attempt failed, for a person
     talks: Talks = field(default_factory=Talks)
     ways: Ways = field(default_factory=Ways)
@@ -172,7 +177,7 @@ class Delivery:
             with trio.fail_after(DIAL_S + channel.REFUSAL_DELAY_S):
                 proven = await self._doorkeeper.admit(stream, self.inward.introduction())
             way = stream.remote if stream.link is None else stream.link.address
-            await self._converse(stream, proven, way or Address(""), dialled=False)
+            await self._converse(stream, proven, way or Address(""), None)
         except* trio.TooSlowError as slow:
             raise Unavailable("the other end took too long") from slow
 
@@ -251,7 +256,7 @@ class Delivery:
                     entropy = self.inward.ground.entropy("channel")
                     proven = await channel.dial(self.network, stream, route.chan, mine, entropy)
                 met = True
-                await self._converse(stream, proven, link.address, dialled=True)
+                await self._converse(stream, proven, link.address, link)
             finally:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
                     await link.aclose()
@@ -271,9 +276,12 @@ class Delivery:
             log.info("not connected", contact=contact_id, reason=reason)
         self.reasons[contact_id] = reason
 
-    async def _converse(self, stream: Stream, proven: channel.Proven, way: Address, *, dialled: bool) -> None:
-        """The talk after the proof, from hello to its end. Raises: PeerFault, Unavailable, or groups of them."""
-        met = await self.inward.meet(proven)
+    async def _converse(self, stream: Stream, proven: channel.Proven, way: Address, link: Link | None) -> None:
+        """The talk after the proof, from hello to its end. link: where we dialled it.
+
+        Raises: PeerFault, Unavailable, or groups of them.
+        """
+        met, dialled = await self.inward.meet(proven), link is not None
         one = Talk(
             inward=self.inward,
             stream=stream,
@@ -304,6 +312,7 @@ class Delivery:
                     async with trio.open_nursery() as nursery:
                         if stream.is_relayed:
                             nursery.start_soon(self._seek_better, met.contact)
+                        nursery.start_soon(self.beside, one, link)
                         await one.converse()
             except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
                 if self.talks.is_live(one):

@@ -12,10 +12,10 @@ from node import channel, ground, speech
 from node.feature import Feature
 from node.ground import Ground
 from node.window import Room
-from protocol import content, ids, receipt, talk
+from protocol import content, grant, ids, receipt, talk
 from protocol import identity as documents
 from protocol.faults import Expired
-from store import devices, healing, inbox, outbox, pairs, people, sessions
+from store import devices, healing, inbox, intake, outbox, pairs, people, sessions, spaces, witnessing
 from store.database import Database, Tx
 from store.devices import Device
 from store.identity import Identity
@@ -194,7 +194,12 @@ class _Answers:
 
     def appliers(self) -> dict[int, inbox.Apply]:
         """What is done with an arrival, by kind: its room's apply, and posting what that answers."""
-        found: dict[int, inbox.Apply] = {receipt.Receipt.KIND: _receive}
+        found: dict[int, inbox.Apply] = {
+            receipt.Receipt.KIND: _receive,
+            grant.Grant.KIND: spaces.granted,
+            grant.Cosigned.KIND: witnessing.cosigned,
+            grant.Committed.KIND: _committed,
+        }
         for feature in self._inward.features:
             applier = self._applier(feature)
             for what in feature.contents:
@@ -213,6 +218,13 @@ class _Answers:
                 self.give(tx, arrival.contact.id, answers, arrival.now_ms)
 
         return apply
+
+
+def _committed(tx: Tx, arrival: inbox.Arrival) -> None:
+    """A contact's spine commits to a log of his: what contradicts it is proven, and the person is warned."""
+    proof = witnessing.committed(tx, arrival)
+    if proof is not None:
+        intake.freeze(tx, proof, arrival.now_ms)
 
 
 def _receive(tx: Tx, arrival: inbox.Arrival) -> None:

@@ -61,6 +61,9 @@ class Stream(Protocol):
     def link(self) -> "Link | None":
         """The link of a stream that the peer opened, to ask it something in turn; None where that cannot be done."""
 
+    def is_beside(self, other: "Stream") -> bool:
+        """Whether both are on one link: then the same host is at the other end, and the same run of it."""
+
     async def send_all(self, data: bytes) -> None:
         """Sends all of data, waiting while the peer does not read. One task at a time.
 

@@ -18,11 +18,14 @@ from node.feature import Feature
 from node.finder import Finder
 from node.ground import Ground
 from node.inward import Inward
+from node.logs.keeper import Keeper
 from node.network import Address, Network, Stream, address_of, parts_of
 from node.outside import Outside
 from node.publisher import Publisher
 from node.supervisor import supervise
-from protocol import content, receipt, talk
+from node.sync import Sync
+from protocol import content, grant, receipt, talk
+from protocol import sync as logs_protocol
 from protocol.faults import Unavailable
 from store import settings, upkeep
 from store.conversations import SCHEMA
@@ -33,6 +36,8 @@ from store.schema import CORE
 EVERYWHERE, EVERYWHERE6 = IPv4Address("0.0.0.0"), IPv6Address("::")
 TIDY_S = 6 * 3600.0  # prekeys live 7 days, messages 30: looked at four times a day
 TIDY_FIRST_S = 600.0  # a clock that is wrong after a start is set by then; what was queued too long is tried once more
+
+SAID = (receipt.Receipt, *grant.CONTENTS)  # contents that belong to no room
 
 log = structlog.get_logger("node")
 
@@ -64,10 +69,11 @@ async def open_node(
     listen: the first of these that can be bound. Raises: Unavailable when none of the addresses can be bound.
     """
     network, lookup = outside.network, outside.lookup
-    kinds = content.Kinds((receipt.Receipt, *(one for feature in features for one in feature.contents)))
+    kinds = content.Kinds((*SAID, *(one for feature in features for one in feature.contents)))
     inward = Inward(ground, database, identity, kinds, tuple(features))
     await inward.retry_unheard()
-    delivery = Delivery(inward, network, run_id=ground.entropy("run")(16))
+    sync = Sync(inward)
+    delivery = Delivery(inward, network, run_id=ground.entropy("run")(16), beside=sync.beside)
     services: dict[str, Any] = {}
     listening: list[Address] = []  # filled below: the rooms are opened before the node listens
     values = config.effective(await database.transact(settings.all_set))
@@ -94,6 +100,8 @@ async def open_node(
         outside.open_lookup,
         reachable,
         None if find_way is None else find_way(ground, database, reachable, values),
+        sync=sync,
+        keeper=Keeper(inward, delivery, sync),
     )
     for feature in features:
         services[feature.name] = feature.open(core)
@@ -113,6 +121,8 @@ async def open_node(
 def _start(nursery: trio.Nursery, core: Core) -> None:
     """Starts all that works by itself, each under its own supervision."""
     nursery.start_soon(supervise, "delivery", core.delivery.run)
+    nursery.start_soon(supervise, "logs", core.sync.run)
+    nursery.start_soon(supervise, "spine", core.keeper.run)
     nursery.start_soon(supervise, "upkeep", _tidy, core)
     nursery.start_soon(supervise, "beacon", core.beacon.run)
     nursery.start_soon(supervise, "disk", disk.run, core.database, core.delivery)
@@ -159,7 +169,7 @@ def _doors(core: Core) -> Mapping[str, Any]:
 
         return serve
 
-    doors: dict[str, Any] = {talk.PROTOCOL: core.delivery.accept}
+    doors: dict[str, Any] = {talk.PROTOCOL: core.delivery.accept, logs_protocol.PROTOCOL: core.sync.accept}
     for feature in core.features:
         for protocol in feature.serves:
             doors[protocol] = door(feature, protocol)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from node.network import Link, PeerId
+from node.network import Link, PeerId, Stream
 from protocol.faults import Unavailable
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class MuxStream:
         self._consumed = 0  # read by us, not yet given back as window
         self._readers = trio.lowlevel.ParkingLot()
         self._senders = trio.lowlevel.ParkingLot()
+
+    def is_beside(self, other: Stream) -> bool:
+        """Whether both are on one link."""
+        return isinstance(other, MuxStream) and other._session is self._session
 
     async def send_all(self, data: bytes) -> None:
         """Sends all of data, waiting while the peer does not read. Raises: Unavailable."""

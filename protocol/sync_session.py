@@ -13,7 +13,7 @@ from protocol import evidence, sync
 from protocol.log import Head
 from protocol.sync import Done, Frame, Have, Hello, Live, Memory, Proof, Proven, Run, Shared, Standing, Want
 from protocol.sync_fetch import Fetching
-from protocol.sync_log import Accuse, Checked, Effect, Effects, Held, Log, OutOfTurn, Progress, Remember, Send
+from protocol.sync_log import NONE, Accuse, Checked, Effect, Effects, Held, Log, OutOfTurn, Progress, Remember, Send
 from protocol.sync_serve import Serving
 from protocol.talk import Side
 
@@ -57,6 +57,14 @@ class Session:
     def is_idle(self) -> bool:
         """Whether nothing is asked for, nothing being taken in or read: there is nothing to wait for."""
         return self._has_all and self._fetching.is_idle and self._serving.is_idle
+
+    def seq(self, log: bytes) -> int:
+        """The newest entry of a log that this peer has been, or may be, shown here; -1 for none."""
+        return self._logs[log].seq
+
+    def theirs(self, log: bytes) -> int:
+        """The newest entry of a log that the peer has said to have; -1 for none."""
+        return max(self._logs[log].theirs, NONE)
 
     def begin(self) -> Effects:
         """The first frame."""

@@ -101,10 +101,10 @@ class Tx:
         finally:
             self._connection.set_progress_handler(None, 0)
 
-    def write_changes(self) -> int:
-        """Writes what was told by `changed`; returns how many. Called once, by the database, before the commit."""
+    def write_changes(self) -> list[tuple[str, int]]:
+        """Writes what was told by `changed`, and returns it. Called once, by the database, before the commit."""
         self._connection.executemany("INSERT INTO change (topic, key) VALUES (?, ?)", self._changes)
-        return len(self._changes)
+        return self._changes
 
 
 @dataclass(eq=False, slots=True)
@@ -127,7 +127,8 @@ class Database:
         self._limiter = trio.CapacityLimiter(1)
         self._waiting: deque[_Job] = deque()
         self._is_led = False
-        self._watchers: dict[int, trio.MemorySendChannel[int]] = {}
+        self._watchers: dict[int, tuple[frozenset[str] | None, trio.MemorySendChannel[int]]] = {}
+        self._topics: set[str] = set()  # of the changes that were committed last
         self._watched = 0
         self._unpruned = PRUNE_EVERY
         self._failed = trio.Event()
@@ -207,12 +208,15 @@ class Database:
         await self._failed.wait()
 
     @contextmanager
-    def watch(self) -> Iterator[trio.MemoryReceiveChannel[int]]:
-        """A channel that has the number of the newest change after each commit with changes; only the latest waits."""
+    def watch(self, topics: frozenset[str] | None = None) -> Iterator[trio.MemoryReceiveChannel[int]]:
+        """A channel that has the number of the newest change after each commit with changes; only the latest waits.
+
+        topics: only of commits with a change of one of these.
+        """
         send, receive = trio.open_memory_channel[int](1)
         self._watched += 1
         number = self._watched
-        self._watchers[number] = send
+        self._watchers[number] = (topics, send)
         try:
             yield receive
         finally:
@@ -245,8 +249,10 @@ class Database:
             job.wake.set()
         self._pass_lead()
         if newest:
-            for send in self._watchers.values():
-                _put_latest(send, newest)
+            for topics, send in self._watchers.values():
+                if topics is None or not topics.isdisjoint(self._topics):
+                    _put_latest(send, newest)
+            self._topics.clear()
 
     def _pass_lead(self) -> None:
         if self._waiting:
@@ -306,8 +312,9 @@ class Database:
                 job.result = tx.attempt(job.f, tx, *job.args)
         newest = 0
         if changes := tx.write_changes():
+            self._topics.update(topic for topic, _ in changes)
             newest = newest_change(tx)
-            self._unpruned += changes
+            self._unpruned += len(changes)
             if self._unpruned >= PRUNE_EVERY:
                 self._unpruned = 0
                 tx.execute("DELETE FROM change WHERE seq <= ?", (newest - CHANGES_MAX,))

@@ -176,6 +176,13 @@ def awaited(tx: Tx, number: int, first: int, count: int) -> tuple[int, ...]:
     return tuple(_seq(key) for (key,) in keys)
 
 
+def kept(tx: Tx, number: int, seq: int) -> Kept:
+    """What there is of the content of an entry that is here."""
+    row = tx.one("SELECT kept FROM entry WHERE key = ?", (logs.key(number, seq),))
+    assert row is not None
+    return Kept(row[0])
+
+
 def fill(tx: Tx, number: int, seq: int, content: bytes) -> bool:
     """Keeps a content that was awaited; returns whether it was. Raises: Forged, when it is not what the entry names."""
     row = tx.one("SELECT raw FROM entry WHERE key = ? AND kept = ?", (logs.key(number, seq), Kept.AWAITED))

@@ -150,7 +150,9 @@ CREATE TABLE space (
 ) STRICT;
 CREATE INDEX space_contact ON space (contact);
 
-CREATE TABLE reader (log INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (log, contact)) STRICT, WITHOUT ROWID;
+CREATE TABLE reader (
+  log INTEGER NOT NULL, contact INTEGER NOT NULL, told INTEGER NOT NULL, PRIMARY KEY (log, contact)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX reader_contact ON reader (contact);
 
 CREATE TABLE witnessed (

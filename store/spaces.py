@@ -14,7 +14,7 @@ from store import logs
 from store.database import Row, Tx
 from store.inbox import Arrival
 from store.logs import Log, State
-from store.people import ContactState
+from store.people import STOPS, ContactState
 
 CHANGED = "space"  # a topic: who may have which log; its key is the number of the log
 OURS = 0  # as a contact: we write it
@@ -85,6 +85,12 @@ def granted(tx: Tx, arrival: Arrival) -> None:
     _put(tx, begun.number, arrival.contact.id, said.role, said.name, said.anchor, said.epoch, goes_on, arrival.now_ms)
 
 
+def put_back(tx: Tx, number: int, contact_id: int, said: Grant) -> None:
+    """The space of a log as a backup has it, where it is not there yet. since_ms is lost."""
+    if tx.one("SELECT 1 FROM space WHERE log = ?", (number,)) is None:
+        _put(tx, number, contact_id, said.role, said.name, said.anchor, said.epoch, 0, 0)
+
+
 def space(tx: Tx, number: int) -> Space:
     """The space of the log in this row. It exists."""
     row = tx.one(f"{_JOINED} WHERE s.log = ?", (number,))
@@ -116,16 +122,30 @@ def known_to(tx: Tx, contact_id: int, count_max: int) -> tuple[Space, ...]:
     return tuple(map(_space, rows))
 
 
-def add_reader(tx: Tx, number: int, contact_id: int) -> bool:
-    """Lets a contact have a log of ours; returns whether he could not before."""
-    added = tx.execute("INSERT INTO reader (log, contact) VALUES (?, ?) ON CONFLICT DO NOTHING", (number, contact_id))
+def add_reader(tx: Tx, number: int, contact_id: int) -> None:
+    """Lets a contact have a log of ours; he is told soon (`untold`)."""
+    tx.execute("INSERT INTO reader (log, contact, told) VALUES (?, ?, 0) ON CONFLICT DO NOTHING", (number, contact_id))
     tx.changed(CHANGED, number)
-    return bool(added.rowcount)
 
 
 def readers(tx: Tx, number: int) -> tuple[int, ...]:
     """The contacts who may have a log of ours."""
     return tuple(row[0] for row in tx.all("SELECT contact FROM reader WHERE log = ? ORDER BY contact", (number,)))
+
+
+def untold(tx: Tx) -> tuple[tuple[int, int], ...]:
+    """(log, contact) of the readers of our logs who are contacts now and were not told yet; the oldest logs first."""
+    rows = tx.all(
+        "SELECT r.log, r.contact FROM reader r JOIN contact c ON c.id = r.contact JOIN log l ON l.number = r.log"
+        " WHERE r.told = 0 AND c.state = ? AND c.alarm != ? AND l.state = ? ORDER BY r.log, r.contact",
+        (int(ContactState.ACTIVE), STOPS, logs.State.OK),
+    )
+    return tuple((number, contact_id) for number, contact_id in rows)
+
+
+def told(tx: Tx, number: int, contact_id: int) -> None:
+    """The grant of a log is in the outbox, in this transaction."""
+    tx.execute("UPDATE reader SET told = 1 WHERE log = ? AND contact = ?", (number, contact_id))
 
 
 def drop_reader(tx: Tx, number: int, contact_id: int) -> None:
@@ -134,8 +154,10 @@ def drop_reader(tx: Tx, number: int, contact_id: int) -> None:
     tx.changed(CHANGED, number)
 
 
-def grant(one: Space, previous: bytes | None) -> Grant:
-    """What a reader of a log of ours is told. previous: the id of the log that it goes on."""
+def grant(tx: Tx, number: int) -> Grant:
+    """What a reader of a log of ours is told."""
+    one = space(tx, number)
+    previous = logs.log(tx, one.previous).id if one.previous else None
     return Grant(one.role, one.epoch, one.log.secret, one.anchor, one.name, previous)
 
 

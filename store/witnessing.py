@@ -5,7 +5,7 @@ come. What is to be signed is signed after the commit (`unsigned`). Not here: th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from crypto.faults import Forged
@@ -22,7 +22,13 @@ from store.inbox import Arrival
 from store.spaces import Space
 
 LATE_ENTRIES = 1024  # a cosignature of an entry of ours that is older than so many is dropped
+BEFORE_BYTES_MAX = 1024
+COSIGNATURE_BYTES_MAX = 256
 _NONE = b""
+
+
+class NotShared(PeerFault):
+    """A contact spoke of a log that he does not share; it was dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,12 @@ def trust(tx: Tx, of: Space) -> bool:
     return True
 
 
+def is_doubted(tx: Tx, of: Space) -> bool:
+    """Whether this spine does not follow the one that was seen before, and a person has not decided yet."""
+    _, doubt = load(tx, of.log.author)
+    return doubt is not None and doubt.body.log == of.log.id
+
+
 def load(tx: Tx, author: bytes) -> tuple[Witness, Entry | None]:
     """What was seen of an author's spine, and the first entry of another one that a person is to decide about."""
     row = tx.one("SELECT seen, before, proof, doubt FROM witnessed WHERE author = ?", (author,))
@@ -79,9 +91,6 @@ def load(tx: Tx, author: bytes) -> tuple[Witness, Entry | None]:
         proof=chains.Fork.decode(proof) if proof else None,
     )
     return state, chains.recall(doubt) if doubt else None
-
-
-BEFORE_BYTES_MAX = 1024
 
 
 def unsigned(tx: Tx) -> tuple[Unsigned, ...]:
@@ -125,9 +134,6 @@ def cosignatures(tx: Tx, number: int, seq: int) -> tuple[tuple[int, spine.Cosign
     return tuple((contact, record.decode(spine.Cosignature, raw, COSIGNATURE_BYTES_MAX)) for contact, raw in rows)
 
 
-COSIGNATURE_BYTES_MAX = 256
-
-
 def committed(tx: Tx, arrival: Arrival) -> Proof | None:
     """A contact's spine commits to a head of his log; returns the proof where it contradicts what he wrote elsewhere.
 
@@ -140,9 +146,12 @@ def committed(tx: Tx, arrival: Arrival) -> Proof | None:
         raise NotShared
     key = spine.leaf_key(log.secret, log.id)
     header = said.committed.check(log.author, key, log.id)
-    proof = _contradicts(tx, log, key, said.committed) or _rolls_back(tx, log, key, said.committed, header)
+    proof = (
+        _forks(tx, header)
+        or _contradicts(tx, log, key, said.committed)
+        or _rolls_back(tx, log, key, said.committed, header)
+    )
     if proof is not None:
-        logs.freeze(tx, proof, arrival.now_ms)
         return proof
     tx.execute(
         "INSERT INTO commitment (log, seq, raw) VALUES (?, ?, ?) ON CONFLICT (log) DO UPDATE"
@@ -152,22 +161,19 @@ def committed(tx: Tx, arrival: Arrival) -> Proof | None:
     return None
 
 
-class NotShared(PeerFault):
-    """A contact spoke of a log that he does not share; it was dropped."""
-
-
 def commitment(tx: Tx, number: int) -> evidence.Committed | None:
     """The newest commitment that an author has shown of a log of his."""
     row = tx.one("SELECT raw FROM commitment WHERE log = ?", (number,))
     return None if row is None else record.decode(evidence.Committed, row[0], evidence.PROOF_BYTES_MAX)
 
 
-def check_commitment(tx: Tx, number: int) -> Proof | None:
-    """The proof, where entries that came since contradict what the author's spine had committed to."""
-    known = commitment(tx, number)
-    if known is None:
+def contradiction(tx: Tx, log: logs.Log, run: Sequence[Entry]) -> Proof | None:
+    """The proof, where entries that came just now contradict what their author's spine had committed to."""
+    row = tx.one("SELECT seq FROM commitment WHERE log = ?", (log.number,))
+    if row is None or not run[0].body.seq <= row[0] + 1 <= run[-1].body.seq + 1:
         return None
-    log = logs.log(tx, number)
+    known = commitment(tx, log.number)
+    assert known is not None
     return _contradicts(tx, log, spine.leaf_key(log.secret, log.id), known)
 
 
@@ -181,6 +187,16 @@ def _contradicts(tx: Tx, log: logs.Log, key: bytes, committed_: evidence.Committ
         if _holds(proof):
             return proof
     return None
+
+
+def _forks(tx: Tx, header: Entry) -> Proof | None:
+    """An entry of a spine against the one that we have in its place."""
+    held = logs.by_id(tx, header.body.log)
+    ours = None if held is None else entries.entry_at(tx, held.number, header.body.seq)
+    if ours is None or ours.raw == header.raw:
+        return None
+    proof = chains.Fork.of(ours.raw, header.raw)
+    return proof if _holds(proof) else None
 
 
 def _rolls_back(tx: Tx, log: logs.Log, key: bytes, committed_: evidence.Committed, header: Entry) -> Proof | None:
@@ -203,7 +219,6 @@ def _holds(proof: Proof) -> bool:
 
 def _save(tx: Tx, of: Space, state: Witness, doubt: Entry | None) -> None:
     assert state.pending is None
-    state = replace(state, before=state.before)
     tx.execute(
         "INSERT INTO witnessed (author, contact, seen, before, proof, doubt, signed) VALUES (?, ?, ?, ?, ?, ?, x'')"
         " ON CONFLICT (author) DO UPDATE SET contact = excluded.contact, seen = excluded.seen,"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crypto.faults import Malformed
 from node import frames
-from node.network import Address, Link, PeerId
+from node.network import Address, Link, PeerId, Stream
 from protocol.faults import Unavailable
 from tests import depth
 
@@ -29,6 +29,9 @@ class Wire:
         self.pieces = list(pieces)
         self.is_reset = is_reset
         self.writes: list[bytes] = []
+
+    def is_beside(self, other: Stream) -> bool:
+        return other is self
 
     async def send_all(self, data: bytes) -> None:
         self.writes.append(data)

@@ -1,0 +1,67 @@
+"""What a person may ask wrongly of this room."""
+
+from protocol.faults import UserFault
+
+
+class NoReaders(UserFault):
+    """A log needs somebody to read it: name at least one contact."""
+
+    code = "log.readers"
+    next = "weft log new NAME --for CONTACT"
+    exit = 2
+
+
+class NotAReader(UserFault):
+    """The anchor of a log is one of its readers; nothing was changed."""
+
+    code = "log.anchor"
+    next = "weft log list"
+    exit = 2
+
+
+class NotOurs(UserFault):
+    """Only the device that began a log writes into it; nothing was written."""
+
+    code = "log.not_ours"
+    next = "weft log list"
+    exit = 2
+
+
+class LogOver(UserFault):
+    """This log is over: it goes on in another of the same name, or its readers are gone; nothing was written."""
+
+    code = "log.over"
+    next = "weft log list"
+    exit = 1
+
+
+class LogNameTaken(UserFault):
+    """A log of yours has this name already; nothing was begun."""
+
+    code = "log.name_taken"
+    next = "weft log list"
+    exit = 2
+
+
+class BadLogName(UserFault):
+    """The name of a log is a line of 1 to 64 bytes without a slash; nothing was begun."""
+
+    code = "log.name"
+    next = "weft log new NAME --for CONTACT"
+    exit = 2
+
+
+class BadNote(UserFault):
+    """A note has at most 16 KiB of UTF-8; nothing was written. Write it in parts."""
+
+    code = "limit"
+    next = "weft log write LOG TEXT"
+    exit = 2
+
+
+class NothingToTrust(UserFault):
+    """This contact has no spine that waits for your decision; nothing was changed."""
+
+    code = "log.no_doubt"
+    next = "weft log list"
+    exit = 1

@@ -1,0 +1,308 @@
+"""One session of /weft/sync/1 with one device: what its machine asks for is carried out here, in order.
+
+    stream ──frames──> Session ──effects──> database, other sittings, desks ──> Session ──frames──> stream
+
+What came together is one transaction. A peer who does not read what he asked for stops the reading from the disk, and
+nothing else. Not here: the machine (protocol/sync_session.py), who sits with whom (node/sync.py).
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import trio
+
+from node import frames
+from node.bell import Bell
+from node.inward import Inward
+from node.logs.desks import Desks
+from node.network import Stream
+from protocol import sync
+from protocol.faults import PeerFault, Unavailable
+from protocol.grant import Role
+from protocol.log import Head
+from protocol.sync import Memory, Shared
+from protocol.sync_log import Accuse, Checked, Effect, Effects, Held, Import, Progress, Read, Remember, Send
+from protocol.sync_session import Session
+from protocol.talk import Side
+from store import authoring, entries, intake, logs, rounds, spaces
+from store.database import Tx
+from store.intake import Piece, Took
+
+OUT_BYTES_MAX = 256 * 1024  # waits to be written before more is read from the disk
+SILENT_S = 60.0  # for an answer to what was asked; then the session ends, and another is tried
+REMEMBER_S = 30.0  # the last round is written down so long after it ended
+WRITE_S = 60.0  # a quarter of a megabyte, over a slow link
+AWAITED_ENTRIES = 512  # the newest of a log whose contents are asked for once more
+
+Entries = Sequence[tuple[bytes, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end. contact, device: rows; account: 32 bytes."""
+
+    contact: int
+    account: bytes
+    device: int
+
+
+@dataclass
+class Sitting:
+    """A session that runs. progress: called with (log, entries here, entries in all) of a long log."""
+
+    inward: Inward
+    desks: Desks
+    peer: Peer
+    stream: Stream
+    side: Side
+    progress: Callable[[int, int, int], None]
+    numbers: dict[bytes, int] = field(default_factory=dict)  # id of a log -> its number; those of this session
+    _session: Session = field(init=False)
+    _logs: dict[int, spaces.Space] = field(default_factory=dict)
+    _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    _out: deque[bytes] = field(default_factory=deque)
+    _out_bytes: int = 0
+    _read: Read | None = None  # what is to be read for the peer, one at a time
+    _written: Bell = field(default_factory=Bell)  # there is something to write
+    _drained: Bell = field(default_factory=Bell)  # something is to be read, or was written
+    _grown: dict[int, None] = field(default_factory=dict)  # numbers of logs of which something is new
+    _news: Bell = field(default_factory=Bell)
+    _importing: dict[int, None] = field(default_factory=dict)
+    _memory: Memory | None = None
+    _remembered: Bell = field(default_factory=Bell)
+    _heard_at: float = 0.0
+
+    def tell(self, number: int) -> None:
+        """Something is new of a log: entries, or a proof."""
+        if number in self._logs:
+            self._grown[number] = None
+            self._news.ring()
+
+    def end(self) -> None:
+        """Ends the session in order: others are to be shared than it is about."""
+        self._scope.cancel()
+
+    async def run(self) -> None:
+        """The session, to its end. Raises: PeerFault, Unavailable, or groups of them."""
+        with self._scope:
+            await self.desks.close_for(self.peer.account)
+            shared, memory = await self.inward.database.transact(self._shared)
+            nonce = self.inward.ground.entropy("sync")(sync.NONCE_BYTES)
+            self._session = Session(self.side, nonce, shared, memory)
+            self._heard_at = trio.current_time()
+            try:
+                async with trio.open_nursery() as nursery:
+                    for task in (self._write, self._serve, self._spread, self._watch, self._keep):
+                        nursery.start_soon(task)
+                    await self._perform(self._session.begin())
+                    await self._hear()
+                    nursery.cancel_scope.cancel()
+            finally:
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
+                    await self._remember()
+
+    def _shared(self, tx: Tx) -> tuple[tuple[Shared, ...], Memory | None]:
+        """What the peer may know, as the desks have it now."""
+        found = []
+        for one in spaces.known_to(tx, self.peer.contact, sync.LOGS_MAX):
+            number, log = one.log.number, one.log
+            self.numbers[log.id] = number
+            self._logs[number] = one
+            found.append(
+                Shared(
+                    log.id,
+                    log.author,
+                    log.secret,
+                    with_contents=one.role is not Role.SPINE,
+                    own=log.own,
+                    head=self._head(tx, number),
+                    proof=logs.proof(tx, number),
+                )
+            )
+        return tuple(found), rounds.last(tx, self.peer.device)
+
+    def _head(self, tx: Tx, number: int) -> Head | None:
+        """The newest entry of a log that this peer may be shown."""
+        if not self._logs[number].log.own:
+            return entries.head(tx, number)
+        return authoring.head_shown(tx, number, self.desks.shown_to(number, self.peer.account))
+
+    # --- inwards
+
+    async def _hear(self) -> None:
+        reader = frames.FrameReader(self.stream, sync.FRAME_BYTES_MAX)
+        while (got := await reader.read_some()) is not None:
+            self._heard_at = trio.current_time()
+            effects: list[Effect] = []
+            for raw in got:
+                effects += self._session.hear(sync.decode(raw))
+            await self._perform(effects)
+
+    async def _watch(self) -> None:
+        while True:
+            await trio.sleep_until(self._heard_at + SILENT_S)
+            if self._session.is_idle:
+                self._heard_at = trio.current_time()
+            elif trio.current_time() >= self._heard_at + SILENT_S:
+                raise Unavailable("the other end does not answer about logs")
+
+    async def _perform(self, effects: Sequence[Effect]) -> None:
+        todo = deque(effects)
+        while todo:
+            match todo.popleft():
+                case Send(frame):
+                    raw = sync.encode(frame)
+                    self._out.append(raw)
+                    self._out_bytes += len(raw)
+                    self._written.ring()
+                case Read() as read:
+                    assert self._read is None
+                    self._read = read
+                    self._drained.ring()
+                case Import() as first:
+                    batch = [first]
+                    while todo and isinstance(todo[0], Import):
+                        batch.append(todo.popleft())  # type: ignore[arg-type]
+                    todo.extendleft(reversed(await self._take(batch)))
+                case Accuse(log, proof):
+                    await self.inward.database.transact(intake.freeze, proof, self.inward.now())
+                    if self._logs[self.numbers[log]].log.own:
+                        await self.desks.parted(self.numbers[log])
+                case Progress(log, here, total):
+                    self.progress(self.numbers[log], here, total)
+                case Checked(ahead):
+                    await self._compare(frozenset(ahead))
+                    todo.extend(await self._contents())
+                case Held(log, seq):
+                    number = self.numbers[log]
+                    self.desks.held_by[number, self.peer.contact] = seq
+                    await self.desks.held(self.peer.account, number, seq)
+                case Remember(memory):
+                    self._memory = memory
+                    self._remembered.ring()
+
+    async def _compare(self, ahead: frozenset[bytes]) -> None:
+        """What the peer holds of our own logs is known now; for the anchor of a log this opens it."""
+        for log, number in self.numbers.items():
+            if self._logs[number].log.own:
+                theirs = self._session.theirs(log)
+                await self.desks.compared(self.peer.account, number, theirs, log not in ahead)
+
+    async def _contents(self) -> Effects:
+        """Asks the author once more for contents that others who gave us his entries did not have."""
+        wanted: list[tuple[bytes, int]] = []
+
+        def awaited(tx: Tx) -> None:
+            for log, number in self.numbers.items():
+                one = self._logs[number]
+                if one.contact == self.peer.contact and one.role is not Role.SPINE:
+                    first = max(0, self._session.seq(log) + 1 - AWAITED_ENTRIES)
+                    wanted.extend((log, seq) for seq in entries.awaited(tx, number, first, AWAITED_ENTRIES))
+
+        await self.inward.database.transact(awaited)
+        return tuple(effect for log, seq in wanted for effect in self._session.again(log, seq, seq))
+
+    async def _take(self, batch: Sequence[Import]) -> Sequence[Effect]:
+        pieces = [Piece(self.numbers[one.log], one.raws, one.contents) for one in batch]
+        self._importing.update(dict.fromkeys(one.number for one in pieces))
+        key, entropy = self.inward.identity.device_key, self.inward.ground.entropy("logs")
+        take = partial(intake.take, key=key, now_ms=self.inward.now(), entropy=entropy)
+        try:
+            results = await self.inward.database.transact(take, pieces)
+            effects: list[Effect] = []
+            for one, result in zip(batch, results, strict=True):
+                effects += await self._taken(one.log, result)
+        finally:
+            for piece in pieces:
+                self._importing.pop(piece.number, None)
+            self._news.ring()
+        return effects
+
+    async def _taken(self, log: bytes, result: Took | PeerFault) -> Effects:
+        number = self.numbers[log]
+        if isinstance(result, PeerFault):
+            raise result
+        if result.is_over:
+            await self.desks.parted(number)
+            return self._session.imported(log, await self.inward.database.read(self._head, number))
+        if result.is_parted:
+            return self._session.parted(log)
+        proven = () if result.proof is None else self._session.froze(log, result.proof)
+        if not self._logs[number].log.own:
+            return (*proven, *self._session.imported(log, result.head))
+        await self.desks.took(number, self.peer.account)
+        return (*proven, *self._session.imported(log, await self.inward.database.read(self._head, number)))
+
+    # --- outwards
+
+    async def _write(self) -> None:
+        while True:
+            await self._written.wait()
+            while self._out:
+                out = list(self._out)
+                self._out.clear()
+                with trio.fail_after(WRITE_S):
+                    await frames.write(self.stream, *out)
+                self._out_bytes -= sum(map(len, out))
+                self._drained.ring()
+
+    async def _serve(self) -> None:
+        """Reads for the peer what he asked for, as long as he reads it."""
+        while True:
+            await self._drained.wait()
+            while self._read is not None and self._out_bytes < OUT_BYTES_MAX:
+                read, self._read = self._read, None
+                found = await self.inward.database.transact(self._entries, read)
+                await self._perform(self._session.found(read.log, read.first, found))
+
+    def _entries(self, tx: Tx, read: Read) -> Entries:
+        """What a peer asked for, as far as he may be shown it."""
+        number = self.numbers[read.log]
+        head = self._head(tx, number)
+        count = 0 if head is None else min(read.entries_max, head.seq - read.first + 1)
+        found = entries.read(tx, number, read.first, max(0, count), read.bytes_max)
+        return [(one.raw, one.content) for one in found]
+
+    async def _spread(self) -> None:
+        """Tells the peer what has come from elsewhere, or was written here."""
+        while True:
+            await self._news.wait()
+            while (number := next((one for one in self._grown if one not in self._importing), None)) is not None:
+                del self._grown[number]
+                await self._perform(await self._fresh(number))
+
+    async def _fresh(self, number: int) -> Effects:
+        log = self._logs[number].log.id
+        before = self._session.seq(log)
+
+        def look(tx: Tx) -> tuple[sync.Proof | None, Head | None, Entries]:
+            head = self._head(tx, number)
+            is_next = head is not None and head.seq == before + 1
+            found = entries.read(tx, number, before + 1, 1, sync.FRAME_BYTES_MAX) if is_next else ()
+            return logs.proof(tx, number), head, [(one.raw, one.content) for one in found]
+
+        proof, head, found = await self.inward.database.transact(look)
+        if proof is not None:
+            return self._session.froze(log, proof)
+        if number in self._importing:  # the session learns by itself of what its peer has brought
+            self._grown[number] = None
+            return ()
+        seq = self._session.seq(log)
+        if head is None or head.seq <= seq:
+            return ()
+        return self._session.grew(log, found if seq == before else (), head)
+
+    # --- what is kept of it
+
+    async def _keep(self) -> None:
+        while True:
+            await self._remembered.wait()
+            await trio.sleep(REMEMBER_S)
+            await self._remember()
+
+    async def _remember(self) -> None:
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            await self.inward.database.transact(rounds.keep, self.peer.device, memory)

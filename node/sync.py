@@ -1,0 +1,184 @@
+"""Logs between this node and its contacts: one session beside each talk (docs/protocol/sync.md).
+
+Who dialled the talk opens the stream, on the same link, so the same run of the same device is at its other end; it ends
+with the talk. When other logs are to be shared than a session is about, it ends and another begins. Not here: a session
+(logs/sitting.py), our own logs (logs/desks.py), spines and grants (logs/keeper.py).
+"""
+
+from dataclasses import dataclass, field
+
+import structlog
+import trio
+
+from node.bell import Bell
+from node.ground import jitter
+from node.inward import Inward
+from node.logs.desks import Desks
+from node.logs.sitting import Peer, Sitting
+from node.network import Link, Stream
+from node.supervisor import first
+from node.talk import Talk
+from protocol import sync
+from protocol.faults import PeerFault, Unavailable
+from protocol.talk import Side
+from store import logs, people, spaces
+from store.database import Tx, changes_after, newest_change
+
+OPEN_S = 10.0
+SEAT_S = 10.0  # a stream may come a little before the talk that it belongs to is known here
+AGAIN_S = 1.0  # between two sessions with one device: others are to be shared
+FAULT_S = 60.0  # after one that failed; each further failure doubles it
+FAULT_S_MAX = 3600.0
+CHANGES_MAX = 1000  # looked at together
+TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, people.CHANGED})
+
+log = structlog.get_logger("sync")
+
+
+@dataclass
+class _Seat:
+    """A talk that the other side dialled: its streams for sync come in here, one at a time."""
+
+    talk: Talk
+    send: trio.MemorySendChannel[tuple[Stream, trio.Event]]
+
+
+@dataclass
+class Sync:
+    """All sessions of a node. progress: log -> (entries here, in all) of long logs that come in."""
+
+    inward: Inward
+    progress: dict[int, tuple[int, int]] = field(default_factory=dict)
+    moved: Bell = field(default_factory=Bell)  # something is new of logs or contacts: for the keeper
+    desks: Desks = field(init=False)
+    _sittings: dict[int, Sitting] = field(default_factory=dict)  # by device
+    _seats: dict[int, _Seat] = field(default_factory=dict)
+    _seated: trio.Event = field(default_factory=trio.Event)
+
+    def __post_init__(self) -> None:
+        self.desks = Desks(self.inward, self._tell, self._ask)
+
+    async def run(self) -> None:
+        """Tells sessions and desks what is new in the database, until cancelled."""
+        database = self.inward.database
+        with database.watch(TOPICS) as changes:
+            cursor = await database.transact(newest_change)
+            await self.desks.load()
+            for sitting in [*self._sittings.values()]:
+                sitting.end()
+            while True:
+                self.moved.ring()
+                await changes.receive()
+                while rows := await database.transact(changes_after, cursor, CHANGES_MAX):
+                    cursor = rows[-1][0]
+                    await self._changed([(topic, key) for _, topic, key in rows])
+
+    async def beside(self, talk: Talk, link: Link | None) -> None:
+        """Keeps a session with the device of a talk, until cancelled. link: of the talk, where we dialled it."""
+        if link is None:
+            await self._wait_for_streams(talk)
+            return
+        failures = 0
+        while True:
+            began = trio.current_time()
+            try:
+                with trio.fail_after(OPEN_S):
+                    stream = await link.open(sync.PROTOCOL)
+                failures = 0 if await self._sit(talk, stream, Side.DIALLER) else failures + 1
+            except* (Unavailable, trio.TooSlowError):
+                failures += 1
+            chance = jitter(self.inward.ground.entropy("jitter"))
+            pause_s = AGAIN_S if not failures else min(FAULT_S_MAX, FAULT_S * 2.0 ** (min(failures, 8) - 1))
+            await trio.sleep_until(began + pause_s * (0.8 + 0.4 * chance))
+
+    async def accept(self, stream: Stream) -> None:
+        """Serves one inbound /weft/sync/1 beside its talk. Raises: PeerFault where there is none, Unavailable."""
+        with trio.move_on_after(SEAT_S):
+            while (seat := self._seat(stream)) is None:
+                await self._seated.wait()
+            over = trio.Event()
+            try:
+                await seat.send.send((stream, over))
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise Unavailable("the talk has ended") from None
+        if seat is None:
+            raise PeerFault("a stream about logs without a talk")
+        await over.wait()
+
+    def tells(self, contact_id: int) -> bool:
+        """Whether a session with a device of this contact runs."""
+        return any(one.peer.contact == contact_id for one in self._sittings.values())
+
+    # --- sessions
+
+    async def _wait_for_streams(self, talk: Talk) -> None:
+        send, streams = trio.open_memory_channel[tuple[Stream, trio.Event]](0)
+        seat = _Seat(talk, send)
+        self._seats[talk.device.id] = seat
+        self._seated.set()
+        self._seated = trio.Event()
+        over: trio.Event | None = None
+        try:
+            async for stream, over in streams:
+                await self._sit(talk, stream, Side.LISTENER)
+                over.set()
+        finally:
+            if over is not None:
+                over.set()
+            streams.close()  # who waits to send is told
+            if self._seats.get(talk.device.id) is seat:
+                del self._seats[talk.device.id]
+
+    def _seat(self, stream: Stream) -> _Seat | None:
+        return next((seat for seat in self._seats.values() if seat.talk.stream.is_beside(stream)), None)
+
+    async def _sit(self, talk: Talk, stream: Stream, side: Side) -> bool:
+        """One session, to its end; returns whether nothing was wrong with it."""
+        contact = await self.inward.database.read(people.contact, talk.contact)
+        peer = Peer(contact.id, contact.account, talk.device.id)
+        sitting = Sitting(self.inward, self.desks, peer, stream, side, self._note)
+        self._sittings[talk.device.id] = sitting
+        try:
+            stream.vouch()
+            await sitting.run()
+            return True
+        except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
+            log.info("session about logs failed", contact=contact.id, reason=str(first(faults)))
+        finally:
+            if self._sittings.get(talk.device.id) is sitting:
+                del self._sittings[talk.device.id]
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
+                await stream.aclose()
+        return False
+
+    def _note(self, number: int, here: int, total: int) -> None:
+        if here >= total:
+            self.progress.pop(number, None)
+        else:
+            self.progress[number] = (here, total)
+
+    # --- news
+
+    def _tell(self, number: int) -> None:
+        for sitting in self._sittings.values():
+            sitting.tell(number)
+        self.moved.ring()
+
+    def _ask(self, accounts: frozenset[bytes]) -> None:
+        for sitting in self._sittings.values():
+            if sitting.peer.account in accounts:
+                sitting.end()
+
+    async def _changed(self, changes: list[tuple[str, int]]) -> None:
+        if any(topic == spaces.CHANGED for topic, _ in changes):
+            await self.desks.load()
+            for sitting in [*self._sittings.values()]:
+                if await self.inward.database.transact(_shares, sitting.peer.contact) != sitting.numbers.keys():
+                    sitting.end()
+        for number in dict.fromkeys(key for topic, key in changes if topic == logs.TOPIC):
+            await self.desks.grew(number)
+            self._tell(number)
+
+
+def _shares(tx: Tx, contact_id: int) -> set[bytes]:
+    return {one.log.id for one in spaces.known_to(tx, contact_id, sync.LOGS_MAX)}
