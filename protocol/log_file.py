@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from crypto import sealing
 from crypto.faults import Malformed
 from protocol import entry as entries
-from protocol import evidence, record, wire
+from protocol import record, wire
 from protocol.entry import Entry, Kind
 from protocol.evidence import Committed, Contradiction, Proof, Rollback
 from protocol.log import Fork
@@ -176,7 +176,7 @@ def _item(raw: bytes) -> Item:
                 return Shown(content, key)
         case (tuple(committed), bytes(key)) if len(key) == LEAF_KEY_BYTES:
             return Covered(record.parse(Committed, committed), key)
-        case (int(kind), *values) if kind in _RECORDS and len(raw) <= evidence.PROOF_BYTES_MAX:
+        case (int(kind), *values) if kind in _RECORDS:
             found: Item = record.parse_fields(_RECORDS[kind], tuple(values))
             return found
     raise Malformed

@@ -153,7 +153,7 @@ def test_another_author_than_the_one_named_is_code_7(tmp_path: Path) -> None:
     assert (ran.code, ran.out.count("it was signed by another device")) == (7, 5)
 
 
-@pytest.mark.parametrize("key", ["", "ana", KEY[:-1], KEY + "0", "x" * 64, " ".join(KEY[:48].upper())[:64]])
+@pytest.mark.parametrize("key", ["", "ana", KEY[:-1], KEY + "0", "x" * 64, f"{KEY[:32]} {KEY[32:]}", f"{KEY[:62]}  "])
 def test_a_key_that_is_none_is_code_2(tmp_path: Path, key: str) -> None:
     ran = verify(tmp_path, GOOD.raw, "--author", key)
     assert (ran.code, ran.out) == (2, "")

@@ -101,6 +101,9 @@ def test_nothing_is_taken_from_what_belongs_to_an_entry_without_a_good_signature
     bad = chains.unsigned(one)
     found, heard = examined((Claimed(bad), Shown(content, note_key(0)), GOOD.covered, cosigned(bad)))
     assert (found.wrong, found.logs, heard) == (1, (), [])
+    # Nor is it taken for the entry before.
+    found, heard = examined((Claimed(GOOD.header), Claimed(bad), Shown(content, note_key(0)), GOOD.covered))
+    assert (found.wrong, found.logs[0].contents, heard) == (1, 0, [])
 
 
 def test_an_entry_that_does_not_follow_is_found() -> None:
@@ -192,6 +195,20 @@ def test_a_cosignature_behind_a_commitment_is_about_its_spine() -> None:
     assert the_wrong(last, GOOD.covered, cosigned(GOOD.notes[3])) == [(2, Wrong.COSIGNATURE)]
     found, _ = examined((last, Covered(GOOD.covered.committed, bytes(32)), cosigned(GOOD.header)))
     assert (found.wrong, found.logs[0].cosigned) == (1, 0)
+    found, _ = examined((Claimed(GOOD.header), GOOD.covered, cosigned(GOOD.header)))
+    assert (found.wrong, found.logs[0].cosigned) == (1, 0)
+
+
+def test_the_newest_entry_that_is_covered_is_named() -> None:
+    older = GOOD.notes[2]
+    lines = (spine.Line(GOOD.covered.key, LOG, chains.head_of(older)),)
+    covered = Covered(spines.spun(ANA, b"another spine...", lines).committed(LOG), GOOD.covered.key)
+    for items in (
+        (Claimed(older), covered, Claimed(GOOD.notes[3]), GOOD.covered),
+        (Claimed(GOOD.notes[3]), GOOD.covered, Claimed(older), covered),
+    ):
+        (one,) = examined(items)[0].logs
+        assert (one.covered, one.covered_seq) == (2, 3)
 
 
 def test_a_proof_that_is_none_is_found() -> None:

@@ -221,21 +221,33 @@ def test_what_is_no_item_is_refused(name: str) -> None:
         assert refused_at(before + BAD_ITEMS[name] + file_of((FIRST,)) * 9) == len(before)
 
 
-def test_what_is_no_evidence_is_refused_with_its_first_bytes() -> None:
-    def endless(first: bytes) -> Iterator[bytes]:
-        yield first
-        raise AssertionError("one more piece was asked for")
-
-    for first in (
+@pytest.mark.parametrize(
+    "first",
+    [
         b"\x7fELF",
         b"SQLite format 3",
         b"{}",
         b"\xd2\x85",
+        b"\xd2" + RAW[:6] + b"\x57",
+        b"\xd2" + RAW[:6] + b"\x59\xff\xff",
         b"\x82\x5b" + b"\xff" * 8,
+        b"\x82\x41\x00\x5a\x00\x02\x00\x00",
         b"\x9a\xff\xff\xff\xff",
-    ):
-        with pytest.raises(NotEvidence):
-            list(log_file.read(endless(first)))
+        b"\x9c",
+        b"\x9f",
+        b"\x82\x5f",
+        b"\x82\xa0",
+        b"\x82\xd2",
+        b"\x82\xf5",
+    ],
+)
+def test_what_is_no_evidence_is_refused_with_its_first_bytes(first: bytes) -> None:
+    def endless() -> Iterator[bytes]:
+        yield first
+        raise AssertionError("one more piece was asked for")
+
+    with pytest.raises(NotEvidence):
+        list(log_file.read(endless()))
 
 
 def test_no_more_is_held_than_one_item() -> None:
