@@ -8,7 +8,7 @@
     proof     = [1, ...] / [4, ...] / [5, ...]
 
 The reader holds one item at a time, whatever the size of the file, and looks at the form alone. Not here: whether what
-is said is true (log_examination.py), files (cli/commands/log.py).
+is said is true (log_examination.py), files (cli/evidence.py).
 """
 
 from collections.abc import Iterable, Iterator, Mapping

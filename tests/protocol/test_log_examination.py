@@ -243,6 +243,7 @@ def test_what_is_kept_has_limits_and_all_is_counted() -> None:
     assert (len(found.convicted), found.proofs) == (log_examination.FINDINGS_MAX, at + 1)
 
 
+@pytest.mark.depth
 def test_one_log_more_than_are_examined_is_found() -> None:
     found = log_examination.Examination()
     for n in range(log_examination.LOGS_MAX + 1):
