@@ -123,7 +123,8 @@ def verify(entry: Entry) -> None:
 
 
 def parse_without_looking_at_the_signature(raw: bytes) -> Entry:
-    """An entry of well-formed bytes that anybody may have made. Only log.py calls this, for a run with a signed end.
+    """An entry of well-formed bytes that anybody may have made. Only log.py calls this, for a run with a signed end,
+    and log_file.py, which hands it on as nothing but claimed.
 
     Raises: Malformed for all bytes that `write` would not have made, whatever the signature.
     """

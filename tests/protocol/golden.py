@@ -15,8 +15,9 @@ from typing import Any
 from protocol import content, entry, identity, invite, kinds, log, record, spine, sync, talk
 from protocol.entry import Ack, Body, Kind
 from protocol.ids import MessageId
-from tests.protocol import samples
+from tests.protocol import handed, samples
 from tests.protocol import spines as chains
+from tests.protocol.chains import BO, SECRET
 from tests.protocol.circle import NOW_MS, NOW_S, someone
 
 FOLDER = Path(__file__).parent.parent / "golden"
@@ -37,6 +38,7 @@ FILES = {
 SIGNED = "protocol_signed.json"
 LOGS = "protocol_logs.json"
 SPINES = "protocol_spines.json"
+LOG_FILE = "protocol_log_file.json"
 
 
 def shown(value: Any) -> Any:
@@ -166,10 +168,27 @@ def spines() -> dict[str, Any]:
     }
 
 
+def evidence_file() -> dict[str, Any]:
+    """A file of evidence with an item of each form, what it is made of, and what was said in it."""
+    key = someone("golden ana").device_key
+    made = handed.handed(key)
+    _, heard = handed.examined(made.raw)
+    return {
+        "device_seed": key.seed.hex(),
+        "secret": SECRET.hex(),
+        "log": made.notes[0].body.log.hex(),
+        "spine": made.header.body.log.hex(),
+        "witnesses": [BO.public.hex(), BO.public.hex(), key.public.hex()],
+        "items": [[type(item).__name__, handed.bytes_of(item).hex()] for item in made.items],
+        "said": [[one.seq, one.said.hex()] for one in heard],
+        "b2sum": hashlib.blake2b(made.raw, digest_size=32).hexdigest(),
+    }
+
+
 def files() -> Mapping[str, Any]:
     """File name -> what the file holds, made today."""
     made = {FILES[place]: of_kinds(place, classes) for place, classes in samples.places().items()}
-    return {**made, SIGNED: signed(), LOGS: logs(), SPINES: spines()}
+    return {**made, SIGNED: signed(), LOGS: logs(), SPINES: spines(), LOG_FILE: evidence_file()}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from protocol import (
     ids,
     invite,
     log,
+    log_examination,
+    log_file,
     nearby,
     record,
     rendezvous,
@@ -34,7 +36,7 @@ from protocol import (
 from protocol.faults import UserFault
 from protocol.presence_record import Presence
 from tests import depth
-from tests.protocol import backups, chains, golden, hostile, meetings, samples, spines
+from tests.protocol import backups, chains, golden, handed, hostile, meetings, samples, spines
 from tests.protocol.circle import NOW_S, someone
 
 MEMORY_KIB_MAX = 50 * 1024
@@ -140,6 +142,21 @@ def inside_content(raw: bytes) -> object:
     return entry.unseal(KEY, chains.ANA.public, chains.LOG, 0, sealing.seal(KEY, NONCE, raw, place))
 
 
+HANDED = handed.handed()
+FILE = handed.file_of(HANDED.items[-7:])  # a spine entry, what belongs to it, the proofs
+SMALL_FILES = [handed.file_of(HANDED.items[:2]), handed.file_of(HANDED.items[6:9])]
+
+
+def file_of_evidence(raw: bytes) -> object:
+    half = len(raw) // 2
+    return list(log_file.read((raw[:half], raw[half:])))
+
+
+def examined_file(raw: bytes) -> object:
+    found = log_examination.Examination(chains.ANA.public)
+    return [found.take(placed) for placed in log_file.read((raw,))]
+
+
 DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "wire": (lambda raw: wire.decode(raw, 1 << 20), [*CONTENTS, *FRAMES]),
     "hear init": (lambda raw: KINDS.hear(raw, content.Channel.INIT), CONTENTS),
@@ -177,6 +194,8 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "sync": (sync.decode, SYNC),
     "spine": (spine.decode, [WROTE.content]),
     "evidence": (evidence.decode, PROOFS),
+    "file of evidence": (file_of_evidence, [FILE, *SMALL_FILES]),
+    "examined file": (examined_file, SMALL_FILES),
     "checked evidence": (lambda raw: evidence.accused(evidence.decode(raw)), PROOFS),
     **{f"{cls.KIND} {cls.__name__}": (lambda raw, c=cls: record.decode(c, raw, 1 << 20), good(cls)) for cls in EVERY},  # type: ignore[attr-defined, misc]
 }

@@ -7,7 +7,7 @@ import pytest
 
 from crypto.keys import SigningKey
 from protocol import content, entry, evidence, log, record
-from tests.protocol import golden, samples
+from tests.protocol import golden, handed, samples
 
 PLACES = samples.places()
 
@@ -75,3 +75,12 @@ def test_spines_are_what_they_were() -> None:
     assert golden.spines() == held
     for name in ("contradiction", "rollback"):
         evidence.decode(bytes.fromhex(held[name])).check()
+
+
+def test_a_file_of_evidence_is_what_it_was() -> None:
+    held = frozen(golden.LOG_FILE)
+    assert golden.evidence_file() == held
+    raw = b"".join(bytes.fromhex(one) for _, one in held["items"])
+    found, heard = handed.examined(raw, SigningKey(bytes.fromhex(held["device_seed"])).public)
+    assert (found.is_good, found.proofs) == (True, 3)
+    assert [(one.seq, one.said.hex()) for one in heard] == [(seq, said) for seq, said in held["said"]]
