@@ -87,7 +87,7 @@ class Sync:
                 failures = 0 if await self._sit(talk, stream, Side.DIALLER) else failures + 1
             except* (Unavailable, trio.TooSlowError):
                 failures += 1
-            chance = jitter(self.inward.ground.entropy("jitter"))
+            chance = jitter(self.inward.ground.entropy("sync"))
             pause_s = AGAIN_S if not failures else min(FAULT_S_MAX, FAULT_S * 2.0 ** (min(failures, 8) - 1))
             await trio.sleep_until(began + pause_s * (0.8 + 0.4 * chance))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from crypto import keys
 from protocol import backup_records as kept
-from protocol import content, ids, receipt, record, wire
+from protocol import content, grant, ids, receipt, record, wire
 from protocol.backup_records import Contact, Device, Head, Message, PairSecret, RoomNote, Setting
 from protocol.delivery import State
 from protocol.identity import Certificate, DeviceList, certificate_hash
@@ -24,6 +24,7 @@ from store.outbox import PAIR_KINDS
 
 PAGE_MESSAGES = 500
 PAGE_BYTES = 1 << 20  # of bodies: a page takes some milliseconds and is no burden in memory
+NODE_KINDS = frozenset(one.KIND for one in (receipt.Receipt, *grant.CONTENTS))  # said again where they still matter
 EPOCH_MAX = 2**32 - 1  # what a content of the room contacts can say
 
 Keep = Callable[[Tx, int], bytes | None]
@@ -89,7 +90,7 @@ def page(tx: Tx, seen: Frame, after: int) -> Page:
     last = 0
     for row in rows.fetchmany(PAGE_MESSAGES):
         last = row[0]
-        if row[4] in PAIR_KINDS or row[4] == receipt.Receipt.KIND:
+        if row[4] in PAIR_KINDS or row[4] in NODE_KINDS:
             continue  # about sessions and secrets that do not come back, or that stand in records of their own
         found.append(_message(tx, row, seen.device_top))
         size += len(row[-1])

@@ -1,22 +1,158 @@
-"""log: what is signed in logs. For now: whether a file of evidence is good, which needs no node.
+"""log: what is signed in logs, ours and those of contacts; and evidence of it, for people without weft.
 
-Not here: how such a file is examined and what is said of it (cli/evidence.py).
+Not here: how a file of evidence is examined and what is said of it (cli/evidence.py).
 """
+
+import os
+import sys
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import click
 
-from cli import faults, options
+from cli import faults, options, show
+from cli.client import Client
+from cli.faults import Failure
 from cli.options import Door
+
+SHORT_DIGITS = 8
+STDIN_BYTES_MAX = 1 << 20  # a note has at most 16 KiB; the node says so
+_MISSING = {"awaited": "(not here yet)", "deleted": "(deleted)"}
 
 
 @options.group()
 @click.pass_context
 def log(ctx: click.Context) -> None:
-    """Examines what somebody signed and handed on; no node is needed."""
+    """Signed logs: what you and your contacts wrote, and evidence of it."""
     if ctx.invoked_subcommand is None:
-        missing = faults.usage("What of the logs? There is: weft log verify FILE.")
-        missing.next = "weft log verify --help"
-        raise missing
+        _list(ctx.obj, everything=False)
+
+
+@options.sub(log, name="list")
+@click.option("--all", "everything", is_flag=True, help="Also spines, and logs that go on in another.")
+@click.pass_obj
+def list_all(door: Door, everything: bool) -> None:
+    """Lists logs: whose they are, how long, who has them, what they wait for."""
+    _list(door, everything)
+
+
+@options.sub(log, name="show")
+@click.argument("log_name", metavar="LOG")
+@click.option("--limit", type=click.IntRange(0, 1000), default=20, metavar="N", help="How many entries. [20]")
+@click.option("--after", type=int, metavar="SEQ", help="The entries behind this one, instead of the newest.")
+@click.pass_obj
+def show_one(door: Door, log_name: str, limit: int, after: int | None) -> None:
+    """Shows a log and its entries. LOG: its name (trip, bo/trip), or the beginning of its id."""
+    with door.connect() as client:
+        found = client.call("logs.show", log=log_name, limit=limit, after=after)
+    lines = [_head(found["log"]), *(_line(one) for one in found["entries"])]
+    show.outcome(door, found, "\n".join(lines))
+
+
+@options.sub(log)
+@click.argument("name")
+@click.option("--for", "readers", required=True, metavar="A,B", help="The contacts who may read it.")
+@click.option("--anchor", metavar="A", help="The reader who gets each entry before the others. [who was here last]")
+@click.pass_obj
+def new(door: Door, name: str, readers: str, anchor: str | None) -> None:
+    """Begins a log that you write and some contacts read.
+
+    What you write goes to its anchor first: a copy of this profile that is put back can so never tell two histories.
+    """
+    wanted = [one.strip() for one in readers.split(",") if one.strip()]
+    with door.connect() as client:
+        begun = client.call("logs.begin", name=name, readers=wanted, anchor=anchor)
+    who = ", ".join(show.clean(reader) for reader, _ in begun["readers"])
+    show.outcome(door, begun, f"✔ {show.clean(begun['name'])} is a log for {who}; {_anchored(begun)}.")
+    show.talk(door, f"  Next: {door.typed('weft log write ' + show.typed_name(begun['name']) + ' TEXT')}")
+
+
+@options.sub(log)
+@click.argument("log_name", metavar="LOG")
+@click.argument("text", required=False)
+@click.pass_obj
+def write(door: Door, log_name: str, text: str | None) -> None:
+    """Signs a note into a log of yours; without TEXT from stdin. Unlike a message, it can be shown to others."""
+    said = sys.stdin.read(STDIN_BYTES_MAX).rstrip("\n") if text in (None, "-") else text
+    with door.connect() as client:
+        made = client.call("logs.write", log=log_name, text=said)
+    waits = f"; it goes to all readers once {show.clean(made['waits_for'])} has it" if made["waits_for"] else ""
+    show.outcome(door, made, f"✔ Signed as number {made['seq']}{waits}.")
+
+
+@options.sub(log)
+@click.argument("log_name", metavar="LOG")
+@click.option("--anchor", metavar="A", help="Another reader. [who was here last]")
+@click.pass_obj
+def reopen(door: Door, log_name: str, anchor: str | None) -> None:
+    """Goes on with a log without waiting for its anchor: in a new one of the same name."""
+    with door.connect() as client:
+        begun = client.call("logs.reopen", log=log_name, anchor=anchor)
+    said = f"✔ {show.clean(begun['name'])} goes on in a new log ({_short(begun)}); {_anchored(begun)}."
+    show.outcome(door, begun, said)
+
+
+@options.sub(log)
+@options.contact_argument
+@click.pass_obj
+def trust(door: Door, name: str) -> None:
+    """Accepts that a contact's device has begun a new spine that does not follow the one seen before."""
+    with door.connect() as client:
+        found = client.call("logs.trust", name=name)
+    show.outcome(door, found, f"✔ The new spine of {show.clean(found['name'])} counts from now on.")
+
+
+@options.sub(log)
+@click.option("--file", metavar="FILE", type=click.Path(), help="Write all proofs there, for others to examine.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def proofs(door: Door, file: str | None, force: bool) -> None:
+    """Tells who was proven to have signed two histories, and what happened to your own logs."""
+    with door.connect() as client:
+        found = client.call("logs.proofs")
+    lines = [*(_told("✖", one) for one in found["proofs"]), *(_told("!", one) for one in found["troubles"])]
+    for one in found["doubts"]:
+        name = show.clean(one["author"])
+        lines.append(f"! {name}'s device has begun a new spine that does not follow the one you had seen; ask why,")
+        lines.append(f"  and if it is well: {door.typed('weft log trust ' + show.typed_name(one['author']))}")
+    if file is not None:
+        items = [bytes.fromhex(one["proof"]) for one in found["proofs"]]
+        _store(Path(file), iter(items), force, "weft log proofs --file FILE --force")
+    show.outcome(door, found, "\n".join(lines) or "Nothing was proven against anybody, and your own logs are well.")
+    if file is not None:
+        show.talk(door, f"  Written: {show.clean(file)}. Anybody can examine it: weft log verify FILE")
+
+
+@options.sub(log)
+@click.argument("log_name", metavar="LOG")
+@click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
+@click.option("--from", "first", type=click.IntRange(0), default=0, metavar="SEQ", help="The first entry. [0]")
+@click.option("--to", "last", type=click.IntRange(0), metavar="SEQ", help="The last entry. [the newest]")
+@click.option(
+    "--sealed", is_flag=True, help="Without the keys: who gets the file sees what was signed, not what it says."
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def export(door: Door, log_name: str, file: str, first: int, last: int | None, sealed: bool, force: bool) -> None:
+    """Writes signed entries to FILE ("-": stdout), as evidence that any COSE library can check.
+
+    Whoever gets the file can read what was said in these entries, and show it to others, unless it is --sealed.
+    """
+    with door.connect() as client:
+        if file == "-":
+            for items in _items(client, log_name, first, last, not sealed):
+                sys.stdout.buffer.write(items)
+            sys.stdout.buffer.flush()
+            return
+        again = "weft log export --force LOG FILE"
+        size = _store(Path(file), _items(client, log_name, first, last, not sealed), force, again)
+    found = {"file": os.path.abspath(file), "bytes": size}
+    show.outcome(door, found, f"✔ Written: {show.clean(file)} ({size:,} bytes).")
+    if not sealed:
+        show.talk(door, "! The file shows what was said to whoever gets it; --sealed leaves the keys out.")
+    show.talk(door, f"  Anybody can examine it, without a node: {door.typed('weft log verify FILE')}")
 
 
 @options.sub(log)
@@ -33,3 +169,98 @@ def verify(door: Door, file: str, author: str | None, text: bool) -> None:
 
     is_good = evidence.verify(door, file, author, text)
     click.get_current_context().exit(0 if is_good else faults.REFUSED)
+
+
+def _list(door: Door, everything: bool) -> None:
+    with door.connect() as client:
+        found = client.call("logs.list")
+    shown = [one for one in found if everything or (one["role"] != "spine" and one["state"] != "over")]
+    lines = [(show.clean(one["name"]), _short(one), _count(one), _state(one)) for one in shown]
+    none = "No logs yet. Begin one that some contacts read: weft log new NAME --for CONTACT"
+    show.rows(door, "logs", shown, show.table(door, ("Log", "Id", "Entries", "State"), lines) if lines else none)
+
+
+def _told(mark: str, one: Mapping[str, Any]) -> str:
+    return f"{mark} {show.clock(one['at_ms'])}  {show.clean(one['name'])}: {show.clean(one['says'])}"
+
+
+def _head(one: Mapping[str, Any]) -> str:
+    whose = show.clean(one["author"]) or "you"
+    name = show.clean(one["name"])
+    return f"{name}   by {whose} (device {one['device']})   id {one['id']}\nentries: {_count(one)}; {_state(one)}"
+
+
+def _line(one: Mapping[str, Any]) -> str:
+    if one["kind"] == "note":
+        said = show.clean(one["text"], keep_lines=True)
+    elif one["kind"] == "spine":
+        logs = "" if one["size"] is None else f" over {one['size']} log{'' if one['size'] == 1 else 's'}"
+        seen = ", ".join(map(show.clean, one["cosigned"]))
+        said = f"spine{logs}" + (f"; seen by {seen}" if seen else "")
+    else:
+        said = _MISSING.get(one["content"], "(sealed for others, or by a newer weft)")
+    return f"{one['seq']:>6}  {show.clock(one['at_ms'])}  {said}"
+
+
+def _count(one: Mapping[str, Any]) -> str:
+    if one["progress"]:
+        here, total = one["progress"]
+        return f"{here:,} of {total:,}"
+    return f"{one['entries']:,}"
+
+
+def _state(one: Mapping[str, Any]) -> str:
+    """How a log stands, in words."""
+    if one["state"] == "frozen":
+        return "✖ frozen, its author signed two histories: weft log proofs"
+    if one["state"] == "over":
+        return "over; it goes on in another"
+    if one["progress"]:
+        return "the rest is coming"
+    if one["author"]:
+        return f"by {show.clean(one['author'])}"
+    waiting = one["entries"] - one["published"]
+    have = ", ".join(show.clean(name) for name, count in one["readers"] if count >= one["entries"] > 0)
+    found = [f"{waiting} wait for {show.clean(one['waits_for'])}"] if waiting and one["waits_for"] else []
+    found += [f"all is with {have}"] if have else []
+    return "; ".join(found) or "for " + ", ".join(show.clean(name) for name, _ in one["readers"])
+
+
+def _anchored(one: Mapping[str, Any]) -> str:
+    return f"{show.clean(one['anchor'])} gets each entry first"
+
+
+def _short(one: Mapping[str, Any]) -> str:
+    return str(one["id"][:SHORT_DIGITS])
+
+
+def _items(client: Client, name: str, first: int, last: int | None, opened: bool) -> Iterator[bytes]:
+    """The parts of a file of evidence, as the node gives them."""
+    at: int | None = first
+    while at is not None:
+        found = client.call("logs.export", log=name, first=at, last=last, opened=opened)
+        yield b64decode(found["items"])
+        at = found["next"]
+
+
+def _store(place: Path, parts: Iterator[bytes], force: bool, again: str) -> int:
+    """Writes a file that only its owner reads, whole or not at all; returns its size. Raises: Failure."""
+    if place.exists() and not force:
+        said = f"There is a file {faults.quoted(str(place))} already; it was left as it is."
+        raise Failure("log.file_exists", said, next=again, verb="Write over it", exit=faults.FAILED)
+    beside = place.with_name(f".{place.name}-{os.getpid()}")
+    size = 0
+    try:
+        with open(beside, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
+            for part in parts:
+                out.write(part)
+                size += len(part)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(beside, place)
+    except OSError as broken:
+        said = f"{faults.quoted(str(place))} cannot be written ({broken.strerror}); nothing was changed."
+        raise Failure("log.unwritable", said, next=again, verb="Name another", exit=faults.FAILED) from None
+    finally:
+        beside.unlink(missing_ok=True)
+    return size

@@ -65,3 +65,19 @@ class NothingToTrust(UserFault):
     code = "log.no_doubt"
     next = "weft log list"
     exit = 1
+
+
+class NoEvidence(UserFault):
+    """An entry of this log has no good signature of its own: the chain vouches for it, but it convinces nobody else."""
+
+    code = "log.no_evidence"
+    next = "weft log proofs"
+    exit = 1
+
+
+class NoEntries(UserFault):
+    """There are no entries here from that one on; nothing was written."""
+
+    code = "log.no_entries"
+    next = "weft log list"
+    exit = 5

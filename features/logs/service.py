@@ -1,14 +1,16 @@
 """What a person can do with logs: begin one, write into it, look into any, take evidence out, hear what was proven."""
 
+from base64 import b64encode
 from dataclasses import asdict, dataclass
 
-from features.logs import view
+from features.logs import exporting, view
 from features.logs.content import Note
 from features.logs.faults import (
     BadLogName,
     BadNote,
     LogNameTaken,
     LogOver,
+    NoEntries,
     NoReaders,
     NotAReader,
     NothingToTrust,
@@ -150,6 +152,23 @@ class Logs:
             return self._shown(tx, next(other for other in spaces.every(tx) if other.previous == one.log.number))
 
         return await self._core.database.transact(successor)
+
+    async def export(self, log: str, first: int = 0, last: int | None = None, opened: bool = True) -> dict[str, object]:
+        """Returns a part of a file of evidence: {"items": base64, "next": the seq to go on with, or null}.
+
+        first, last: of the entries. opened: with the keys of what was said, for whoever gets the file.
+        Errors: log.unknown, log.ambiguous, log.no_entries, log.no_evidence.
+        """
+
+        def look(tx: Tx) -> exporting.Page:
+            one = view.find(tx, log)
+            count, _ = view.newest(tx, one)
+            if not 0 <= first < count:
+                raise NoEntries
+            return exporting.page(tx, one, first, count - 1 if last is None else min(last, count - 1), opened)
+
+        found = await self._core.database.transact(look)
+        return {"items": b64encode(found.items).decode(), "next": found.next}
 
     async def trust(self, name: str) -> dict[str, object]:
         """Takes a contact's new spine in place of the one seen before. Errors: log.no_doubt, contact.unknown."""

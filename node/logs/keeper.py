@@ -37,12 +37,13 @@ class Keeper:
 
     async def run(self) -> None:
         """Does what is due whenever something is new, until cancelled; and then writes the spine once more."""
+        wait_s = 0.0
         try:
             while True:
-                wait_s = await self._tend()
                 with trio.move_on_after(wait_s):
                     await self.sync.moved.wait()
                 await trio.sleep(SETTLE_S)
+                wait_s = await self._tend()
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_S):
                 await self.inward.database.transact(self._commit)

@@ -18,13 +18,16 @@ from cli.options import Door
 from features.chat.service import Chat
 from features.contacts.cards import Shown
 from features.contacts.service import Contacts
+from features.logs.service import Logs
+from features.logs.service import Shown as LogShown
+from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
 from node.__main__ import CannotListen
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules
-from tests.cli import fake, strangers
+from tests.cli import fake, logs_room, strangers
 
 PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +46,7 @@ FOREIGN = {
 ROOMS = {
     "chat": (Chat, fake.ChatRoom),
     "contacts": (Contacts, fake.ContactsRoom),
+    "logs": (Logs, logs_room.LogsRoom),
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
 }
@@ -203,6 +207,8 @@ def test_the_node_takes_what_the_doors_ask(where: str, method: str, given: set[s
 def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(fake.contact("bo")) == set(Shown.__annotations__)
     assert set(strangers.stranger("k3f9")) == set(Greeted.__annotations__)
+    assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)
+    assert set(logs_room.line(0)) == set(LogLine.__annotations__)
 
 
 async def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from protocol.spine import Cosignature, Line
 from tests.protocol import chains, spines
 
 NOTES = ("first", "second", "public")
-NOTE_KIND = 310
+NOTE_KIND = 320
 
 
 class Handed(NamedTuple):
