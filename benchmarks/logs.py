@@ -13,13 +13,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-import nacl.signing
 import trio
 
-from benchmarks import figures
-from crypto.keys import SigningKey
-from protocol import entry, log
-from protocol.entry import Entry, Kind
+from benchmarks import bare_logs, figures, replicate
+from benchmarks.bare_logs import CONTENT, KEY, LOG, NOW_MS, SECRET
+from protocol import entry
+from protocol.entry import Kind
 from store import database, entries, logs, schema
 from store.database import Database, Tx, Worker, open_database
 from store.entries import Draft
@@ -34,19 +33,14 @@ BATCH = 100
 IMPORTED = 100_000
 RUN = 128  # entries of one frame: 48 KiB with their contents
 FRAMES = 8  # in one commit
-KEY = SigningKey(bytes(range(32)))
-SECRET = bytes(range(32))
-LOG = log.log_id(SECRET, KEY.public, 0)
-CONTENT = bytes(168)  # as long as the shortest sealed one
 DRAFT = Draft(Kind.SEALED, CONTENT)
-NOW_MS = 1_800_000_000_000
 
 Work = Callable[[Database, int], Awaitable[None]]
 
 
 def main() -> None:
-    """Prints the five figures."""
-    chain = _chain(IMPORTED)
+    """Prints the five figures, and those of replicate.py."""
+    chain = bare_logs.chain(IMPORTED)
     with tempfile.TemporaryDirectory(prefix="weft-logs-") as folder:
         place = Path(folder)
         for name, count, ours, bare in (
@@ -62,6 +56,7 @@ def main() -> None:
                 partial(_bare, place, count, bare),
             )
             figures.show(f"logs.{name}", mine, "1/s", "higher", "bare loop", floor, synchronous=_synchronous(place))
+    replicate.main()
 
 
 # --- ours
@@ -130,27 +125,11 @@ async def _import_each(opened: Database, number: int, chain: list[tuple[bytes, b
         await opened.transact(_take_each, number, chain[at : at + RUN * FRAMES])
 
 
-def _chain(count: int) -> list[tuple[bytes, bytes]]:
-    """(entry, content) of a whole log."""
-    found: list[tuple[bytes, bytes]] = []
-    before: Entry | None = None
-    length, content_hash = entry.about(CONTENT)
-    for seq in range(count):
-        prev = None if before is None else before.id
-        body = entry.Body(KEY.public, LOG, seq, prev, NOW_MS, (), Kind.SEALED, length, content_hash)
-        before = entry.write(body, KEY)
-        found.append((before.raw, CONTENT))
-    return found
-
-
 # --- the bare loop
 
 
 def _bare(folder: Path, count: int, work: Callable[[sqlite3.Connection, int], None]) -> float:
-    connection = sqlite3.connect(_fresh(folder), isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("CREATE TABLE entry (seq INTEGER PRIMARY KEY, raw BLOB, content BLOB)")
+    connection = bare_logs.opened(_fresh(folder))
     began = time.perf_counter()
     work(connection, count)
     spent = time.perf_counter() - began
@@ -159,36 +138,19 @@ def _bare(folder: Path, count: int, work: Callable[[sqlite3.Connection, int], No
 
 
 def _bare_append(connection: sqlite3.Connection, count: int, batch: int) -> None:
-    key = nacl.signing.SigningKey(bytes(KEY.seed))
     before = bytes(32)
     for first in range(0, count, batch):
         rows = []
         for seq in range(first, first + batch):
-            raw = bytes(key.sign(b"x" * 113 + before))
+            raw = bytes(bare_logs.BARE_KEY.sign(b"x" * 113 + before))
             before = hashlib.blake2b(raw, digest_size=32).digest()
             rows.append((seq, raw, CONTENT))
-        _insert(connection, rows)
+        bare_logs.insert(connection, rows)
 
 
 def _bare_import(connection: sqlite3.Connection, count: int, chain: list[tuple[bytes, bytes]], each: int) -> None:
-    """Every `each`-th signature is checked; the hash of each entry and of its content is made."""
-    key = nacl.signing.SigningKey(bytes(KEY.seed))
-    signed = key.sign(b"x" * 145)
     for first in range(0, count, RUN * FRAMES):
-        rows = []
-        for seq, (raw, content) in enumerate(chain[first : first + RUN * FRAMES], start=first):
-            hashlib.blake2b(raw, digest_size=32).digest()
-            hashlib.blake2b(content, digest_size=32).digest()
-            if seq % each == 0:
-                key.verify_key.verify(signed)
-            rows.append((seq, raw, content))
-        _insert(connection, rows)
-
-
-def _insert(connection: sqlite3.Connection, rows: list[tuple[int, bytes, bytes]]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    connection.executemany("INSERT INTO entry (seq, raw, content) VALUES (?, ?, ?)", rows)
-    connection.execute("COMMIT")
+        bare_logs.take(connection, chain[first : first + RUN * FRAMES], first, each)
 
 
 def _fresh(folder: Path) -> Path:

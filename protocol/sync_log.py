@@ -76,13 +76,19 @@ class Held(NamedTuple):
     seq: int
 
 
+class Unknown(NamedTuple):
+    """The peer, who may have our own log, has shown all that he has and does not know this one, nor asked for it."""
+
+    log: bytes
+
+
 class Remember(NamedTuple):
     """Keep this as what is known of the peer, in place of what was."""
 
     memory: Memory
 
 
-Effect = Send | Read | Import | Accuse | Progress | Checked | Held | Remember
+Effect = Send | Read | Import | Accuse | Progress | Checked | Held | Unknown | Remember
 Effects = tuple[Effect, ...]
 NONE = -1  # as a seq: nothing of a log
 UNKNOWN = -2  # as a seq: not said yet

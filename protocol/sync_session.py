@@ -13,7 +13,21 @@ from protocol import evidence, sync
 from protocol.log import Head
 from protocol.sync import Done, Frame, Have, Hello, Live, Memory, Proof, Proven, Run, Shared, Standing, Want
 from protocol.sync_fetch import Fetching
-from protocol.sync_log import NONE, Accuse, Checked, Effect, Effects, Held, Log, OutOfTurn, Progress, Remember, Send
+from protocol.sync_log import (
+    NONE,
+    UNKNOWN,
+    Accuse,
+    Checked,
+    Effect,
+    Effects,
+    Held,
+    Log,
+    OutOfTurn,
+    Progress,
+    Remember,
+    Send,
+    Unknown,
+)
 from protocol.sync_serve import Serving
 from protocol.talk import Side
 
@@ -46,6 +60,7 @@ class Session:
         self._fetching, self._serving = Fetching(), Serving()
         self._haves = self._proofs = 0
         self._has_all = False  # we know all that he has
+        self._has_heard_all = False  # he has named every log that he knows of these
         self._has_told = self._has_told_all = False  # he knows what we have that changed, or all
         self._has_moved = False  # something was said beyond hello, so the end of it is said too
         self._proofs_told: dict[bytes, None] = {}
@@ -201,6 +216,7 @@ class Session:
             told = self._tell(None)
         elif not self._has_told:
             told = self._tell(self._memory)
+        self._has_heard_all |= since is None
         if self._has_all or not (is_known or since is None):
             return told
         self._has_all = True
@@ -253,6 +269,8 @@ class Session:
             if reached >= 0 and reached >= one.theirs:
                 one.theirs = reached
                 held.append(Held(one.shared.log, reached))
+            elif one.theirs == UNKNOWN and one.head is not None and self._has_heard_all and self._has_told:
+                held.append(Unknown(one.shared.log))
         return (*held, *self._ended())
 
     # --- what we say

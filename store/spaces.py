@@ -128,6 +128,12 @@ def add_reader(tx: Tx, number: int, contact_id: int) -> None:
     tx.changed(CHANGED, number)
 
 
+def forgotten(tx: Tx, number: int, contact_id: int) -> None:
+    """A reader of a log of ours does not know it any more: he is told again."""
+    tx.execute("UPDATE reader SET told = 0 WHERE log = ? AND contact = ?", (number, contact_id))
+    tx.changed(CHANGED, number)
+
+
 def readers(tx: Tx, number: int) -> tuple[int, ...]:
     """The contacts who may have a log of ours."""
     return tuple(row[0] for row in tx.all("SELECT contact FROM reader WHERE log = ? ORDER BY contact", (number,)))

@@ -3,6 +3,7 @@
 Not here: how a file of evidence is examined and what is said of it (cli/evidence.py).
 """
 
+import itertools
 import os
 import sys
 from base64 import b64decode
@@ -18,6 +19,7 @@ from cli.faults import Failure
 from cli.options import Door
 
 SHORT_DIGITS = 8
+LINES_OF_CALL = 512
 STDIN_BYTES_MAX = 1 << 20  # a note has at most 16 KiB; the node says so
 _MISSING = {"awaited": "(not here yet)", "deleted": "(deleted)"}
 
@@ -64,22 +66,49 @@ def new(door: Door, name: str, readers: str, anchor: str | None) -> None:
     wanted = [one.strip() for one in readers.split(",") if one.strip()]
     with door.connect() as client:
         begun = client.call("logs.begin", name=name, readers=wanted, anchor=anchor)
-    who = ", ".join(show.clean(reader) for reader, _ in begun["readers"])
-    show.outcome(door, begun, f"✔ {show.clean(begun['name'])} is a log for {who}; {_anchored(begun)}.")
+    said = f"✔ {show.clean(begun['name'])} is a log for {_readers(begun)}; {_anchored(begun)}."
+    show.outcome(door, begun, said)
     show.talk(door, f"  Next: {door.typed('weft log write ' + show.typed_name(begun['name']) + ' TEXT')}")
 
 
 @options.sub(log)
 @click.argument("log_name", metavar="LOG")
 @click.argument("text", required=False)
+@click.option("--lines", is_flag=True, help="Each line of stdin is a note of its own.")
 @click.pass_obj
-def write(door: Door, log_name: str, text: str | None) -> None:
+def write(door: Door, log_name: str, text: str | None, lines: bool) -> None:
     """Signs a note into a log of yours; without TEXT from stdin. Unlike a message, it can be shown to others."""
+    if lines:
+        _write_lines(door, log_name)
+        return
     said = sys.stdin.read(STDIN_BYTES_MAX).rstrip("\n") if text in (None, "-") else text
     with door.connect() as client:
         made = client.call("logs.write", log=log_name, text=said)
     waits = f"; it goes to all readers once {show.clean(made['waits_for'])} has it" if made["waits_for"] else ""
     show.outcome(door, made, f"✔ Signed as number {made['seq']}{waits}.")
+
+
+@options.sub(log)
+@click.argument("log_name", metavar="LOG")
+@options.contact_argument
+@click.pass_obj
+def share(door: Door, log_name: str, name: str) -> None:
+    """Lets one more contact read a log of yours, from its beginning."""
+    with door.connect() as client:
+        found = client.call("logs.share", log=log_name, name=name)
+    show.outcome(door, found, f"✔ {show.clean(found['name'])} is for {_readers(found)} now.")
+
+
+@options.sub(log)
+@click.argument("log_name", metavar="LOG")
+@options.contact_argument
+@click.pass_obj
+def unshare(door: Door, log_name: str, name: str) -> None:
+    """Lets a contact read no more of a log of yours; what he has he keeps."""
+    with door.connect() as client:
+        found = client.call("logs.unshare", log=log_name, name=name)
+    for_whom = _readers(found) if found["state"] == "ok" else "nobody, and is over"
+    show.outcome(door, found, f"✔ {show.clean(found['name'])} is for {for_whom} now.")
 
 
 @options.sub(log)
@@ -223,7 +252,25 @@ def _state(one: Mapping[str, Any]) -> str:
     have = ", ".join(show.clean(name) for name, count in one["readers"] if count >= one["entries"] > 0)
     found = [f"{waiting} wait for {show.clean(one['waits_for'])}"] if waiting and one["waits_for"] else []
     found += [f"all is with {have}"] if have else []
-    return "; ".join(found) or "for " + ", ".join(show.clean(name) for name, _ in one["readers"])
+    return "; ".join(found) or f"for {_readers(one)}"
+
+
+def _readers(one: Mapping[str, Any]) -> str:
+    return ", ".join(show.clean(name) for name, _ in one["readers"])
+
+
+def _write_lines(door: Door, name: str) -> None:
+    first, last = None, -1
+    with door.connect() as client:
+        while texts := [line.rstrip("\n") for line in itertools.islice(sys.stdin, LINES_OF_CALL)]:
+            made = client.call("logs.write_all", log=name, texts=texts)
+            first, last = made["first"] if first is None else first, made["last"]
+            show.passing(door, f"Signing… {last + 1 - first} notes")
+    show.passing(door, "")
+    count = 0 if first is None else last + 1 - first
+    show.outcome(
+        door, {"first": first, "last": last, "count": count}, f"✔ Signed {count} note{'' if count == 1 else 's'}."
+    )
 
 
 def _anchored(one: Mapping[str, Any]) -> str:

@@ -59,6 +59,14 @@ class BadNote(UserFault):
     exit = 2
 
 
+class TooManyNotes(UserFault):
+    """One call takes 1 to 512 notes; nothing was written. Write the rest with another call."""
+
+    code = "limit"
+    next = "weft log write LOG --lines"
+    exit = 2
+
+
 class NothingToTrust(UserFault):
     """This contact has no spine that waits for your decision; nothing was changed."""
 

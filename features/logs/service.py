@@ -15,6 +15,7 @@ from features.logs.faults import (
     NotAReader,
     NothingToTrust,
     NotOurs,
+    TooManyNotes,
 )
 from node.core import Core
 from node.logs.pen import Pen
@@ -29,6 +30,7 @@ from store.spaces import Space
 
 Names = list[str]
 Rows = list["Shown"]
+NOTES_MAX = 512  # of one call: one transaction
 ROLES = {Role.SPINE: "spine", Role.NOTES: "notes"}
 
 
@@ -120,14 +122,51 @@ class Logs:
         Its readers get it as soon as the log's anchor has it.
         Errors: log.unknown, log.ambiguous, log.not_ours, log.over, log.frozen, limit.
         """
-        try:
-            note = Note(text)
-        except OverLimit:
-            raise BadNote from None
+        note = view.said(_note(text))
         one = await self._core.database.transact(self._ours, log)
-        (made,) = await self._pen.write(one.log.number, (view.said(note),))
+        (made,) = await self._pen.write(one.log.number, (note,))
         shown = await self._core.database.transact(lambda tx: self._shown(tx, spaces.space(tx, one.log.number)))
         return {"id": made.id.hex(), "seq": made.body.seq, "log": one.log.id.hex(), "waits_for": shown.waits_for}
+
+    async def write_all(self, log: str, texts: Names) -> dict[str, object]:
+        """Signs up to 512 notes into a log of ours, in order, all of them or none: {"first", "last", "log"} by seq.
+
+        Errors: log.unknown, log.ambiguous, log.not_ours, log.over, log.frozen, limit.
+        """
+        if not 1 <= len(texts) <= NOTES_MAX:
+            raise TooManyNotes
+        notes = tuple(view.said(_note(text)) for text in texts)
+        one = await self._core.database.transact(self._ours, log)
+        made = await self._pen.write(one.log.number, notes)
+        return {"first": made[0].body.seq, "last": made[-1].body.seq, "log": one.log.id.hex()}
+
+    async def share(self, log: str, name: str) -> Shown:
+        """Lets one more contact read a log of ours, from its beginning. Errors: log.*, contact.unknown."""
+
+        def add(tx: Tx) -> Shown:
+            one = self._ours(tx, log)
+            spaces.add_reader(tx, one.log.number, people.find_contact(tx, name).id)
+            return self._shown(tx, one)
+
+        return await self._core.database.transact(add)
+
+    async def unshare(self, log: str, name: str) -> Shown:
+        """Lets a contact read no more of a log of ours: it goes on in another, of which he has no key.
+
+        What he has he keeps. Errors: log.*, contact.unknown.
+        """
+
+        def drop(tx: Tx) -> Space:
+            one = self._ours(tx, log)
+            contact = people.find_contact(tx, name)
+            if contact.id not in spaces.readers(tx, one.log.number):
+                raise NotAReader
+            spaces.drop_reader(tx, one.log.number, contact.id)
+            return one
+
+        one = await self._core.database.transact(drop)
+        await self._pen.reopen(one.log.number, None)
+        return await self._core.database.transact(self._latest, one.log.number)
 
     async def reopen(self, log: str, anchor: str | None = None) -> Shown:
         """Begins the successor of a log of ours, whose anchor is not waited for any more; returns it.
@@ -147,11 +186,7 @@ class Logs:
 
         one, account = await self._core.database.transact(chosen)
         await self._pen.reopen(one.log.number, account)
-
-        def successor(tx: Tx) -> Shown:
-            return self._shown(tx, next(other for other in spaces.every(tx) if other.previous == one.log.number))
-
-        return await self._core.database.transact(successor)
+        return await self._core.database.transact(self._latest, one.log.number)
 
     async def export(self, log: str, first: int = 0, last: int | None = None, opened: bool = True) -> dict[str, object]:
         """Returns a part of a file of evidence: {"items": base64, "next": the seq to go on with, or null}.
@@ -225,6 +260,11 @@ class Logs:
             raise LogOver
         return one
 
+    def _latest(self, tx: Tx, number: int) -> Shown:
+        """The successor of a log; the log itself where nobody is left to read one."""
+        found = (other for other in spaces.every(tx) if other.previous == number)
+        return self._shown(tx, next(found, spaces.space(tx, number)))
+
     def _shown(self, tx: Tx, one: Space) -> Shown:
         number, desks = one.log.number, self._core.sync.desks
         count, newest_ms = view.newest(tx, one)
@@ -253,6 +293,14 @@ class Logs:
             progress=self._core.sync.progress.get(number),
             previous=logs.log(tx, one.previous).id.hex() if one.previous else "",
         )
+
+
+def _note(text: str) -> Note:
+    """The note of one line. Raises: BadNote."""
+    try:
+        return Note(text)
+    except OverLimit:
+        raise BadNote from None
 
 
 def _trouble(one: Space, met: troubles.Noted) -> dict[str, object]:

@@ -120,6 +120,7 @@ class Desks:
 
     async def give_up(self, number: int, anchor: bytes | None) -> None:
         """A person does not wait for the anchor: the log goes on in another. anchor: an account, None for any."""
+        await self.load()
         async with self._lock:
             desk = self._desks.get(number)
             if desk is not None and not desk.is_over:

@@ -23,7 +23,7 @@ from protocol.faults import PeerFault, Unavailable
 from protocol.grant import Role
 from protocol.log import Head
 from protocol.sync import Memory, Shared
-from protocol.sync_log import Accuse, Checked, Effect, Effects, Held, Import, Progress, Read, Remember, Send
+from protocol.sync_log import Accuse, Checked, Effect, Effects, Held, Import, Progress, Read, Remember, Send, Unknown
 from protocol.sync_session import Session
 from protocol.talk import Side
 from store import authoring, entries, intake, logs, rounds, spaces
@@ -179,6 +179,9 @@ class Sitting:
                     number = self.numbers[log]
                     self.desks.held_by[number, self.peer.contact] = seq
                     await self.desks.held(self.peer.account, number, seq)
+                case Unknown(log):  # an old disk was put back there: he is told again of what he may have
+                    number = self.numbers[log]
+                    await self.inward.database.transact(spaces.forgotten, number, self.peer.contact)
                 case Remember(memory):
                     self._memory = memory
                     self._remembered.ring()

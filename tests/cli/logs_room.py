@@ -37,6 +37,21 @@ class LogsRoom:
         self.asked.append(("write", log, text))
         return {"id": "ab" * 32, "seq": 7, "log": "cd" * 16, "waits_for": "Bo"}
 
+    async def write_all(self, log: str, texts: Names) -> dict[str, Any]:
+        """All signed."""
+        self.asked.append(("write_all", log, tuple(texts)))
+        return {"first": 0, "last": len(texts) - 1, "log": "cd" * 16}
+
+    async def share(self, log: str, name: str) -> dict[str, Any]:
+        """One more."""
+        self.asked.append(("share", log, name))
+        return shown(log, readers=[["Bo", 3], [name, 0]])
+
+    async def unshare(self, log: str, name: str) -> dict[str, Any]:
+        """One less."""
+        self.asked.append(("unshare", log, name))
+        return shown(log)
+
     async def reopen(self, log: str, anchor: str | None = None) -> dict[str, Any]:
         """Another."""
         self.asked.append(("reopen", log, anchor))
