@@ -52,6 +52,7 @@ class Sync:
     moved: Bell = field(default_factory=Bell)  # something is new of logs or contacts: for the keeper
     desks: Desks = field(init=False)
     _sittings: dict[int, Sitting] = field(default_factory=dict)  # by device
+    _known: dict[int, spaces.Space] = field(default_factory=dict)
     _seats: dict[int, _Seat] = field(default_factory=dict)
     _seated: trio.Event = field(default_factory=trio.Event)
 
@@ -136,7 +137,7 @@ class Sync:
         """One session, to its end; returns whether nothing was wrong with it."""
         contact = await self.inward.database.read(people.contact, talk.contact)
         peer = Peer(contact.id, contact.account, talk.device.id)
-        sitting = Sitting(self.inward, self.desks, peer, stream, side, self._note)
+        sitting = Sitting(self.inward, self.desks, peer, stream, side, self._note, self._known)
         self._sittings[talk.device.id] = sitting
         try:
             stream.vouch()

@@ -66,7 +66,7 @@ class Fetching:
         if expected.first > expected.last + 1:
             raise Unasked
         if not run.entries or expected.first > expected.last:
-            one.asked.popleft()
+            one.asked.pop(0)
             self._open -= 1
         if not run.entries:
             self.give_up(one)
@@ -111,7 +111,7 @@ class Fetching:
                 self._open += 1
                 todo.first = last + 1
                 if todo.first > todo.last:
-                    one.todo.popleft()
+                    one.todo.pop(0)
             one.is_queued = bool(one.todo)
             if one.is_queued:
                 self._queue.append(one)

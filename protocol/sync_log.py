@@ -3,7 +3,6 @@
 Not here: when it asks (sync_session.py, sync_fetch.py, sync_serve.py).
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -106,7 +105,8 @@ class Range:
 class Log:
     """A log in this session. theirs: what he has said to have; told: up to where he has it or was sent it.
 
-    served: the last he asked for and was sent; todo: what we still have to ask for; asked: what we have asked for.
+    served: the last he asked for and was sent; is_named: he was told of it, whether he knows it or not; todo: what we
+    still have to ask for; asked: what we have asked for.
     """
 
     shared: Shared
@@ -116,9 +116,10 @@ class Log:
     theirs: int = UNKNOWN
     told: int = UNKNOWN
     served: int = UNKNOWN
-    todo: deque[Range] = field(default_factory=deque)
-    asked: deque[Range] = field(default_factory=deque)
+    todo: list[Range] = field(default_factory=list)  # lists, not deques: mostly empty, and there are many logs
+    asked: list[Range] = field(default_factory=list)
     asked_at: int = UNKNOWN  # our seq when we last asked: no progress since then means that he has no more for us
+    is_named: bool = False
     is_far: bool = False
     is_queued: bool = False
     is_probing: bool = False  # his entry in the place of our newest was asked for

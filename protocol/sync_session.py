@@ -137,7 +137,7 @@ class Session:
         """
         one = self._logs[log]
         self._moved(one, head)
-        if one.proof is not None or one.told >= head.seq:
+        if one.proof is not None or one.told >= head.seq or self._is_strange(one):
             return ()
         if not self._nonces:
             self._late[log] = one
@@ -297,6 +297,7 @@ class Session:
         for one in logs:
             assert one.head is not None
             secret = one.shared.secret
+            one.is_named = True
             tags.append(one.mine)
             seqs.append(one.head.seq ^ sync.veil(secret, one.shared.log, self._side, self._nonces))
             marks.append(sync.mark(secret, one.head.id, self._nonces))
@@ -337,6 +338,11 @@ class Session:
     def _moved(self, one: Log, head: Head | None) -> None:
         one.head = head
         self._frontier = None
+
+    def _is_strange(self, one: Log) -> bool:
+        """Whether he was told of somebody else's log, has shown all that he has, and does not share it."""
+        is_unknown = one.theirs == one.served == UNKNOWN
+        return one.is_named and is_unknown and not one.shared.own and self._has_heard_all and bool(self._their_done)
 
     def _freeze(self, one: Log, proof: Proof) -> None:
         one.proof = proof

@@ -50,7 +50,10 @@ class Peer:
 
 @dataclass
 class Sitting:
-    """A session that runs. progress: called with (log, entries here, entries in all) of a long log."""
+    """A session that runs. progress: called with (log, entries here, entries in all) of a long log.
+
+    known: logs by number, the same objects for all sittings of a node: of what stands in them nothing changes.
+    """
 
     inward: Inward
     desks: Desks
@@ -58,6 +61,7 @@ class Sitting:
     stream: Stream
     side: Side
     progress: Callable[[int, int, int], None]
+    known: dict[int, spaces.Space]
     numbers: dict[bytes, int] = field(default_factory=dict)  # id of a log -> its number; those of this session
     _session: Session = field(init=False)
     _logs: dict[int, spaces.Space] = field(default_factory=dict)
@@ -72,6 +76,7 @@ class Sitting:
     _importing: dict[int, None] = field(default_factory=dict)
     _memory: Memory | None = None
     _remembered: Bell = field(default_factory=Bell)
+    _busy: Bell = field(default_factory=Bell)  # something is waited for
     _heard_at: float = 0.0
 
     def tell(self, number: int) -> None:
@@ -106,7 +111,8 @@ class Sitting:
     def _shared(self, tx: Tx) -> tuple[tuple[Shared, ...], Memory | None]:
         """What the peer may know, as the desks have it now."""
         found = []
-        for one in spaces.known_to(tx, self.peer.contact, sync.LOGS_MAX):
+        for found_now in spaces.known_to(tx, self.peer.contact, sync.LOGS_MAX):
+            one = self.known.setdefault(found_now.log.number, found_now)
             number, log = one.log.number, one.log
             self.numbers[log.id] = number
             self._logs[number] = one
@@ -141,12 +147,13 @@ class Sitting:
             await self._perform(effects)
 
     async def _watch(self) -> None:
+        """Ends the session where something is waited for and nothing comes."""
         while True:
-            await trio.sleep_until(self._heard_at + SILENT_S)
-            if self._session.is_idle:
-                self._heard_at = trio.current_time()
-            elif trio.current_time() >= self._heard_at + SILENT_S:
-                raise Unavailable("the other end does not answer about logs")
+            await self._busy.wait()
+            while not self._session.is_idle:
+                if trio.current_time() >= self._heard_at + SILENT_S:
+                    raise Unavailable("the other end does not answer about logs")
+                await trio.sleep_until(self._heard_at + SILENT_S)
 
     async def _perform(self, effects: Sequence[Effect]) -> None:
         todo = deque(effects)
@@ -185,6 +192,8 @@ class Sitting:
                 case Remember(memory):
                     self._memory = memory
                     self._remembered.ring()
+        if not self._session.is_idle:
+            self._busy.ring()
 
     async def _compare(self, ahead: frozenset[bytes]) -> None:
         """What the peer holds of our own logs is known now; for the anchor of a log this opens it."""

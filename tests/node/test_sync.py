@@ -1,0 +1,180 @@
+"""Sync beside talks, in whole nodes: who may open it, what garbage costs, and who does not read."""
+
+import random
+from functools import partial
+
+import pytest
+import trio
+
+from lab import world
+from lab.wire import SimStream
+from lab.world import Person, World, befriend
+from node import frames
+from node.logs.sitting import OUT_BYTES_MAX, Peer, Sitting
+from node.network import Address, Link, PeerId, Stream
+from protocol import sync
+from protocol.faults import Unavailable
+from protocol.sync import Frame, Have, Hello, Want
+from protocol.talk import Side
+from store import people
+from tests.stories.log_kit import all_hold, notes, own, row
+
+DIGEST = bytes(32)
+
+
+async def pair(w: World, count: int = 5) -> tuple[Person, Person]:
+    """Ana with a log that bo reads, and bo, who has all of it."""
+    ana, bo = await w.person("ana"), await w.person("bo")
+    await befriend(ana, bo)
+    await ana.call("logs.begin", name="trip", readers=["bo"])
+    for n in range(count):
+        await ana.call("logs.write", log="trip", text=f"note {n}")
+    await w.until(all_hold([(ana, "trip"), (bo, "ana/trip")], count))
+    return ana, bo
+
+
+async def still_goes(w: World, ana: Person, bo: Person, text: str = "after") -> None:
+    """Ana's node lives, talks, and her log goes on to bo."""
+    await ana.call("logs.write", log="trip", text=text)
+
+    async def there() -> bool:
+        """bo has what ana wrote since"""
+        return text in await notes(bo, "ana/trip")
+
+    await w.until(there, patience_s=7200.0)
+    await ana.call("chat.send", to="bo", text=text)
+
+    async def heard() -> bool:
+        """bo has the message"""
+        assert bo.node is not None
+        return any(line.text == text for line in await bo.node.core.services["chat"].history("ana"))
+
+    await w.until(heard)
+
+
+async def all_published(author: Person, count: int) -> bool:
+    """the anchor is known to have so many entries"""
+    return int((await row(author, "trip"))["published"]) == count
+
+
+def link_of(person: Person) -> Link:
+    """The link on which the only talk of somebody goes."""
+    assert person.node is not None
+    (live,) = person.node.core.delivery.talks
+    assert isinstance(live.stream, SimStream)
+    return live.stream.end
+
+
+def dialler_of(*people: Person) -> Person:
+    """Who of two has dialled their talk."""
+    for person in people:
+        assert person.node is not None
+        (live,) = person.node.core.delivery.talks
+        if live.dialled:
+            return person
+    raise AssertionError
+
+
+def test_a_stranger_who_opens_it_is_turned_away_and_costs_a_wait() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        stranger = w.network.node("eve", random.Random(7).randbytes(32))
+        link = await stranger.dial(w.network.address("ana"), None)
+        stream = await link.open(sync.PROTOCOL)
+        await frames.write(stream, sync.encode(Hello(bytes(8), DIGEST)))
+        began = trio.current_time()
+        assert await stream.receive_some(100) == b""
+        assert trio.current_time() - began < 15
+        await still_goes(w, ana, bo)
+
+    world.run(story, 61)
+
+
+def test_garbage_ends_the_session_and_nothing_else() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        chance = random.Random(62)
+        dialler = dialler_of(ana, bo)
+        for garbage in (b"", b"\x00", bytes(100), chance.randbytes(1000), b"\xff" * sync.FRAME_BYTES_MAX):
+            with trio.move_on_after(30):
+                stream = await link_of(dialler).open(sync.PROTOCOL)
+                try:
+                    await frames.write(stream, garbage)
+                    await stream.receive_some(100)
+                except Unavailable:
+                    pass
+                finally:
+                    await stream.aclose()
+        stream = await link_of(dialler).open(sync.PROTOCOL)
+        await stream.send_all((2**31).to_bytes(4, "big"))  # a frame of two gigabytes
+        await still_goes(w, ana, bo)
+
+    world.run(story, 62)
+
+
+class Deaf:
+    """A stream whose other end reads our hello, asks for a log over and over, and reads nothing more."""
+
+    def __init__(self, secret: bytes, log: bytes, last: int) -> None:
+        self.peer = PeerId(bytes(32))
+        self.is_relayed = False
+        self.remote: Address | None = None
+        self.link: Link | None = None
+        self.is_full = trio.Event()
+        self._asked = secret, log, last
+        self._send, self._receive = trio.open_memory_channel[bytes](100)
+
+    def is_beside(self, other: Stream) -> bool:
+        return other is self
+
+    async def send_all(self, data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        if self._asked is None:
+            self.is_full.set()
+            await trio.sleep_forever()
+        secret, log, last = self._asked
+        hello = sync.decode(data[4:])
+        assert isinstance(hello, Hello)
+        tag = sync.tag(secret, log, Side.DIALLER, bytes(8) + hello.nonce)
+        said: list[Frame] = [Hello(bytes(8), DIGEST), Have(None, (), (), (), sync.PART_LAST)]
+        for frame in (*said, *[Want((tag,), (0,), (last,))] * sync.RANGES_MAX):
+            raw = sync.encode(frame)
+            self._send.send_nowait(len(raw).to_bytes(4, "big") + raw)
+        self._asked = None  # type: ignore[assignment]
+
+    async def receive_some(self, bytes_max: int) -> bytes:
+        return (await self._receive.receive())[:bytes_max]
+
+    def vouch(self) -> None:
+        return
+
+    def welcome(self) -> None:
+        return
+
+    async def aclose(self) -> None:
+        return
+
+
+def test_who_asks_for_all_and_reads_nothing_holds_a_quarter_of_a_megabyte_and_is_given_up() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w, 1)
+        await ana.call("logs.write_all", log="trip", texts=["x" * 10_000] * 300)
+        await w.until(partial(all_published, ana, 301))
+        assert ana.node is not None
+        core = ana.node.core
+        space = await core.database.transact(own, "trip")
+        contact = await core.database.transact(people.find_contact, "bo")
+        stream = Deaf(space.log.secret, space.log.id, 300)
+        peer = Peer(contact.id, contact.account, 1)
+        sitting = Sitting(core.delivery.inward, core.sync.desks, peer, stream, Side.LISTENER, _note, {})
+        with pytest.RaisesGroup(trio.TooSlowError, flatten_subgroups=True):
+            await sitting.run()
+        assert stream.is_full.is_set()
+        assert sitting._out_bytes <= OUT_BYTES_MAX + 2 * sync.FRAME_BYTES_MAX
+        await still_goes(w, ana, bo)
+
+    world.run(story, 63)
+
+
+def _note(_log: int, _here: int, _total: int) -> None:
+    """Nobody looks at how far it came."""
