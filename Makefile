@@ -19,10 +19,10 @@ check: .venv/ready
 	.venv/bin/ruff format --check -q .
 	.venv/bin/ruff check -q .
 	.venv/bin/mypy
-	WEFT_DEPTH=check $(V) -m pytest -n auto --dist loadgroup -m "$(FAST)"
+	WEFT_DEPTH=check $(V) -m pytest -n auto --dist worksteal -m "$(FAST)"
 
 test soak: .venv/ready
-	WEFT_DEPTH=$@ $(V) -m pytest -n auto --dist loadgroup -m "$(ALONE)"
+	WEFT_DEPTH=$@ $(V) -m pytest -n auto --dist worksteal -m "$(ALONE)"
 	WEFT_DEPTH=$@ $(V) -m pytest -n 3 -m "not ($(ALONE))"
 
 bench: .venv/ready

@@ -1,7 +1,8 @@
-"""What all tests share: how Hypothesis searches, and signals. A law that fails prints the lines that repeat it."""
+"""What all tests share: how Hypothesis searches, signals, what comes first. A law that fails says how to repeat it."""
 
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import depth
@@ -20,3 +21,8 @@ settings.load_profile("weft")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A runner in the background ignores SIGINT, and so would every program that a test starts and interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests that look at every file at the front, where one worker has them all and parses each file once."""
+    items.sort(key=lambda item: item.get_closest_marker("house") is None)
