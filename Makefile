@@ -10,6 +10,9 @@ export CPATH := $(BREW)/include$(if $(CPATH),:$(CPATH))
 export LIBRARY_PATH := $(BREW)/lib$(if $(LIBRARY_PATH),:$(LIBRARY_PATH))
 endif
 
+# Some machines forbid to keep what was compiled: then each worker, and each node that a test starts, compiles all anew.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo check test soak bench lock clean
 
 demo: .venv/ready
