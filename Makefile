@@ -10,6 +10,9 @@ export CPATH := $(BREW)/include$(if $(CPATH),:$(CPATH))
 export LIBRARY_PATH := $(BREW)/lib$(if $(LIBRARY_PATH),:$(LIBRARY_PATH))
 endif
 
+# Some machines forbid to keep what was compiled: then each worker, and each node that a test starts, compiles all anew.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo check test soak bench lock clean
 
 demo: .venv/ready
@@ -19,10 +22,10 @@ check: .venv/ready
 	.venv/bin/ruff format --check -q .
 	.venv/bin/ruff check -q .
 	.venv/bin/mypy
-	WEFT_DEPTH=check $(V) -m pytest -n auto --dist loadgroup -m "$(FAST)"
+	WEFT_DEPTH=check $(V) -m pytest -n auto --dist worksteal -m "$(FAST)"
 
 test soak: .venv/ready
-	WEFT_DEPTH=$@ $(V) -m pytest -n auto --dist loadgroup -m "$(ALONE)"
+	WEFT_DEPTH=$@ $(V) -m pytest -n auto --dist worksteal -m "$(ALONE)"
 	WEFT_DEPTH=$@ $(V) -m pytest -n 3 -m "not ($(ALONE))"
 
 bench: .venv/ready

@@ -98,8 +98,11 @@ class Person:
 
     def entropy(self, purpose: str) -> keys.Entropy:
         """One stream a purpose and a life, so that one more draw in one place moves no other place."""
-        chance = random.Random(f"{self.world.seed}/{self.name}/{self.life}/{purpose}")
-        return self.world.streams.setdefault((self.name, self.life, purpose), chance.randbytes)
+        stream = (self.name, self.life, purpose)
+        if stream not in self.world.streams:
+            chance = random.Random(f"{self.world.seed}/{self.name}/{self.life}/{purpose}")
+            self.world.streams[stream] = chance.randbytes
+        return self.world.streams[stream]
 
     def _outside(self, host: SimHost) -> Outside:
         places, table, network = self.world.places, self.world.table, self.world.network

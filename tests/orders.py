@@ -7,6 +7,8 @@ name or attribute that the same file annotates or assigns as one. Sorting, count
 import ast
 from collections.abc import Iterator, Sequence
 
+from tests.rules import walked
+
 _ORDERING = frozenset(
     {"list", "tuple", "iter", "enumerate", "zip", "map", "filter", "dict", "join", "extend", "fromkeys"}
 )
@@ -18,7 +20,7 @@ _SET_TYPES = frozenset({"set", "frozenset", "Set", "AbstractSet", "MutableSet"})
 def unordered(path: str, tree: ast.AST) -> list[str]:
     """Places of this file that depend on the order of a set, on hash() or on id()."""
     complaints = [f"{path}:{line}: iterates a set" for line in _iterations(tree, _attributes(tree))]
-    for node in (node for node in ast.walk(tree) if isinstance(node, ast.Call | ast.keyword)):
+    for node in (node for node in walked(tree) if isinstance(node, ast.Call | ast.keyword)):
         named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("hash", "id")
         keyed = isinstance(node, ast.keyword) and node.arg == "key" and _name(node.value) in ("hash", "id")
         if named or keyed:
@@ -107,7 +109,7 @@ def _attributes(tree: ast.AST) -> frozenset[str]:
     """Attributes of this file's classes that are annotated or made as sets, as ".name"; never otherwise."""
     sets: dict[str, None] = {}
     others: dict[str, None] = {}
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.ClassDef):
             fields = [
                 part for part in node.body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)

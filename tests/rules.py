@@ -104,9 +104,15 @@ def floor_of(path: str) -> tuple[str, Floor]:
     return name, FLOORS[name]
 
 
+@cache
+def walked(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """All nodes of a tree. Each rule asks for them, and a walk takes longer than what any rule does with it."""
+    return tuple(ast.walk(tree))
+
+
 def imports_of(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Every imported module or member, wherever the import stands: `from crypto import keys` is crypto.keys."""
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -145,7 +151,7 @@ def reaching_out(path: str, tree: ast.AST, excused: tuple[str, ...] = ()) -> lis
     """Uses that need no import of their own: os.urandom where entropy is an argument, files in pure floors."""
     floor = floor_of(path)[1]
     complaints = []
-    for node in ast.walk(tree):
+    for node in walked(tree):
         name = _name_of(node)
         drawn = name in ("urandom", "randombytes") and "os.urandom" in floor.never and "os.urandom" not in excused
         if drawn or (floor.pure and isinstance(node, ast.Name) and name in _IO_CALLS):
@@ -157,7 +163,7 @@ def hidden_imports(path: str, tree: ast.AST) -> list[str]:
     """Imports by a name that only the running program knows: no other rule can see them."""
     return [
         f"{path}:{node.lineno}: imports by name"
-        for node in ast.walk(tree)
+        for node in walked(tree)
         if isinstance(node, ast.Call) and _name_of(node.func) in ("import_module", "__import__")
     ]
 
@@ -166,7 +172,7 @@ def oversized(path: str, source: str, tree: ast.AST) -> list[str]:
     """Files and functions that are too long."""
     lines, lines_max = source.count("\n"), TEST_LINES_MAX if path.startswith("tests/") else FILE_LINES_MAX
     complaints = [f"{path}: {lines} lines, more than {lines_max}"] if lines > lines_max else []
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > FUNCTION_LINES_MAX:
@@ -187,7 +193,7 @@ def banned_names(path: str, tree: ast.AST) -> list[tuple[str, str]]:
     Each is (complaint, name); the name of a file or folder is "".
     """
     found = [(f"{path}: named {word!r}", "") for word in words_of(path.removesuffix(".py")) if word in BANNED]
-    named = (node for node in ast.walk(tree) if isinstance(node, _DEFINED) and not node.name.startswith("test_"))
+    named = (node for node in walked(tree) if isinstance(node, _DEFINED) and not node.name.startswith("test_"))
     banned = [node for node in named if set(words_of(node.name)) & set(BANNED)]
     return [*found, *((f"{path}:{node.lineno}: {node.name}", node.name) for node in banned)]
 
@@ -224,9 +230,7 @@ def _name_of(node: ast.AST) -> str:
 
 def faults_of(trees: Mapping[str, ast.AST], roots: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
     """All classes that inherit from one of the roots, by name, with where each stands and its own docstring."""
-    classes = [
-        (path, node) for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
-    ]
+    classes = [(path, node) for path, tree in trees.items() for node in walked(tree) if isinstance(node, ast.ClassDef)]
     known: dict[str, tuple[str, str | None]] = {}
     grown = True
     while grown:
@@ -260,8 +264,9 @@ def missing_tests(path: str, text: str, trees: Mapping[str, ast.AST]) -> list[st
     return complaints
 
 
-def _functions(tree: ast.AST) -> list[str]:
-    return [node.name for node in ast.walk(tree) if isinstance(node, _DEFINED)]
+@cache
+def _functions(tree: ast.AST) -> frozenset[str]:
+    return frozenset(node.name for node in walked(tree) if isinstance(node, _DEFINED))
 
 
 def untested_rows(path: str, text: str) -> list[str]:

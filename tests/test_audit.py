@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("house")
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "protocol" / "audit.md"
+from tests import rules, sources
+
+pytestmark = pytest.mark.house
+PAGE = sources.ROOT / "docs" / "protocol" / "audit.md"
 PROMISED = (
     *("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "12", "13", "14", "15", "16", "17", "18", "19", "20", "21"),
     *(
@@ -42,11 +43,13 @@ NAMED = re.compile(r"test_case_(\d+[ab]?)(?:_and_(\d+[ab]?))?_")
 def cases() -> dict[str, set[str]]:
     """Case -> the tests whose names begin with it."""
     found: dict[str, set[str]] = {}
-    for file in sorted((ROOT / "tests").rglob("test_*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
+    for path, tree in sources.trees().items():
+        if not path.startswith("tests/") or not Path(path).name.startswith("test_"):
+            continue
+        for node in rules.walked(tree):
             name = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else ""
             for case in filter(None, match.groups() if (match := NAMED.match(name)) else ()):
-                found.setdefault(case, set()).add(f"{file.relative_to(ROOT).as_posix()}::{name}")
+                found.setdefault(case, set()).add(f"{path}::{name}")
     return found
 
 

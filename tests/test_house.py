@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import orders, rules
+from tests import orders, rules, sources
+from tests.sources import ROOT, product, trees
 
-pytestmark = pytest.mark.xdist_group("house")  # one process parses every file, once
-ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.house
 THREATS = "docs/threats.md"
 
 EXCUSED_IMPORTS = {
@@ -77,28 +77,6 @@ LIGHT = {
 }
 
 
-@cache
-def sources() -> dict[str, str]:
-    """Every Python file of ours by its path from the root."""
-    found = [ROOT / "weft.py", *(file for folder in folders() for file in (ROOT / folder).rglob("*.py"))]
-    return {file.relative_to(ROOT).as_posix(): file.read_text() for file in sorted(found)}
-
-
-def folders() -> tuple[str, ...]:
-    """The top folders that hold Python: also one that no rule knows yet."""
-    found = (folder for folder in ROOT.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    return tuple(sorted(folder.name for folder in found if next(folder.rglob("*.py"), None) is not None))
-
-
-@cache
-def trees() -> dict[str, ast.Module]:
-    return {path: ast.parse(source, path) for path, source in sources().items()}
-
-
-def product() -> dict[str, ast.Module]:
-    return {path: tree for path, tree in trees().items() if path.split("/")[0] in rules.PRODUCT}
-
-
 def excused(path: str) -> tuple[str, ...]:
     return tuple(module for file, module in EXCUSED_IMPORTS if file == path)
 
@@ -107,7 +85,7 @@ def excused(path: str) -> tuple[str, ...]:
 def needs(room: str) -> tuple[str, ...]:
     """The rooms that this room's feature.py declares in `needs=(...)`."""
     tree = trees().get(f"features/{room}/feature.py", ast.Module([], []))
-    declared = (node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "needs")
+    declared = (node.value for node in rules.walked(tree) if isinstance(node, ast.keyword) and node.arg == "needs")
     return tuple(name for value in declared for name in ast.literal_eval(value))
 
 
@@ -144,7 +122,7 @@ def test_imports_by_name_stand_where_they_may() -> None:
 
 
 def test_files_and_functions_fit_a_screen() -> None:
-    assert [c for path, tree in trees().items() for c in rules.oversized(path, sources()[path], tree)] == []
+    assert [c for path, tree in trees().items() for c in rules.oversized(path, sources.texts()[path], tree)] == []
 
 
 def test_no_name_says_nothing() -> None:
@@ -188,18 +166,18 @@ def missing_tests(path: str, page: str) -> list[str]:
 
 
 def test_folders_are_packages_with_names_of_their_own() -> None:
-    homes = {file.rpartition("/")[0] for file in sources()} - {""}
-    assert sorted(home for home in homes if f"{home}/__init__.py" not in sources()) == []
+    homes = {file.rpartition("/")[0] for file in sources.texts()} - {""}
+    assert sorted(home for home in homes if f"{home}/__init__.py" not in sources.texts()) == []
     assert sorted(home for home in homes if set(rules.FOREIGN_FOLDERS) & set(home.split("/"))) == []
     assert [
-        path for path, text in sources().items() if path.endswith("__init__.py") and path.count("/") > 1 and text
+        path for path, text in sources.texts().items() if path.endswith("__init__.py") and path.count("/") > 1 and text
     ] == []
 
 
 def test_no_folder_is_forgotten() -> None:
     packaged = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    shipped = [folder for folder in folders() if folder not in ("tests", "benchmarks")]
-    assert [folder for folder in folders() if folder not in rules.FLOORS] == []
+    shipped = [folder for folder in sources.folders() if folder not in ("tests", "benchmarks")]
+    assert [folder for folder in sources.folders() if folder not in rules.FLOORS] == []
     assert sorted(packaged["include"]) == sorted(["/weft.py", *(f"/{folder}" for folder in shipped)])
     assert packaged["sources"] == {folder: f"_weft/{folder}" for folder in shipped}
 
@@ -244,7 +222,7 @@ def _package(line: str) -> str:
 @pytest.mark.parametrize("modules", sorted(LIGHT))
 def test_doors_stay_light(modules: str) -> None:
     found = sorted(
-        path.removesuffix(".py").replace("/", ".") for path in sources() if Path(path).match(_pattern(modules))
+        path.removesuffix(".py").replace("/", ".") for path in sources.texts() if Path(path).match(_pattern(modules))
     )
     script = f"import json, sys; {'; '.join(f'import {name}' for name in found)}; print(json.dumps(list(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,11 +11,10 @@ from crypto.faults import Forged, Malformed, PeerFault
 from protocol import entry, log
 from protocol.entry import Entry
 from protocol.log import BrokenChain, Fork, Head, NoFork
-from tests import depth
+from tests import depth, rules, sources
 from tests.protocol import chains
 from tests.protocol.chains import ANA, BO, LOG, OTHER, SECRET, chain, head_of, raws
 
-ROOT = Path(__file__).parents[2]
 CHAIN = chain(5)
 BRANCH = chain(3, head_of(CHAIN[1]), b"another")
 UGLY = entry.parse_without_looking_at_the_signature.__name__
@@ -34,12 +32,12 @@ def test_the_id_of_a_log_is_keyed_blake2b_128() -> None:
     assert len(ids) == 12
 
 
+@pytest.mark.house
 def test_only_the_log_asks_for_entries_that_nobody_checked() -> None:
     callers = {
-        path.relative_to(ROOT).as_posix()
-        for folder in ("crypto", "protocol", "store", "node", "features", "cli", "lab")
-        for path in (ROOT / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        path
+        for path, tree in sources.product().items()
+        for node in rules.walked(tree)
         if isinstance(node, ast.Attribute | ast.Name) and UGLY in (getattr(node, "attr", ""), getattr(node, "id", ""))
     }
     assert callers == {"protocol/entry.py", "protocol/log.py", "protocol/log_file.py"}

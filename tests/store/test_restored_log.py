@@ -109,5 +109,5 @@ class Restored(RuleBasedStateMachine):
             assert logs.log(self.author, self.mine).published == len(copies) - 1
 
 
-Restored.TestCase.settings = settings(max_examples=max(25, depth.EXAMPLES // 2), stateful_step_count=40, deadline=None)
+Restored.TestCase.settings = settings(max_examples=max(10, depth.EXAMPLES // 2), stateful_step_count=40, deadline=None)
 TestRestored = Restored.TestCase

@@ -15,9 +15,10 @@ from store import entries, logs, people, spaces
 from store.database import Tx
 from store.identity import Identity
 from store.spaces import Space
+from tests import depth
 
-NIGHT_S = 8 * 3600.0
-WEEK_S = 7 * 86_400.0
+NIGHT_S = (7200.0, 8 * 3600.0, 8 * 3600.0)[depth.LEVEL]
+AWAY_S = (NIGHT_S, 86_400.0, 7 * 86_400.0)[depth.LEVEL]  # a day of five nodes costs some five seconds
 
 
 async def circle(w: World, *names: str) -> list[Person]:

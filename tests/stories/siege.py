@@ -203,12 +203,6 @@ def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def cpu_s(pid: int) -> float:
-    """Seconds of processor time that a program has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100.0
-
-
 async def in_database(node: RealNode, f: Callable[..., Any], *args: Any) -> Any:
     """What f(tx, …) returns in the database of a stopped node."""
     place = profile.named(node.name, {"WEFT_HOME": str(node.home)})

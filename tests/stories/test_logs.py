@@ -15,7 +15,7 @@ from protocol.publishing import Trouble
 from store import entries, people
 from store.database import Tx
 from tests.stories import log_kit
-from tests.stories.log_kit import NIGHT_S, WEEK_S, all_hold, circle, notes, proofs, row, seen_by
+from tests.stories.log_kit import AWAY_S, NIGHT_S, all_hold, circle, notes, proofs, row, seen_by
 
 READERS = ("bo", "cy", "dee", "eli")
 
@@ -67,7 +67,7 @@ def test_a_week_away_two_partitions_and_a_late_witness_leave_all_equal(seed: int
         w.network.partition(["bo", "cy"], ["dee"])
         await w.until(all_hold([(bo, "ana/trip"), (cy, "ana/trip")], 5))  # a mutual contact carries it
         assert len(await notes(dee, "ana/trip")) == 3
-        await trio.sleep(WEEK_S)
+        await trio.sleep(AWAY_S)
         w.network.heal_all()
         await eli.start()
         await w.until(all_hold([(one, "ana/trip") for one in (bo, cy, dee, eli)], 5))

@@ -11,13 +11,15 @@ from lab import world
 from lab.lookup import Table
 from lab.world import Person, World, texts
 from protocol import account_record, invitation_record, invite, rendezvous
+from tests import depth
 from tests.features.kit import only
 from tests.stories.test_finding import DAY_S, account_text, in_state, node_of, published, requested
 
 HOUR_S = 3600.0
+EXPIRES_S = (8 * 3600, 8 * 3600, 2 * DAY_S)[depth.LEVEL]  # worlds begin at 14:13 UTC: there is a midnight in it
 
 
-async def waiting(w: World, led_by: str) -> tuple[Person, Person, Table, bytes]:
+async def waiting(w: World, led_by: str, expires_s: int = 2 * DAY_S) -> tuple[Person, Person, Table, bytes]:
     """Bob's request stands with Alice, found by this; where in the table what led to her lies today."""
     table = w.share_lookup()
     alice, bob = await w.person("alice"), await w.person("bob")
@@ -27,7 +29,7 @@ async def waiting(w: World, led_by: str) -> tuple[Person, Person, Table, bytes]:
         await published(w, table, alice)
         link, name = account_text(alice), account_record.name_of(node_of(alice).identity.account, today)
     else:
-        link = (await alice.call("contacts.invite", kind="long-term", expires_s=2 * DAY_S))["link"]
+        link = (await alice.call("contacts.invite", kind="long-term", expires_s=expires_s))["link"]
         keys = invitation_record.keys_of(invite.InviteKeys.of(invite.link_from(link).secret), today)
         name = keys.name.public
     await bob.call("contacts.add", link=link, name="alice", greeting="hello")
@@ -71,12 +73,13 @@ def test_who_decides_after_both_have_moved_is_found_by_who_asked(led_by: str, is
     world.run(story, seed=930)
 
 
+@pytest.mark.depth
 @pytest.mark.parametrize("led_by", ["account", "invitation"])
 def test_who_takes_long_is_asked_for_seldom_and_not_after_the_decision(led_by: str) -> None:
     async def story(w: World) -> None:
         alice, bob, table, key = await waiting(w, led_by)
         before = len(table.asked)
-        await trio.sleep(12 * HOUR_S)
+        await trio.sleep(8 * HOUR_S)
         asked = [at for at, who, what in table.asked[before:] if (who, what) == ("bob", key)]
         assert 4 <= len(asked) <= 10
         assert asked[-1] - asked[-2] > asking.WAIT_S[1] / 2
@@ -84,16 +87,17 @@ def test_who_takes_long_is_asked_for_seldom_and_not_after_the_decision(led_by: s
         await accepted(alice)
         await w.until(lambda: world.both_active(alice, bob))
         before = len(table.asked)
-        await trio.sleep(6 * HOUR_S)
+        await trio.sleep(1.2 * asking.WAIT_S[1])
         assert not [at for at, who, what in table.asked[before:] if (who, what) == ("bob", key)]
 
     world.run(story, seed=931)
 
 
+@pytest.mark.depth
 def test_a_request_outlives_the_invitation_that_led_to_it() -> None:
     async def story(w: World) -> None:
-        alice, bob, _, _ = await waiting(w, "invitation")
-        await trio.sleep(3 * DAY_S)
+        alice, bob, _, _ = await waiting(w, "invitation", EXPIRES_S)
+        await trio.sleep(1.5 * EXPIRES_S)
         await in_state(w, bob, "waiting")
         await accepted(alice)
         await w.until(lambda: world.both_active(alice, bob), patience_s=2 * HOUR_S)
