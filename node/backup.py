@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 import trio
 
 from crypto import keys, secretstream, words
-from crypto.faults import Forged, Malformed
 from node import config
 from node.feature import Feature, Keeping
 from node.ground import Ground
@@ -124,8 +123,7 @@ _SENTENCES: tuple[tuple[type[PeerFault], type[UserFault]], ...] = (
     (backup.CutOff, BackupCut),
     (backup.OtherWords, BackupLocked),
     (backup.Altered, BackupDamaged),
-    (Malformed, BackupStrange),
-    (Forged, BackupStrange),
+    (PeerFault, BackupStrange),
 )
 
 

@@ -39,10 +39,15 @@ def make_pair_secret(tx: Tx, contact_id: int, secret: bytes, now_ms: int, epoch_
 
     epoch_min: what a device that came back from a backup counts from (docs/protocol/backup.md 4.3).
     """
-    row = tx.one("SELECT MAX(epoch) FROM pair_secret WHERE contact = ?", (contact_id,))
-    epoch = max(epoch_min, 1 + (row[0] or BOOT_EPOCH if row else BOOT_EPOCH))
+    epoch = max(epoch_min, 1 + newest_epoch(tx, contact_id))
     _put(tx, contact_id, epoch, secret, made=1, taken=0, now_ms=now_ms)
     return epoch
+
+
+def newest_epoch(tx: Tx, contact_id: int) -> int:
+    """The highest epoch of a secret that is known for a contact, 0 for none. He may have named any there is."""
+    row = tx.one("SELECT MAX(epoch) FROM pair_secret WHERE contact = ?", (contact_id,))
+    return row[0] or BOOT_EPOCH if row else BOOT_EPOCH
 
 
 def take_pair_secret(tx: Tx, contact_id: int, epoch: int, secret: bytes, now_ms: int) -> None:

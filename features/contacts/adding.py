@@ -38,7 +38,7 @@ def wanted(text: str, now_s: int) -> Wanted:
         return Wanted(account, ids.account_text(account))
     link = invite.link_from(text)
     invite.check_alive(link, now_s)
-    return Wanted(link.account, text)
+    return Wanted(link.account, text.strip())
 
 
 def follow(tx: Tx, who: Wanted, name: str | None, greeting: str, replace: bool, now_ms: int) -> Contact:

@@ -216,7 +216,7 @@ def asked(tx: Tx, contact_id: int) -> None:
 def keep(tx: Tx, contact_id: int) -> bytes | None:
     """The invitation of this contact that we follow, for a backup."""
     one = asking(tx, contact_id)
-    return None if one is None else wire.encode((one.link, one.greeting, one.asked_ms))
+    return None if one is None else wire.encode((one.link.strip(), one.greeting, one.asked_ms))
 
 
 def put_back(tx: Tx, contact_id: int, kept: bytes) -> None:

@@ -13,16 +13,18 @@ import trio
 
 import features
 from crypto import words
+from features.contacts.content import Presence
 from node import backup, ground
 from node.node import migrations
 from protocol import backup_records as kept
+from protocol import identity as documents
 from protocol import ids, wire
 from protocol.backup_records import RoomNote
 from protocol.faults import UserFault
 from store.database import Database, Tx, Worker, open_database
 from store.identity import Identity
 from tests.protocol import backups
-from tests.protocol.backups import contact, device, ended, head, message, whole
+from tests.protocol.backups import contact, device, ended, head, message, secret, whole
 
 KEY = bytes(32)
 ROOMS = features.load()
@@ -105,9 +107,14 @@ def strange(*notes: RoomNote) -> bytes:
     return backups.file_of([head(), contact(), device(), *notes])
 
 
-def _unknown() -> kept.Message:
-    body = wire.encode((399, bytes(16), None, 5, 1, (), (), None))
-    return message(1, "", message_id=ids.MessageId(bytes(16)), kind=399, at_ms=5, body=body)
+def _ours_of(kind: int) -> kept.Message:
+    body = wire.encode((kind, bytes(16), None, 5, 1, (), (), None))
+    return message(1, "", message_id=ids.MessageId(bytes(16)), kind=kind, at_ms=5, body=body)
+
+
+def _never_good() -> kept.Device:
+    bo = backups.BO
+    return device(certificate=documents.certify(bo.account_key, ids.DeviceId(b"d" * 32), b"i" * 32, 1, 50_000, 9))
 
 
 GOOD = backups.file_of(whole())
@@ -132,7 +139,9 @@ WRONG: dict[str, tuple[bytes, str, int]] = {
     "forged": (backups.file_of([head(lists=(backups.BO.devices,))]), "backup.strange", 1),
     "a mark of chat": (strange(RoomNote("chat", 1, b"\x81\x20")), "backup.strange", 1),
     "an asking": (strange(RoomNote("contacts", 1, wire.encode(("weft:i/x", "", 5)))), "backup.strange", 1),
-    "ours of an unknown kind": (backups.file_of([head(), contact(), _unknown()]), "backup.newer", 8),
+    "ours in a wrong channel": (backups.file_of([head(), contact(), _ours_of(100)]), "backup.strange", 1),
+    "a certificate that was never good": (backups.file_of([head(), contact(), _never_good()]), "backup.strange", 1),
+    "ours of an unknown kind": (backups.file_of([head(), contact(), _ours_of(399)]), "backup.newer", 8),
 }
 
 
@@ -169,6 +178,14 @@ async def test_what_only_the_tables_can_tell_is_found_when_it_is_restored(tmp_pa
     async with opened(tmp_path / "x.db") as database:
         with pytest.raises(backup.BackupStrange):
             await backup.restore(database, file, backups.SECRET, ROOMS, 5, os.urandom)
+
+
+async def test_who_has_counted_his_secrets_to_the_end_keeps_nobody_from_coming_back(tmp_path: Path) -> None:
+    file = tmp_path / "x.weft"
+    file.write_bytes(backups.file_of([head(), contact(), secret(epoch=2**32 - 1), device()]))
+    async with opened(tmp_path / "x.db") as database:
+        await backup.restore(database, file, backups.SECRET, ROOMS, GROUND.now_ms(), os.urandom)
+        assert await database.transact(lambda tx: tx.all("SELECT kind FROM message")) == [(Presence.KIND,)]
 
 
 async def test_a_note_of_a_room_that_is_no_more_is_left_alone(tmp_path: Path) -> None:
