@@ -75,6 +75,33 @@ async def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(tmp_path: 
         assert backup.verify(file, backups.SECRET, ROOMS).messages == 2
 
 
+async def test_where_a_link_stands_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(stick / "ana")  # nothing stands there yet
+    async with profile_of(tmp_path / "x.db") as (database, me):
+        for _ in range(2):
+            await backup.create(database, me, ROOMS, GROUND, link, replace=True)
+            assert link.is_symlink()
+            assert backup.verify(stick / "ana", backups.SECRET, ROOMS).messages == 2
+        assert [one.name for one in stick.iterdir()] == ["ana"]
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(backup.BackupUnwritable, match="no file"):
+            await backup.create(database, me, ROOMS, GROUND, tmp_path / "pipe", replace=True)
+        assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+async def test_what_could_not_be_restored_is_not_said_to_be_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    async with profile_of(tmp_path / "x.db") as (database, me):
+        await database.transact(lambda tx: tx.execute("UPDATE message SET kind = kind + 1 WHERE seq = 2") and None)
+        with pytest.raises(backup.BackupUnsound):
+            await backup.create(database, me, ROOMS, GROUND, folder / "ana", replace=False)
+    assert [*folder.iterdir()] == []
+
+
 async def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "stick"
     (folder / "a folder").mkdir(parents=True)
@@ -160,8 +187,8 @@ async def test_whatever_is_wrong_with_a_backup_is_one_sentence_and_a_code(tmp_pa
 
 
 def test_what_is_no_file_is_unreadable(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for place in (tmp_path, tmp_path / "none", Path("/dev/null")):
+    os.mkfifo(tmp_path / "pipe")  # nobody writes into it: to wait for that would be to wait for ever
+    for place in (tmp_path, tmp_path / "none", Path("/dev/null"), tmp_path / "pipe"):
         with pytest.raises(backup.BackupUnreadable):
             backup.verify(place, backups.SECRET, ROOMS)
 
