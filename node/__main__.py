@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import structlog
@@ -29,6 +30,7 @@ from node.doctor import findings, patient, rounds
 from node.host import open_host
 from node.interfaces import open_news
 from node.joining import HostDht
+from node.making import making
 from node.network import Address
 from node.node import Node, migrations, open_node
 from node.service import NodeService
@@ -96,14 +98,13 @@ async def _init(place: profile.Profile, said: Mapping[str, str]) -> int:
     profile.forbid_core_dumps()
     keys.require_ml_kem()
     passphrase = said.get("passphrase", "").encode()
-    key = await trio.to_thread.run_sync(profile.create, place, passphrase, os.urandom, limiter=_vault_thread())
     real = ground.real()
-    async with open_database(place.database, key, migrations(features.load()), Worker.THREAD) as database:
-        me = await database.transact(
-            identity.create_identity, os.urandom(32), said.get("name", "") or place.name, real.now_ms(), os.urandom
-        )
-    with profile.writing(place):
-        profile.finish(place)
+    with making(place):
+        key = await trio.to_thread.run_sync(profile.create, place, passphrase, os.urandom, limiter=_vault_thread())
+        async with open_database(place.database, key, migrations(features.load()), Worker.THREAD) as database:
+            me = await database.transact(
+                identity.create_identity, os.urandom(32), said.get("name", "") or place.name, real.now_ms(), os.urandom
+            )
     _answer({"name": me.name, "account": ids.account_text(me.account), "keyfile": not passphrase})
     return 0
 
@@ -202,11 +203,11 @@ async def _restore(place: profile.Profile, said: Mapping[str, str]) -> int:
     secret = backup.secret_of(said.get("words", ""))
     found = await trio.to_thread.run_sync(backup.verify, file, secret, rooms)
     passphrase = said.get("passphrase", "").encode()
-    key = await trio.to_thread.run_sync(profile.create, place, passphrase, os.urandom, limiter=_vault_thread())
-    async with open_database(place.database, key, migrations(rooms), Worker.THREAD) as database:
-        await backup.restore(database, file, secret, rooms, ground.real().now_ms(), os.urandom)
-    with profile.writing(place):
-        profile.finish(place)
+    with making(place):
+        create = partial(profile.create, place, passphrase, os.urandom, command=profile.RESTORE)
+        key = await trio.to_thread.run_sync(create, limiter=_vault_thread())
+        async with open_database(place.database, key, migrations(rooms), Worker.THREAD) as database:
+            await backup.restore(database, file, secret, rooms, ground.real().now_ms(), os.urandom)
     _answer({"file": str(file), **asdict(found), "keyfile": not passphrase})
     return 0
 
