@@ -66,6 +66,12 @@ def pair_secret_taken(tx: Tx, contact_id: int, epoch: int, now_ms: int) -> None:
         _end_earlier(tx, contact_id, epoch, now_ms)
 
 
+def set_aside(tx: Tx, contact_id: int) -> None:
+    """No secret is used to dial until one is agreed again: the contact answered an invitation, and may have forgotten
+    those that we have. `boot` of that session proves the channel until then. The listener accepts all of them still."""
+    tx.execute("UPDATE pair_secret SET taken = 0 WHERE contact = ?", (contact_id,))
+
+
 def pair_secret(tx: Tx, contact_id: int) -> tuple[int, bytes] | None:
     """Epoch and secret that both sides hold and use."""
     row = tx.one(

@@ -103,6 +103,8 @@ def _welcomed(tx: Tx, arrival: Arrival, said: Welcome) -> tuple[Any, ...]:
     if contact.state in (ContactState.ASKED, ContactState.WAITING, ContactState.PENDING):
         people.set_state(tx, contact.id, ContactState.ACTIVE, "")
         tx.execute("DELETE FROM asking WHERE contact = ?", (contact.id,))
+    elif contact.state is ContactState.ACTIVE and contact.reason:  # why an invitation of his led nowhere
+        people.set_state(tx, contact.id, ContactState.ACTIVE, "")
     pairs.take_pair_secret(tx, contact.id, said.pair_epoch, said.pair_secret, arrival.now_ms)
     presence.keep(tx, contact.id, said.presence_epoch, said.presence)
     me = load_identity(tx)
