@@ -72,9 +72,12 @@ def quiet_log(door: Door, name: str) -> Iterator[Path]:
                 path = Path(stack.enter_context(tempfile.NamedTemporaryFile(prefix="weft-")).name)
             except OSError:
                 path = Path(os.devnull)
-        yield path
-        if path.name == name and path.stat().st_size == 0:
-            path.unlink()
+        try:
+            yield path
+        finally:
+            with suppress(OSError):  # another command beside this one has taken it away
+                if path.name == name and path.stat().st_size == 0:
+                    path.unlink()
 
 
 def detached(door: Door, passphrase: str) -> dict[str, Any]:
@@ -266,7 +269,10 @@ def _start_log(door: Door) -> Path:
 
 
 def _last_words(path: Path) -> str:
-    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    try:
+        lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
     return f" Its last words: {lines[-1].strip()[:LAST_WORDS_CHARS].rstrip('.')}." if lines else ""
 
 

@@ -116,6 +116,34 @@ def test_a_node_that_is_killed_in_the_middle_of_a_backup_leaves_what_the_next_on
             node.kill()
 
 
+def test_a_backup_of_a_stopped_node_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+    file, home, stick = tmp_path / "before.weft", tmp_path / "home", tmp_path / "stick"
+    stick.mkdir()
+    file.write_bytes(backups.file_of(backups.whole([f"{n} ".ljust(15_000, "x") for n in range(MESSAGES)])))
+    assert weft(home, "backup", "restore", "--words-file", "-", str(file), stdin=WORDS)[0] == 0
+    codes = {_given_up_while_it_writes(home, stick, number) for number in range(TRIES_MAX // 4)}
+    assert 130 in codes
+    assert codes <= {0, 130}
+    assert not any(one.name.startswith(".") for one in stick.iterdir())
+
+
+def _given_up_while_it_writes(home: Path, stick: Path, number: int) -> int:
+    """The exit code of a backup that was asked to end as soon as there was a draft; 0 where it was faster."""
+    program = subprocess.Popen(
+        [sys.executable, str(LAUNCHER), "_node", "backup", "--profile", "ana"],
+        env={**os.environ, "WEFT_HOME": str(home)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    assert program.stdin is not None
+    program.stdin.write(json.dumps({"passphrase": "", "file": str(stick / f"{number}.weft")}).encode() + b"\n")
+    program.stdin.close()
+    while program.poll() is None and not any(stick.glob(".*")):
+        pass  # as above
+    program.terminate()
+    return program.wait(START_S)
+
+
 def _killed_while_it_writes(node: RealNode, stick: Path, number: int) -> list[Path]:
     """What is left of a backup whose node was killed as soon as there was a draft; nothing where it was faster."""
     node.up()
