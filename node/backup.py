@@ -21,7 +21,7 @@ from node import config, drafts
 from node.feature import Feature, Keeping
 from node.ground import Ground
 from protocol import backup, backup_records, content, ids, receipt
-from protocol.backup_records import Contact, End, Head, Message, Order, Record, RoomNote
+from protocol.backup_records import Contact, End, Head, Message, Order, Record, RoomNote, Setting
 from protocol.faults import PeerFault, UserFault
 from store import backup as kept
 from store.database import Database, Tx, Worker
@@ -31,6 +31,7 @@ CHUNKS_AT_ONCE = 16  # of a restore in one transaction: 1 MiB
 RECORDS_AT_ONCE = 1000  # of what is no message: what is composed at a time stays small
 SHOWN_CHARS_MAX = 120  # of a path, in a sentence
 T = TypeVar("T")
+_SETTINGS = frozenset(row.name for row in config.SETTINGS)
 
 
 class BadPath(UserFault):
@@ -170,7 +171,6 @@ async def create(
     Others use the database meanwhile. Each record is held against the law as a reader would: what could not be restored
     is not said to be kept. Raises: BackupExists, BackupUnwritable, BackupUnsound, StoreFault.
     """
-    names = [row.name for row in config.SETTINGS]
     keeping = _keeping(rooms)
     order = _order(me.recovery, rooms)
     async with _writing(ground, file, replace) as draft:
@@ -190,7 +190,7 @@ async def create(
 
         draft.out.write(composer.head)
         keeps = [(room, one.keep) for room, one in keeping.items()]
-        seen = await database.transact(kept.frame, names, keeps, ground.now_ms())
+        seen = await database.transact(kept.frame, _SETTINGS, keeps, ground.now_ms())
         for at in range(0, len(seen.records), RECORDS_AT_ONCE):
             await _aside(ground, write, seen.records[at : at + RECORDS_AT_ONCE])
         after = 0
@@ -230,7 +230,7 @@ async def restore(
     me: Identity | None = None
 
     def put(tx: Tx, records: Sequence[Record]) -> None:
-        for note in kept.put(tx, order.kinds, records):
+        for note in kept.put(tx, order.kinds, [one for one in records if not isinstance(one, Setting) or _fits(one)]):
             if note.room in keeping:
                 keeping[note.room].put_back(tx, note.contact, note.body)
 
@@ -247,6 +247,15 @@ async def restore(
     assert me is not None
     await database.transact(end, me)
     return me
+
+
+def _fits(one: Setting) -> bool:
+    """Whether this version has such a setting, and takes this value: another one is as if it had not been set."""
+    try:
+        config.parse(one.name, one.value)
+    except UserFault:
+        return False
+    return one.name in _SETTINGS
 
 
 def _order(secret: bytes, rooms: Sequence[Feature]) -> Order:

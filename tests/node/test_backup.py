@@ -215,6 +215,16 @@ async def test_who_has_counted_his_secrets_to_the_end_keeps_nobody_from_coming_b
         assert await database.transact(lambda tx: tx.all("SELECT kind FROM message")) == [(Presence.KIND,)]
 
 
+async def test_settings_that_this_version_does_not_have_or_take_are_left_alone(tmp_path: Path) -> None:
+    """Some rows beside the settings are the node's own, and a node that finds no number there would never start."""
+    set_by_hand = [("find.handle", "ana"), ("listen.port", "many"), ("listen.port.last", "x"), ("polls.on", "yes")]
+    file = tmp_path / "x.weft"
+    file.write_bytes(backups.file_of([head(), *(kept.Setting(*one) for one in set_by_hand)]))
+    async with opened(tmp_path / "x.db") as database:
+        await backup.restore(database, file, backups.SECRET, ROOMS, GROUND.now_ms(), os.urandom)
+        assert await database.transact(lambda tx: tx.all("SELECT name, value FROM setting")) == [("find.handle", "ana")]
+
+
 async def test_a_note_of_a_room_that_is_no_more_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "x.weft"
     file.write_bytes(strange(RoomNote("polls", 1, b"what it was")))
