@@ -44,7 +44,7 @@ class Client:
             self._socket.connect(os.fspath(places.socket_path(profile)))
         except (OSError, ValueError):  # absent, refused, or a path that no socket can have
             self._socket.close()
-            raise faults.node_down() if places.has_identity(profile) else faults.no_identity() from None
+            raise faults.node_down() if places.has_identity(profile) else places.no_identity(profile) from None
 
     def __enter__(self) -> "Client":
         return self

@@ -45,11 +45,6 @@ def node_down() -> Failure:
     return Failure("node.down", "Node is not running.", next="weft up", verb="Start it", exit=NODE_DOWN)
 
 
-def no_identity() -> Failure:
-    """The profile has no identity, so there is no node to start."""
-    return Failure("profile.empty", "No identity here yet.", next="weft init", verb="Make one", exit=NODE_DOWN)
-
-
 def quoted(text: str) -> str:
     """What was typed, short enough to be said again in a sentence."""
     return text if len(text) <= QUOTED_CHARS_MAX else f"{text[: QUOTED_CHARS_MAX - 1]}…"

@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from cli.faults import USAGE, Failure
+from cli.faults import NODE_DOWN, USAGE, Failure
 
+RESTORE = "weft backup restore FILE"  # what a restore writes into `unfinished`
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
@@ -35,6 +36,18 @@ def has_identity(profile: Path) -> bool:
     except PermissionError:
         said = f"{profile} cannot be entered by you; nothing was changed."
         raise Failure("profile.unreadable", said, next="weft doctor", verb="Why") from None
+
+
+def no_identity(profile: Path) -> Failure:
+    """There is no identity, so there is no node to start: why, and what makes one."""
+    try:
+        was_restored = (profile / "unfinished").read_text() == RESTORE
+    except (OSError, ValueError):
+        was_restored = False
+    if was_restored:
+        said = "A restore was begun here and was interrupted, so there is no identity yet; the backup is as it was."
+        return Failure("profile.empty", said, next=RESTORE, verb="Do it again", exit=NODE_DOWN)
+    return Failure("profile.empty", "No identity here yet.", next="weft init", verb="Make one", exit=NODE_DOWN)
 
 
 def require_empty(profile: Path, next: str) -> None:

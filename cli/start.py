@@ -28,6 +28,14 @@ TICK_S = 0.5  # how often the waiting person sees the seconds
 LINE_BYTES_MAX = 1 << 20  # what a doctor finds with many contacts is some 10 kB
 PASSPHRASE_BYTES_MAX = 1024
 LAST_WORDS_CHARS = 300
+AGAIN = {
+    "init": "weft init",
+    "doctor": "weft doctor",
+    "backup": "weft backup create FILE",
+    "verify": "weft backup verify FILE",
+    "restore": "weft backup restore FILE",
+    "run": "weft up",
+}
 
 
 def run_verb(
@@ -44,7 +52,7 @@ def run_verb(
     """
     with _started(door, verb, said, errors) as program:
         try:
-            return _first_line(door, program, waiting, errors, within_s)
+            return _first_line(door, program, waiting, verb, errors, within_s)
         finally:
             _end(program)
 
@@ -64,9 +72,12 @@ def quiet_log(door: Door, name: str) -> Iterator[Path]:
                 path = Path(stack.enter_context(tempfile.NamedTemporaryFile(prefix="weft-")).name)
             except OSError:
                 path = Path(os.devnull)
-        yield path
-        if path.name == name and path.stat().st_size == 0:
-            path.unlink()
+        try:
+            yield path
+        finally:
+            with suppress(OSError):  # another command beside this one has taken it away
+                if path.name == name and path.stat().st_size == 0:
+                    path.unlink()
 
 
 def detached(door: Door, passphrase: str) -> dict[str, Any]:
@@ -202,6 +213,7 @@ def _first_line(
     door: Door,
     program: "subprocess.Popen[bytes]",
     waiting: str,
+    verb: str = "run",
     errors: Path | None = None,
     within_s: float = READY_S,
 ) -> dict[str, Any]:
@@ -221,7 +233,7 @@ def _first_line(
                 _end(program)
                 said = f"The node's program said nothing for {within_s:.0f} s and was stopped; what was kept is safe."
                 said += _last_words(log)
-                raise Failure("node.silent", said, next="weft up", verb="Again")
+                raise Failure("node.silent", said, next=AGAIN[verb], verb="Again")
             if not selector.select(TICK_S):
                 continue
             chunk = os.read(program.stdout.fileno(), LINE_BYTES_MAX)
@@ -233,8 +245,9 @@ def _first_line(
         told = json.loads(heard.partition(b"\n")[0])
     except ValueError:
         code = program.wait(STOP_S)
-        said = f"The node did not start (code {code}); what was kept is safe.{_last_words(log)}"
-        raise Failure("node.start", said, next="weft up", verb="Again") from None
+        what = "The node did not start" if verb == "run" else "weft's program ended before it was done"
+        said = f"{what} (code {code}); what was kept is safe.{_last_words(log)}"
+        raise Failure("node.start", said, next=AGAIN[verb], verb="Again") from None
     if "error" in told:
         raise _failure(told["error"])
     answer: dict[str, Any] = told
@@ -256,7 +269,10 @@ def _start_log(door: Door) -> Path:
 
 
 def _last_words(path: Path) -> str:
-    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    try:
+        lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
     return f" Its last words: {lines[-1].strip()[:LAST_WORDS_CHARS].rstrip('.')}." if lines else ""
 
 

@@ -13,9 +13,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import structlog
@@ -29,6 +30,7 @@ from node.doctor import findings, patient, rounds
 from node.host import open_host
 from node.interfaces import open_news
 from node.joining import HostDht
+from node.making import making
 from node.network import Address
 from node.node import Node, migrations, open_node
 from node.service import NodeService
@@ -39,6 +41,7 @@ from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged, StoreFault
 
 LINE_BYTES_MAX = 1 << 16
+GIVEN_UP = 130  # as a shell says it of a program that Ctrl-C has ended
 OWNER_ONLY = 0o077  # umask: what this program makes, its owner alone reads; SQLite makes its files 0644 otherwise
 SWITCH_S = 0.0002  # how long the database's thread may hold the interpreter while sockets wait; 5 ms costs 5 % of all
 PORT_SETTING = "listen.port.last"  # the port that the system gave, so that old addresses stay good
@@ -96,14 +99,13 @@ async def _init(place: profile.Profile, said: Mapping[str, str]) -> int:
     profile.forbid_core_dumps()
     keys.require_ml_kem()
     passphrase = said.get("passphrase", "").encode()
-    key = await trio.to_thread.run_sync(profile.create, place, passphrase, os.urandom, limiter=_vault_thread())
     real = ground.real()
-    async with open_database(place.database, key, migrations(features.load()), Worker.THREAD) as database:
-        me = await database.transact(
-            identity.create_identity, os.urandom(32), said.get("name", "") or place.name, real.now_ms(), os.urandom
-        )
-    with profile.writing(place):
-        profile.finish(place)
+    with making(place):
+        key = await trio.to_thread.run_sync(profile.create, place, passphrase, os.urandom, limiter=_vault_thread())
+        async with open_database(place.database, key, migrations(features.load()), Worker.THREAD) as database:
+            me = await database.transact(
+                identity.create_identity, os.urandom(32), said.get("name", "") or place.name, real.now_ms(), os.urandom
+            )
     _answer({"name": me.name, "account": ids.account_text(me.account), "keyfile": not passphrase})
     return 0
 
@@ -164,14 +166,16 @@ async def _backup(place: profile.Profile, said: Mapping[str, str]) -> int:
         )
         profile.require_database(place)
         rooms, file = features.load(), said.get("file", "")
-        async with open_database(place.database, key, migrations(rooms), Worker.THREAD) as database:
-            me = await database.read(identity.load_identity)
+        database = open_database(place.database, key, migrations(rooms), Worker.THREAD)
+        async with _given_up_on_signals(), database as opened:
+            me = await opened.read(identity.load_identity)
             if me is None:
                 raise profile.ProfileDamaged("The database of this profile holds no identity; nothing was changed.")
             replace = said.get("replace") == "yes"
-            made = await backup.create(database, me, rooms, ground.real(), backup.place_of(file), replace)
-    _answer({"file": file, **asdict(made)})
-    return 0
+            made = await backup.create(opened, me, rooms, ground.real(), backup.place_of(file), replace)
+            _answer({"file": file, **asdict(made)})
+            return 0
+    return GIVEN_UP
 
 
 def _verify(place: profile.Profile, said: Mapping[str, str]) -> int:
@@ -202,11 +206,16 @@ async def _restore(place: profile.Profile, said: Mapping[str, str]) -> int:
     secret = backup.secret_of(said.get("words", ""))
     found = await trio.to_thread.run_sync(backup.verify, file, secret, rooms)
     passphrase = said.get("passphrase", "").encode()
-    key = await trio.to_thread.run_sync(profile.create, place, passphrase, os.urandom, limiter=_vault_thread())
-    async with open_database(place.database, key, migrations(rooms), Worker.THREAD) as database:
-        await backup.restore(database, file, secret, rooms, ground.real().now_ms(), os.urandom)
-    with profile.writing(place):
-        profile.finish(place)
+    is_made = False
+    async with _given_up_on_signals():
+        with making(place):
+            create = partial(profile.create, place, passphrase, os.urandom, command=profile.RESTORE)
+            key = await trio.to_thread.run_sync(create, limiter=_vault_thread())
+            async with open_database(place.database, key, migrations(rooms), Worker.THREAD) as database:
+                await backup.restore(database, file, secret, rooms, ground.real().now_ms(), os.urandom)
+        is_made = True
+    if not is_made:
+        return GIVEN_UP
     _answer({"file": str(file), **asdict(found), "keyfile": not passphrase})
     return 0
 
@@ -231,6 +240,21 @@ async def _serve(place: profile.Profile, node: Node, database: Database, now_ms:
             await core.stop.wait()
             await trio.sleep(0.05)  # the answer to node.stop goes out first
             LOG.info("down")
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _given_up_on_signals() -> AsyncIterator[None]:
+    """Within the block SIGINT and SIGTERM cancel it, so that what it made is taken away; else they end the process."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+
+            async def give_up() -> None:
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(give_up)
+            yield
             nursery.cancel_scope.cancel()
 
 

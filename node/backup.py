@@ -1,16 +1,15 @@
 """Backups as files: written beside a running node, read from end to end, and brought into a new profile.
 
-A file is written under another name beside its own, and takes that once it is whole and on the disk. All goes chunk by
-chunk, so that a profile of any size takes the same memory. The bytes are in protocol/backup.py, the tables in
-store/backup.py.
+A file is written as a draft (drafts.py). Messages go chunk by chunk, so that a profile of any size takes about the same
+memory. The bytes are in protocol/backup.py, the tables in store/backup.py.
 """
 
+import errno
 import os
 import shlex
 import stat
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,20 +17,21 @@ from typing import Any, TypeVar
 import trio
 
 from crypto import keys, secretstream, words
-from crypto.faults import Forged, Malformed
-from node import config
+from node import config, drafts
 from node.feature import Feature, Keeping
 from node.ground import Ground
 from protocol import backup, backup_records, content, ids, receipt
-from protocol.backup_records import End, Head, Order, Record, RoomNote
+from protocol.backup_records import Contact, End, Head, Message, Order, Record, RoomNote, Setting
 from protocol.faults import PeerFault, UserFault
 from store import backup as kept
 from store.database import Database, Tx, Worker
 from store.identity import Identity
 
 CHUNKS_AT_ONCE = 16  # of a restore in one transaction: 1 MiB
+RECORDS_AT_ONCE = 1000  # of what is no message: what is composed at a time stays small
 SHOWN_CHARS_MAX = 120  # of a path, in a sentence
 T = TypeVar("T")
+_SETTINGS = frozenset(row.name for row in config.SETTINGS)
 
 
 class BadPath(UserFault):
@@ -54,6 +54,14 @@ class BackupUnwritable(UserFault):
 
     code = "backup.unwritable"
     next = "df -h"
+
+
+class BackupUnsound(UserFault):
+    """This profile holds something that could not be restored, so no backup was written; nothing is lost. This is a
+    fault of weft: please report it with what weft doctor says."""
+
+    code = "backup.unsound"
+    next = "weft doctor"
 
 
 class BackupUnreadable(UserFault):
@@ -124,8 +132,7 @@ _SENTENCES: tuple[tuple[type[PeerFault], type[UserFault]], ...] = (
     (backup.CutOff, BackupCut),
     (backup.OtherWords, BackupLocked),
     (backup.Altered, BackupDamaged),
-    (Malformed, BackupStrange),
-    (Forged, BackupStrange),
+    (PeerFault, BackupStrange),
 )
 
 
@@ -161,39 +168,43 @@ async def create(
 ) -> Summary:
     """Writes a backup of this moment to a file, and returns once it is on the disk.
 
-    Others use the database meanwhile. Raises: BackupExists, BackupUnwritable, StoreFault.
+    Others use the database meanwhile. Each record is held against the law as a reader would: what could not be restored
+    is not said to be kept. Raises: BackupExists, BackupUnwritable, BackupUnsound, StoreFault.
     """
-    if not replace:
-        _require_absent(file)
-    names = [row.name for row in config.SETTINGS]
-    keeping = [(room, keeping.keep) for room, keeping in _keeping(rooms).items()]
-    with _writing(file, replace) as (out, settle):
+    keeping = _keeping(rooms)
+    order = _order(me.recovery, rooms)
+    async with _writing(ground, file, replace) as draft:
         composer = backup.Composer(me.recovery, ground.entropy("backup")(secretstream.NONCE_BYTES))
 
         def write(records: Sequence[Record]) -> None:
-            out.write(composer.add(records))
+            try:
+                _check(order, keeping, records)
+            except PeerFault as fault:
+                raise BackupUnsound from fault
+            draft.out.write(composer.add(records))
 
         def end() -> int:
             for piece in composer.end():
-                out.write(piece)
-            return settle()
+                draft.out.write(piece)
+            return draft.settle(replace)
 
-        out.write(composer.head)
-        seen = await database.transact(kept.frame, names, keeping, ground.now_ms())
-        await _aside(ground, write, seen.records)
-        after, count = 0, 0
+        draft.out.write(composer.head)
+        keeps = [(room, one.keep) for room, one in keeping.items()]
+        seen = await database.transact(kept.frame, _SETTINGS, keeps, ground.now_ms())
+        for at in range(0, len(seen.records), RECORDS_AT_ONCE):
+            await _aside(ground, write, seen.records[at : at + RECORDS_AT_ONCE])
+        after = 0
         while True:
             page = await database.transact(kept.page, seen, after)
             await _aside(ground, write, page.messages)
-            count += len(page.messages)
             after = page.after
             if not after:
                 break
         size = await _aside(ground, end)
-    head = seen.records[0]
+    head, counts = order.head, order.counts
     assert isinstance(head, Head)
-    contacts = sum(isinstance(one, backup_records.Contact) for one in seen.records)
-    return Summary(ids.account_text(head.account), head.name, head.made_ms, contacts, count, size)
+    contacts, messages = counts.get(Contact, 0), counts.get(Message, 0)
+    return Summary(ids.account_text(head.account), head.name, head.made_ms, contacts, messages, size)
 
 
 def verify(file: Path, secret: bytes, rooms: Sequence[Feature]) -> Summary:
@@ -204,9 +215,7 @@ def verify(file: Path, secret: bytes, rooms: Sequence[Feature]) -> Summary:
     order, keeping = _order(secret, rooms), _keeping(rooms)
     with _reading(file) as (opened, size):
         for records in _records(opened, size, secret, order):
-            for one in records:
-                if isinstance(one, RoomNote) and one.room in keeping:
-                    keeping[one.room].check(one.body)
+            _check_notes(keeping, records)
     return _summary(order, size)
 
 
@@ -221,8 +230,8 @@ async def restore(
     me: Identity | None = None
 
     def put(tx: Tx, records: Sequence[Record]) -> None:
-        for note in kept.put(tx, order.kinds, records):
-            if note.room in keeping:  # else of a room that this version has no more
+        for note in kept.put(tx, order.kinds, [one for one in records if not isinstance(one, Setting) or _fits(one)]):
+            if note.room in keeping:
                 keeping[note.room].put_back(tx, note.contact, note.body)
 
     def end(tx: Tx, mine: Identity) -> None:
@@ -240,6 +249,15 @@ async def restore(
     return me
 
 
+def _fits(one: Setting) -> bool:
+    """Whether this version has such a setting, and takes this value: another one is as if it had not been set."""
+    try:
+        config.parse(one.name, one.value)
+    except UserFault:
+        return False
+    return one.name in _SETTINGS
+
+
 def _order(secret: bytes, rooms: Sequence[Feature]) -> Order:
     kinds = content.Kinds((receipt.Receipt, *(one for room in rooms for one in room.contents)))
     return Order(ids.AccountId(words.account_key(secret).public), kinds)
@@ -247,6 +265,19 @@ def _order(secret: bytes, rooms: Sequence[Feature]) -> Order:
 
 def _keeping(rooms: Sequence[Feature]) -> dict[str, Keeping]:
     return {room.name: room.keeping for room in rooms if room.keeping is not None}
+
+
+def _check(order: Order, keeping: Mapping[str, Keeping], records: Sequence[Record]) -> None:
+    """Returns when these records may come next. Raises: PeerFault."""
+    for one in records:
+        order.take(one)
+    _check_notes(keeping, records)
+
+
+def _check_notes(keeping: Mapping[str, Keeping], records: Sequence[Record]) -> None:
+    for one in records:
+        if isinstance(one, RoomNote) and one.room in keeping:  # else of a room that this version has no more
+            keeping[one.room].check(one.body)
 
 
 def _records(opened: Any, size: int, secret: bytes, order: Order) -> Iterator[list[Record]]:
@@ -276,7 +307,7 @@ def _summary(order: Order, size: int) -> Summary:
 def _reading(file: Path) -> Iterator[tuple[Any, int]]:
     """An open file and its size. Raises: a UserFault for whatever is wrong with it."""
     try:
-        with file.open("rb") as opened:
+        with open(file, "rb", opener=_open_at_once) as opened:
             state = os.fstat(opened.fileno())
             if not stat.S_ISREG(state.st_mode):
                 raise BackupUnreadable(f"There is no file {_shown(file)}; nothing was changed.")
@@ -289,55 +320,46 @@ def _reading(file: Path) -> Iterator[tuple[Any, int]]:
         raise next(said for kind, said in _SENTENCES if isinstance(fault, kind)) from fault
 
 
-@contextmanager
-def _writing(file: Path, replace: bool) -> Iterator[tuple[Any, Callable[[], int]]]:
-    """A new file beside this one (0600), and what makes it this one once all is written; gone where that fails.
-
-    The second returns the size. Raises: BackupExists, BackupUnwritable.
-    """
-    temporary = ""
+@asynccontextmanager
+async def _writing(ground: Ground, file: Path, replace: bool) -> AsyncIterator[drafts.Draft]:
+    """A draft of this file, gone afterwards if it was not settled. Raises: BackupExists, BackupUnwritable."""
+    draft: drafts.Draft | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name[:100]}-")
-        with open(descriptor, "wb") as out:
-
-            def settle() -> int:
-                out.flush()
-                os.fsync(out.fileno())
-                if not replace:
-                    _require_absent(file)
-                os.replace(temporary, file)
-                _sync_directory(file.parent)
-                return out.tell()
-
-            yield out, settle
+        draft = await _aside(ground, _begin, file, replace, ground.entropy("draft"))
+        yield draft
+    except FileExistsError:
+        force = shlex.join(("weft", "backup", "create", "--force", _shown(file)))
+        raise BackupExists(f"There is a file {_shown(file)} already; it was left as it is.", next=force) from None
     except OSError as broken:
         said = f"The file {_shown(file)} cannot be written ({broken.strerror}); nothing is left of it."
         raise BackupUnwritable(said) from None
     finally:
-        with suppress(OSError):
-            if temporary:
-                os.unlink(temporary)
+        if draft is not None:
+            with trio.CancelScope(shield=True):  # one file is removed: the disk's time, which nothing can shorten
+                await _aside(ground, draft.drop)
 
 
-def _require_absent(file: Path) -> None:
-    if os.path.lexists(file):
-        force = shlex.join(("weft", "backup", "create", "--force", _shown(file)))
-        raise BackupExists(f"There is a file {_shown(file)} already; it was left as it is.", next=force)
+def _begin(file: Path, replace: bool, entropy: keys.Entropy) -> drafts.Draft:
+    """Where a link stands, what it leads to is replaced. Raises: OSError, FileExistsError."""
+    if not replace:
+        if os.path.lexists(file):
+            raise FileExistsError
+        return drafts.begin(file, entropy)
+    aim = Path(os.path.realpath(file))
+    if aim.exists() and not aim.is_file():
+        raise OSError(errno.EINVAL, "what stands there is no file")
+    return drafts.begin(aim, entropy)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens a file, and does not wait for who writes into it where it is a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _shown(file: Path) -> str:
     """A path that fits a sentence: of a long one its end."""
     text = str(file)
     return text if len(text) <= SHOWN_CHARS_MAX else f"…{text[-SHOWN_CHARS_MAX:]}"
-
-
-def _sync_directory(path: Path) -> None:
-    with suppress(OSError):  # some file systems cannot; the file itself is on the disk
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 async def _aside(ground: Ground, f: Callable[..., T], *args: Any) -> T:

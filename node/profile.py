@@ -6,7 +6,7 @@
         weft.db    written by store/
         run/       rpc.sock (or rpc.path, where the socket stands when its own path is too long), lock, pid
         log/       node.log
-        unfinished stands while `weft init` works; an identity that was never finished is made anew
+        unfinished stands while `weft init` or a restore works, and names it; what was never finished is made anew
 
 Everything here blocks for up to half a second (Argon2id) or on the disk: the caller runs it in a thread with a named
 limiter. Not here: the vault's bytes (crypto/vault.py), the socket (node/rpc.py), the log (node/log.py).
@@ -34,6 +34,7 @@ from protocol.faults import UserFault
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")  # one path segment: no dot, no slash; 32 keeps socket paths short
 SOCKET_PATH_BYTES_MAX = 103  # sun_path is 104 bytes with its closing zero on macOS, 108 on Linux: the smaller one
 KEY_BYTES = 32
+INIT, RESTORE = "weft init", "weft backup restore FILE"  # what makes an identity
 VAULT_BYTES_MAX = 4096  # a vault is about 130 bytes; more is not one, and is not read
 LITTLE_MEMORY_BYTES = 1 << 30  # below this, Argon2id with 256 MiB would push others out of memory
 
@@ -168,17 +169,26 @@ def exists(profile: Profile) -> bool:
     return profile.vault.exists() and not profile.unfinished.exists()
 
 
-def create(profile: Profile, passphrase: bytes, entropy: Entropy, cost: vault.Cost | None = None) -> bytes:
+def create(
+    profile: Profile, passphrase: bytes, entropy: Entropy, cost: vault.Cost | None = None, command: str = INIT
+) -> bytes:
     """Makes the directory and the vault, and returns the new database key, 32 bytes.
 
-    passphrase: empty = a key file. cost: of Argon2id, None = what suits this machine's memory. The caller makes the
-    database and the identity in it, and then calls `finish`; until then another `create` starts anew.
-    Raises: IdentityExists, LittleMemory, ProfileUnwritable.
+    passphrase: empty = a key file. cost: of Argon2id, None = what suits this machine's memory. command: INIT or
+    RESTORE. The caller makes the database and the identity in it, and then calls `finish`; until then another `create`
+    starts anew. Raises: IdentityExists, LittleMemory, ProfileUnwritable.
     """
     if exists(profile):
         raise IdentityExists
     with writing(profile):
-        return _create(profile, passphrase, entropy, cost)
+        return _create(profile, passphrase, entropy, cost, command)
+
+
+def discard(profile: Profile) -> None:
+    """Removes what `create` and its caller have made, of an identity that is not finished. Raises: OSError."""
+    assert not exists(profile)
+    _remove_made(profile)
+    profile.unfinished.unlink(missing_ok=True)
 
 
 def finish(profile: Profile) -> None:
@@ -308,12 +318,12 @@ def forbid_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _create(profile: Profile, passphrase: bytes, entropy: Entropy, cost: vault.Cost | None) -> bytes:
+def _create(profile: Profile, passphrase: bytes, entropy: Entropy, cost: vault.Cost | None, command: str) -> bytes:
     profile.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     profile.root.chmod(0o700)
-    _write(profile.unfinished, b"")
-    for left_over in (profile.vault, profile.key, *profile.root.glob("weft.db*")):
-        left_over.unlink(missing_ok=True)
+    _sync_directory(profile.root.parent)
+    _write(profile.unfinished, command.encode())
+    _remove_made(profile)
     database_key = entropy(KEY_BYTES)
     if passphrase:
         try:
@@ -326,6 +336,12 @@ def _create(profile: Profile, passphrase: bytes, entropy: Entropy, cost: vault.C
         wrapped = vault.wrap_with_key(database_key, file_key, entropy(24))
     _write(profile.vault, wrapped)
     return database_key
+
+
+def _remove_made(profile: Profile) -> None:
+    """The vault goes first: without it nothing else opens. A `.new-` is what a kill left of one, even a key."""
+    for made in (profile.vault, profile.key, *profile.root.glob(".new-*"), *profile.root.glob("weft.db*")):
+        made.unlink(missing_ok=True)
 
 
 def _cost() -> vault.Cost:

@@ -153,7 +153,7 @@ class NodeService:
         messages, bytes}. Everything goes on meanwhile.
 
         file: a whole path of this machine. replace: also where a file stands there.
-        Raises: BadPath, BackupExists, BackupUnwritable
+        Raises: BadPath, BackupExists, BackupUnwritable, BackupUnsound
         """
         place, core = backup.place_of(file), self.core
         made = await backup.create(core.database, core.identity, core.features, core.ground, place, replace)

@@ -18,6 +18,8 @@ CONTACTS_MAX = 5000
 DEVICES_MAX = 2**24 - 1  # as many as the lanes of the outbox can tell apart
 MESSAGES_MAX = 2**39  # half of what the lanes can number: the other half is for what is said afterwards
 KEPT_MAX = 100_000  # devices, secrets and settings, each: what a check keeps in memory stays small
+WAITS_MAX = identity.DEVICES_MAX + 1  # before his first list an account may show any number of devices: the newest
+SECRETS_MAX = 16  # of a contact, the newest: one who makes thousands of them is not to fill our backup
 NOTE_BYTES_MAX = 4096
 REASON_BYTES_MAX = 1000
 ADDRESSES_MAX = 8
@@ -28,6 +30,9 @@ DeviceRow = Annotated[int, record.Range(1, DEVICES_MAX)]
 Author = Annotated[int, record.Range(0, DEVICES_MAX)]
 Reason = Annotated[str, record.Utf8(REASON_BYTES_MAX)]
 Lists = Annotated[tuple[identity.DeviceList, ...], record.Count(identity.LISTS_MAX)]
+
+
+_ANY = content.Kinds(())
 
 
 class NewerContent(Malformed):
@@ -149,7 +154,7 @@ class Message:
     state_ms: TimeMs
     reason: Reason
     body: Annotated[bytes, record.Size(1, content.CONTENT_BYTES_MAX)]
-    waits: Annotated[tuple[Author, ...], record.Count(identity.DEVICES_MAX + 1)]
+    waits: Annotated[tuple[Author, ...], record.Count(WAITS_MAX)]
 
 
 @record.record
@@ -194,7 +199,8 @@ class Order:
     _last: tuple[Any, ...] = ()
     _accounts: dict[int, ids.AccountId] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
-    _known: set[bytes] = field(default_factory=set)
+    _known: set[ids.AccountId] = field(default_factory=set)
+    _devices: set[ids.DeviceId] = field(default_factory=set)
     _owners: dict[int, int] = field(default_factory=dict)
 
     def take(self, rec: Record) -> None:
@@ -258,10 +264,10 @@ class Order:
     def _take_device(self, one: Device) -> None:
         account = self._owner(one.contact)
         certificate = one.certificate
-        if certificate.device in self._known:
+        if certificate.device in self._devices:  # a device may have the key of an account: nothing forbids it
             raise Malformed
         identity.check_certificate(certificate, account, certificate.not_before_s)
-        self._known.add(certificate.device)
+        self._devices.add(certificate.device)
         self._owners[one.number] = one.contact
 
     def _take_message(self, one: Message) -> None:
@@ -273,7 +279,8 @@ class Order:
             raise Malformed
         if one.waits and not is_ours:
             raise Malformed
-        said = self.kinds.hear(one.body, Channel.RATCHET)
+        # What others said came as it is, perhaps before this version could tell what is wrong with it.
+        said = (self.kinds if is_ours else _ANY).hear(one.body, Channel.RATCHET)
         if (said.message_id, said.kind, said.hlc_ms) != (one.message_id, one.kind, one.at_ms):
             raise Malformed
         if is_ours and said.content is None:

@@ -7,8 +7,11 @@ true when it is read: the state of a message may be newer than the frame, and is
 docs/protocol/backup.md 3 and 4. Not here: the file (protocol/backup.py, node/backup.py), what rooms keep and say.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from crypto import keys
@@ -88,7 +91,7 @@ def page(tx: Tx, seen: Frame, after: int) -> Page:
         (after, seen.top, PAGE_MESSAGES),
     )
     last = 0
-    for row in rows.fetchmany(PAGE_MESSAGES):
+    for row in rows:  # one by one: the bodies of a whole page of long ones would be 30 MB
         last = row[0]
         if row[4] in PAIR_KINDS or row[4] in NODE_KINDS:
             continue  # about sessions and secrets that do not come back, or that stand in records of their own
@@ -96,6 +99,7 @@ def page(tx: Tx, seen: Frame, after: int) -> Page:
         size += len(row[-1])
         if size >= PAGE_BYTES:
             break
+    rows.close()
     return Page(tuple(found), last)
 
 
@@ -165,14 +169,20 @@ def _contact(tx: Tx, contact_id: int) -> Contact:
 
 
 def _secrets(tx: Tx) -> Iterable[PairSecret]:
+    """The newest of each contact: he may have made any number of them."""
     rows = tx.all(
         "SELECT contact, epoch, secret, made, taken, since_ms, ended_ms FROM pair_secret ORDER BY contact, epoch"
     )
-    return (PairSecret(*row) for row in rows)
+    for _, of_contact in groupby(rows, key=itemgetter(0)):
+        yield from (PairSecret(*row) for row in deque(of_contact, kept.SECRETS_MAX))
 
 
 def _devices(tx: Tx) -> Iterable[Device]:
-    rows = tx.all("SELECT id, contact, certificate, peer, next_peer, addresses, revoked FROM device ORDER BY id")
+    """All but the revoked ones that said nothing: a contact may have had any number of these."""
+    rows = tx.all(
+        "SELECT id, contact, certificate, peer, next_peer, addresses, revoked FROM device d"
+        " WHERE revoked = 0 OR EXISTS (SELECT 1 FROM message m WHERE m.device = d.id) ORDER BY id"
+    )
     for number, contact_id, raw, peer, next_peer, addresses, revoked in rows:
         known: Any = wire.decode(addresses, devices.ADDRESSES_BYTES_MAX)
         yield Device(
@@ -190,7 +200,7 @@ def _message(tx: Tx, row: tuple[Any, ...], device_top: int) -> Message:
     seq, message_id, contact_id, device_id, kind, state, at_ms, arrived_ms, state_ms, reason, body = row
     waits: tuple[int, ...] = ()
     if device_id == 0:
-        waits = tuple(one for one in lanes.waits_for(tx, contact_id, seq) if one <= device_top)
+        waits = tuple(one for one in lanes.waits_for(tx, contact_id, seq) if one <= device_top)[-kept.WAITS_MAX :]
     return Message(
         number=seq,
         message_id=ids.MessageId(message_id),

@@ -157,8 +157,8 @@ def retry_unheard(tx: Tx, rooms: Rooms, now_ms: int) -> int:
     count = 0
     for seq, device_id, body in rows:
         device = devices.device(tx, device_id)
-        said = rooms.kinds.hear(body, Channel.RATCHET)
-        if said.content is None:
+        said = _heard(rooms.kinds, body)
+        if said is None or said.content is None:
             continue
         arrival = Arrival(people.contact(tx, device.contact), device, seq, said, Channel.RATCHET, now_ms)
         if not isinstance(_apply(tx, rooms, arrival), outcome.Error):
@@ -179,8 +179,17 @@ def put_back(tx: Tx, kinds: content.Kinds, kept: backup_records.Message) -> None
     )
     if row.rowcount == 0:
         raise Malformed
-    if kinds.hear(kept.body, Channel.RATCHET).content is None:
+    said = _heard(kinds, kept.body)
+    if said is None or said.content is None:
         tx.execute("INSERT INTO unheard (message, kind, reason) VALUES (?, ?, 'unknown')", (kept.number, kept.kind))
+
+
+def _heard(kinds: content.Kinds, body: bytes) -> content.Said | None:
+    """What a kept message says; None where it came before this version knew its kind, and is not of its shape."""
+    try:
+        return kinds.hear(body, Channel.RATCHET)
+    except PeerFault:
+        return None
 
 
 def _accept(

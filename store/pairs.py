@@ -39,10 +39,15 @@ def make_pair_secret(tx: Tx, contact_id: int, secret: bytes, now_ms: int, epoch_
 
     epoch_min: what a device that came back from a backup counts from (docs/protocol/backup.md 4.3).
     """
-    row = tx.one("SELECT MAX(epoch) FROM pair_secret WHERE contact = ?", (contact_id,))
-    epoch = max(epoch_min, 1 + (row[0] or BOOT_EPOCH if row else BOOT_EPOCH))
+    epoch = max(epoch_min, 1 + newest_epoch(tx, contact_id))
     _put(tx, contact_id, epoch, secret, made=1, taken=0, now_ms=now_ms)
     return epoch
+
+
+def newest_epoch(tx: Tx, contact_id: int) -> int:
+    """The highest epoch of a secret that is known for a contact, 0 for none. He may have named any there is."""
+    row = tx.one("SELECT MAX(epoch) FROM pair_secret WHERE contact = ?", (contact_id,))
+    return row[0] or BOOT_EPOCH if row else BOOT_EPOCH
 
 
 def take_pair_secret(tx: Tx, contact_id: int, epoch: int, secret: bytes, now_ms: int) -> None:
@@ -59,6 +64,12 @@ def pair_secret_taken(tx: Tx, contact_id: int, epoch: int, now_ms: int) -> None:
     tx.execute("UPDATE pair_secret SET taken = 1 WHERE contact = ? AND epoch = ?", (contact_id, epoch))
     if has_secret(tx, contact_id):
         _end_earlier(tx, contact_id, epoch, now_ms)
+
+
+def set_aside(tx: Tx, contact_id: int) -> None:
+    """No secret is used to dial until one is agreed again: the contact answered an invitation, and may have forgotten
+    those that we have. `boot` of that session proves the channel until then. The listener accepts all of them still."""
+    tx.execute("UPDATE pair_secret SET taken = 0 WHERE contact = ?", (contact_id,))
 
 
 def pair_secret(tx: Tx, contact_id: int) -> tuple[int, bytes] | None:

@@ -77,6 +77,20 @@ def start(
     bundle: checked. counter, failed: of a restart; failed is None for a plain init, zeros for a session that is
     unknown. Raises: Reflected, Forged for keys that cannot be agreed with.
     """
+    return _started(tx, identity, device, bundle, now_ms, entropy, encapsulate, counter, failed).sid
+
+
+def _started(
+    tx: Tx,
+    identity: Identity,
+    device: Device,
+    bundle: Bundle,
+    now_ms: int,
+    entropy: Entropy,
+    encapsulate: Encapsulate,
+    counter: int,
+    failed: ids.SessionId | None,
+) -> Live:
     assert bundle.certificate.device == device.device
     one_time = bundle.one_time
     offered = Prekeys(
@@ -106,7 +120,7 @@ def start(
     session_rows.insert(tx, device, live)
     healing.started(tx, device.id, counter, now_ms)
     session_rows.prune(tx, device.id, now_ms)
-    return live.sid
+    return live
 
 
 def asking(
@@ -120,12 +134,15 @@ def asking(
 ) -> ids.SessionId:
     """The session in which an invitation is followed: one that was begun with this bundle and not answered, else a new.
 
-    One begun with another bundle came by another link, whose one-time keys its maker may not have any more.
+    One begun with another bundle came by another link, whose one-time keys its maker may not have any more. `boot` is
+    kept although there may be a secret of the pair: either side may have lost that.
     """
     for live in session_rows.load(tx, device.id):
         if live.init and not live.failed and _begun_with(live, bundle):
             return live.sid
-    return start(tx, identity, device, bundle, now_ms, entropy, encapsulate)
+    live = _started(tx, identity, device, bundle, now_ms, entropy, encapsulate, 0, None)
+    session_rows.keep_boot(tx, live)
+    return live.sid
 
 
 def _begun_with(live: Live, bundle: Bundle) -> bool:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -128,15 +129,14 @@ _COMMAND = {"backup": "create", "verify": "verify"}
 
 def _words(door: Door, file: str | None, again: str) -> str:
     """The 24 words, from a file or from the person. Raises: Failure. Whether they are right the node's program says."""
-    if file == "-":
-        return " ".join(sys.stdin.read(WORDS_BYTES_MAX).split())
     if file is not None:
         try:
-            with Path(file).open("rb") as opened:
+            with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as opened:
                 return " ".join(opened.read(WORDS_BYTES_MAX).decode().split())
         except (OSError, UnicodeDecodeError) as broken:
             why = broken.strerror if isinstance(broken, OSError) else "it is not text in UTF-8"
-            said = f"The 24 words are not known: {faults.quoted(file)} cannot be read ({why}). Nothing was changed."
+            where = "stdin" if file == "-" else faults.quoted(file)
+            said = f"The 24 words are not known: {where} cannot be read ({why}). Nothing was changed."
             raise Failure("words.unknown", said, next=again, verb="Name another", exit=faults.LOCKED) from None
     if not door.asks:
         said = "Only the 24 recovery words open a backup, and nobody is there to type them. Nothing was changed."

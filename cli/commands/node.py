@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from cli import client as connection
-from cli import faults, options, places, show, start, ways
+from cli import options, places, show, start, ways
 from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door, Form
@@ -45,7 +45,7 @@ def up(door: Door, detach: bool) -> None:
     """Starts the node of this identity."""
     home = door.directory
     if not places.has_identity(home):
-        raise faults.no_identity()
+        raise places.no_identity(home)
     try:
         with door.connect() as client:
             running = client.call("node.status")

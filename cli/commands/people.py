@@ -70,7 +70,11 @@ def invite(
 @click.option("--replace", is_flag=True, help="Take NAME over from a contact who has another account now.")
 @click.pass_obj
 def add(door: Door, link: str, petname: str | None, greeting: str, replace: bool, wait: float | None) -> None:
-    """Becomes the contact of whoever made LINK ("-": read from stdin), or asks the account of an id (wf1…)."""
+    """Becomes the contact of whoever made LINK ("-": read from stdin), or asks the account of an id (wf1…).
+
+    With a contact who is not reached any more, after a restore perhaps, it agrees anew; what you know of each other
+    stays.
+    """
     if link == "-":
         link = sys.stdin.read(LINK_CHARS_MAX).strip()
     within_s = wait if wait is not None else ADD_WAIT_S
@@ -78,9 +82,15 @@ def add(door: Door, link: str, petname: str | None, greeting: str, replace: bool
     with door.connect() as client:
         client.watch("contacts")
         contact = client.call("contacts.add", link=link.strip(), name=petname, greeting=greeting, replace=replace)
+        was_contact = contact["state"] == "active"
+        if was_contact:
+            is_told = _is_met if door.asks or wait is not None else _is_met_or_explained
         if not is_told(contact):
             contact = _wait_for_contact(door, client, contact, within_s, is_told)
-    _show_added(door, contact, wait)
+    if was_contact:
+        _show_anew(door, contact, wait)
+    else:
+        _show_added(door, contact, wait)
 
 
 @options.group()
@@ -180,6 +190,14 @@ def _is_explained(contact: dict[str, Any]) -> bool:
     return _is_decided(contact) or bool(contact["reason"])
 
 
+def _is_met(contact: dict[str, Any]) -> bool:
+    return bool(contact["online"])
+
+
+def _is_met_or_explained(contact: dict[str, Any]) -> bool:
+    return _is_met(contact) or bool(contact["reason"])
+
+
 def _wait_for_contact(
     door: Door, client: Client, contact: dict[str, Any], within_s: float, is_told: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
@@ -197,7 +215,22 @@ def _wait_for_contact(
             break
     show.passing(door, "")
     silent = f"no answer within {show.span(within_s)}; weft tries again by itself"
-    return {**contact, "reason": contact["reason"] or ("" if _is_decided(contact) else silent)}
+    return {**contact, "reason": contact["reason"] or ("" if is_told(contact) else silent)}
+
+
+def _show_anew(door: Door, contact: dict[str, Any], wait: float | None) -> None:
+    """What came of an invitation of somebody who is a contact already."""
+    name = show.clean(contact["name"])
+    if contact["online"]:
+        show.outcome(door, contact, f"✔ {name} and you are connected again; what you know of each other stays.")
+        return
+    said = f"{name} stays your contact, and is asked to agree anew: {show.clean(contact['reason'])}"
+    if wait is not None:
+        message = f"Not connected after {show.span(wait)}. {said.rstrip('.')}. Nothing is lost; your node goes on."
+        raise Failure(
+            "contact.waiting", message, next="weft contacts", exit=faults.NOT_DELIVERED, data={"contact": contact}
+        )
+    show.outcome(door, contact, f"• {said}")
 
 
 def _show_added(door: Door, contact: dict[str, Any], wait: float | None) -> None:

@@ -38,20 +38,16 @@ def wanted(text: str, now_s: int) -> Wanted:
         return Wanted(account, ids.account_text(account))
     link = invite.link_from(text)
     invite.check_alive(link, now_s)
-    return Wanted(link.account, text)
+    return Wanted(link.account, text.strip())
 
 
 def follow(tx: Tx, who: Wanted, name: str | None, greeting: str, replace: bool, now_ms: int) -> Contact:
     """The contact that is asked from now on. name, replace: as in contacts.add.
 
-    Raises: AlreadyContact, AnotherAccount, and what store/people.py raises about names and numbers.
+    Who is a contact already stays one, with all that is known of him: the two agree on a new secret (invite 5.4).
+    Raises: AnotherAccount, and what store/people.py raises about names and numbers.
     """
     contact = people.by_account(tx, who.account)
-    if contact is not None and contact.state is ContactState.ACTIVE:
-        raise AlreadyContact(
-            f"{contact.name} is a contact already; nothing was changed.",
-            next=f"weft chat {shlex.quote(contact.name)}",
-        )
     if contact is None:
         alarm = _clear_name(tx, name, replace)
         contact = people.add_contact(tx, who.account, name or "", ContactState.ASKED, "", now_ms)
@@ -61,9 +57,19 @@ def follow(tx: Tx, who: Wanted, name: str | None, greeting: str, replace: bool, 
             if alarm := _clear_name(tx, name, replace):
                 people.set_alarm(tx, contact.id, alarm)
             people.rename(tx, contact.id, name)
-        people.set_state(tx, contact.id, ContactState.ASKED, "")
+        state = ContactState.ACTIVE if contact.state is ContactState.ACTIVE else ContactState.ASKED
+        people.set_state(tx, contact.id, state, "")
     view.ask(tx, contact.id, who.followed, greeting, now_ms)
     return contact
+
+
+def require_not_met(contact: Contact | None, is_online: bool) -> None:
+    """Returns when it makes sense to ask this one: nobody, or who is not connected. Raises: AlreadyContact."""
+    if contact is not None and contact.state is ContactState.ACTIVE and is_online:
+        raise AlreadyContact(
+            f"{contact.name} is a contact already, and connected; nothing was changed.",
+            next=f"weft chat {shlex.quote(contact.name)}",
+        )
 
 
 def _clear_name(tx: Tx, name: str | None, replace: bool) -> str:

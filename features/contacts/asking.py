@@ -19,7 +19,7 @@ from node.core import Core
 from node.network import Address, Link, PeerId, Stream
 from protocol import account_record, content, delivery, envelope, identity, ids, invitation_record, invite, talk
 from protocol.faults import PeerFault, Unavailable
-from store import devices, outbox, people, sessions
+from store import devices, outbox, pairs, people, sessions
 from store.database import Tx
 from store.identity import card
 from store.people import ContactState
@@ -135,6 +135,7 @@ class Asker:
                     log.info("invitation not answered", contact=contact_id, reason=why)
                 else:
                     core.delivery.reasons.pop(contact_id, None)
+                    core.delivery.found(contact_id, (route[1],))
                     core.delivery.reach(contact_id)
                     failures, trail = 0, Trail()
                     trail.pause(WAIT_S, ground.jitter(core.ground.entropy("jitter")))
@@ -261,6 +262,7 @@ class Asker:
         """The init with our card. The session is stored before a byte of it leaves, and repeated when asked again."""
         core = self.core
         now_ms, entropy = core.ground.now_ms(), core.ground.entropy("session")
+        _check_not_void(tx, contact_id, bundle.certificate)
         device = devices.add_device(tx, contact_id, bundle.certificate)
         # The same session as before, if nobody has answered in it: a retry, not a second asker.
         sid = sessions.asking(tx, core.identity, device, bundle, now_ms, entropy, core.ground.encapsulate)
@@ -284,6 +286,10 @@ class Asker:
         match verdict:
             case invite.Verdict.STORED | invite.Verdict.WAITING:
                 contact = people.contact(tx, contact_id)
+                if contact.state is ContactState.ACTIVE:
+                    pairs.set_aside(tx, contact_id)
+                    view.asked(tx, contact_id)
+                    return
                 if contact.state in (ContactState.ASKED, ContactState.WAITING):
                     stored = verdict is invite.Verdict.STORED
                     people.set_state(
@@ -307,8 +313,23 @@ class Asker:
             self._end(tx, contact_id, "the invitation expired before it was answered")
 
     def _end(self, tx: Tx, contact_id: int, reason: str) -> None:
-        people.set_state(tx, contact_id, ContactState.REFUSED, reason)
+        is_contact = people.contact(tx, contact_id).state is ContactState.ACTIVE
+        people.set_state(tx, contact_id, ContactState.ACTIVE if is_contact else ContactState.REFUSED, reason)
         view.asked(tx, contact_id)
+
+
+def _check_not_void(tx: Tx, contact_id: int, certificate: identity.Certificate) -> None:
+    """Returns unless we know that the account has revoked the device whose bundle this is (case 39).
+
+    One that is not in the list we know is no fault: its account may have been restored. Raises: Revoked.
+    """
+    newest = people.newest_list(tx, contact_id)
+    name = identity.certificate_hash(certificate)
+    if newest is None or name in newest.certificates:
+        return
+    known = devices.device_by_key(tx, certificate.device)
+    if (known is not None and known.revoked) or any(one.certificate == name for one in newest.revoked):
+        raise identity.Revoked
 
 
 def _is_waiting(tx: Tx, contact_id: int) -> bool:

@@ -6,8 +6,9 @@ a link begins anew. docs/protocol/backup.md 4.3.
 
 from crypto import keys
 from features.contacts import cards, view
+from features.contacts.content import Presence, Welcome
 from node import speech
-from store import backup, people
+from store import backup, pairs, people
 from store.database import Tx
 from store.identity import Identity
 from store.people import ContactState
@@ -18,13 +19,16 @@ UNFINISHED = "you were not contacts yet when the backup was made; add or invite 
 def restored(tx: Tx, me: Identity, now_ms: int, entropy: keys.Entropy) -> None:
     """Tells every contact the new secret of the pair, and the presence key under its new epoch.
 
-    The lost device knew the secrets of before, and another restore may have counted on from them.
+    The lost device knew the secrets of before, and another restore may have counted on from them. Who has counted to
+    the last epoch there is keeps his secret: that is his affair, and no reason to restore nobody.
     """
     epoch_min = backup.epoch_min(0, now_ms)
     for one in people.contacts(tx):
         match one.state:
             case ContactState.ACTIVE:
-                words = cards.welcome(tx, me, one.id, now_ms, entropy, epoch_min)
+                words: Welcome | Presence = Presence(me.presence_epoch, me.presence)
+                if pairs.newest_epoch(tx, one.id) < backup.EPOCH_MAX:
+                    words = cards.welcome(tx, me, one.id, now_ms, entropy, epoch_min)
                 speech.say(tx, one.id, (words,), now_ms, entropy)
             case ContactState.ASKED | ContactState.WAITING if view.asking(tx, one.id) is not None:
                 people.set_state(

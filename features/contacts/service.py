@@ -133,6 +133,7 @@ class Contacts:
     async def add(self, link: str, name: str | None = None, greeting: str = "", replace: bool = False) -> Shown:
         """Follows an invitation link, or asks an account by its id, until it is answered, also across restarts.
 
+        Who is a contact already, and is not connected, agrees with us anew and stays what he is (verified too).
         name: what I call this contact. replace: take over the name of a contact with another account; it must then be
         verified or trusted again.
         Errors: link.bad, link.newer, link.expired, account.malformed, contact.self, contact.exists,
@@ -146,6 +147,8 @@ class Contacts:
         if len(greeting.encode()) > GREETING_BYTES_MAX:
             raise TooLong(f"A greeting is at most {GREETING_BYTES_MAX} bytes; nothing was sent.")
 
+        known = await core.database.transact(people.by_account, who.account)
+        adding.require_not_met(known, known is not None and core.delivery.talks.online(known.id))
         contact = await core.database.transact(adding.follow, who, name, greeting, replace, now_ms)
         core.delivery.reasons.pop(contact.id, None)  # of what was asked before
         self.asker.follow(contact.id)

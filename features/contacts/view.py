@@ -103,6 +103,8 @@ def _welcomed(tx: Tx, arrival: Arrival, said: Welcome) -> tuple[Any, ...]:
     if contact.state in (ContactState.ASKED, ContactState.WAITING, ContactState.PENDING):
         people.set_state(tx, contact.id, ContactState.ACTIVE, "")
         tx.execute("DELETE FROM asking WHERE contact = ?", (contact.id,))
+    elif contact.state is ContactState.ACTIVE and contact.reason:  # why an invitation of his led nowhere
+        people.set_state(tx, contact.id, ContactState.ACTIVE, "")
     pairs.take_pair_secret(tx, contact.id, said.pair_epoch, said.pair_secret, arrival.now_ms)
     presence.keep(tx, contact.id, said.presence_epoch, said.presence)
     me = load_identity(tx)
@@ -216,7 +218,7 @@ def asked(tx: Tx, contact_id: int) -> None:
 def keep(tx: Tx, contact_id: int) -> bytes | None:
     """The invitation of this contact that we follow, for a backup."""
     one = asking(tx, contact_id)
-    return None if one is None else wire.encode((one.link, one.greeting, one.asked_ms))
+    return None if one is None else wire.encode((one.link.strip(), one.greeting, one.asked_ms))
 
 
 def put_back(tx: Tx, contact_id: int, kept: bytes) -> None:

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from node import profile
+from node import making, profile
 from node.doctor import findings
 from node.doctor.findings import Finding
 from node.doctor.patient import Patient
@@ -24,9 +24,9 @@ def whole(patient: Patient) -> list[Finding]:
         if os.path.exists(folder) and not os.access(folder, os.R_OK | os.X_OK):
             said = f"{folder} cannot be entered by you, so nothing in it was examined."
             return [findings.failure("profile", said, findings.typed("chmod u+rwx", folder))]
-    if place.unfinished.exists():
-        said = f"`weft init` was interrupted, so there is no identity in {place.root} yet; nothing is lost."
-        return [findings.failure("profile", said, "weft init")]
+    if command := making.interrupted(place):
+        said = f"`{command}` was interrupted, so there is no identity in {place.root} yet; nothing is lost."
+        return [findings.failure("profile", said, command)]
     if not place.vault.exists():
         if place.database.exists():
             said = f"{place.vault} is gone: without it nobody opens the database. Put a copy of it back."

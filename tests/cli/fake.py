@@ -205,8 +205,10 @@ class ContactsRoom:
     ) -> dict[str, object]:
         """Follows a link."""
         self.asked.append(("add", link, name, greeting, replace))
-        row = contact(name or "Bo", state="asked", reason=self.why)
-        self.rows.append(row)
+        row = next((one for one in self.rows if (one["name"], one["state"]) == (name, "active")), None)
+        if row is None:
+            row = contact(name or "Bo", state="asked", reason=self.why)
+            self.rows.append(row)
         self.added.set()
         return dict(row)
 

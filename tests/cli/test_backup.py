@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cli import start
 from tests.cli import fake
 
 PROGRAM = """
@@ -100,6 +101,19 @@ def test_verify_takes_the_words_that_are_given_and_makes_no_profile(tmp_path: Pa
 
 
 @pytest.mark.process
+def test_two_at_once_and_one_that_fails_leave_no_empty_log(tmp_path: Path) -> None:
+    world = _world(tmp_path)
+    fake.make_identity(world)
+    log = world.directory / "log"
+    log.mkdir()
+    assert world.weft_now("backup", "verify", "x", "--words-file", _words_file(tmp_path, "wrong")).code == 4
+    assert [*log.iterdir()] == []
+    with start.quiet_log(world.door, "backup.log") as first, start.quiet_log(world.door, "backup.log") as second:
+        assert first == second == log / "backup.log"
+    assert [*log.iterdir()] == []
+
+
+@pytest.mark.process
 def test_words_that_do_not_open_it_are_code_4(tmp_path: Path) -> None:
     world = _world(tmp_path)
     ran = world.weft_now("backup", "verify", "x", "--words-file", _words_file(tmp_path, "wrong"), "--json")
@@ -125,6 +139,8 @@ def test_without_words_and_without_anybody_to_ask_nothing_happens(tmp_path: Path
     (tmp_path / "noise").write_bytes(b"\xff\xfe")
     ran = world.weft_now("backup", verb, "x", "--words-file", str(tmp_path / "noise"), "-q")
     assert (ran.code, "not text in UTF-8" in ran.err) == (4, True)
+    ran = world.weft_now("backup", verb, "x", "--words-file", "-", "-q", stdin=b"\xff\xfe")
+    assert (ran.code, "stdin cannot be read (it is not text in UTF-8)" in ran.err) == (4, True)
     assert not world.directory.exists()
 
 

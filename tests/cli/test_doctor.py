@@ -137,7 +137,7 @@ def test_a_program_that_breaks_is_a_finding_too(tmp_path: Path) -> None:
     secret.write_text("crash\n")
     ran = world.weft_now("doctor", environ={"WEFT_PASSPHRASE_FILE": str(secret)})
     assert ran.code == 1
-    assert ran.out.startswith("✖ program  The node did not start (code 1)")
+    assert ran.out.startswith("✖ program  weft's program ended before it was done (code 1)")
     assert "Its last words: it broke." in ran.out
     assert (world.directory / "log" / "doctor.log").read_text() == "it broke\n"
     assert not (world.directory / "log" / "start.log").exists()

@@ -150,7 +150,8 @@ def test_init_without_a_terminal_takes_the_user_and_a_key_file(tmp_path: Path) -
 def test_a_program_that_breaks_is_told_with_its_last_words(tmp_path: Path) -> None:
     ran = _world(tmp_path).weft_now("init", "--name", "Crash")
     assert (ran.code, ran.out) == (1, "")
-    assert "The node did not start (code 1); what was kept is safe. Its last words: it broke. Again: weft up" in ran.err
+    said = "weft's program ended before it was done (code 1); what was kept is safe. Its last words: it broke."
+    assert f"{said} Again: weft init" in ran.err
 
 
 @pytest.mark.process

@@ -116,6 +116,31 @@ async def test_adding_waits_for_an_answer(tmp_path: Path, state: str, code: int)
                 assert "Not contacts yet after 1.0 s" in found[0].err
 
 
+@pytest.mark.parametrize(("online", "code"), [(True, 0), (False, 6)])
+async def test_adding_a_contact_again_waits_until_he_is_met(tmp_path: Path, online: bool, code: int) -> None:
+    async with fake.node(tmp_path) as world:
+        world.contacts.rows.append(fake.contact("Bo", online=False, reason="his node did not recognise us"))
+        ran = await world.weft("add", fake.LINK, "--as", "Bo", "--no-input")
+        said = "• Bo stays your contact, and is asked to agree anew: his node did not recognise us\n"
+        assert (ran.code, ran.out) == (0, said)
+        found: list[fake.Ran] = []
+
+        async def add() -> None:
+            found.append(await world.weft("add", fake.LINK, "--as", "Bo", "--wait", "1s"))
+
+        world.contacts.added = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(add)
+            await world.contacts.added.wait()
+            world.contacts.rows[0].update(online=online)
+            await world.changed("contacts.changed", 1)
+        assert found[0].code == code
+        if online:
+            assert found[0].out == "✔ Bo and you are connected again; what you know of each other stays.\n"
+        else:
+            assert "Not connected after 1.0 s. Bo stays your contact, and is asked to agree anew" in found[0].err
+
+
 async def test_a_script_is_told_why_somebody_is_not_reached_as_soon_as_it_is_known(tmp_path: Path) -> None:
     why = "its 2 addresses: nobody answers there, and no peer of the DHT is known yet; weft tries again by itself"
     for form in ((), ("--json",)):

@@ -3,7 +3,7 @@
 import trio
 
 from crypto import safety
-from features.contacts import asking, view
+from features.contacts import adding, asking, view
 from lab import world
 from lab.world import Person, World, befriend
 from protocol import ids, invite
@@ -370,3 +370,8 @@ def test_words_are_compared_live_whoever_begins_and_used_once() -> None:
         assert len({tuple(words) for words in rounds}) == 3
 
     world.run(story, seed=210)
+
+
+def test_a_link_is_followed_without_the_white_space_around_it() -> None:
+    link = invite.link_text(invite.Link(False, 9, ids.AccountId(b"a" * 32), b"s" * 16, b"p" * 32, ()))
+    assert adding.wanted(f"{' ' * 5000}{link}\n", 0).followed == link  # what is followed goes into a backup

@@ -13,16 +13,18 @@ import trio
 
 import features
 from crypto import words
+from features.contacts.content import Presence
 from node import backup, ground
 from node.node import migrations
 from protocol import backup_records as kept
+from protocol import identity as documents
 from protocol import ids, wire
 from protocol.backup_records import RoomNote
 from protocol.faults import UserFault
 from store.database import Database, Tx, Worker, open_database
 from store.identity import Identity
 from tests.protocol import backups
-from tests.protocol.backups import contact, device, ended, head, message, whole
+from tests.protocol.backups import contact, device, ended, head, message, secret, whole
 
 KEY = bytes(32)
 ROOMS = features.load()
@@ -73,6 +75,33 @@ async def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(tmp_path: 
         assert backup.verify(file, backups.SECRET, ROOMS).messages == 2
 
 
+async def test_where_a_link_stands_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(stick / "ana")  # nothing stands there yet
+    async with profile_of(tmp_path / "x.db") as (database, me):
+        for _ in range(2):
+            await backup.create(database, me, ROOMS, GROUND, link, replace=True)
+            assert link.is_symlink()
+            assert backup.verify(stick / "ana", backups.SECRET, ROOMS).messages == 2
+        assert [one.name for one in stick.iterdir()] == ["ana"]
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(backup.BackupUnwritable, match="no file"):
+            await backup.create(database, me, ROOMS, GROUND, tmp_path / "pipe", replace=True)
+        assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+async def test_what_could_not_be_restored_is_not_said_to_be_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    async with profile_of(tmp_path / "x.db") as (database, me):
+        await database.transact(lambda tx: tx.execute("UPDATE message SET kind = kind + 1 WHERE seq = 2") and None)
+        with pytest.raises(backup.BackupUnsound):
+            await backup.create(database, me, ROOMS, GROUND, folder / "ana", replace=False)
+    assert [*folder.iterdir()] == []
+
+
 async def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "stick"
     (folder / "a folder").mkdir(parents=True)
@@ -105,9 +134,14 @@ def strange(*notes: RoomNote) -> bytes:
     return backups.file_of([head(), contact(), device(), *notes])
 
 
-def _unknown() -> kept.Message:
-    body = wire.encode((399, bytes(16), None, 5, 1, (), (), None))
-    return message(1, "", message_id=ids.MessageId(bytes(16)), kind=399, at_ms=5, body=body)
+def _ours_of(kind: int) -> kept.Message:
+    body = wire.encode((kind, bytes(16), None, 5, 1, (), (), None))
+    return message(1, "", message_id=ids.MessageId(bytes(16)), kind=kind, at_ms=5, body=body)
+
+
+def _never_good() -> kept.Device:
+    bo = backups.BO
+    return device(certificate=documents.certify(bo.account_key, ids.DeviceId(b"d" * 32), b"i" * 32, 1, 50_000, 9))
 
 
 GOOD = backups.file_of(whole())
@@ -132,7 +166,9 @@ WRONG: dict[str, tuple[bytes, str, int]] = {
     "forged": (backups.file_of([head(lists=(backups.BO.devices,))]), "backup.strange", 1),
     "a mark of chat": (strange(RoomNote("chat", 1, b"\x81\x20")), "backup.strange", 1),
     "an asking": (strange(RoomNote("contacts", 1, wire.encode(("weft:i/x", "", 5)))), "backup.strange", 1),
-    "ours of an unknown kind": (backups.file_of([head(), contact(), _unknown()]), "backup.newer", 8),
+    "ours in a wrong channel": (backups.file_of([head(), contact(), _ours_of(100)]), "backup.strange", 1),
+    "a certificate that was never good": (backups.file_of([head(), contact(), _never_good()]), "backup.strange", 1),
+    "ours of an unknown kind": (backups.file_of([head(), contact(), _ours_of(399)]), "backup.newer", 8),
 }
 
 
@@ -151,8 +187,8 @@ async def test_whatever_is_wrong_with_a_backup_is_one_sentence_and_a_code(tmp_pa
 
 
 def test_what_is_no_file_is_unreadable(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for place in (tmp_path, tmp_path / "none", Path("/dev/null")):
+    os.mkfifo(tmp_path / "pipe")  # nobody writes into it: to wait for that would be to wait for ever
+    for place in (tmp_path, tmp_path / "none", Path("/dev/null"), tmp_path / "pipe"):
         with pytest.raises(backup.BackupUnreadable):
             backup.verify(place, backups.SECRET, ROOMS)
 
@@ -169,6 +205,24 @@ async def test_what_only_the_tables_can_tell_is_found_when_it_is_restored(tmp_pa
     async with opened(tmp_path / "x.db") as database:
         with pytest.raises(backup.BackupStrange):
             await backup.restore(database, file, backups.SECRET, ROOMS, 5, os.urandom)
+
+
+async def test_who_has_counted_his_secrets_to_the_end_keeps_nobody_from_coming_back(tmp_path: Path) -> None:
+    file = tmp_path / "x.weft"
+    file.write_bytes(backups.file_of([head(), contact(), secret(epoch=2**32 - 1), device()]))
+    async with opened(tmp_path / "x.db") as database:
+        await backup.restore(database, file, backups.SECRET, ROOMS, GROUND.now_ms(), os.urandom)
+        assert await database.transact(lambda tx: tx.all("SELECT kind FROM message")) == [(Presence.KIND,)]
+
+
+async def test_settings_that_this_version_does_not_have_or_take_are_left_alone(tmp_path: Path) -> None:
+    """Some rows beside the settings are the node's own, and a node that finds no number there would never start."""
+    set_by_hand = [("find.handle", "ana"), ("listen.port", "many"), ("listen.port.last", "x"), ("polls.on", "yes")]
+    file = tmp_path / "x.weft"
+    file.write_bytes(backups.file_of([head(), *(kept.Setting(*one) for one in set_by_hand)]))
+    async with opened(tmp_path / "x.db") as database:
+        await backup.restore(database, file, backups.SECRET, ROOMS, GROUND.now_ms(), os.urandom)
+        assert await database.transact(lambda tx: tx.all("SELECT name, value FROM setting")) == [("find.handle", "ana")]
 
 
 async def test_a_note_of_a_room_that_is_no_more_is_left_alone(tmp_path: Path) -> None:

@@ -138,6 +138,14 @@ SICK: list[tuple[str, Callable[[Made], Any], str, Level, str, str]] = [
     ("a changed first page", overwrite_first_page, "store", Level.FAILURE, "does not open with this key", ""),
     ("a log that is none", unseal_log, "store", Level.FAILURE, "weft.db-wal of this profile is damaged", ""),
     ("not finished", lambda m: m.place.unfinished.touch(), "profile", Level.FAILURE, "interrupted", "weft init"),
+    (
+        "not restored",
+        lambda m: m.place.unfinished.write_text("weft backup restore FILE"),
+        "profile",
+        Level.FAILURE,
+        "`weft backup restore FILE` was interrupted",
+        "weft backup restore FILE",
+    ),
     ("killed", kill, "node", Level.WARNING, "(pid 4121) was killed", "weft up"),
     (
         "from tomorrow",

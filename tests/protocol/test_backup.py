@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from crypto import secretstream
 from crypto.faults import Forged, Malformed, PeerFault
-from protocol import backup, identity, ids, record
+from features.chat.content import Text
+from features.contacts.content import Introduction
+from protocol import backup, identity, ids, record, wire
 from protocol import backup_records as kept
 from protocol.backup_records import NewerContent, Order, RoomNote, Setting
 from protocol.content import Kinds
@@ -274,6 +276,31 @@ def test_what_a_newer_weft_said_is_named_so_and_what_others_said_is_kept() -> No
     assert backups.read(backups.file_of(records), order=order)[1].messages == 1
     with pytest.raises(NewerContent):
         backups.read(backups.file_of([*records, message(2, "ours")]), order=Order(ANA.account, Kinds(())))
+
+
+def test_a_contact_whose_device_has_the_key_of_an_account_spoils_no_backup() -> None:
+    now = (NOW_S - 9, NOW_S + 99_999)
+    for key in (EVE.account, BO.account, ANA.account):  # her own, which she may use so, and keys of others
+        certificate = identity.certify(EVE.account_key, ids.DeviceId(key), b"i" * 32, 1, *now)
+        found: list[kept.Record] = [
+            head(),
+            contact(),
+            contact(EVE, 2, "Eve"),
+            device(EVE, 1, 2, certificate=certificate),
+        ]
+        assert backups.read(backups.file_of(found))[0] == ended(found)
+
+
+def test_what_others_said_is_kept_though_this_version_would_not_take_it_now() -> None:
+    """It came when its kind was not known yet, so nobody could tell."""
+    for kind, fields in ((120, (b"no text",)), (100, ())):
+        body = wire.encode((kind, bytes(16), None, 5, 1, (), fields, None))
+        theirs = message(1, "", author=1, message_id=ids.MessageId(bytes(16)), kind=kind, at_ms=5, body=body)
+        order = Order(ANA.account, Kinds((Text, Introduction)))
+        records: list[kept.Record] = [head(), contact(), device(), theirs]
+        assert backups.read(backups.file_of(records), order=order)[1].messages == 1
+        with pytest.raises(PeerFault):
+            backups.read(backups.file_of([*records[:3], replace(theirs, device=0)]), order=order)
 
 
 def test_what_waits_for_the_first_device_of_a_contact_is_kept() -> None:

@@ -55,6 +55,22 @@ async def test_the_previous_secret_opens_for_thirty_days(tmp_path: Path) -> None
         assert [one.key for one in await ana.run(pairs.chan_keys, 0, 500)] == [HIGH]
 
 
+async def test_secrets_that_are_set_aside_still_open_and_are_used_again_once_they_did(tmp_path: Path) -> None:
+    """Whoever answered an invitation may not have been the contact: then he comes with the secret that he has."""
+    async with kit.open_pair(tmp_path) as (ana, bo):
+        await kit.converse(ana, bo)
+        now = ana.clock.ms
+        boot = (await ana.run(pairs.dial_key, ana.contact)).key
+        epoch = await ana.run(pairs.make_pair_secret, ana.contact, LOW, now)
+        await ana.run(pairs.pair_secret_taken, ana.contact, epoch, now)
+        assert (await ana.run(pairs.dial_key, ana.contact)).key == LOW
+        await ana.run(pairs.set_aside, ana.contact)
+        assert (await ana.run(pairs.dial_key, ana.contact)).key == boot
+        assert {one.key for one in await ana.run(pairs.chan_keys, 0, 500)} == {boot, LOW}
+        await ana.run(pairs.pair_secret_taken, ana.contact, epoch, now)
+        assert (await ana.run(pairs.dial_key, ana.contact)).key == LOW
+
+
 async def test_pages_hold_whole_contacts_and_leave_out_closed_ones(tmp_path: Path) -> None:
     async with kit.open_pair(tmp_path) as (ana, _):
         now = ana.clock.ms
