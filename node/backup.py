@@ -18,9 +18,9 @@ import trio
 
 from crypto import keys, secretstream, words
 from node import config, drafts
-from node.feature import Feature, Keeping
+from node.feature import Feature, Keeping, kinds_of
 from node.ground import Ground
-from protocol import backup, backup_records, content, ids, receipt
+from protocol import backup, backup_records, ids
 from protocol.backup_records import Contact, End, Head, Message, Order, Record, RoomNote, Setting
 from protocol.faults import PeerFault, UserFault
 from store import backup as kept
@@ -259,8 +259,7 @@ def _fits(one: Setting) -> bool:
 
 
 def _order(secret: bytes, rooms: Sequence[Feature]) -> Order:
-    kinds = content.Kinds((receipt.Receipt, *(one for room in rooms for one in room.contents)))
-    return Order(ids.AccountId(words.account_key(secret).public), kinds)
+    return Order(ids.AccountId(words.account_key(secret).public), kinds_of(rooms))
 
 
 def _keeping(rooms: Sequence[Feature]) -> dict[str, Keeping]:

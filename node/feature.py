@@ -1,11 +1,12 @@
 """What a room is to the node: one record that names its contents, tables, service and protocols."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crypto.keys import Entropy
 from node.network import Stream
+from protocol import content, grant, receipt
 from store.database import Migration, Tx
 from store.identity import Identity
 from store.inbox import Arrival
@@ -55,3 +56,11 @@ class Feature:
     run: Callable[[Any], Awaitable[None]] | None = None
     keeping: Keeping | None = None
     restored: Restored | None = None
+
+
+SAID = (receipt.Receipt, *grant.CONTENTS)  # what messages may say that belongs to no room
+
+
+def kinds_of(features: Sequence[Feature]) -> content.Kinds:
+    """What messages may say to a node with these rooms. Raises: ValueError when two claim one kind."""
+    return content.Kinds((*SAID, *(one for feature in features for one in feature.contents)))

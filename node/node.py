@@ -14,7 +14,7 @@ from node.beacon import Beacon
 from node.bell import Bell
 from node.core import Core
 from node.delivery import Delivery
-from node.feature import Feature
+from node.feature import Feature, kinds_of
 from node.finder import Finder
 from node.ground import Ground
 from node.inward import Inward
@@ -24,8 +24,8 @@ from node.outside import Outside
 from node.publisher import Publisher
 from node.supervisor import supervise
 from node.sync import Sync
-from protocol import content, grant, receipt, talk
 from protocol import sync as logs_protocol
+from protocol import talk
 from protocol.faults import Unavailable
 from store import settings, upkeep
 from store.conversations import SCHEMA
@@ -36,8 +36,6 @@ from store.schema import CORE
 EVERYWHERE, EVERYWHERE6 = IPv4Address("0.0.0.0"), IPv6Address("::")
 TIDY_S = 6 * 3600.0  # prekeys live 7 days, messages 30: looked at four times a day
 TIDY_FIRST_S = 600.0  # a clock that is wrong after a start is set by then; what was queued too long is tried once more
-
-SAID = (receipt.Receipt, *grant.CONTENTS)  # contents that belong to no room
 
 log = structlog.get_logger("node")
 
@@ -69,8 +67,7 @@ async def open_node(
     listen: the first of these that can be bound. Raises: Unavailable when none of the addresses can be bound.
     """
     network, lookup = outside.network, outside.lookup
-    kinds = content.Kinds((*SAID, *(one for feature in features for one in feature.contents)))
-    inward = Inward(ground, database, identity, kinds, tuple(features))
+    inward = Inward(ground, database, identity, kinds_of(features), tuple(features))
     await inward.retry_unheard()
     sync = Sync(inward)
     delivery = Delivery(inward, network, run_id=ground.entropy("run")(16), beside=sync.beside)
