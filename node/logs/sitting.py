@@ -244,8 +244,10 @@ class Sitting:
         proven = () if result.proof is None else self._session.froze(log, result.proof)
         if not self._logs[number].log.own:
             return (*proven, *self._session.imported(log, result.head))
+        # What he holds is published; what was appended again behind it he is told of as of any other news.
+        told = self._session.imported(log, await self.inward.database.read(_published, number))
         await self.desks.took(number, self.peer.account)
-        return (*proven, *self._session.imported(log, await self.inward.database.read(self._head, number)))
+        return (*proven, *told)
 
     # --- outwards
 
@@ -318,3 +320,7 @@ class Sitting:
         memory, self._memory = self._memory, None
         if memory is not None:
             await self.inward.database.transact(rounds.keep, self.peer.device, memory)
+
+
+def _published(tx: Tx, number: int) -> Head | None:
+    return authoring.head_shown(tx, number, logs.log(tx, number).published)
