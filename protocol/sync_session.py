@@ -61,6 +61,7 @@ class Session:
         self._haves = self._proofs = 0
         self._has_all = False  # we know all that he has
         self._has_heard_all = False  # he has named every log that he knows of these
+        self._is_amiss = False  # he does not know a log of ours that he may have: the next session compares all again
         self._has_told = self._has_told_all = False  # he knows what we have that changed, or all
         self._has_moved = False  # something was said beyond hello, so the end of it is said too
         self._proofs_told: dict[bytes, None] = {}
@@ -80,6 +81,11 @@ class Session:
     def theirs(self, log: bytes) -> int:
         """The newest entry of a log that the peer has said to have; -1 for none."""
         return max(self._logs[log].theirs, NONE)
+
+    def is_unknown(self, log: bytes) -> bool:
+        """Whether the peer has neither named a log nor asked for it."""
+        one = self._logs[log]
+        return one.theirs == one.served == UNKNOWN
 
     def begin(self) -> Effects:
         """The first frame."""
@@ -185,7 +191,7 @@ class Session:
         effects: list[Effect] = []
         if is_same:
             for log, one in self._logs.items():
-                if log not in self._late:
+                if log not in self._late and one.head is not None:  # of an empty one nothing was said
                     one.theirs = one.told = one.seq
             effects += [Held(one.shared.log, one.theirs) for one in self._own if one.theirs >= 0]
         for one in self._late.values():
@@ -269,7 +275,8 @@ class Session:
             if reached >= 0 and reached >= one.theirs:
                 one.theirs = reached
                 held.append(Held(one.shared.log, reached))
-            elif one.theirs == UNKNOWN and one.head is not None and self._has_heard_all and self._has_told:
+            elif one.theirs == UNKNOWN and one.is_named and not is_same:
+                self._is_amiss = True
                 held.append(Unknown(one.shared.log))
         return (*held, *self._ended())
 
@@ -297,7 +304,7 @@ class Session:
         for one in logs:
             assert one.head is not None
             secret = one.shared.secret
-            one.is_named = True
+            one.is_named |= part != sync.PART_NEWS
             tags.append(one.mine)
             seqs.append(one.head.seq ^ sync.veil(secret, one.shared.log, self._side, self._nonces))
             marks.append(sync.mark(secret, one.head.id, self._nonces))
@@ -318,7 +325,7 @@ class Session:
         if self._my_done is None or self._my_done[0] != self._digest():
             self._my_done = (self._digest(), tuple(one.standing for one in self._logs.values()))
             effects.append(Send(Done(self._my_done[0])))
-        if self._their_done is not None:
+        if self._their_done is not None and not self._is_amiss:
             digest, mine = self._my_done
             ends = (digest, self._their_done) if self._side is Side.DIALLER else (self._their_done, digest)
             memory = Memory(sync.round_of(*ends), self._their_done, mine)

@@ -35,6 +35,11 @@ def keep(tx: Tx, device_id: int, memory: Memory) -> None:
     )
 
 
+def forget(tx: Tx, device_id: int) -> None:
+    """The next session with a device compares everything."""
+    tx.execute("DELETE FROM sync_round WHERE device = ?", (device_id,))
+
+
 _LINE = 4  # values of a log
 _NO_HEAD = Head(-1, bytes(entry.ID_BYTES))
 

@@ -73,6 +73,8 @@ class Sitting:
     _drained: Bell = field(default_factory=Bell)  # something is to be read, or was written
     _grown: dict[int, None] = field(default_factory=dict)  # numbers of logs of which something is new
     _news: Bell = field(default_factory=Bell)
+    _first: dict[int, None] = field(default_factory=dict)  # logs of ours whose first entries were announced
+    _announced: Bell = field(default_factory=Bell)
     _importing: dict[int, None] = field(default_factory=dict)
     _memory: Memory | None = None
     _remembered: Bell = field(default_factory=Bell)
@@ -99,7 +101,7 @@ class Sitting:
             self._heard_at = trio.current_time()
             try:
                 async with trio.open_nursery() as nursery:
-                    for task in (self._write, self._serve, self._spread, self._watch, self._keep):
+                    for task in (self._write, self._serve, self._spread, self._watch, self._suspect, self._keep):
                         nursery.start_soon(task)
                     await self._perform(self._session.begin())
                     await self._hear()
@@ -187,13 +189,17 @@ class Sitting:
                     self.desks.held_by[number, self.peer.contact] = seq
                     await self.desks.held(self.peer.account, number, seq)
                 case Unknown(log):  # an old disk was put back there: he is told again of what he may have
-                    number = self.numbers[log]
-                    await self.inward.database.transact(spaces.forgotten, number, self.peer.contact)
+                    await self.inward.database.transact(self._forgotten, self.numbers[log])
                 case Remember(memory):
                     self._memory = memory
                     self._remembered.ring()
         if not self._session.is_idle:
             self._busy.ring()
+
+    def _forgotten(self, tx: Tx, number: int) -> None:
+        spaces.forgotten(tx, number, self.peer.contact)
+        rounds.forget(tx, self.peer.device)
+        self._memory = None
 
     async def _compare(self, ahead: frozenset[bytes]) -> None:
         """What the peer holds of our own logs is known now; for the anchor of a log this opens it."""
@@ -306,7 +312,21 @@ class Sitting:
         seq = self._session.seq(log)
         if head is None or head.seq <= seq:
             return ()
+        if seq < 0 and self._logs[number].log.own:
+            self._first[number] = None
+            self._announced.ring()
         return self._session.grew(log, found if seq == before else (), head)
+
+    async def _suspect(self) -> None:
+        """Grants a log anew to whom its first entries were announced in vain: an old disk was put back there."""
+        while True:
+            await self._announced.wait()
+            await trio.sleep(SILENT_S)
+            first = [*self._first]
+            self._first.clear()
+            for number in first:
+                if self._session.is_unknown(self._logs[number].log.id):
+                    await self.inward.database.transact(self._forgotten, number)
 
     # --- what is kept of it
 
