@@ -416,6 +416,16 @@ class World:
             code = run(list(words), door)
             return Ran(code, out.getvalue().decode(), err.getvalue().decode())
 
+    async def weft_bytes(self, *words: str) -> bytes:
+        """What a command line that succeeds writes to stdout."""
+
+        def now() -> bytes:
+            with CliRunner().isolation() as (out, _, _):
+                assert run(list(words), self.door) == 0
+                return out.getvalue()
+
+        return await trio.to_thread.run_sync(now)
+
     async def changed(self, topic: str, *keys: int) -> None:
         assert self.database is not None
         await self.database.transact(_tell, topic, keys)
