@@ -95,6 +95,7 @@ class NodeRoom:
     dht: dict[str, object] = field(default_factory=lambda: {**DHT})
     findings: list[dict[str, str]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)  # backups that were written
+    logs: dict[str, list[dict[str, object]]] = field(default_factory=lambda: {"befell": [], "waiting": []})
     hangs: bool = False  # whether it answers no more
 
     async def status(self) -> dict[str, object]:
@@ -119,6 +120,7 @@ class NodeRoom:
             "contacts": rows,
             "queued": 2,
             "keepers": 0,
+            "logs": self.logs,
             "trouble": self.trouble,
             "version": "0.1.0",
             "protocol": 1,
@@ -415,16 +417,6 @@ class World:
         with CliRunner().isolation(input=stdin) as (out, err, _):
             code = run(list(words), door)
             return Ran(code, out.getvalue().decode(), err.getvalue().decode())
-
-    async def weft_bytes(self, *words: str) -> bytes:
-        """What a command line that succeeds writes to stdout."""
-
-        def now() -> bytes:
-            with CliRunner().isolation() as (out, _, _):
-                assert run(list(words), self.door) == 0
-                return out.getvalue()
-
-        return await trio.to_thread.run_sync(now)
 
     async def changed(self, topic: str, *keys: int) -> None:
         assert self.database is not None

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+from click.testing import CliRunner
 
 from cli import show
+from cli.__main__ import run
 from cli.faults import quoted
 from tests.cli import fake
 from tests.cli.logs_room import line, shown
@@ -404,8 +407,13 @@ async def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
 async def test_evidence_goes_to_stdout_as_it_is(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo") as world:
         world.logs.pages = [b"\xd2\x84", b"\x00\xc3\xa9"]
-        raw = await world.weft_bytes("log", "export", "trip", "-")
-        assert raw == b"\xd2\x84\x00\xc3\xa9"
+
+        def to_stdout() -> bytes:
+            with CliRunner().isolation() as (out, _, _):
+                assert run(["log", "export", "trip", "-"], world.door) == 0
+                return out.getvalue()
+
+        assert await trio.to_thread.run_sync(to_stdout) == b"\xd2\x84\x00\xc3\xa9"
         assert files(tmp_path) == []
 
 
