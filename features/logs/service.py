@@ -19,6 +19,7 @@ from features.logs.faults import (
 from node.core import Core
 from node.logs.pen import Pen
 from protocol import publishing
+from protocol.entry import SEQ_MAX
 from protocol.faults import OverLimit
 from protocol.grant import NAME_BYTES_MAX, Role
 from protocol.ids import AccountId
@@ -83,7 +84,7 @@ class Logs:
             one = view.find(tx, log)
             count, _ = view.newest(tx, one)
             wanted = max(0, min(limit, view.ENTRIES_MAX))
-            first = max(0, count - wanted) if after is None else after + 1
+            first = max(0, count - wanted) if after is None else min(after + 1, SEQ_MAX)
             found = [asdict(line) for line in view.lines(tx, one, first, wanted)]
             return {"log": asdict(self._shown(tx, one)), "entries": found}
 
@@ -95,7 +96,8 @@ class Logs:
         anchor: the reader who gets each entry before all others; else the one who was here last.
         Errors: log.name, log.name_taken, log.readers, log.anchor, contact.unknown, contact.ambiguous.
         """
-        if not 1 <= len(name.encode()) <= NAME_BYTES_MAX or "/" in name or not name.isprintable():
+        name = name.strip()  # as it is looked for
+        if not name.isprintable() or "/" in name or not 1 <= len(name.encode()) <= NAME_BYTES_MAX:
             raise BadLogName
 
         def chosen(tx: Tx) -> tuple[tuple[int, ...], bytes]:
@@ -163,7 +165,7 @@ class Logs:
         def look(tx: Tx) -> exporting.Page:
             one = view.find(tx, log)
             count, _ = view.newest(tx, one)
-            if not 0 <= first < count:
+            if not 0 <= first < count or (last is not None and last < first):
                 raise NoEntries
             return exporting.page(tx, one, first, count - 1 if last is None else min(last, count - 1), opened)
 
