@@ -8,6 +8,7 @@ from node import backup, config, profile, standing
 from node.beacon import Beacon
 from node.core import Core
 from node.doctor import findings, patient, rounds
+from node.logs import notices
 from node.network import peer_text
 from node.node import migrations
 from node.talks import SILENT
@@ -35,6 +36,14 @@ def _reach(core: Core) -> dict[str, object]:
     }
 
 
+def _logs(tx: Tx, now_ms: int, online: frozenset[int]) -> dict[str, object]:
+    """What happened to logs of ours, and what waits in them."""
+    return {
+        "befell": [asdict(one) for one in notices.befell(tx, now_ms)],
+        "waiting": [asdict(one) for one in notices.waiting(tx, now_ms, online)],
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class NodeService:
     """What a door asks about the node itself. Every public method is a call of the local API, `node.NAME`."""
@@ -49,8 +58,9 @@ class NodeService:
         Asks the contacts who have been silent for long, and waits up to a second for their answers.
         """
         core = self.core
+        talks = core.delivery.talks
 
-        def rows(tx: Tx) -> tuple[str, tuple[tuple[people.Contact, int], ...]]:
+        def rows(tx: Tx) -> tuple[str, tuple[tuple[people.Contact, int], ...], dict[str, object]]:
             waiting = {
                 int(contact): int(count)
                 for contact, count in tx.all(
@@ -58,10 +68,12 @@ class NodeService:
                     f" WHERE d.state < {int(State.DELIVERED)} GROUP BY m.contact"
                 )
             }
-            return synchronous(tx), tuple((one, waiting.get(one.id, 0)) for one in people.contacts(tx))
+            known = tuple((one, waiting.get(one.id, 0)) for one in people.contacts(tx))
+            online = frozenset(one.id for one, _ in known if talks.online(one.id))
+            return synchronous(tx), known, _logs(tx, core.ground.now_ms(), online)
 
-        durability, found = await core.database.transact(rows)
-        silent = await core.delivery.talks.look()
+        durability, found, of_logs = await core.database.transact(rows)
+        silent = await talks.look()
         return {
             "name": core.identity.name,
             "account": ids.account_text(core.identity.account),
@@ -78,7 +90,7 @@ class NodeService:
                 {
                     "name": one.name,
                     "state": one.state.name.lower(),
-                    "online": core.delivery.talks.online(one.id),
+                    "online": talks.online(one.id),
                     "seen_ms": one.seen_ms,
                     "waiting": count,
                     "reason": one.reason or (SILENT if one.id in silent else standing.why(core, one.id)),
@@ -88,6 +100,7 @@ class NodeService:
             ],
             "queued": sum(count for _, count in found),
             "keepers": 0,
+            "logs": of_logs,
             "trouble": "" if core.database.trouble is None else core.database.trouble.lasting,
             "synchronous": durability,
             "version": VERSION,

@@ -151,4 +151,4 @@ class LogFrozen(UserFault):
     """This log has two histories, signed by the same device, so nothing is added to it. It has to be begun anew."""
 
     code = "log.frozen"
-    next = "weft status"
+    next = "weft log proofs"

@@ -95,8 +95,8 @@ class Verified(IntEnum):
 class Contact:
     """An account we know. name: our own for it, unique. announced: what it calls itself. greeting: its first words.
 
-    alarm: "", "device_lists", "account_changed", "link_twice", "recovered", "new_device" or "restarted". reason: why
-    the state is what it is.
+    alarm: "", "device_lists", "account_changed", "link_twice", "recovered", "new_device", "restarted" or "forked".
+    reason: why the state is what it is.
     """
 
     id: int

@@ -19,6 +19,7 @@ _ALARMS = {
     "recovered": "was restored with its recovery words on a new device; nothing to do if you expected it",
     "new_device": "has a new device of the same account; nothing to do if you expected it",
     "restarted": "could not be read for a while, so a new session was begun: was an older database put back?",
+    "forked": "has signed two histories of a log: weft log proofs shows them, and has the proof for others",
 }
 
 

@@ -5,52 +5,62 @@ Not here: how a file of evidence is examined and what is said of it (cli/evidenc
 
 import itertools
 import os
+import shlex
 import sys
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cli import faults, options, show
+from cli import faults, options, show, stdin
 from cli.client import Client
 from cli.faults import Failure
-from cli.options import Door
+from cli.options import Door, Form
 
 SHORT_DIGITS = 8
 LINES_OF_CALL = 512
-STDIN_BYTES_MAX = 1 << 20  # a note has at most 16 KiB; the node says so
+SUFFIX_BYTES = 4  # of the name under which a file is written before it is whole
 _MISSING = {"awaited": "(not here yet)", "deleted": "(deleted)"}
 
 
 @options.group()
 @click.pass_context
 def log(ctx: click.Context) -> None:
-    """Signed logs: what you and your contacts wrote, and evidence of it."""
+    """Signed logs: what you and your contacts wrote, and evidence of it.
+
+    Without a command: the list.
+    """
     if ctx.invoked_subcommand is None:
         _list(ctx.obj, everything=False)
 
 
 @options.sub(log, name="list")
-@click.option("--all", "everything", is_flag=True, help="Also spines, and logs that go on in another.")
+@click.option("--all", "everything", is_flag=True, help="Also those that are over, and spines: the logs over logs.")
 @click.pass_obj
 def list_all(door: Door, everything: bool) -> None:
-    """Lists logs: whose they are, how long, who has them, what they wait for."""
+    """Lists logs: whose they are, how long, who has all of them."""
     _list(door, everything)
 
 
 @options.sub(log, name="show")
 @click.argument("log_name", metavar="LOG")
 @click.option("--limit", type=click.IntRange(0, 1000), default=20, metavar="N", help="How many entries. [20]")
-@click.option("--after", type=int, metavar="SEQ", help="The entries behind this one, instead of the newest.")
+@click.option("--after", type=int, metavar="SEQ", help="The entries after this one, instead of the newest.")
 @click.pass_obj
 def show_one(door: Door, log_name: str, limit: int, after: int | None) -> None:
-    """Shows a log and its entries. LOG: its name (trip, bo/trip), or the beginning of its id."""
+    """Shows a log and its newest entries.
+
+    LOG is its name (trip, or bo/trip for one of Bo's), or the beginning of its id.
+    """
     with door.connect() as client:
         found = client.call("logs.show", log=log_name, limit=limit, after=after)
-    lines = [_head(found["log"]), *(_line(one) for one in found["entries"])]
-    show.outcome(door, found, "\n".join(lines))
+    lines = [_head(door, found["log"]), *(_line(one) for one in found["entries"])]
+    if door.form is Form.JSONL:
+        show.rows(door, "entries", found["entries"], "")
+    else:
+        show.outcome(door, found, "\n".join(lines))
 
 
 @options.sub(log)
@@ -61,7 +71,8 @@ def show_one(door: Door, log_name: str, limit: int, after: int | None) -> None:
 def new(door: Door, name: str, readers: str, anchor: str | None) -> None:
     """Begins a log that you write and some contacts read.
 
-    What you write goes to its anchor first: a copy of this profile that is put back can so never tell two histories.
+    All that you write goes to one reader first, its anchor, and waits while he is away. So an old copy of this profile
+    that is put back cannot make you sign two histories.
     """
     wanted = [one.strip() for one in readers.split(",") if one.strip()]
     with door.connect() as client:
@@ -77,14 +88,20 @@ def new(door: Door, name: str, readers: str, anchor: str | None) -> None:
 @click.option("--lines", is_flag=True, help="Each line of stdin is a note of its own.")
 @click.pass_obj
 def write(door: Door, log_name: str, text: str | None, lines: bool) -> None:
-    """Signs a note into a log of yours; without TEXT from stdin. Unlike a message, it can be shown to others."""
+    """Signs a note into a log of yours.
+
+    TEXT is one argument ("-" or nothing: read it from stdin). Whoever has a note can show to anybody that you signed
+    it; of a message nobody can.
+    """
     if lines:
         _write_lines(door, log_name)
         return
-    said = sys.stdin.read(STDIN_BYTES_MAX).rstrip("\n") if text in (None, "-") else text
     with door.connect() as client:
+        said = text if text not in (None, "-") else stdin.whole()
+        if not said:
+            raise faults.usage("There is no text, so nothing was signed.")
         made = client.call("logs.write", log=log_name, text=said)
-    waits = f"; it goes to all readers once {show.clean(made['waits_for'])} has it" if made["waits_for"] else ""
+    waits = f"; all readers get it once {show.clean(made['waits_for'])} has it" if made["waits_for"] else ""
     show.outcome(door, made, f"✔ Signed as number {made['seq']}{waits}.")
 
 
@@ -116,7 +133,11 @@ def unshare(door: Door, log_name: str, name: str) -> None:
 @click.option("--anchor", metavar="A", help="Another reader. [who was here last]")
 @click.pass_obj
 def reopen(door: Door, log_name: str, anchor: str | None) -> None:
-    """Goes on with a log without waiting for its anchor: in a new one of the same name."""
+    """Goes on without the anchor, in a new log of the same name.
+
+    For when the anchor does not come back: what waits for him is signed anew in the new log. The old one is over, and
+    stays readable.
+    """
     with door.connect() as client:
         begun = client.call("logs.reopen", log=log_name, anchor=anchor)
     said = f"✔ {show.clean(begun['name'])} goes on in a new log ({_short(begun)}); {_anchored(begun)}."
@@ -127,18 +148,21 @@ def reopen(door: Door, log_name: str, anchor: str | None) -> None:
 @options.contact_argument
 @click.pass_obj
 def trust(door: Door, name: str) -> None:
-    """Accepts that a contact's device has begun a new spine that does not follow the one seen before."""
+    """Accepts a new spine of a contact that does not follow the old.
+
+    `weft log proofs` says when there is one. Ask him why before you accept it: an old copy of a disk looks the same.
+    """
     with door.connect() as client:
         found = client.call("logs.trust", name=name)
     show.outcome(door, found, f"✔ The new spine of {show.clean(found['name'])} counts from now on.")
 
 
 @options.sub(log)
-@click.option("--file", metavar="FILE", type=click.Path(), help="Write all proofs there, for others to examine.")
+@click.option("--file", metavar="FILE", type=click.Path(), help="Also write all proofs there, for others to examine.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.pass_obj
 def proofs(door: Door, file: str | None, force: bool) -> None:
-    """Tells who was proven to have signed two histories, and what happened to your own logs."""
+    """Tells who signed two histories, and what befell your own logs."""
     with door.connect() as client:
         found = client.call("logs.proofs")
     lines = [*(_told("✖", one) for one in found["proofs"]), *(_told("!", one) for one in found["troubles"])]
@@ -146,12 +170,14 @@ def proofs(door: Door, file: str | None, force: bool) -> None:
         name = show.clean(one["author"])
         lines.append(f"! {name}'s device has begun a new spine that does not follow the one you had seen; ask why,")
         lines.append(f"  and if it is well: {door.typed('weft log trust ' + show.typed_name(one['author']))}")
-    if file is not None:
-        items = [bytes.fromhex(one["proof"]) for one in found["proofs"]]
-        _store(Path(file), iter(items), force, "weft log proofs --file FILE --force")
+    items = [bytes.fromhex(one["proof"]) for one in found["proofs"]]
+    if file is not None and items:
+        _store(door, Path(file), iter(items), force, "weft log proofs --file FILE")
     show.outcome(door, found, "\n".join(lines) or "Nothing was proven against anybody, and your own logs are well.")
-    if file is not None:
-        show.talk(door, f"  Written: {show.clean(file)}. Anybody can examine it: weft log verify FILE")
+    if file is not None and not items:
+        show.talk(door, f"Without a proof there is nothing to write; {_named(file)} was not touched.")
+    elif file is not None:
+        show.talk(door, f"  Written: {_named(file)}. Anybody can examine it: {_verify(door, file)}")
 
 
 @options.sub(log)
@@ -165,23 +191,28 @@ def proofs(door: Door, file: str | None, force: bool) -> None:
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.pass_obj
 def export(door: Door, log_name: str, file: str, first: int, last: int | None, sealed: bool, force: bool) -> None:
-    """Writes signed entries to FILE ("-": stdout), as evidence that any COSE library can check.
+    """Writes signed entries to FILE, as evidence for others.
 
-    Whoever gets the file can read what was said in these entries, and show it to others, unless it is --sealed.
+    Who gets the file ("-": stdout) needs no node, and no weft: any COSE library checks it. He can read what was said in
+    these entries, and show it to others, unless it is --sealed.
     """
+    if last is not None and last < first:
+        raise faults.usage(f"There is nothing from {first} to {last}, so nothing was written.")
+    if file == "-" and sys.stdout.isatty():
+        raise faults.usage("The file is binary and not for a terminal: name a FILE, or lead stdout elsewhere.")
     with door.connect() as client:
         if file == "-":
             for items in _items(client, log_name, first, last, not sealed):
                 sys.stdout.buffer.write(items)
             sys.stdout.buffer.flush()
             return
-        again = "weft log export --force LOG FILE"
-        size = _store(Path(file), _items(client, log_name, first, last, not sealed), force, again)
+        parts = _items(client, log_name, first, last, not sealed)
+        size = _store(door, Path(file), parts, force, "weft log export LOG FILE")
     found = {"file": os.path.abspath(file), "bytes": size}
-    show.outcome(door, found, f"✔ Written: {show.clean(file)} ({size:,} bytes).")
+    show.outcome(door, found, f"✔ Written: {_named(file)} ({size:,} bytes)")
     if not sealed:
-        show.talk(door, "! The file shows what was said to whoever gets it; --sealed leaves the keys out.")
-    show.talk(door, f"  Anybody can examine it, without a node: {door.typed('weft log verify FILE')}")
+        show.talk(door, "! Whoever gets the file can read what was said; --sealed leaves the keys out.")
+    show.talk(door, f"  Anybody can examine it, without a node: {_verify(door, file)}")
 
 
 @options.sub(log)
@@ -190,9 +221,10 @@ def export(door: Door, log_name: str, file: str, first: int, last: int | None, s
 @click.option("--text", is_flag=True, help="Show all notes in it, also when they are more than 20.")
 @click.pass_obj
 def verify(door: Door, file: str, author: str | None, text: bool) -> None:
-    """Examines FILE ("-": stdin): who signed which entries of which logs, whether all is good, what was said.
+    """Examines a file of evidence: who signed what, is all good.
 
-    The file holds signed entries, as a log is handed to somebody else. Code 7 when anything in it is not good.
+    FILE ("-": stdin) holds signed entries, as `weft log export` writes them. No node is needed. Code 7 when anything in
+    it is not good.
     """
     from cli import evidence  # which takes protocol/ and its keys along: no other command of this group needs them
 
@@ -204,8 +236,8 @@ def _list(door: Door, everything: bool) -> None:
     with door.connect() as client:
         found = client.call("logs.list")
     shown = [one for one in found if everything or (one["role"] != "spine" and one["state"] != "over")]
-    lines = [(show.clean(one["name"]), _short(one), _count(one), _state(one)) for one in shown]
-    none = "No logs yet. Begin one that some contacts read: weft log new NAME --for CONTACT"
+    lines = [(show.clean(one["name"]), _short(one), _count(one), _state(door, one)) for one in shown]
+    none = f"No logs yet. Begin one that some contacts read: {door.typed('weft log new NAME --for CONTACT')}"
     show.rows(door, "logs", shown, show.table(door, ("Log", "Id", "Entries", "State"), lines) if lines else none)
 
 
@@ -213,18 +245,26 @@ def _told(mark: str, one: Mapping[str, Any]) -> str:
     return f"{mark} {show.clock(one['at_ms'])}  {show.clean(one['name'])}: {show.clean(one['says'])}"
 
 
-def _head(one: Mapping[str, Any]) -> str:
+def _head(door: Door, one: Mapping[str, Any]) -> str:
     whose = show.clean(one["author"]) or "you"
-    name = show.clean(one["name"])
-    return f"{name}   by {whose} (device {one['device']})   id {one['id']}\nentries: {_count(one)}; {_state(one)}"
+    lines = [
+        f"{show.clean(one['name'])}   by {whose}   id {one['id']}",
+        f"Device {one['device']}",
+        f"Entries: {_count(one)}   {_state(door, one)}",
+    ]
+    if not one["author"] and one["state"] == "ok":
+        lines.append(f"Readers: {_names(name for name, _ in one['readers']) or 'none'}   {_anchored(one)}")
+    if one["previous"]:
+        lines.append(f"Goes on from {one['previous']}")
+    return "\n".join(lines)
 
 
 def _line(one: Mapping[str, Any]) -> str:
     if one["kind"] == "note":
-        said = show.clean(one["text"], keep_lines=True)
+        said = show.clean(one["text"], keep_lines=True).replace("\n", "\n        ")  # none is taken for an entry
     elif one["kind"] == "spine":
         logs = "" if one["size"] is None else f" over {one['size']} log{'' if one['size'] == 1 else 's'}"
-        seen = ", ".join(map(show.clean, one["cosigned"]))
+        seen = _names(one["cosigned"])
         said = f"spine{logs}" + (f"; seen by {seen}" if seen else "")
     else:
         said = _MISSING.get(one["content"], "(sealed for others, or by a newer weft)")
@@ -238,25 +278,29 @@ def _count(one: Mapping[str, Any]) -> str:
     return f"{one['entries']:,}"
 
 
-def _state(one: Mapping[str, Any]) -> str:
+def _state(door: Door, one: Mapping[str, Any]) -> str:
     """How a log stands, in words."""
     if one["state"] == "frozen":
-        return "✖ frozen, its author signed two histories: weft log proofs"
+        return f"✖ frozen, its author signed two histories: {door.typed('weft log proofs')}"
     if one["state"] == "over":
-        return "over; it goes on in another"
+        return "over, nothing is added to it"
     if one["progress"]:
         return "the rest is coming"
     if one["author"]:
         return f"by {show.clean(one['author'])}"
     waiting = one["entries"] - one["published"]
-    have = ", ".join(show.clean(name) for name, count in one["readers"] if count >= one["entries"] > 0)
-    found = [f"{waiting} wait for {show.clean(one['waits_for'])}"] if waiting and one["waits_for"] else []
+    have = _names(name for name, count in one["readers"] if count >= one["entries"] > 0)
+    found = [f"{waiting:,} wait{'s' * (waiting == 1)} for {show.clean(one['waits_for'])}"] if one["waits_for"] else []
     found += [f"all is with {have}"] if have else []
-    return "; ".join(found) or f"for {_readers(one)}"
+    return "; ".join(found) or f"for {_readers(one) or 'nobody'}"
 
 
 def _readers(one: Mapping[str, Any]) -> str:
-    return ", ".join(show.clean(name) for name, _ in one["readers"])
+    return _names(name for name, _ in one["readers"])
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(show.clean, names))
 
 
 def _write_lines(door: Door, name: str) -> None:
@@ -268,13 +312,22 @@ def _write_lines(door: Door, name: str) -> None:
             show.passing(door, f"Signing… {last + 1 - first} notes")
     show.passing(door, "")
     count = 0 if first is None else last + 1 - first
-    show.outcome(
-        door, {"first": first, "last": last, "count": count}, f"✔ Signed {count} note{'' if count == 1 else 's'}."
-    )
+    said = f"✔ Signed {count} note{'' if count == 1 else 's'}."
+    show.outcome(door, {"first": first, "last": last, "count": count}, said)
 
 
 def _anchored(one: Mapping[str, Any]) -> str:
-    return f"{show.clean(one['anchor'])} gets each entry first"
+    return f"{show.clean(one['anchor']) or 'Nobody'} gets each entry first"
+
+
+def _named(file: str) -> str:
+    """A path in a sentence."""
+    return show.clean(os.path.abspath(file))
+
+
+def _verify(door: Door, file: str) -> str:
+    """The command that examines a file."""
+    return door.typed(f"weft log verify {show.clean(shlex.quote(file))}")
 
 
 def _short(one: Mapping[str, Any]) -> str:
@@ -290,24 +343,30 @@ def _items(client: Client, name: str, first: int, last: int | None, opened: bool
         at = found["next"]
 
 
-def _store(place: Path, parts: Iterator[bytes], force: bool, again: str) -> int:
+def _store(door: Door, place: Path, parts: Iterator[bytes], force: bool, again: str) -> int:
     """Writes a file that only its owner reads, whole or not at all; returns its size. Raises: Failure."""
-    if place.exists() and not force:
-        said = f"There is a file {faults.quoted(str(place))} already; it was left as it is."
-        raise Failure("log.file_exists", said, next=again, verb="Write over it", exit=faults.FAILED)
-    beside = place.with_name(f".{place.name}-{os.getpid()}")
+    said = faults.quoted(str(place))
+    if os.path.lexists(place) and not force:
+        taken, forced = f"There is a file {said} already; it was left as it is.", f"{again} --force"
+        raise Failure("log.file_exists", taken, next=forced, verb="Write over it", exit=faults.FAILED)
+    beside = place.parent / f".{place.name}-{os.urandom(SUFFIX_BYTES).hex()}"
     size = 0
     try:
-        with open(beside, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
-            for part in parts:
-                out.write(part)
-                size += len(part)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(beside, place)
+        with open(beside, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
+            try:
+                for part in parts:
+                    out.write(part)
+                    size += len(part)
+                    show.passing(door, f"Writing… {size:,} bytes")
+                out.flush()
+                os.fsync(out.fileno())
+                os.replace(beside, place)
+            except BaseException:
+                os.unlink(beside)
+                raise
     except OSError as broken:
-        said = f"{faults.quoted(str(place))} cannot be written ({broken.strerror}); nothing was changed."
-        raise Failure("log.unwritable", said, next=again, verb="Name another", exit=faults.FAILED) from None
+        why = f"{said} cannot be written ({broken.strerror}); nothing was changed."
+        raise Failure("log.unwritable", why, next=again, verb="Name another", exit=faults.FAILED) from None
     finally:
-        beside.unlink(missing_ok=True)
+        show.passing(door, "")
     return size

@@ -8,14 +8,13 @@ from typing import Any, BinaryIO
 import click
 
 from cli import client as connection
-from cli import faults, options, show
+from cli import faults, options, show, stdin
 from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door, Form
 
 WAIT_S = 30.0  # of --wait without a time
 TICK_S = 1.0
-TEXT_BYTES_MAX = 16 << 10  # the node refuses more; here it bounds what is read from stdin
 LINES_MAX = 64  # messages in one call
 CHUNK_BYTES = 1 << 16
 _RANK = {"queued": 0, "sent": 1, "held": 1, "kept": 1, "delivered": 2, "read": 3}
@@ -48,7 +47,7 @@ def send(door: Door, name: str, text: str | None, within: str | None, wait: str 
         if lines:
             _send_lines(door, client, name, waits)
             return
-        said = text if text not in (None, "-") else _whole_stdin()
+        said = text if text not in (None, "-") else stdin.whole()
         if not said:
             raise faults.usage("There is no text, so nothing was sent.")
         began = time.monotonic()
@@ -180,30 +179,16 @@ def _check_reached(message: Message, state: str, within_s: float) -> None:
     raise Failure("message.queued", said, next="weft status", exit=faults.NOT_DELIVERED, data=data)
 
 
-def _whole_stdin() -> str:
-    """The text on stdin without its last line end."""
-    if sys.stdin.isatty():
-        click.echo("Type the text, then Ctrl-D:", err=True)
-    raw = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
-    return _decoded(raw.removesuffix(b"\n").removesuffix(b"\r"))
-
-
 def _stdin_lines(stream: BinaryIO) -> Iterator[list[str]]:
     """The lines that are there, without empty ones, up to 64 at a time: what comes slowly is sent at once."""
     rest = b""
     while chunk := stream.read1(CHUNK_BYTES):  # type: ignore[attr-defined]  # stdin is a BufferedReader
         *whole, rest = (rest + chunk).split(b"\n")
-        if len(rest) > TEXT_BYTES_MAX:
-            raise faults.usage(f"A line of stdin is longer than {TEXT_BYTES_MAX >> 10} KiB; what came before is sent.")
-        texts = [_decoded(line.rstrip(b"\r")) for line in whole if line.strip()]
+        if len(rest) > stdin.TEXT_BYTES_MAX:
+            limit = stdin.TEXT_BYTES_MAX >> 10
+            raise faults.usage(f"A line of stdin is longer than {limit} KiB; what came before is sent.")
+        texts = [stdin.decoded(line.rstrip(b"\r")) for line in whole if line.strip()]
         for start in range(0, len(texts), LINES_MAX):
             yield texts[start : start + LINES_MAX]
     if rest.strip():
-        yield [_decoded(rest)]
-
-
-def _decoded(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise faults.usage("What stands on stdin is not text in UTF-8; nothing more is sent.") from None
+        yield [stdin.decoded(rest)]

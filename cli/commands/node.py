@@ -18,6 +18,11 @@ STOP_S = 15.0  # a node closes its database in well under a second; more means t
 POLL_S = 0.05
 LOOK_AGAIN_S = 2.0  # how old what `status --watch` shows may be
 GATHER_S = 0.2  # changes that come together are shown together
+_BEFELL = {
+    "old_copy": "this device had been set back to an older state; what it had said since then is back",
+    "two_machines": "this profile also runs on another machine; end one of the two",
+    "forked": "others hold something else than this device had told them; it goes on in a new log",
+}
 
 
 @options.command()
@@ -204,12 +209,32 @@ def _status_text(door: Door, told: Mapping[str, Any]) -> str:
         lines.append(f"Offers a relay; others use it with relay.addresses {told['offers'][0]}")
     if told["trouble"]:
         lines.append(f"! {show.clean(told['trouble'])}")
+    lines += _of_logs(door, told["logs"])
     if told["contacts"]:
         heads = ("Contact", "State", "Reached", "Waiting", "")
         lines += ["", show.table(door, heads, [_contact_row(row) for row in told["contacts"]])]
     else:
         lines += ["", f"No contacts yet. Invite somebody: {door.typed('weft invite --qr')}"]
     return "\n".join(lines)
+
+
+def _of_logs(door: Door, told: Mapping[str, Any]) -> list[str]:
+    """What happened to one's own logs lately, and what waits in them: a line each, with the command that helps."""
+    lines = []
+    if told["befell"]:
+        newest, *rest = told["befell"]
+        more = f" (and {len(rest)} more)" if rest else ""
+        said = f"Log {show.clean(newest['log'])}, {show.ago(newest['at_ms'])}: {_BEFELL[newest['trouble']]}{more}."
+        lines.append(f"! {said} More: {door.typed('weft log proofs')}")
+    if told["waiting"]:
+        first, *rest = told["waiting"]
+        count, anchor = first["entries"], show.clean(first["anchor"])
+        said = f"{count:,} entr{'y' if count == 1 else 'ies'} of the log {show.clean(first['log'])}"
+        said += f" wait{'s' * (count == 1)} for {anchor} (seen {show.ago(first['seen_ms'])})"
+        more = f", and {len(rest)} more log{'s' * (len(rest) > 1)}" if rest else ""
+        again = f"Go on without: {door.typed('weft log reopen ' + show.typed_name(first['log']))}"
+        lines.append(f"! {said}{more}. {again if first['others'] else 'Nobody else reads it.'}")
+    return lines
 
 
 def _contact_row(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:

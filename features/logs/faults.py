@@ -11,6 +11,14 @@ class NoReaders(UserFault):
     exit = 2
 
 
+class NoReader(UserFault):
+    """This contact is no reader of the log; nothing was changed."""
+
+    code = "log.no_reader"
+    next = "weft log list"
+    exit = 2
+
+
 class NotAReader(UserFault):
     """The anchor of a log is one of its readers; nothing was changed."""
 

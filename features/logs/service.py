@@ -11,6 +11,7 @@ from features.logs.faults import (
     LogNameTaken,
     LogOver,
     NoEntries,
+    NoReader,
     NoReaders,
     NotAReader,
     NothingToTrust,
@@ -20,6 +21,7 @@ from features.logs.faults import (
 from node.core import Core
 from node.logs.pen import Pen
 from protocol import publishing
+from protocol.entry import SEQ_MAX
 from protocol.faults import OverLimit
 from protocol.grant import NAME_BYTES_MAX, Role
 from protocol.ids import AccountId
@@ -85,7 +87,7 @@ class Logs:
             one = view.find(tx, log)
             count, _ = view.newest(tx, one)
             wanted = max(0, min(limit, view.ENTRIES_MAX))
-            first = max(0, count - wanted) if after is None else after + 1
+            first = max(0, count - wanted) if after is None else min(after + 1, SEQ_MAX)
             found = [asdict(line) for line in view.lines(tx, one, first, wanted)]
             return {"log": asdict(self._shown(tx, one)), "entries": found}
 
@@ -97,7 +99,8 @@ class Logs:
         anchor: the reader who gets each entry before all others; else the one who was here last.
         Errors: log.name, log.name_taken, log.readers, log.anchor, contact.unknown, contact.ambiguous.
         """
-        if not 1 <= len(name.encode()) <= NAME_BYTES_MAX or "/" in name or not name.isprintable():
+        name = name.strip()  # as it is looked for
+        if not name.isprintable() or "/" in name or not 1 <= len(name.encode()) <= NAME_BYTES_MAX:
             raise BadLogName
 
         def chosen(tx: Tx) -> tuple[tuple[int, ...], bytes]:
@@ -141,7 +144,10 @@ class Logs:
         return {"first": made[0].body.seq, "last": made[-1].body.seq, "log": one.log.id.hex()}
 
     async def share(self, log: str, name: str) -> Shown:
-        """Lets one more contact read a log of ours, from its beginning. Errors: log.*, contact.unknown."""
+        """Lets one more contact read a log of ours, from its beginning.
+
+        Errors: log.unknown, log.ambiguous, log.not_ours, log.over, contact.unknown, contact.ambiguous.
+        """
 
         def add(tx: Tx) -> Shown:
             one = self._ours(tx, log)
@@ -153,14 +159,15 @@ class Logs:
     async def unshare(self, log: str, name: str) -> Shown:
         """Lets a contact read no more of a log of ours: it goes on in another, of which he has no key.
 
-        What he has he keeps. Errors: log.*, contact.unknown.
+        What he has he keeps.
+        Errors: log.unknown, log.ambiguous, log.not_ours, log.over, log.no_reader, contact.unknown, contact.ambiguous.
         """
 
         def drop(tx: Tx) -> Space:
             one = self._ours(tx, log)
             contact = people.find_contact(tx, name)
             if contact.id not in spaces.readers(tx, one.log.number):
-                raise NotAReader
+                raise NoReader
             spaces.drop_reader(tx, one.log.number, contact.id)
             return one
 
@@ -198,7 +205,7 @@ class Logs:
         def look(tx: Tx) -> exporting.Page:
             one = view.find(tx, log)
             count, _ = view.newest(tx, one)
-            if not 0 <= first < count:
+            if not 0 <= first < count or (last is not None and last < first):
                 raise NoEntries
             return exporting.page(tx, one, first, count - 1 if last is None else min(last, count - 1), opened)
 

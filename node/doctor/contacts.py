@@ -13,7 +13,7 @@ from node.network import Address
 from node.talk import VERSION
 from node.talks import SILENT
 from protocol.faults import PeerFault, Unavailable
-from store import devices, examination, people
+from store import devices, examination, intake, people
 from store.database import Tx
 from store.examination import Waiting
 from store.people import Contact, ContactState
@@ -127,6 +127,9 @@ def _finding(patient: Patient, row: Row, heard: str) -> Finding:
     name, typed = f"contact {one.name}", shlex.quote(one.name)
     count = row.waiting.count
     waits = f"{several(count, 'message')} wait{'s' * (count == 1)} for {span(now_ms - row.waiting.since_ms)}"
+    if one.alarm == intake.ALARM:
+        said = "Alarm: it has signed two histories of a log. What it signed, and the proof for others:"
+        return findings.warning(name, said, "weft log proofs")
     if one.alarm:
         said = f"Alarm ({one.alarm.replace('_', ' ')}): compare before you trust what it writes."
         return findings.warning(name, said, f"weft contacts show {typed}")

@@ -95,6 +95,7 @@ class NodeRoom:
     dht: dict[str, object] = field(default_factory=lambda: {**DHT})
     findings: list[dict[str, str]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)  # backups that were written
+    logs: dict[str, list[dict[str, object]]] = field(default_factory=lambda: {"befell": [], "waiting": []})
     hangs: bool = False  # whether it answers no more
 
     async def status(self) -> dict[str, object]:
@@ -119,6 +120,7 @@ class NodeRoom:
             "contacts": rows,
             "queued": 2,
             "keepers": 0,
+            "logs": self.logs,
             "trouble": self.trouble,
             "version": "0.1.0",
             "protocol": 1,

@@ -4,19 +4,23 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import Any
 
+from features.logs.faults import NoEntries
+
 Rows = list[dict[str, Any]]
 Names = list[str]
 
 
 @dataclass
 class LogsRoom:
-    """logs.*"""
+    """logs.*; fails_at: the part of a file that is not to be had; waits_for: whom a note waits for."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=lambda: {"proofs": [], "troubles": [], "doubts": []})
     pages: list[bytes] = field(default_factory=list)
     asked: list[tuple[object, ...]] = field(default_factory=list)
+    fails_at: int | None = None
+    waits_for: str = "Bo"
 
     async def list(self) -> Rows:
         """All."""
@@ -35,7 +39,7 @@ class LogsRoom:
     async def write(self, log: str, text: str) -> dict[str, Any]:
         """Signed."""
         self.asked.append(("write", log, text))
-        return {"id": "ab" * 32, "seq": 7, "log": "cd" * 16, "waits_for": "Bo"}
+        return {"id": "ab" * 32, "seq": 7, "log": "cd" * 16, "waits_for": self.waits_for}
 
     async def write_all(self, log: str, texts: Names) -> dict[str, Any]:
         """All signed."""
@@ -60,6 +64,8 @@ class LogsRoom:
     async def export(self, log: str, first: int = 0, last: int | None = None, opened: bool = True) -> dict[str, Any]:
         """A part."""
         self.asked.append(("export", log, first, last, opened))
+        if first == self.fails_at:
+            raise NoEntries
         after = first + 1 if first + 1 < len(self.pages) else None
         return {"items": b64encode(self.pages[first]).decode(), "next": after}
 

@@ -15,6 +15,7 @@ import trio
 
 from cli import start
 from cli.commands.node import reach
+from protocol.publishing import Trouble
 from tests.cli import fake
 
 PROGRAM = """
@@ -243,6 +244,38 @@ async def test_status_shows_the_node_and_its_contacts(tmp_path: Path) -> None:
         ran = await world.weft("status", "bo", "--json")
         assert (ran.json["name"], ran.json["waiting"]) == ("Bo", 2)
         assert (await world.weft("status", "eve")).code == 5
+
+
+async def test_status_says_what_happened_to_ones_own_logs_and_what_waits_in_them(tmp_path: Path) -> None:
+    def waits(log: str, **more: object) -> dict[str, object]:
+        return {"log": log, "id": "ab" * 16, "entries": 2, "anchor": "Bo", "seen_ms": 0, "others": 1, **more}
+
+    def lines(ran: fake.Ran) -> list[str]:
+        return [line for line in ran.out.splitlines() if line[:2] == "! "]
+
+    async with fake.node(tmp_path, "Bo") as world:
+        assert lines(await world.weft("status")) == []
+        world.node.logs["befell"] = [
+            {"log": "our\x07 trip", "id": "ab" * 16, "trouble": kind, "at_ms": 0}
+            for kind in (one.name.lower() for one in Trouble)
+        ]
+        assert lines(await world.weft("--profile", "default", "status")) == [
+            "! Log our  trip, never: this device had been set back to an older state; what it had said since then is"
+            " back (and 2 more). More: weft --profile default log proofs"
+        ]
+        for one in world.node.logs["befell"][1:]:
+            world.node.logs["befell"] = [one]
+            (said,) = lines(await world.weft("status"))
+            assert said.endswith(". More: weft log proofs")
+        world.node.logs = {"befell": [], "waiting": [waits("our trip", entries=1)]}
+        said = "! 1 entry of the log our trip waits for Bo (seen never). Go on without: weft log reopen 'our trip'"
+        assert lines(await world.weft("status")) == [said]
+        world.node.logs["waiting"] = [waits("trip", entries=1200, others=0, anchor="B\x1bo"), waits("debts")]
+        said = "! 1,200 entries of the log trip wait for B o (seen never), and 1 more log. Nobody else reads it."
+        assert lines(await world.weft("status")) == [said]
+        world.node.logs["waiting"].append(waits("tea"))
+        assert ", and 2 more logs." in (await world.weft("status")).out
+        assert (await world.weft("status", "--json")).json["logs"] == world.node.logs
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """invite, add, requests, contacts: what they write and how they end."""
 
+import re
 from pathlib import Path
 
 import pytest
 import trio
 
+from store import intake, people
 from tests.cli import fake
 
 
@@ -199,6 +201,16 @@ async def test_contacts_are_listed_and_shown(tmp_path: Path) -> None:
         assert "! Chen came by a one-time link that somebody else used too" in ran.out
         assert (await world.weft("contacts", "show", "bo", "--json")).json["safety_number"] == fake.DIGITS
         assert (await world.weft("contacts", "show", "eve")).code == 5
+
+
+@pytest.mark.parametrize("alarm", re.findall(r'"(\w+)"', str(people.Contact.__doc__)))
+async def test_every_alarm_is_told_in_a_sentence(tmp_path: Path, alarm: str) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        world.contacts.rows[0].update(alarm=alarm)
+        (told,) = [line for line in (await world.weft("contacts", "show", "bo")).out.splitlines() if line[:1] == "!"]
+        assert told.startswith("! Bo ")
+        assert len(told.split()) > 8
+        assert alarm != intake.ALARM or "has signed two histories of a log: weft log proofs" in told
 
 
 async def test_a_first_contact_is_invited(tmp_path: Path) -> None:

@@ -180,6 +180,15 @@ async def test_colour_only_where_it_is_wanted(tmp_path: Path) -> None:
             assert "\x1b[1mName" in terminal.shown
 
 
+async def test_evidence_is_not_written_on_a_terminal(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        world.logs.pages = [b"\x1b]0;owned\x07"]
+        async with _terminal(world, tmp_path, "log", "export", "trip", "-") as terminal:
+            await terminal.until("name a FILE, or lead stdout elsewhere.")
+            assert await terminal.ended() == 2
+        assert world.logs.asked == []
+
+
 async def test_what_a_search_found_stands_out(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo") as world:
         await world.chat.receive("Bo", "to the cinema at eight")

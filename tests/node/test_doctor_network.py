@@ -19,7 +19,7 @@ from node.doctor.nearby import INVITE, PROBES, judge, probe
 from node.doctor.patient import Patient
 from node.lan import Heard, Interface, Lan, Sent, Way
 from node.node import migrations
-from store import examination, people
+from store import examination, intake, people
 from store.database import Tx
 from store.faults import StoreFull
 from store.people import ContactState
@@ -178,6 +178,10 @@ def test_alarms_and_requests_say_what_to_type() -> None:
         (found,) = await looked_at(w, alice)
         assert (found.level, found.next) == (Level.WARNING, "weft contacts show 'Bob; rm -rf'")
         assert "link twice" in found.sentence
+        await database.transact(people.set_alarm, 1, intake.ALARM)
+        (found,) = await looked_at(w, alice)
+        assert (found.level, found.next) == (Level.WARNING, "weft log proofs")
+        assert "two histories of a log" in found.sentence
         await database.transact(people.set_alarm, 1, "")
         for state, level, said in (
             (ContactState.REQUEST, Level.WARNING, "weft requests"),
