@@ -153,6 +153,12 @@ def read(tx: Tx, number: int, first: int, count: int, bytes_max: int) -> tuple[H
     return tuple(found)
 
 
+def ahead(tx: Tx, number: int, count: int) -> tuple[Held, ...]:
+    """The newest entries that came before those they follow, at most so many: each is signed, and may be read."""
+    found = unchained.newest(tx, number, count)
+    return tuple(Held(one.seq, one.raw, one.content if one.kept == Kept.HERE else None) for one in found)
+
+
 def entry_at(tx: Tx, number: int, seq: int) -> Entry | None:
     """The entry in this place. Its own signature was perhaps never looked at: for showing it to others, `evidence`."""
     row = tx.one("SELECT raw FROM entry WHERE key = ?", (logs.key(number, seq),))
@@ -289,6 +295,7 @@ def _keep_waiting(tx: Tx, theirs: logs.Log, arrived: Sequence[tuple[Entry, int, 
             new.append((one, kept, content))
         else:
             return _frozen(tx, Fork.of(known.raw, one.raw), now_ms)
+    tx.changed(logs.TOPIC, theirs.number)
     return Taken(waiting=unchained.put(tx, theirs.number, new))
 
 

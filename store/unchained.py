@@ -1,7 +1,7 @@
 """Entries that came before those they follow: a cache, from which the log takes them once the gap is closed.
 
 docs/protocol/log.md 5.3. The signature of each was checked, so nobody but a log's author can fill it. Only entries.py
-calls this. Not here: envelopes that cannot be read yet (quarantine.py).
+writes here. Not here: envelopes that cannot be read yet (quarantine.py).
 """
 
 from collections.abc import Sequence
@@ -57,6 +57,14 @@ def lowest(tx: Tx, number: int) -> Waiting | None:
     """What waits nearest to the head."""
     row = tx.one("SELECT seq, raw, kept, content FROM unchained WHERE log = ? ORDER BY seq LIMIT 1", (number,))
     return None if row is None else Waiting(*row)
+
+
+def newest(tx: Tx, number: int, count: int) -> tuple[Waiting, ...]:
+    """What waits farthest from the head, at most so many, in order."""
+    rows = tx.all(
+        "SELECT seq, raw, kept, content FROM unchained WHERE log = ? ORDER BY seq DESC LIMIT ?", (number, count)
+    )
+    return tuple(Waiting(*row) for row in reversed(rows))
 
 
 def count(tx: Tx, number: int) -> int:

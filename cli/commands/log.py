@@ -56,7 +56,10 @@ def show_one(door: Door, log_name: str, limit: int, after: int | None) -> None:
     """
     with door.connect() as client:
         found = client.call("logs.show", log=log_name, limit=limit, after=after)
-    lines = [_head(door, found["log"]), *(_line(one) for one in found["entries"])]
+    lines = [_head(door, found["log"])]
+    for before, one in zip([None, *found["entries"]], found["entries"], strict=False):
+        missing = 0 if before is None else one["seq"] - before["seq"] - 1
+        lines += [f"     …  {missing:,} between are still coming"] * (missing > 0) + [_line(one)]
     if door.form is Form.JSONL:
         show.rows(door, "entries", found["entries"], "")
     else:

@@ -80,16 +80,16 @@ class Logs:
     async def show(self, log: str, limit: int = 20, after: int | None = None) -> dict[str, object]:
         """Returns a log and its newest entries, or the first ones behind a seq: {"log": …, "entries": […]}.
 
-        log: a name ("trip", "bo/trip") or the beginning of an id. Errors: log.unknown, log.ambiguous.
+        log: a name ("trip", "bo/trip") or the beginning of an id. The newest of a long log come first: there is a gap
+        before them until the rest is here. Errors: log.unknown, log.ambiguous.
         """
 
         def look(tx: Tx) -> dict[str, object]:
-            one = view.find(tx, log)
-            count, _ = view.newest(tx, one)
-            wanted = max(0, min(limit, view.ENTRIES_MAX))
-            first = max(0, count - wanted) if after is None else min(after + 1, SEQ_MAX)
-            found = [asdict(line) for line in view.lines(tx, one, first, wanted)]
-            return {"log": asdict(self._shown(tx, one)), "entries": found}
+            one, wanted = view.find(tx, log), max(0, limit)
+            found = (
+                view.last(tx, one, wanted) if after is None else view.lines(tx, one, min(after + 1, SEQ_MAX), wanted)
+            )
+            return {"log": asdict(self._shown(tx, one)), "entries": [asdict(line) for line in found]}
 
         return await self._core.database.transact(look)
 

@@ -97,7 +97,20 @@ def lines(tx: Tx, one: Space, first: int, count: int) -> Iterator[Line]:
         if one.role is Role.SPINE and one.contact == spaces.OURS:
             for contact_id, _ in witnessing.cosignatures(tx, one.log.number, held.seq):
                 cosigned.append(names.setdefault(contact_id, people.contact(tx, contact_id).name))
-        yield _line(tx, one, held, tuple(cosigned))
+        content = entries.kept(tx, one.log.number, held.seq).name.lower()
+        yield _line(one, held, content, tuple(cosigned))
+
+
+def last(tx: Tx, one: Space, count: int) -> Iterator[Line]:
+    """The newest entries of a log, at most 1,000: of one that is still coming, those that came before the others."""
+    wanted = min(count, ENTRIES_MAX)
+    early = entries.ahead(tx, one.log.number, wanted)
+    here, _ = newest(tx, one)
+    left = wanted - len(early)
+    if left:
+        yield from lines(tx, one, here - left, left)
+    for held in early:
+        yield _line(one, held, "awaited" if held.content is None else "here", ())
 
 
 def note_of(one: Space, held: Held) -> Note | None:
@@ -139,7 +152,7 @@ def accusation(tx: Tx, one: Space, proof: Proof) -> tuple[str, tuple[int, ...]]:
             )
 
 
-def _line(tx: Tx, one: Space, held: Held, cosigned: tuple[str, ...]) -> Line:
+def _line(one: Space, held: Held, content: str, cosigned: tuple[str, ...]) -> Line:
     body = chains.recall(held.raw).body
     note = note_of(one, held) if body.kind is Kind.SEALED else None
     size: int | None = None
@@ -153,7 +166,7 @@ def _line(tx: Tx, one: Space, held: Held, cosigned: tuple[str, ...]) -> Line:
         kind=kind,
         text="" if note is None else note.text,
         size=size,
-        content=entries.kept(tx, one.log.number, held.seq).name.lower(),
+        content=content,
         acks=len(body.acks),
         cosigned=cosigned,
     )

@@ -18,6 +18,7 @@ from tests.stories import log_kit
 from tests.stories.log_kit import AWAY_S, NIGHT_S, all_hold, circle, notes, proofs, row, seen_by
 
 READERS = ("bo", "cy", "dee", "eli")
+LONG = 4_000
 
 
 async def five(w: World) -> list[Person]:
@@ -303,3 +304,39 @@ def test_the_successor_of_a_log_whose_anchor_never_comes_back_loses_nothing() ->
         await nobody_is_accused(ana, cy)
 
     world.run(story, 58)
+
+
+def test_of_a_long_log_a_new_reader_has_the_newest_first_and_sees_how_far_it_is() -> None:
+    async def story(w: World) -> None:
+        ana, bo, cy = await circle(w, "ana", "bo", "cy")
+        await ana.call("logs.begin", name="years", readers=["bo"])
+        for first in range(0, LONG, 500):
+            await ana.call("logs.write_all", log="years", texts=[f"day {n}" for n in range(first, first + 500)])
+        await w.until(all_hold(held_by(ana, [bo], "years"), LONG))
+        w.network.delay = (0.5, 0.5)  # far away: each round trip takes a second
+        await ana.call("logs.share", log="years", name="cy")
+        seen: list[tuple[int, int]] = []
+
+        async def the_newest_is_here() -> bool:
+            """cy reads the newest note"""
+            return f"day {LONG - 1}" in await notes(cy, "ana/years")
+
+        await w.until(the_newest_is_here)
+        assert (await row(cy, "ana/years"))["entries"] < LONG - 1000
+        assert (await notes(cy, "ana/years"))[-3:] == [f"day {n}" for n in range(LONG - 3, LONG)]
+
+        async def all_is_here() -> bool:
+            """cy has all of it"""
+            found = await row(cy, "ana/years")
+            if found["progress"]:
+                seen.append(tuple(found["progress"]))
+            return bool(found["entries"] == LONG)
+
+        await w.until(all_is_here)
+        assert seen == sorted(seen)
+        assert len({*seen}) > 1
+        assert {total for _, total in seen} == {LONG}
+        await w.until(all_hold(held_by(ana, [bo, cy], "years"), LONG))
+        assert (await row(cy, "ana/years"))["progress"] is None
+
+    world.run(story, 59)
