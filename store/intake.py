@@ -97,7 +97,7 @@ def _own(tx: Tx, of: Space, piece: Piece, key: SigningKey, now_ms: int, entropy:
     taken = entries.take_in(tx, piece.number, piece.raws, piece.contents, now_ms)
     count = 0
     if taken.parted is not None:
-        if taken.parted <= of.log.published:
+        if taken.parted <= of.log.published or of.log.state is not logs.State.OK:
             return Took(entries.head(tx, piece.number), is_over=True)
         ours = entries.retake(tx, piece.number, taken.parted, piece.raws, piece.contents, now_ms)
         authoring.rewrite(tx, of, of, ours, key, now_ms, entropy)

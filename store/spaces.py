@@ -74,10 +74,12 @@ def granted(tx: Tx, arrival: Arrival) -> None:
     assert count is not None
     if count[0] >= LOGS_OF_CONTACT_MAX:
         raise TooManyLogs
+    before = (
+        None if said.previous is None else logs.by_id(tx, said.previous)
+    )  # not this one itself: it is not there yet
     begun = logs.begin(tx, chains.log_id(said.secret, author, said.epoch), author, said.secret, own=False)
     if tx.one("SELECT 1 FROM space WHERE log = ?", (begun.number,)) is not None:
         return
-    before = None if said.previous is None else logs.by_id(tx, said.previous)
     goes_on = 0
     if before is not None and not before.own and space(tx, before.number).contact == arrival.contact.id:
         goes_on = before.number

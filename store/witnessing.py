@@ -147,7 +147,7 @@ def committed(tx: Tx, arrival: Arrival) -> Proof | None:
     key = spine.leaf_key(log.secret, log.id)
     header = said.committed.check(log.author, key, log.id)
     proof = (
-        _forks(tx, header)
+        _forks(tx, log, header)
         or _contradicts(tx, log, key, said.committed)
         or _rolls_back(tx, log, key, said.committed, header)
     )
@@ -189,14 +189,16 @@ def _contradicts(tx: Tx, log: logs.Log, key: bytes, committed_: evidence.Committ
     return None
 
 
-def _forks(tx: Tx, header: Entry) -> Proof | None:
-    """An entry of a spine against the one that we have in its place."""
-    held = logs.by_id(tx, header.body.log)
+def _forks(tx: Tx, log: logs.Log, header: Entry) -> Proof | None:
+    """An entry of a spine against the one that we have in its place, and the one that we were told before."""
+    held, told = logs.by_id(tx, header.body.log), commitment(tx, log.number)
     ours = None if held is None else entries.entry_at(tx, held.number, header.body.seq)
-    if ours is None or ours.raw == header.raw:
-        return None
-    proof = chains.Fork.of(ours.raw, header.raw)
-    return proof if _holds(proof) else None
+    for raw in (None if ours is None else ours.raw, None if told is None else told.entry):
+        if raw is not None and raw != header.raw:
+            proof = chains.Fork.of(raw, header.raw)
+            if _holds(proof):
+                return proof
+    return None
 
 
 def _rolls_back(tx: Tx, log: logs.Log, key: bytes, committed_: evidence.Committed, header: Entry) -> Proof | None:
