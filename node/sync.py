@@ -16,7 +16,7 @@ from node.inward import Inward
 from node.logs.desks import Desks
 from node.logs.sitting import Peer, Sitting
 from node.network import Link, Stream
-from node.supervisor import first
+from node.supervisor import attempt, first
 from node.talk import Talk
 from protocol import sync
 from protocol.faults import PeerFault, Unavailable
@@ -141,15 +141,19 @@ class Sync:
         self._sittings[talk.device.id] = sitting
         try:
             stream.vouch()
-            await sitting.run()
-            return True
-        except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
-            log.info("session about logs failed", contact=contact.id, reason=str(first(faults)))
+            return await attempt("sync", self._run, sitting) or False
         finally:
             if self._sittings.get(talk.device.id) is sitting:
                 del self._sittings[talk.device.id]
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
                 await stream.aclose()
+
+    async def _run(self, sitting: Sitting) -> bool:
+        try:
+            await sitting.run()
+            return True
+        except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
+            log.info("session about logs failed", contact=sitting.peer.contact, reason=str(first(faults)))
         return False
 
     def _note(self, number: int, here: int, total: int) -> None:

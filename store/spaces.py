@@ -151,6 +151,16 @@ def untold(tx: Tx) -> tuple[tuple[int, int], ...]:
     return tuple((number, contact_id) for number, contact_id in rows)
 
 
+def gone(tx: Tx) -> tuple[tuple[int, int], ...]:
+    """(log, contact) of the readers of our logs that go on who are blocked or refused."""
+    rows = tx.all(
+        "SELECT r.log, r.contact FROM contact c JOIN reader r ON r.contact = c.id JOIN log l ON l.number = r.log"
+        " WHERE c.state IN (?, ?) AND l.state = ? AND l.own = 1 ORDER BY r.log, r.contact",
+        (int(ContactState.BLOCKED), int(ContactState.REFUSED), logs.State.OK),
+    )
+    return tuple((number, contact_id) for number, contact_id in rows)
+
+
 def told(tx: Tx, number: int, contact_id: int) -> None:
     """The grant of a log is in the outbox, in this transaction."""
     tx.execute("UPDATE reader SET told = 1 WHERE log = ? AND contact = ?", (number, contact_id))

@@ -70,10 +70,11 @@ class Desks:
 
     async def grew(self, number: int) -> None:
         """Something was written into a log of ours, or came into it."""
+        if number not in self._desks:
+            return
         async with self._lock:
-            seq = await self._newest(number)
-            desk = self._desks.get(number)
-            if desk is None or seq == desk.seq:
+            seq, desk = await self._newest(number), self._desks[number]
+            if seq == desk.seq:
                 return
             if seq < desk.seq:  # what was taken back came again under other places
                 self._desks[number] = replace(desk, seq=seq)

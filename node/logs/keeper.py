@@ -65,13 +65,13 @@ class Keeper:
     def _lost(self, tx: Tx) -> tuple[int, ...]:
         """Our logs that cannot go on as they are: a reader, perhaps the anchor, is no contact any more."""
         found = []
-        for own in _current(tx):
-            gone = [one for one in spaces.readers(tx, own.log.number) if _is_gone(people.contact(tx, one))]
-            for contact_id in gone:
-                spaces.drop_reader(tx, own.log.number, contact_id)
-            if gone or (own.role is Role.SPINE and self._is_stuck(tx, own)):
-                found.append(own.log.number)
-        return tuple(found)
+        for number, contact_id in spaces.gone(tx):
+            spaces.drop_reader(tx, number, contact_id)
+            found.append(number)
+        own = spaces.newest_spine(tx, spaces.OURS, self.inward.identity.device)
+        if own is not None and self._is_stuck(tx, own):
+            found.append(own.log.number)
+        return tuple(dict.fromkeys(found))
 
     def _is_stuck(self, tx: Tx, own: Space) -> bool:
         """Whether our spine waits for an anchor who was not here for days, and somebody else was."""
@@ -157,7 +157,3 @@ def _current(tx: Tx) -> list[Space]:
 
 def _may_hear(one: Contact) -> bool:
     return one.state is ContactState.ACTIVE and one.alarm != STOPS
-
-
-def _is_gone(one: Contact) -> bool:
-    return one.state in (ContactState.BLOCKED, ContactState.REFUSED)

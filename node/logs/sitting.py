@@ -126,7 +126,7 @@ class Sitting:
                     with_contents=one.role is not Role.SPINE,
                     own=log.own,
                     head=self._head(tx, number),
-                    proof=logs.proof(tx, number),
+                    proof=logs.proof(tx, number) if found_now.log.state is logs.State.FROZEN else None,
                 )
             )
         return tuple(found), rounds.last(tx, self.peer.device)
