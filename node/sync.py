@@ -14,6 +14,7 @@ from node.bell import Bell
 from node.ground import jitter
 from node.inward import Inward
 from node.logs.desks import Desks
+from node.logs.policy import Policy
 from node.logs.sitting import Peer, Sitting
 from node.network import Link, Stream
 from node.supervisor import attempt, first
@@ -22,7 +23,7 @@ from protocol import sync
 from protocol.faults import PeerFault, Unavailable
 from protocol.talk import Side
 from store import logs, people, spaces
-from store.database import Tx, changes_after, newest_change
+from store.database import changes_after, newest_change
 
 OPEN_S = 10.0
 SEAT_S = 10.0  # a stream may come a little before the talk that it belongs to is known here
@@ -51,13 +52,14 @@ class Sync:
     progress: dict[int, tuple[int, int]] = field(default_factory=dict)
     moved: Bell = field(default_factory=Bell)  # something is new of logs or contacts: for the keeper
     desks: Desks = field(init=False)
+    policy: Policy = field(init=False)
     _sittings: dict[int, Sitting] = field(default_factory=dict)  # by device
-    _known: dict[int, spaces.Space] = field(default_factory=dict)
     _seats: dict[int, _Seat] = field(default_factory=dict)
     _seated: trio.Event = field(default_factory=trio.Event)
 
     def __post_init__(self) -> None:
         self.desks = Desks(self.inward, self._tell, self._ask)
+        self.policy = Policy(self.desks)
 
     async def run(self) -> None:
         """Tells sessions and desks what is new in the database, until cancelled."""
@@ -137,7 +139,7 @@ class Sync:
         """One session, to its end; returns whether nothing was wrong with it."""
         contact = await self.inward.database.read(people.contact, talk.contact)
         peer = Peer(contact.id, contact.account, talk.device.id)
-        sitting = Sitting(self.inward, self.desks, peer, stream, side, self._note, self._known)
+        sitting = Sitting(self.inward, self.policy, peer, stream, side, self._note)
         self._sittings[talk.device.id] = sitting
         try:
             stream.vouch()
@@ -178,12 +180,8 @@ class Sync:
         if any(topic == spaces.CHANGED for topic, _ in changes):
             await self.desks.load()
             for sitting in [*self._sittings.values()]:
-                if await self.inward.database.transact(_shares, sitting.peer.contact) != sitting.numbers.keys():
+                if await self.inward.database.transact(self.policy.ids, sitting.peer.contact) != sitting.numbers.keys():
                     sitting.end()
         for number in dict.fromkeys(key for topic, key in changes if topic == logs.TOPIC):
             await self.desks.grew(number)
             self._tell(number)
-
-
-def _shares(tx: Tx, contact_id: int) -> set[bytes]:
-    return {one.log.id for one in spaces.known_to(tx, contact_id, sync.LOGS_MAX)}

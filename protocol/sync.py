@@ -10,7 +10,7 @@ session; each side has its own. Not here: who says what when (sync_session.py), 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple, Protocol
+from typing import Annotated, ClassVar, NamedTuple
 
 from crypto import hashing
 from crypto.faults import Malformed
@@ -155,14 +155,6 @@ class Shared:
     own: bool
     head: Head | None
     proof: Proof | None = None
-
-
-class Policy(Protocol):
-    """Who may know what: the rooms', asked when a session begins."""
-
-    def shared(self, peer: bytes) -> tuple[Shared, ...]:
-        """The logs of which this account, 32 bytes, may know, at most 40,000, each once."""
-        ...
 
 
 class Standing(NamedTuple):

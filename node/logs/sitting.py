@@ -16,7 +16,7 @@ import trio
 from node import frames
 from node.bell import Bell
 from node.inward import Inward
-from node.logs.desks import Desks
+from node.logs.policy import Policy
 from node.network import Stream
 from protocol import sync
 from protocol.faults import PeerFault, Unavailable
@@ -50,18 +50,14 @@ class Peer:
 
 @dataclass
 class Sitting:
-    """A session that runs. progress: called with (log, entries here, entries in all) of a long log.
-
-    known: logs by number, the same objects for all sittings of a node: of what stands in them nothing changes.
-    """
+    """A session that runs. progress: called with (log, entries here, entries in all) of a long log."""
 
     inward: Inward
-    desks: Desks
+    policy: Policy
     peer: Peer
     stream: Stream
     side: Side
     progress: Callable[[int, int, int], None]
-    known: dict[int, spaces.Space]
     numbers: dict[bytes, int] = field(default_factory=dict)  # id of a log -> its number; those of this session
     _session: Session = field(init=False)
     _logs: dict[int, spaces.Space] = field(default_factory=dict)
@@ -94,8 +90,8 @@ class Sitting:
     async def run(self) -> None:
         """The session, to its end. Raises: PeerFault, Unavailable, or groups of them."""
         with self._scope:
-            await self.desks.close_for(self.peer.account)
-            shared, memory = await self.inward.database.transact(self._shared)
+            await self.policy.desks.close_for(self.peer.account)
+            shared, memory = await self.inward.database.transact(self._begin)
             nonce = self.inward.ground.entropy("sync")(sync.NONCE_BYTES)
             self._session = Session(self.side, nonce, shared, memory)
             self._heard_at = trio.current_time()
@@ -110,32 +106,17 @@ class Sitting:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
                     await self._remember()
 
-    def _shared(self, tx: Tx) -> tuple[tuple[Shared, ...], Memory | None]:
-        """What the peer may know, as the desks have it now."""
-        found = []
-        for found_now in spaces.known_to(tx, self.peer.contact, sync.LOGS_MAX):
-            one = self.known.setdefault(found_now.log.number, found_now)
-            number, log = one.log.number, one.log
-            self.numbers[log.id] = number
-            self._logs[number] = one
-            found.append(
-                Shared(
-                    log.id,
-                    log.author,
-                    log.secret,
-                    with_contents=one.role is not Role.SPINE,
-                    own=log.own,
-                    head=self._head(tx, number),
-                    proof=logs.proof(tx, number) if found_now.log.state is logs.State.FROZEN else None,
-                )
-            )
-        return tuple(found), rounds.last(tx, self.peer.device)
+    def _begin(self, tx: Tx) -> tuple[tuple[Shared, ...], Memory | None]:
+        """What the peer may know now, and what is known of the last round with him."""
+        shared = self.policy.shared(tx, self.peer.contact, self.peer.account)
+        for one, _ in shared:
+            self.numbers[one.log.id] = one.log.number
+            self._logs[one.log.number] = one
+        return tuple(said for _, said in shared), rounds.last(tx, self.peer.device)
 
     def _head(self, tx: Tx, number: int) -> Head | None:
         """The newest entry of a log that this peer may be shown."""
-        if not self._logs[number].log.own:
-            return entries.head(tx, number)
-        return authoring.head_shown(tx, number, self.desks.shown_to(number, self.peer.account))
+        return self.policy.head(tx, self._logs[number], self.peer.account)
 
     # --- inwards
 
@@ -178,7 +159,7 @@ class Sitting:
                 case Accuse(log, proof):
                     await self.inward.database.transact(intake.freeze, proof, self.inward.now())
                     if self._logs[self.numbers[log]].log.own:
-                        await self.desks.parted(self.numbers[log])
+                        await self.policy.desks.parted(self.numbers[log])
                 case Progress(log, here, total):
                     self.progress(self.numbers[log], here, total)
                 case Checked(ahead):
@@ -186,8 +167,8 @@ class Sitting:
                     todo.extend(await self._contents())
                 case Held(log, seq):
                     number = self.numbers[log]
-                    self.desks.held_by[number, self.peer.contact] = seq
-                    await self.desks.held(self.peer.account, number, seq)
+                    self.policy.desks.held_by[number, self.peer.contact] = seq
+                    await self.policy.desks.held(self.peer.account, number, seq)
                 case Unknown(log):  # an old disk was put back there: he is told again of what he may have
                     await self.inward.database.transact(self._forgotten, self.numbers[log])
                 case Remember(memory):
@@ -206,7 +187,7 @@ class Sitting:
         for log, number in self.numbers.items():
             if self._logs[number].log.own:
                 theirs = self._session.theirs(log)
-                await self.desks.compared(self.peer.account, number, theirs, log not in ahead)
+                await self.policy.desks.compared(self.peer.account, number, theirs, log not in ahead)
 
     async def _contents(self) -> Effects:
         """Asks the author once more for contents that others who gave us his entries did not have."""
@@ -243,7 +224,7 @@ class Sitting:
         if isinstance(result, PeerFault):
             raise result
         if result.is_over:
-            await self.desks.parted(number)
+            await self.policy.desks.parted(number)
             return self._session.imported(log, await self.inward.database.read(self._head, number))
         if result.is_parted:
             return self._session.parted(log)
@@ -252,7 +233,7 @@ class Sitting:
             return (*proven, *self._session.imported(log, result.head))
         # What he holds is published; what was appended again behind it he is told of as of any other news.
         told = self._session.imported(log, await self.inward.database.read(_published, number))
-        await self.desks.took(number, self.peer.account)
+        await self.policy.desks.took(number, self.peer.account)
         return (*proven, *told)
 
     # --- outwards

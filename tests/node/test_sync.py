@@ -166,7 +166,7 @@ def test_who_asks_for_all_and_reads_nothing_holds_a_quarter_of_a_megabyte_and_is
         contact = await core.database.transact(people.find_contact, "bo")
         stream = Deaf(space.log.secret, space.log.id, 300)
         peer = Peer(contact.id, contact.account, 1)
-        sitting = Sitting(core.delivery.inward, core.sync.desks, peer, stream, Side.LISTENER, _note, {})
+        sitting = Sitting(core.delivery.inward, core.sync.policy, peer, stream, Side.LISTENER, _note)
         with pytest.RaisesGroup(trio.TooSlowError, flatten_subgroups=True):
             await sitting.run()
         assert stream.is_full.is_set()

@@ -340,3 +340,45 @@ def test_of_a_long_log_a_new_reader_has_the_newest_first_and_sees_how_far_it_is(
         assert (await row(cy, "ana/years"))["progress"] is None
 
     world.run(story, 59)
+
+
+def test_an_author_and_his_anchor_who_were_both_set_back_fork_are_told_and_go_on_in_another_log() -> None:
+    """What the rule of one anchor does not prevent (spine 6.6): it is seen, said in plain words, and nothing stops."""
+
+    async def story(w: World) -> None:
+        ana, bo, cy = await circle(w, "ana", "bo", "cy")
+        await ana.call("logs.begin", name="trip", readers=["bo", "cy"], anchor="bo")
+        await write(ana, "one")
+        await w.until(all_hold(held_by(ana, [bo, cy]), 1))
+        for person in (ana, bo):
+            await person.stop()
+            log_kit.keep_disk(person, f"yesterday of {person.name}")
+            await person.start()
+        await write(ana, "two", "three")
+        await w.until(all_hold(held_by(ana, [bo, cy]), 3))
+        await cy.stop()
+        for person in (ana, bo):
+            await person.kill()
+            log_kit.put_disk_back(person, f"yesterday of {person.name}")
+        for person in (ana, bo):
+            await person.start()
+        await write(ana, "two again", "three again")
+        await w.until(all_hold(held_by(ana, [bo]), 3))
+        await cy.start()
+
+        async def told() -> bool:
+            """ana is told that others hold something else"""
+            return any(one["says"] == Trouble.FORKED.value for one in (await proofs(ana))["troubles"])
+
+        await w.until(told)
+        await write(ana, "after all this")
+
+        async def read_on() -> bool:
+            """both read what comes after"""
+            return all(["after all this" in await notes(one, "ana/trip") for one in (bo, cy)])
+
+        await w.until(read_on)
+        for one in (bo, cy):
+            assert [found["kind"] for found in (await proofs(one))["proofs"]] == ["fork"]
+
+    world.run(story, 60)
