@@ -13,7 +13,7 @@ from crypto.keys import Entropy, SigningKey
 from protocol.evidence import Proof
 from protocol.faults import PeerFault
 from protocol.grant import Role
-from protocol.log import BrokenChain, Head
+from protocol.log import BrokenChain, Fork, Head
 from store import authoring, entries, logs, people, spaces, witnessing
 from store.database import Tx
 from store.spaces import Space
@@ -58,14 +58,19 @@ def freeze(tx: Tx, proof: Proof, now_ms: int) -> bool:
         _, last = proof.check()
         log = logs.by_id(tx, getattr(proof, "log", last.body.log))
         assert log is not None
-        warn(tx, spaces.space(tx, log.number))
+        warn(tx, spaces.space(tx, log.number), proof)
     return froze
 
 
-def warn(tx: Tx, of: Space) -> None:
-    """A contact's device has signed what cannot both be true: the person is told beside his name."""
+def warn(tx: Tx, of: Space, proof: Proof) -> None:
+    """A contact's device has signed what cannot both be true: the person is told beside his name.
+
+    Where it is his spine, nothing of him is witnessed any more (spine 4.3).
+    """
     if of.contact != spaces.OURS:
         people.set_alarm(tx, of.contact, ALARM)
+    if of.role is Role.SPINE and isinstance(proof, Fork):
+        witnessing.forked(tx, of, proof)
 
 
 def _taken(tx: Tx, piece: Piece, key: SigningKey, now_ms: int, entropy: Entropy) -> Took | PeerFault:
@@ -89,7 +94,7 @@ def _theirs(tx: Tx, of: Space, piece: Piece, _key: SigningKey, now_ms: int, _ent
         if proof is not None:
             logs.freeze(tx, proof, now_ms)
     if proof is not None:
-        warn(tx, of)
+        warn(tx, of, proof)
     return Took(entries.head(tx, piece.number), proof)
 
 

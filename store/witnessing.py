@@ -5,7 +5,7 @@ come. What is to be signed is signed after the commit (`unsigned`). Not here: th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crypto.faults import Forged
@@ -55,10 +55,16 @@ def offer(tx: Tx, of: Space, run: Sequence[Entry]) -> None:
                 case Doubt(first):
                     doubt = first
                 case Accuse():
-                    pass  # the log is frozen by who took the run in, with the same proof
+                    pass  # who took the run in had the same proof, and took in nothing of it: see `forked`
                 case _:
                     pass
     _save(tx, of, state, doubt)
+
+
+def forked(tx: Tx, of: Space, proof: chains.Fork) -> None:
+    """The author of this spine has signed two histories of it: from now on nothing of him is signed."""
+    state, doubt = load(tx, of.log.author)
+    _save(tx, of, replace(state, proof=state.proof or proof), doubt)
 
 
 def trust(tx: Tx, of: Space) -> bool:

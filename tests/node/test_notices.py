@@ -55,6 +55,8 @@ def test_what_waits_for_an_anchor_is_told_once_he_is_a_day_away() -> None:
         await w.until(lambda: nobody_else(ana))
         await ana.call("logs.reopen", log="trip")
         assert [one["entries"] for one in (await told(ana))["waiting"]] == [2]  # what waited goes along
+        await ana.node.core.database.transact(lambda tx: logs.end(tx, log_kit.own(tx, "trip").log.number))
+        assert (await told(ana))["waiting"] == []  # nothing of what is over waits for anybody
 
     world.run(story, 61)
 

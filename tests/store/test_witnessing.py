@@ -128,16 +128,45 @@ async def test_another_spine_waits_for_a_decision_and_one_that_follows_does_not(
         assert not witnessing.trust(tx, doubted[0])  # there is nothing left to decide
 
 
-async def test_a_spine_with_two_histories_is_signed_no_more() -> None:
+@pytest.mark.parametrize("how", ["it came", "somebody had the proof"])
+async def test_a_spine_with_two_histories_is_signed_no_more(how: str) -> None:
     async with open_sharers() as two:
         s = spine_of(two)
         first, other = s.spun(s.line(0)), s.spun(s.line(1))
         s.take(first.header)
-        s.take(other.header)
+        if how == "it came":
+            s.take(other.header)
+        else:
+            assert intake.freeze(two.theirs, Fork.of(first.header.raw, other.header.raw), 9)
         assert isinstance(logs.proof(two.theirs, s.of.log.number), Fork)
         assert people.contact(two.theirs, two.bo.contact).alarm == intake.ALARM
+        assert witnessing.unsigned(two.theirs) == ()
         s.take(s.spun(s.line(1), head=first.header).header)
         assert entries.head(two.theirs, s.of.log.number) == head_of(first.header)
+        _, of = two.begin("spine", Role.SPINE, b"2" * 32)  # nor one that goes it on
+        after = spines.spun(two.key, of.log.id, (s.line(1),), None, (entry.Ack(s.of.log.id, 0, first.header.id),))
+        s._replace(of=of).take(after.header)
+        assert witnessing.unsigned(two.theirs) == ()
+
+
+async def test_a_fork_of_notes_says_nothing_against_the_spine() -> None:
+    async with open_sharers() as two:
+        s = spine_of(two)
+        first = s.spun(s.line(0))
+        s.take(first.header)
+        other = chains.next_entry(None, b"another", two.key, s.notes.log.id)
+        assert intake.freeze(two.theirs, Fork.of(s.held[0].raw, other.raw), 9)
+        assert [one.id for one in witnessing.unsigned(two.theirs)] == [first.header.id]
+
+
+async def test_a_fork_of_a_spine_that_was_never_seen_stops_its_witness_too() -> None:
+    async with open_sharers() as two:
+        s = spine_of(two)
+        first, other = s.spun(s.line(0)), s.spun(s.line(1))
+        assert intake.freeze(two.theirs, Fork.of(first.header.raw, other.header.raw), 9)
+        _, of = two.begin("spine", Role.SPINE, b"2" * 32)
+        s._replace(of=of).take(spines.spun(two.key, of.log.id, (s.line(1),)).header)
+        assert witnessing.unsigned(two.theirs) == ()
 
 
 # --- cosignatures
@@ -195,15 +224,14 @@ async def test_the_word_of_somebody_else_is_forged(lie: str) -> None:
 
 async def test_a_word_about_nothing_of_ours_or_of_long_ago_is_passed_over() -> None:
     async with open_sharers() as two:
-        count = witnessing.LATE_ENTRIES + 1
-        own, made = own_spine(two, count)
+        own, made = own_spine(two, 1025)
         notes, _ = two.begin()
         (note,) = two.write(notes, "a note is no spine")
         bo = two.bo.mine
         for subject in (bytes(32), note.id, made[0].id):
             word = spine.cosign(bo.account, 5, subject, bo.device_key)
             two.hear(witnessing.cosigned, Cosigned(word), two.ana)
-        assert words(two, own, 0) == ()
+        assert two.mine.all("SELECT log FROM cosignature") == []
         word = spine.cosign(bo.account, 5, made[1].id, bo.device_key)
         two.hear(witnessing.cosigned, Cosigned(word), two.ana)
         assert words(two, own, 1) == ((two.ana.contact, word),)
@@ -221,6 +249,7 @@ async def test_what_a_spine_commits_to_is_kept_the_newest_for_each_log() -> None
         assert witnessing.commitment(two.theirs, number) is None
         assert s.say(second) is None
         assert s.say(first) is None  # it comes late, and accuses nobody
+        assert witnessing.commitment(two.theirs, number) == second.committed(s.notes.log.id)
         assert s.say(second) is None  # nor does the same again
         assert witnessing.commitment(two.theirs, number) == second.committed(s.notes.log.id)
 
