@@ -122,7 +122,7 @@ def _chunks(file: str) -> Iterator[bytes]:
             while chunk := source.read(CHUNK_BYTES):
                 yield chunk
     except OSError as broken:
-        said = f"{faults.quoted(file)} cannot be read ({broken.strerror}), so nothing is known of it."
+        said = f"The file {faults.quoted(file)} cannot be read ({broken.strerror}), so nothing is known of it."
         raise Failure(
             "log.unreadable", said, next="weft log verify FILE", verb="Name another", exit=faults.UNKNOWN_NAME
         ) from None

@@ -21,6 +21,7 @@ from cli.options import Door, Form
 
 SHORT_DIGITS = 8
 LINES_OF_CALL = 512
+SEQ_MAX = 2**40 - 1
 SUFFIX_BYTES = 4  # of the name under which a file is written before it is whole
 _MISSING = {"awaited": "(not here yet)", "deleted": "(deleted)"}
 
@@ -47,7 +48,12 @@ def list_all(door: Door, everything: bool) -> None:
 @options.sub(log, name="show")
 @click.argument("log_name", metavar="LOG")
 @click.option("--limit", type=click.IntRange(0, 1000), default=20, metavar="N", help="How many entries. [20]")
-@click.option("--after", type=int, metavar="SEQ", help="The entries after this one, instead of the newest.")
+@click.option(
+    "--after",
+    type=click.IntRange(-1, SEQ_MAX),
+    metavar="SEQ",
+    help="The entries after this one, instead of the newest.",
+)
 @click.pass_obj
 def show_one(door: Door, log_name: str, limit: int, after: int | None) -> None:
     """Shows a log and its newest entries.
@@ -67,11 +73,11 @@ def show_one(door: Door, log_name: str, limit: int, after: int | None) -> None:
 
 
 @options.sub(log)
-@click.argument("name")
+@click.argument("log_name", metavar="NAME")
 @click.option("--for", "readers", required=True, metavar="A,B", help="The contacts who may read it.")
 @click.option("--anchor", metavar="A", help="The reader who gets each entry before the others. [who was here last]")
 @click.pass_obj
-def new(door: Door, name: str, readers: str, anchor: str | None) -> None:
+def new(door: Door, log_name: str, readers: str, anchor: str | None) -> None:
     """Begins a log that you write and some contacts read.
 
     All that you write goes to one reader first, its anchor, and waits while he is away. So an old copy of this profile
@@ -79,7 +85,7 @@ def new(door: Door, name: str, readers: str, anchor: str | None) -> None:
     """
     wanted = [one.strip() for one in readers.split(",") if one.strip()]
     with door.connect() as client:
-        begun = client.call("logs.begin", name=name, readers=wanted, anchor=anchor)
+        begun = client.call("logs.begin", name=log_name, readers=wanted, anchor=anchor)
     said = f"✔ {show.clean(begun['name'])} is a log for {_readers(begun)}; {_anchored(begun)}."
     show.outcome(door, begun, said)
     show.talk(door, f"  Next: {door.typed('weft log write ' + show.typed_name(begun['name']) + ' TEXT')}")
@@ -186,8 +192,8 @@ def proofs(door: Door, file: str | None, force: bool) -> None:
 @options.sub(log)
 @click.argument("log_name", metavar="LOG")
 @click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
-@click.option("--from", "first", type=click.IntRange(0), default=0, metavar="SEQ", help="The first entry. [0]")
-@click.option("--to", "last", type=click.IntRange(0), metavar="SEQ", help="The last entry. [the newest]")
+@click.option("--from", "first", type=click.IntRange(0, SEQ_MAX), default=0, metavar="SEQ", help="The first entry. [0]")
+@click.option("--to", "last", type=click.IntRange(0, SEQ_MAX), metavar="SEQ", help="The last entry. [the newest]")
 @click.option(
     "--sealed", is_flag=True, help="Without the keys: who gets the file sees what was signed, not what it says."
 )
@@ -368,7 +374,7 @@ def _store(door: Door, place: Path, parts: Iterator[bytes], force: bool, again: 
                 os.unlink(beside)
                 raise
     except OSError as broken:
-        why = f"{said} cannot be written ({broken.strerror}); nothing was changed."
+        why = f"The file {said} cannot be written ({broken.strerror}); nothing was changed."
         raise Failure("log.unwritable", why, next=again, verb="Name another", exit=faults.FAILED) from None
     finally:
         show.passing(door, "")

@@ -62,6 +62,7 @@ SANE = {  # what stands in a place while another one is tried
     "shell": "bash",
     "handle": "ana@example.org",
     "file": "/no/such/folder/file",
+    "log_name": "trip",
 }
 
 
@@ -160,6 +161,7 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def shell(pair: tuple[RealNode, RealNode], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    pair[0].call("logs.begin", name="trip", readers=["bo"])
     with chdir(tmp_path_factory.mktemp("here")):  # where files of hostile names are written
         yield Shell(pair[0])
 
@@ -203,8 +205,10 @@ def test_a_name_that_nobody_has_is_code_5(shell: Shell) -> None:
     named = [path for path, command in ALL.items() if "name" in {one.name for one in parameters(command)[0]}]
     assert len(named) >= 10
     for path in named:
-        words = [*path, "nobody", *sane(ALL[path])[1:], *(["hello"] if path == ("send",) else [])]
-        assert shell.refused(*words) == "contact.unknown"
+        arguments = [one for one in parameters(ALL[path])[0] if one.required or one.name == "name"]
+        told = ["nobody" if one.name == "name" else SANE[str(one.name)] for one in arguments]
+        words = [*path, *told, *(["hello"] if path == ("send",) else [])]
+        assert shell.refused(*words) == "contact.unknown", words
         assert shell.types(*words).code == faults.UNKNOWN_NAME
 
 
