@@ -77,8 +77,9 @@ def check_piece(raws: Sequence[bytes], author: bytes, log: bytes) -> tuple[Entry
     raws: 1 to 1,024. Raises: Malformed, BrokenChain, Forged.
     """
     found = _run(raws, author, log)
-    for before, one in pairwise(found):
-        follow(Head(before.body.seq, before.id), one)
+    for before, one in pairwise(found):  # `follow`, without a head for each of them
+        if one.body.seq != before.body.seq + 1 or one.body.prev != before.id:
+            raise BrokenChain
     entry.verify(found[-1])
     return found
 

@@ -102,9 +102,10 @@ class Tx:
             self._connection.set_progress_handler(None, 0)
 
     def write_changes(self) -> list[tuple[str, int]]:
-        """Writes what was told by `changed`, and returns it. Called once, by the database, before the commit."""
-        self._connection.executemany("INSERT INTO change (topic, key) VALUES (?, ?)", self._changes)
-        return self._changes
+        """Writes what was told by `changed`, and returns it, each once. Called by the database before the commit."""
+        changes = list(dict.fromkeys(self._changes))
+        self._connection.executemany("INSERT INTO change (topic, key) VALUES (?, ?)", changes)
+        return changes
 
 
 @dataclass(eq=False, slots=True)
@@ -145,23 +146,18 @@ class Database:
         """
         job = _Job(f, args)
         self._waiting.append(job)
-        if self._is_led:
-            try:
-                await job.wake.wait()
-            except trio.Cancelled:
-                if self._withdraw(job):
-                    raise
-                with trio.CancelScope(shield=True):  # at most one group long: what is committed must be acted upon
-                    await job.wake.wait()
-        else:
+        if not self._is_led:
             self._is_led = True
-            if self._worker is Worker.INLINE:
-                try:
-                    await trio.lowlevel.checkpoint()  # lets others join the group
-                except trio.Cancelled:
-                    self._waiting.remove(job)
-                    self._pass_lead()
-                    raise
+            job.wake.set()
+        try:
+            await job.wake.wait()
+            if job.result is None:  # the lead is ours
+                await trio.lowlevel.checkpoint()  # those who were woken with us join the group
+        except trio.Cancelled:
+            if self._withdraw(job):
+                raise
+            with trio.CancelScope(shield=True):  # at most one group long: what is committed must be acted upon
+                await job.wake.wait()
         if job.result is None:
             await self._lead()
         assert job.result is not None

@@ -222,7 +222,8 @@ def take_back(tx: Tx, number: int, seq: int) -> int:
 def _insert(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) -> None:
     tx.executemany(
         "INSERT INTO entry (key, raw, kept, content) VALUES (?, ?, ?, ?)",
-        [(logs.key(number, one.body.seq), one.raw, kept, content) for one, kept, content in arrived],
+        # A plain int: of any other type the driver asks, for each row anew, how it adapts: a microsecond.
+        [(logs.key(number, one.body.seq), one.raw, int(kept), content) for one, kept, content in arrived],
     )
     tx.changed(logs.TOPIC, number)
 

@@ -95,6 +95,26 @@ def test_a_run_with_a_gap_a_double_or_a_swap_is_refused(lost: int) -> None:
             log.check_run(run, None, ANA.public, LOG)
 
 
+@given(st.integers(0, 4), st.integers(1, 5))
+def test_a_piece_begins_anywhere(start: int, count: int) -> None:
+    part = CHAIN[start : start + count]
+    assert log.check_piece(raws(part), ANA.public, LOG) == part
+
+
+@given(st.sampled_from(range(1, 5)), st.sampled_from([CHAIN[0].id, CHAIN[1].id, BRANCH[1].id, bytes(32)]))
+def test_the_chain_rule_holds_inside_a_piece(seq: int, prev: bytes) -> None:
+    one = entry.write(chains.body(seq, prev), ANA)
+    pieces = (raws((CHAIN[1], one)), raws((CHAIN[0], CHAIN[1], one)))
+    try:
+        log.follow(head_of(CHAIN[1]), one)
+    except BrokenChain:
+        for piece in pieces:
+            with pytest.raises(BrokenChain):
+                log.check_piece(piece, ANA.public, LOG)
+    else:
+        assert [log.check_piece(piece, ANA.public, LOG)[-1] for piece in pieces] == [one, one]
+
+
 def test_a_run_is_of_one_author_and_one_log() -> None:
     for one in (chain(1, head_of(CHAIN[4]), key=BO), chain(1, head_of(CHAIN[4]), of=OTHER)):
         with pytest.raises(Forged):

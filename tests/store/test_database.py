@@ -65,6 +65,57 @@ async def test_many_at_once_are_one_group_and_each_has_its_result(tmp_path: Path
         assert await db.transact(count) == 300
 
 
+@BOTH
+async def test_callers_who_come_again_at_once_are_one_group_each_time(tmp_path: Path, worker: Worker) -> None:
+    groups: list[Tx] = []
+    async with open_database(tmp_path / "x.db", KEY, SMALL, worker) as db:
+
+        async def caller() -> None:
+            for _ in range(10):
+                await db.transact(groups.append)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(8):
+                nursery.start_soon(caller)
+    assert len(groups) == 80
+    assert len(set(groups)) == 10
+
+
+async def test_callers_who_come_again_at_once_join_the_one_who_waited(tmp_path: Path) -> None:
+    held, groups = Held(), list[Tx]()
+    async with open_database(tmp_path / "x.db", KEY, SMALL, Worker.THREAD) as db:
+
+        async def caller() -> None:
+            await db.transact(held.job)
+            await db.transact(groups.append)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(8):
+                nursery.start_soon(caller)
+            await trio.to_thread.run_sync(held.begun.wait)
+            nursery.start_soon(db.transact, groups.append)
+            await trio.testing.wait_all_tasks_blocked()
+            held.go_on.set()
+    assert len(groups) == 9
+    assert len(set(groups)) == 1
+
+
+@BOTH
+async def test_a_change_that_is_told_twice_in_a_group_is_kept_once(tmp_path: Path, worker: Worker) -> None:
+    def tell(tx: Tx, n: int) -> None:
+        tx.changed("item", n)
+        tx.changed("thing", n)
+        tx.changed("item", n)
+
+    async with open_database(tmp_path / "x.db", KEY, SMALL, worker) as db:
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(db.transact, tell, 5)
+        assert await db.transact(changes_after, 0, 100) == [(1, "item", 5), (2, "thing", 5)]
+        await db.transact(tell, 5)  # another transaction tells it again
+        assert await db.transact(changes_after, 2, 100) == [(3, "item", 5), (4, "thing", 5)]
+
+
 async def test_a_caller_cancelled_while_his_job_is_being_done_still_learns_what_came_of_it(tmp_path: Path) -> None:
     first, second = (Held(), Held())
     learnt: list[int] = []
