@@ -26,15 +26,13 @@ class Desks:
     """Number of a log -> its desk.
 
     news: called with the number of a log of which more may be shown now; ask: with the accounts that have to say anew
-    what they hold of logs of which they are the anchors.
+    what they hold of logs of which they are the anchors. held_by: (log, contact) -> up to where he has said to have it.
     """
 
     inward: Inward
     news: Callable[[int], None]
     ask: Callable[[frozenset[bytes]], None]
-    held_by: dict[tuple[int, int], int] = field(
-        default_factory=dict
-    )  # (log, contact) -> up to where he said to have it
+    held_by: dict[tuple[int, int], int] = field(default_factory=dict)
     _desks: dict[int, Desk] = field(default_factory=dict)
     _retaking: dict[int, int] = field(default_factory=dict)  # log -> what its anchor has and we take in
     _lock: trio.Lock = field(default_factory=trio.Lock)  # one step is carried out before the next is taken
