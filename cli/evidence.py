@@ -137,7 +137,7 @@ def _foreign(file: str, fault: NotEvidence | None) -> Failure:
             why = "it ends inside its first entry"
         case _:
             why = "it does not begin with an entry or a proof"
-    said = f"{faults.quoted(file)} holds no entries of a log: {why}."
+    said = f"The file {faults.quoted(file)} holds no entries of a log: {why}."
     return Failure("log.foreign", said, next="weft log verify --help", verb="See")
 
 

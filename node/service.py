@@ -8,6 +8,7 @@ from node import backup, config, profile, standing
 from node.beacon import Beacon
 from node.core import Core
 from node.doctor import findings, patient, rounds
+from node.feature import SAID
 from node.logs import notices
 from node.network import peer_text
 from node.node import migrations
@@ -17,6 +18,8 @@ from protocol.delivery import State
 from protocol.version import VERSION
 from store import people, settings
 from store.database import Tx, synchronous
+
+_UNSAID = ", ".join(str(one.KIND) for one in SAID)  # what nodes tell each other by themselves; nobody waits for it
 
 
 def _beacon(beacon: Beacon) -> str:
@@ -65,7 +68,7 @@ class NodeService:
                 int(contact): int(count)
                 for contact, count in tx.all(
                     "SELECT m.contact, COUNT(DISTINCT m.seq) FROM delivery d JOIN message m ON m.seq = d.message"
-                    f" WHERE d.state < {int(State.DELIVERED)} GROUP BY m.contact"
+                    f" WHERE d.state < {int(State.DELIVERED)} AND m.kind NOT IN ({_UNSAID}) GROUP BY m.contact"
                 )
             }
             known = tuple((one, waiting.get(one.id, 0)) for one in people.contacts(tx))

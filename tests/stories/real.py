@@ -151,4 +151,11 @@ def is_active(node: RealNode, other: str) -> bool:
     return any(one["name"].lower() == other and one["state"] == "active" for one in node.call("contacts.list"))
 
 
-__all__ = ["Failure", "RealNode", "is_active", "is_online", "open_pair"]
+def has_compared(node: RealNode, other: str) -> bool:
+    """Whether a node has been granted the spine of a contact, and its own was compared on the stream to its anchor."""
+    rows = [one for one in node.call("logs.list") if one["role"] == "spine"]
+    theirs = any(one["author"].lower() == other for one in rows)
+    return theirs and any(one["author"] == "" and one["is_open"] for one in rows)
+
+
+__all__ = ["Failure", "RealNode", "has_compared", "is_active", "is_online", "open_pair"]

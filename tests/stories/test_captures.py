@@ -6,6 +6,7 @@ one contract holds it and libp2p (tests/node/test_network_contract.py). Not here
 """
 
 import base64
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from store import identity
 from store.database import Tx
 from tests.stories import cable, wiretap
 from tests.stories.cable import Cable
-from tests.stories.real import RealNode, open_pair
+from tests.stories.real import RealNode, has_compared, open_pair
 from tests.stories.siege import connected, heard, in_database, status_of
 from tests.stories.test_conversations import settled
 
@@ -104,10 +105,12 @@ def _peer(seed: bytes) -> PeerId:
 async def test_case_52_on_the_wire_a_text_of_1_and_of_300_characters_are_the_same(tmp_path: Path) -> None:
     with open_pair(tmp_path) as (ana, bo):
         direct = bo.call("node.status")["addresses"][0]
+        await _have_compared(ana, bo)
         for node in (ana, bo):
             node.down()
         with cable.laid_to(direct) as wire:
             await meet_over(wire, ana, bo)
+            await _have_compared(ana, bo)
             sizes: dict[str, list[tuple[int, int]]] = {SHORT: [], LONG: []}
             await _said_over(wire, ana, SHORT)  # the first takes what waited along
             for _ in range(ROUNDS):
@@ -117,6 +120,13 @@ async def test_case_52_on_the_wire_a_text_of_1_and_of_300_characters_are_the_sam
         ((out, back),) = set(sizes[SHORT])
         assert BUCKETS[0] < out <= BUCKETS[0] + OVERHEAD_BYTES_MAX
         assert 0 < back <= OVERHEAD_BYTES_MAX
+
+
+async def _have_compared(ana: RealNode, bo: RealNode) -> None:
+    """Returns when both have told each other of their logs, and nothing of that is under way."""
+    for node, other in ((ana, "bo"), (bo, "ana")):
+        there = partial(has_compared, node, other)
+        await trio.to_thread.run_sync(node.await_that, there, START_S)
 
 
 async def _said_over(wire: Cable, ana: RealNode, text: str) -> tuple[int, int]:
