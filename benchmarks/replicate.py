@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 from struct import Struct
+from typing import BinaryIO
 
 from benchmarks import bare_logs, figures, profiles
 from benchmarks.messages import Api
@@ -156,8 +157,8 @@ def send(port: int) -> None:
             stream.sendall(b"".join(_LENGTH.pack(len(part)) + part for part in parts))
 
 
-def _take(source: object, place: Path) -> None:
-    read = source.read  # type: ignore[attr-defined]
+def _take(source: BinaryIO, place: Path) -> None:
+    read = source.read
     connection = bare_logs.opened(place)
     for at in range(0, ENTRIES, COMMIT):
         count = min(COMMIT, ENTRIES - at)

@@ -95,22 +95,24 @@ class Sync:
             await trio.sleep_until(began + pause_s * (0.8 + 0.4 * chance))
 
     async def accept(self, stream: Stream) -> None:
-        """Serves one inbound /weft/sync/1 beside its talk. Raises: PeerFault where there is none, Unavailable."""
-        with trio.move_on_after(SEAT_S):
+        """Serves one inbound /weft/sync/1 beside its talk; who opens another ends the session that he had.
+
+        Raises: PeerFault where there is no talk on this link, Unavailable where the talk has ended.
+        """
+        over = trio.Event()
+        with trio.move_on_after(SEAT_S) as waiting:
             while (seat := self._seat(stream)) is None:
                 await self._seated.wait()
-            over = trio.Event()
+            before = self._sittings.get(seat.talk.device.id)
+            if before is not None:
+                before.end()
             try:
                 await seat.send.send((stream, over))
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 raise Unavailable("the talk has ended") from None
-        if seat is None:
-            raise PeerFault("a stream about logs without a talk")
+        if waiting.cancelled_caught:
+            raise PeerFault("a stream about logs that nobody can take")
         await over.wait()
-
-    def tells(self, contact_id: int) -> bool:
-        """Whether a session with a device of this contact runs."""
-        return any(one.peer.contact == contact_id for one in self._sittings.values())
 
     # --- sessions
 

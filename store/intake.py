@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from crypto.keys import Entropy, SigningKey
+from protocol import evidence
 from protocol.evidence import Proof
 from protocol.faults import PeerFault
 from protocol.grant import Role
@@ -55,8 +56,8 @@ def freeze(tx: Tx, proof: Proof, now_ms: int) -> bool:
     """Freezes the log of which something is proven and warns of its author; returns whether it was not known before."""
     froze = logs.freeze(tx, proof, now_ms)
     if froze:
-        _, last = proof.check()
-        log = logs.by_id(tx, getattr(proof, "log", last.body.log))
+        _, log_id = evidence.accused(proof)
+        log = logs.by_id(tx, log_id)
         assert log is not None
         warn(tx, spaces.space(tx, log.number), proof)
     return froze

@@ -74,9 +74,8 @@ def granted(tx: Tx, arrival: Arrival) -> None:
     assert count is not None
     if count[0] >= LOGS_OF_CONTACT_MAX:
         raise TooManyLogs
-    before = (
-        None if said.previous is None else logs.by_id(tx, said.previous)
-    )  # not this one itself: it is not there yet
+    # Looked for first: a log that names itself is not there yet.
+    before = None if said.previous is None else logs.by_id(tx, said.previous)
     begun = logs.begin(tx, chains.log_id(said.secret, author, said.epoch), author, said.secret, own=False)
     if tx.one("SELECT 1 FROM space WHERE log = ?", (begun.number,)) is not None:
         return

@@ -153,8 +153,9 @@ class Sitting:
                     self._drained.ring()
                 case Import() as first:
                     batch = [first]
-                    while todo and isinstance(todo[0], Import):
-                        batch.append(todo.popleft())  # type: ignore[arg-type]
+                    while todo and isinstance(following := todo[0], Import):
+                        batch.append(following)
+                        todo.popleft()
                     todo.extendleft(reversed(await self._take(batch)))
                 case Accuse(log, proof):
                     await self.inward.database.transact(intake.freeze, proof, self.inward.now())

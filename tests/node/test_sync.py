@@ -1,6 +1,7 @@
 """Sync beside talks, in whole nodes: who may open it, what garbage costs, and who does not read."""
 
 import random
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -95,21 +96,44 @@ def test_garbage_ends_the_session_and_nothing_else() -> None:
         ana, bo = await pair(w)
         chance = random.Random(62)
         dialler = dialler_of(ana, bo)
-        for garbage in (b"", b"\x00", bytes(100), chance.randbytes(1000), b"\xff" * sync.FRAME_BYTES_MAX):
-            with trio.move_on_after(30):
-                stream = await link_of(dialler).open(sync.PROTOCOL)
-                try:
+        frame_of_two_gigabytes = (2**31).to_bytes(4, "big")
+        for garbage in (b"", b"\x00", bytes(100), chance.randbytes(1000), b"\xff" * sync.FRAME_BYTES_MAX, None):
+            stream = await link_of(dialler).open(sync.PROTOCOL)
+            with trio.fail_after(5):
+                assert isinstance(await heard_of(stream), Hello)  # a session has begun, and reads this next
+                if garbage is None:
+                    await stream.send_all(frame_of_two_gigabytes)
+                else:
                     await frames.write(stream, garbage)
-                    await stream.receive_some(100)
-                except Unavailable:
-                    pass
-                finally:
-                    await stream.aclose()
-        stream = await link_of(dialler).open(sync.PROTOCOL)
-        await stream.send_all((2**31).to_bytes(4, "big"))  # a frame of two gigabytes
+                with suppress(Unavailable):
+                    assert await stream.receive_some(100) == b""
+            await stream.aclose()
         await still_goes(w, ana, bo)
 
     world.run(story, 62)
+
+
+def test_who_opens_another_stream_ends_the_session_that_he_had() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        link = link_of(dialler_of(ana, bo))
+        first = await link.open(sync.PROTOCOL)
+        with trio.fail_after(5):
+            assert isinstance(await heard_of(first), Hello)
+            second = await link.open(sync.PROTOCOL)
+            assert isinstance(await heard_of(second), Hello)
+            with suppress(Unavailable):
+                assert await first.receive_some(100) == b""
+        await still_goes(w, ana, bo)
+
+    world.run(story, 64)
+
+
+async def heard_of(stream: Stream) -> Frame:
+    """The next frame of a stream."""
+    raw = await frames.FrameReader(stream, sync.FRAME_BYTES_MAX).read()
+    assert raw is not None
+    return sync.decode(raw)
 
 
 class Deaf:
@@ -121,7 +145,7 @@ class Deaf:
         self.remote: Address | None = None
         self.link: Link | None = None
         self.is_full = trio.Event()
-        self._asked = secret, log, last
+        self._asked: tuple[bytes, bytes, int] | None = (secret, log, last)
         self._send, self._receive = trio.open_memory_channel[bytes](100)
 
     def is_beside(self, other: Stream) -> bool:
@@ -140,7 +164,7 @@ class Deaf:
         for frame in (*said, *[Want((tag,), (0,), (last,))] * sync.RANGES_MAX):
             raw = sync.encode(frame)
             self._send.send_nowait(len(raw).to_bytes(4, "big") + raw)
-        self._asked = None  # type: ignore[assignment]
+        self._asked = None
 
     async def receive_some(self, bytes_max: int) -> bytes:
         return (await self._receive.receive())[:bytes_max]

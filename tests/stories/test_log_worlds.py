@@ -6,6 +6,7 @@ told to be signed is there or was on a disk that was set back, and nobody is acc
 
 import random
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 import trio
@@ -98,7 +99,7 @@ class Life:
             if person.node is None:
                 await person.start()
         for author in self.people:
-            await self.world.until(lambda author=author: self._is_whole(author), patience_s=7200.0)  # type: ignore[misc]
+            await self.world.until(partial(self._is_whole, author), patience_s=7200.0)
 
     async def _is_whole(self, author: Person) -> bool:
         """all hold what its author holds, and nothing waits"""
