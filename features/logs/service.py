@@ -27,6 +27,7 @@ from protocol.grant import NAME_BYTES_MAX, Role
 from protocol.ids import AccountId
 from store import logs, people, spaces, troubles, witnessing
 from store.database import Tx
+from store.faults import LogFrozen
 from store.logs import State
 from store.spaces import Space
 
@@ -160,19 +161,20 @@ class Logs:
         """Lets a contact read no more of a log of ours: it goes on in another, of which he has no key.
 
         What he has he keeps.
-        Errors: log.unknown, log.ambiguous, log.not_ours, log.over, log.no_reader, contact.unknown, contact.ambiguous.
+        Errors: log.unknown, log.ambiguous, log.not_ours, log.over, log.frozen, log.no_reader, contact.unknown,
+        contact.ambiguous.
         """
 
-        def drop(tx: Tx) -> Space:
-            one = self._ours(tx, log)
-            contact = people.find_contact(tx, name)
+        def chosen(tx: Tx) -> tuple[Space, int]:
+            one, contact = self._ours(tx, log), people.find_contact(tx, name)
             if contact.id not in spaces.readers(tx, one.log.number):
                 raise NoReader
-            spaces.drop_reader(tx, one.log.number, contact.id)
-            return one
+            if one.log.state is State.FROZEN:
+                raise LogFrozen
+            return one, contact.id
 
-        one = await self._core.database.transact(drop)
-        await self._pen.reopen(one.log.number, None)
+        one, contact_id = await self._core.database.transact(chosen)
+        await self._pen.reopen(one.log.number, None, frozenset((contact_id,)))
         return await self._core.database.transact(self._latest, one.log.number)
 
     async def reopen(self, log: str, anchor: str | None = None) -> Shown:

@@ -117,23 +117,28 @@ class Desks:
             if desk is not None and desk.anchor == account and seq <= desk.seq:
                 await self._carry(number, publishing.held(desk, seq))
 
-    async def give_up(self, number: int, anchor: bytes | None) -> None:
-        """A person does not wait for the anchor: the log goes on in another. anchor: an account, None for any."""
+    async def give_up(self, number: int, anchor: bytes | None, without: frozenset[int] = frozenset()) -> None:
+        """A log goes on in another: its anchor is not waited for, or these readers shall read on no more.
+
+        anchor: an account, None for any.
+        """
         await self.load()
         async with self._lock:
             desk = self._desks.get(number)
             if desk is not None and not desk.is_over:
-                await self._carry(number, publishing.give_up(desk), anchor)
+                await self._carry(number, publishing.give_up(desk), anchor, without)
 
     async def _newest(self, number: int) -> int:
         newest = await self.inward.database.read(entries.head, number)
         return publishing.NONE if newest is None else newest.seq
 
-    async def _carry(self, number: int, step: Step, anchor: bytes | None = None) -> None:
+    async def _carry(
+        self, number: int, step: Step, anchor: bytes | None = None, without: frozenset[int] = frozenset()
+    ) -> None:
         """Carries out what a step asks for; its desk is seen once what must be on the disk is there."""
         desk, effects = step
         for effect in effects:
-            await self._perform(number, effect, anchor)
+            await self._perform(number, effect, anchor, without)
         self._desks[number] = desk
         for effect in effects:
             if isinstance(effect, Offer):
@@ -141,7 +146,7 @@ class Desks:
         if any(isinstance(effect, Tell) for effect in effects):
             self.ask(self._close_others(number))
 
-    async def _perform(self, number: int, effect: Effect, anchor: bytes | None) -> None:
+    async def _perform(self, number: int, effect: Effect, anchor: bytes | None, without: frozenset[int]) -> None:
         database = self.inward.database
         match effect:
             case Persist(held):
@@ -150,7 +155,9 @@ class Desks:
                 log.warning("log in trouble", log=number, trouble=trouble.name)
                 await database.transact(troubles.note, number, trouble, self.inward.now())
             case Reopen():
-                await self._reopen(number, anchor)
+                begun = await database.transact(self._succeed, number, anchor, without)
+                if begun is not None:
+                    self._desks[begun.log.number] = _desk(begun, await self._newest(begun.log.number))
             case Retake() | Offer():
                 pass  # the session asks for his entries by itself; Offer is told once the desk is seen
 
@@ -161,13 +168,11 @@ class Desks:
             self._desks[other] = publishing.closed(desk)
         return frozenset(desk.anchor for desk in others.values())
 
-    async def _reopen(self, number: int, anchor: bytes | None) -> None:
-        begun = await self.inward.database.transact(self._succeed, number, anchor)
-        if begun is not None:
-            self._desks[begun.log.number] = _desk(begun, await self._newest(begun.log.number))
-
-    def _succeed(self, tx: Tx, number: int, anchor: bytes | None) -> Space | None:
+    def _succeed(self, tx: Tx, number: int, anchor: bytes | None, without: frozenset[int]) -> Space | None:
+        """The successor of a log; None where nobody is left to read one, and then the log is over."""
         of = spaces.space(tx, number)
+        for contact_id in sorted(without):  # together with the new secret: else he could read on after a kill
+            spaces.drop_reader(tx, number, contact_id)
         found = anchor or other_anchor(tx, of)
         if found is None:
             logs.end(tx, number)

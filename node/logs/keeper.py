@@ -51,8 +51,8 @@ class Keeper:
     async def _tend(self) -> float:
         """Does what is due; returns in how many seconds something will be."""
         database = self.inward.database
-        for number in await database.transact(self._lost):
-            await self.sync.desks.give_up(number, None)
+        for number, without in (await database.transact(self._lost)).items():
+            await self.sync.desks.give_up(number, None, without)
         stirred = {*await database.transact(self._grant), *await database.transact(self._sign)}
         now = trio.current_time()
         if now >= self._next_spine_at and await database.transact(self._commit):
@@ -62,16 +62,15 @@ class Keeper:
             self.delivery.stir(contact_id)
         return max(0.0, self._next_spine_at - now) or float("inf")
 
-    def _lost(self, tx: Tx) -> tuple[int, ...]:
-        """Our logs that cannot go on as they are: a reader, perhaps the anchor, is no contact any more."""
-        found = []
+    def _lost(self, tx: Tx) -> dict[int, frozenset[int]]:
+        """Our logs that cannot go on as they are, with their readers who are no contacts any more."""
+        found: dict[int, frozenset[int]] = {}
         for number, contact_id in spaces.gone(tx):
-            spaces.drop_reader(tx, number, contact_id)
-            found.append(number)
+            found[number] = found.get(number, frozenset()) | {contact_id}
         own = spaces.newest_spine(tx, spaces.OURS, self.inward.identity.device)
         if own is not None and self._is_stuck(tx, own):
-            found.append(own.log.number)
-        return tuple(dict.fromkeys(found))
+            found.setdefault(own.log.number, frozenset())
+        return found
 
     def _is_stuck(self, tx: Tx, own: Space) -> bool:
         """Whether our spine waits for an anchor who was not here for days, and somebody else was."""

@@ -45,6 +45,9 @@ class Pen:
         database = self.inward.database
         return await (database.brief if len(said) <= BRIEF_MAX else database.transact)(append)
 
-    async def reopen(self, number: int, anchor: bytes | None) -> None:
-        """Begins the successor of a log, for who does not wait for its anchor. anchor: an account, None for any."""
-        await self.desks.give_up(number, anchor)
+    async def reopen(self, number: int, anchor: bytes | None, without: frozenset[int] = frozenset()) -> None:
+        """Begins the successor of a log: its anchor is not waited for, or these readers shall read on no more.
+
+        anchor: an account, None for any.
+        """
+        await self.desks.give_up(number, anchor, without)

@@ -135,6 +135,7 @@ def test_every_fault_that_the_room_promises_is_met() -> None:
         frozen = await faults.of("logs.write", log="trip", text="hi")
         assert (frozen.code, frozen.next) == ("log.frozen", "weft log proofs")
         assert await faults.code("logs.write_all", log="trip", texts=["hi"]) == "log.frozen"
+        assert await faults.code("logs.unshare", log="trip", name="bo1") == "log.frozen"
         assert await faults.code("logs.begin", name="trip", readers=["bo1"]) == "log.name_taken"  # it is not over
 
         assert bob.node is not None

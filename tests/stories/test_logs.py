@@ -276,6 +276,28 @@ def test_who_is_blocked_gets_nothing_more_and_the_others_read_on() -> None:
     world.run(story, 57)
 
 
+def test_who_is_let_go_reads_no_more_and_the_others_read_on() -> None:
+    async def story(w: World) -> None:
+        ana, bo, cy = await circle(w, "ana", "bo", "cy")
+        await ana.call("logs.begin", name="trip", readers=["bo", "cy"], anchor="bo")
+        await write(ana, "one")
+        await w.until(all_hold(held_by(ana, [bo, cy]), 1))
+        begun = await ana.call("logs.unshare", log="trip", name="bo")
+        assert [name for name, _ in begun["readers"]] == ["Cy"]
+        await write(ana, "two")
+
+        async def cy_reads() -> bool:
+            """cy has what was written after"""
+            return await notes(cy, "ana/trip") == ["two"]
+
+        await w.until(cy_reads)
+        await trio.sleep(NIGHT_S)
+        assert await notes(bo, "ana/trip") == ["one"]
+        await nobody_is_accused(ana, bo, cy)
+
+    world.run(story, 571)
+
+
 async def is_another(person: Person, before: str) -> bool:
     """the log goes on in another"""
     return str((await row(person, "trip"))["id"]) != before
