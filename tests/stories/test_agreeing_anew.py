@@ -10,11 +10,10 @@ from lab.world import Person, World, befriend, texts
 from tests.features.kit import only
 from tests.stories.test_backups import (
     DAY_S,
-    copy_database,
     kept,
     lose_and_restore,
+    lost_device_runs,
     secret_of_pair,
-    swap_database,
     verify_each_other,
 )
 from tests.stories.test_conversations import settled
@@ -147,19 +146,7 @@ def test_no_link_of_a_lost_device_lets_it_in_again() -> None:
     """Whoever has the lost disk makes an invitation with it, and gets somebody to follow it."""
 
     async def story(w: World) -> None:
-        alice, bob = await w.person("alice"), await w.person("bob")
-        await befriend(alice, bob)
-        file = w.folder / "alice.weft"
-        await kept(alice, file)
-        await alice.stop()
-        copy_database(alice, "lost")
-        await lose_and_restore(alice, file)
-        await alice.start()
-        await alice.call("chat.send", to="bob", text="new")
-        await w.until(lambda: settled(alice, bob))
-        await alice.stop()
-        swap_database(alice, "lost")
-        await alice.start()
+        alice, bob = await lost_device_runs(w)
         link = (await alice.call("contacts.invite", expires_s=36_000))["link"]
         await w.until(lambda: is_away(bob))
         await bob.call("contacts.add", link=link)

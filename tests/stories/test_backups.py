@@ -364,22 +364,28 @@ def test_who_has_the_words_alone_comes_again_by_an_invitation() -> None:
     world.run(story, seed=59)
 
 
+async def lost_device_runs(w: World) -> tuple[Person, Person]:
+    """Alice's lost device, which runs again after her account was restored on another, and bob, her contact."""
+    alice, bob = await w.person("alice"), await w.person("bob")
+    await befriend(alice, bob)
+    file = w.folder / "alice.weft"
+    await kept(alice, file)
+    await alice.stop()
+    copy_database(alice, "lost")
+    await lose_and_restore(alice, file)
+    await alice.start()
+    await alice.call("chat.send", to="bob", text="new")
+    await w.until(lambda: settled(alice, bob))
+    await alice.stop()
+    swap_database(alice, "lost")
+    await alice.start()
+    return alice, bob
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["met before", "never met"])
 def test_case_39_no_invitation_lets_a_lost_device_in_again(known: bool) -> None:
     async def story(w: World) -> None:
-        alice, bob = await w.person("alice"), await w.person("bob")
-        await befriend(alice, bob)
-        file = w.folder / "alice.weft"
-        await kept(alice, file)
-        await alice.stop()
-        copy_database(alice, "lost")
-        await lose_and_restore(alice, file)
-        await alice.start()
-        await alice.call("chat.send", to="bob", text="new")
-        await w.until(lambda: settled(alice, bob))
-        await alice.stop()
-        swap_database(alice, "lost")
-        await alice.start()
+        alice, bob = await lost_device_runs(w)
         assert alice.node is not None
         assert bob.node is not None
         if not known:
