@@ -28,6 +28,7 @@ from store.database import changes_after, newest_change
 OPEN_S = 10.0
 SEAT_S = 10.0  # a stream may come a little before the talk that it belongs to is known here
 AGAIN_S = 1.0  # between two sessions with one device: others are to be shared
+LEAST_S = 0.1  # between two that the other side begins: each reads the heads of all logs that he may know
 FAULT_S = 60.0  # after one that failed; each further failure doubles it
 FAULT_S_MAX = 3600.0
 CHANGES_MAX = 1000  # looked at together
@@ -38,10 +39,20 @@ log = structlog.get_logger("sync")
 
 @dataclass
 class _Seat:
-    """A talk that the other side dialled: its streams for sync come in here, one at a time."""
+    """A talk that the other side dialled: its newest stream for sync is taken, and ends the session before it."""
 
     talk: Talk
-    send: trio.MemorySendChannel[tuple[Stream, trio.Event]]
+    bell: Bell = field(default_factory=Bell)
+    offered: tuple[Stream, trio.Event] | None = None
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)  # of the session that runs
+
+    def offer(self, stream: Stream, over: trio.Event) -> None:
+        """A stream has come; `over` is set when nobody needs it any more."""
+        if self.offered is not None:
+            self.offered[1].set()
+        self.offered = stream, over
+        self.scope.cancel()
+        self.bell.ring()
 
 
 @dataclass
@@ -95,42 +106,39 @@ class Sync:
             await trio.sleep_until(began + pause_s * (0.8 + 0.4 * chance))
 
     async def accept(self, stream: Stream) -> None:
-        """Serves one inbound /weft/sync/1 beside its talk; who opens another ends the session that he had.
-
-        Raises: PeerFault where there is no talk on this link, Unavailable where the talk has ended.
-        """
+        """Serves one inbound /weft/sync/1 beside its talk. Raises: PeerFault where there is no talk on this link."""
         over = trio.Event()
         with trio.move_on_after(SEAT_S) as waiting:
             while (seat := self._seat(stream)) is None:
                 await self._seated.wait()
-            before = self._sittings.get(seat.talk.device.id)
-            if before is not None:
-                before.end()
-            try:
-                await seat.send.send((stream, over))
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                raise Unavailable("the talk has ended") from None
         if waiting.cancelled_caught:
-            raise PeerFault("a stream about logs that nobody can take")
+            raise PeerFault("a stream about logs without a talk")
+        assert seat is not None
+        seat.offer(stream, over)
         await over.wait()
 
     # --- sessions
 
     async def _wait_for_streams(self, talk: Talk) -> None:
-        send, streams = trio.open_memory_channel[tuple[Stream, trio.Event]](0)
-        seat = _Seat(talk, send)
+        seat = _Seat(talk)
         self._seats[talk.device.id] = seat
         self._seated.set()
         self._seated = trio.Event()
-        over: trio.Event | None = None
+        over = trio.Event()
         try:
-            async for stream, over in streams:
-                await self._sit(talk, stream, Side.LISTENER)
-                over.set()
+            while True:
+                await seat.bell.wait()
+                if seat.offered is not None:
+                    (stream, over), seat.offered = seat.offered, None
+                    began = trio.current_time()
+                    with trio.CancelScope() as seat.scope:
+                        await self._sit(talk, stream, Side.LISTENER)
+                    over.set()
+                    await trio.sleep_until(began + LEAST_S)
         finally:
-            if over is not None:
-                over.set()
-            streams.close()  # who waits to send is told
+            over.set()
+            if seat.offered is not None:
+                seat.offered[1].set()
             if self._seats.get(talk.device.id) is seat:
                 del self._seats[talk.device.id]
 

@@ -129,6 +129,21 @@ def test_who_opens_another_stream_ends_the_session_that_he_had() -> None:
     world.run(story, 64)
 
 
+def test_who_opens_one_stream_after_the_other_gets_ten_sessions_a_second() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        link = link_of(dialler_of(ana, bo))
+        began, count = trio.current_time(), 6  # less than a second: his own node would begin again then
+        for _ in range(count):
+            stream = await link.open(sync.PROTOCOL)
+            assert isinstance(await heard_of(stream), Hello)
+            await stream.aclose()
+        assert trio.current_time() - began >= (count - 1) / 10
+        await still_goes(w, ana, bo)
+
+    world.run(story, 65)
+
+
 async def heard_of(stream: Stream) -> Frame:
     """The next frame of a stream."""
     raw = await frames.FrameReader(stream, sync.FRAME_BYTES_MAX).read()
