@@ -371,6 +371,7 @@ def test_an_author_and_his_anchor_who_were_both_set_back_fork_are_told_and_go_on
         ana, bo, cy = await circle(w, "ana", "bo", "cy")
         await ana.call("logs.begin", name="trip", readers=["bo", "cy"], anchor="bo")
         await write(ana, "one")
+        before = (await row(ana, "trip"))["id"]
         await w.until(all_hold(held_by(ana, [bo, cy]), 1))
         for person in (ana, bo):
             await person.stop()
@@ -393,6 +394,7 @@ def test_an_author_and_his_anchor_who_were_both_set_back_fork_are_told_and_go_on
             return any(one["says"] == Trouble.FORKED.value for one in (await proofs(ana))["troubles"])
 
         await w.until(told)
+        await w.until(lambda: is_another(ana, before))
         await write(ana, "after all this")
 
         async def read_on() -> bool:
