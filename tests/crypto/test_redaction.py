@@ -9,6 +9,7 @@ import pytest
 from crypto import blinding, faults, keys, ratchet, sealing, vault, words
 from crypto.handshake import Agreed
 from crypto.keys import DhKey, KemKey, SigningKey
+from crypto.xwing import InboxKey
 from tests.crypto.pairs import Sealed, end_of, entropy_of, flipped, read, secrets_of, talked
 
 CANARY = bytes(range(0x41, 0x61))  # printable, so that it would show in any repr of bytes
@@ -16,6 +17,7 @@ HOLDERS = [
     SigningKey(CANARY),
     DhKey(CANARY),
     KemKey(CANARY * 2),
+    InboxKey(CANARY),
     blinding.BlindedKey(b"p" * 32, CANARY, CANARY),
     Agreed(b"s" * 16, CANARY, CANARY, CANARY, CANARY),
 ]
