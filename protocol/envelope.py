@@ -1,7 +1,7 @@
 """What is inside an envelope: a message, or an init or restart that carries one (docs/protocol/envelope.md).
 
 An envelope is `inner`, padded to a bucket. Not here: the seals inside (crypto/ratchet.py), what the plaintext says
-(content.py), the outer wrap for keepers.
+(content.py), the wrap around it for keepers (parcel.py).
 """
 
 from collections.abc import Mapping

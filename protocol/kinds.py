@@ -19,6 +19,7 @@ from protocol import (
     invite,
     log,
     nearby,
+    parcel,
     presence_record,
     receipt,
     record,
@@ -56,6 +57,11 @@ PLACES: tuple[Place, ...] = (
         "Inside an envelope",
         "What `inner` is, before padding.",
         (envelope.Init, envelope.Message, envelope.Restart),
+    ),
+    Place(
+        "Inside a parcel",
+        "What lies in a queue at a keeper, before padding and wrap (parcel.md).",
+        (parcel.Parcel, parcel.Head),
     ),
     Place(
         "Frames of /weft/talk/1",

@@ -26,6 +26,7 @@ SAMPLES_PER_KIND = 2
 FILES = {
     "Structures": "protocol_structures.json",
     "Inside an envelope": "protocol_envelopes.json",
+    "Inside a parcel": "protocol_parcels.json",
     "Frames of /weft/talk/1": "protocol_frames.json",
     "Frames of /weft/nearby/1": "protocol_nearby.json",
     "Records of the DHT": "protocol_records.json",

@@ -25,6 +25,7 @@ from protocol import (
     log_examination,
     log_file,
     nearby,
+    parcel,
     record,
     rendezvous,
     rpc,
@@ -129,6 +130,15 @@ def inside_reply(raw: bytes) -> object:
     return nearby.open_decision(nearby.Reply(sealed), BOX, ticket)
 
 
+def inside_parcel(raw: bytes) -> object:
+    # A contact who has the key may seal what he likes.
+    padded_ = sealing.pad(raw[:60_000], parcel.PADDED_BYTES)
+    return parcel.unwrap(KEY, NONCE[:16], sealing.seal(KEY, NONCE, padded_, NONCE[:16]))
+
+
+PARCELS = small(parcel.Parcel)
+WRAPPED = [parcel.wrap(KEY, NONCE[:16], samples.sample(parcel.Parcel, samples.Seeded("wrapped")), NONCE)]
+
 CHAIN, BRANCH = chains.chain(4), chains.chain(1, chains.head_of(chains.chain(2)[1]), b"branch")
 PROOF_OF_FORK = log.Fork.of(CHAIN[2].raw, BRANCH[0].raw)
 SEALED = entry.seal(KEY, chains.ANA.public, chains.LOG, 0, b"said", NONCE)
@@ -165,6 +175,8 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "hear ratchet": (lambda raw: KINDS.hear(raw, content.Channel.RATCHET), CONTENTS),
     "disclose": (envelope.disclose, [padded(raw) for raw in INNERS]),
     "disclose padded": (lambda raw: envelope.disclose(padded(raw)), INNERS),
+    "parcel": (lambda raw: parcel.unwrap(KEY, NONCE[:16], raw), WRAPPED),
+    "inside a parcel": (inside_parcel, PARCELS),
     "frame": (talk.decode, FRAMES),
     "proof": (lambda raw: talk.introduced(KEY, talk.Side.DIALLER, T, raw), [PROOF]),
     "inside a proof": (inside_proof, INTRODUCTIONS),
