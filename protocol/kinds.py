@@ -18,6 +18,7 @@ from protocol import (
     invitation_record,
     invite,
     log,
+    mailbox,
     nearby,
     parcel,
     presence_record,
@@ -51,6 +52,7 @@ PLACES: tuple[Place, ...] = (
             identity.Card,
             talk.Introduction,
             invite.Answer,
+            mailbox.Line,
         ),
     ),
     Place(
@@ -80,7 +82,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Contents of the node",
         "They belong to no room; the head of a message is around them (wire.md 4).",
-        (receipt.Receipt, *grant.CONTENTS),
+        (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS),
     ),
     Place(
         "Frames of /weft/nearby/1",
