@@ -77,17 +77,24 @@ def owner(tx: Tx, key: bytes) -> Owner | None:
     return None if row is None else Owner(row[0], row[1], bool(row[2]), row[3])
 
 
-def enrol(tx: Tx, permit: int, key: bytes) -> None:
-    """From now on a permit serves this key; what an older one has is swept away by and by."""
+def is_living(tx: Tx, owner_id: int) -> bool:
+    """Whether this owner still has a permit."""
+    return tx.one("SELECT 1 FROM owner WHERE id = ? AND permit > 0", (owner_id,)) is not None
+
+
+def enrol(tx: Tx, permit: int, key: bytes) -> int | None:
+    """From now on a permit serves this key. Returns whose key it served before, who is swept away by and by."""
     row = tx.one("SELECT permit FROM owner WHERE key = ?", (key,))
     if row == (permit,):
-        return
+        return None
+    ended = end(tx, permit)
     if row is not None:  # another permit was shown for it: it takes its things along
-        end(tx, permit)
         tx.execute("UPDATE owner SET permit = ? WHERE key = ?", (permit, key))
-        return
-    end(tx, permit)
-    tx.execute("INSERT INTO owner (key, permit, seq, bytes, items, queues) VALUES (?, ?, 0, 0, 0, 0)", (key, permit))
+    else:
+        tx.execute(
+            "INSERT INTO owner (key, permit, seq, bytes, items, queues) VALUES (?, ?, 0, 0, 0, 0)", (key, permit)
+        )
+    return ended
 
 
 def end(tx: Tx, permit: int) -> int | None:
