@@ -62,14 +62,14 @@ def up(door: Door, detach: bool) -> None:
         return
     passphrase = start.known_passphrase(door, "weft up")
     if detach:
-        _show_up(door, start.detached(door, passphrase), already=False)
+        _show_up(door, start.detached(door, {"passphrase": passphrase}), already=False)
         return
 
     def ready(told: dict[str, Any]) -> None:
         _show_up(door, told, already=False)
         show.talk(door, "  Ctrl-C stops it.")
 
-    code = start.attached(door, passphrase, ready)
+    code = start.attached(door, {"passphrase": passphrase}, ready)
     show.talk(door, "The node has stopped; what was queued is kept.")
     click.get_current_context().exit(code)
 

@@ -25,6 +25,7 @@ from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
 from node.__main__ import CannotListen
+from node.keeper_program import KeepService
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules, sources
@@ -46,6 +47,7 @@ FOREIGN = {
 ROOMS = {
     "chat": (Chat, fake.ChatRoom),
     "contacts": (Contacts, fake.ContactsRoom),
+    "keep": (KeepService,),  # of a keeper of one's own, which is no node
     "logs": (Logs, logs_room.LogsRoom),
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
