@@ -287,12 +287,11 @@ async def run(room: Keepers) -> None:
 
 def shown(tx: Tx, one: Keeper) -> Shown:
     """A keeper as people see it."""
-    is_own = one.contact == keepers.OWN
     queues = [queue.state for queue in keepers.queues(tx, one.id)]
     return Shown(
         kind="keeper",
-        name=one.name if is_own else people.contact(tx, one.contact).name,
-        own=is_own,
+        name=keepers.name(tx, one),
+        own=one.contact == keepers.OWN,
         state=STATES[one.state],
         since_ms=one.since_ms,
         seen_ms=one.seen_ms,
