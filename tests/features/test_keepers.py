@@ -14,11 +14,11 @@ from features.keepers import returning, view
 from features.keepers.service import Keepers
 from features.keepers.view import State, Word
 from lab import world
-from lab.world import Person, World, befriend
+from lab.world import Person, World, befriend, texts
 from protocol import keep_code, wire
 from protocol.invite import Endpoint
 from protocol.keep_code import Code
-from store import keepers, people, settings
+from store import keepers, people, settings, whereabouts
 from store.database import Tx
 from store.permits import Use
 from tests.features.kit import Faults
@@ -373,6 +373,43 @@ def test_who_is_under_an_alarm_hears_an_offer_once_the_person_has_decided() -> N
         await w.until(stands(bo, ana="used"))
 
     world.run(story, 614)
+
+
+def test_what_is_said_to_who_is_away_is_shown_as_kept_by_whom_and_until_when() -> None:
+    async def story(w: World) -> None:
+        bo, ana, chen = await friends(w, "bo", "ana", "chen")
+        await befriend(ana, chen)
+        await bo.call("keepers.offer", contacts=["ana"])
+        await w.until(stands(ana, bo="used"))
+
+        async def is_ready() -> bool:
+            (one,) = (await listed(ana))["keepers"]
+            told = await run(chen, whereabouts.keepers_of, (await run(chen, people.find_contact, "ana")).id)
+            return bool(one["open"] == 1 and [*told.values()] == ["bo"])
+
+        await w.until(is_ready)
+        await ana.stop()
+        await chen.call("chat.send", to="ana", text="hi")
+
+        async def is_kept() -> bool:
+            return all(one["state"] == "kept" for one in await chen.call("chat.history", to="ana"))
+
+        await w.until(is_kept)
+        (line,) = await chen.call("chat.history", to="ana")
+        assert line["reason"] == "kept by bo until 21 Oct"
+        assert (await chen.call("chat.message", id=line["id"]))["reason"] == line["reason"]
+        later = await chen.call("chat.send", to="ana", text="and you")
+        assert later["reason"].endswith("; it goes when either of you meets, or is left with bo")
+        await w.until(is_kept)
+        await chen.stop()
+        await ana.start()
+
+        async def came() -> bool:
+            return await texts(ana, "chen") == ["hi", "and you"]
+
+        await w.until(came)
+
+    world.run(story, 617)
 
 
 # --- backups
