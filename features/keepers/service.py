@@ -12,6 +12,7 @@ from features.keepers.faults import BadSpace, KeepsNothing, KeptForNobody, Nobod
 from features.keepers.view import Given, State, Word
 from node import config, speech
 from node.core import Core
+from node.keep import telling
 from store import keepers, pairs, people, settings
 from store.database import Tx
 from store.faults import AccountChanged
@@ -195,16 +196,16 @@ class Keepers:
         """
         core, now_ms = self._core, self._core.ground.now_ms()
 
-        def end(tx: Tx) -> tuple[str, int]:
+        def end(tx: Tx) -> tuple[str, int, tuple[int, ...]]:
             own = adding.own(tx, who)
             if own is not None:
                 if own.state is keepers.State.USED:
                     keepers.leave(tx, own.id, keepers.State.LEFT)
-                return own.name, 0
+                return own.name, 0, telling.tell(tx, core.delivery.inward)
             contact = people.find_contact(tx, who)
             known = keepers.of_contact(tx, contact.id)
             if known is not None and known.state is keepers.State.USED:
-                keepers.leave(tx, known.id, keepers.State.LEFT)
+                view.part(tx, known)
             elif known is not None and known.state is keepers.State.OFFERED:
                 keepers.leave(tx, known.id, keepers.State.DECLINED)
             elif contact.id not in view.noted(tx, Word.ASKED):
@@ -212,12 +213,12 @@ class Keepers:
             view.unnote(tx, contact.id, Word.ASKED)
             view.note(tx, contact.id, Word.STOPPED, now_ms)
             _say(tx, core, contact, Left(), now_ms)
-            return contact.name, contact.id
+            return contact.name, contact.id, (contact.id, *telling.tell(tx, core.delivery.inward))
 
-        name, told = await core.database.transact(end)
-        if told:
-            core.delivery.stir(told)
-        return {"name": name, "own": not told}
+        name, contact_id, told = await core.database.transact(end)
+        for one in told:
+            core.delivery.stir(one)
+        return {"name": name, "own": not contact_id}
 
     async def stop_for(self, name: str) -> dict[str, object]:
         """Keeps nothing for a contact any more, and deletes what lies here for him: {"name"}.
@@ -250,7 +251,10 @@ class Keepers:
         """Does what is due: takes offers, gets permits and says our offers, takes permits back."""
         core = self._core
         async with self._settling:
-            for one in await core.database.transact(self._tend):
+            due, told = await core.database.transact(self._tend)
+            for contact_id in told:
+                core.delivery.stir(contact_id)
+            for one in due:
                 if one.state is not State.WANTED:
                     await core.keeping.revoke(one.contact)
                     await core.database.transact(view.revoked, one)
@@ -259,14 +263,15 @@ class Keepers:
                 await core.database.transact(self._say_offer, one, permit)
                 core.delivery.stir(one.contact)
 
-    def _tend(self, tx: Tx) -> tuple[Given, ...]:
+    def _tend(self, tx: Tx) -> tuple[tuple[Given, ...], tuple[int, ...]]:
+        """What is due of our offers, and who was told that he can leave mail elsewhere."""
         ground = self._core.ground
-        view.let_go(tx, ground.now_ms())
+        told = telling.tell(tx, self._core.delivery.inward) if view.let_go(tx, ground.now_ms()) else ()
         by_itself = config.effective(settings.all_set(tx))[TAKE] is True
         view.take_offers(tx, by_itself, ground.entropy("keepers"))
         stopped = {one.id for one in people.contacts(tx) if one.alarm == people.STOPS}  # until the person has decided
         due = view.all_given(tx, State.WANTED, State.LEFT, State.UNWANTED)
-        return tuple(one for one in due if one.state is not State.WANTED or one.contact not in stopped)
+        return tuple(one for one in due if one.state is not State.WANTED or one.contact not in stopped), told
 
     def _say_offer(self, tx: Tx, wanted: Given, permit: bytes) -> None:
         now_ms = self._core.ground.now_ms()

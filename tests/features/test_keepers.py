@@ -1,25 +1,23 @@
-"""The room of keepers in a simulated world: offers, wishes, ends; what is refused; what a backup brings back.
+"""The room of keepers in a simulated world: offers, wishes, ends, who is told, and what is refused.
 
-What lies at a keeper is tests/node/keep's, what a sender sees tests/store/test_whereabouts.py's.
+Backups are in test_keepers_back.py, what lies at a keeper in tests/node/keep.
 """
 
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-import pytest
+import trio
 
-from crypto.faults import Malformed
-from features.keepers import returning, view
+from features.keepers import view
 from features.keepers.service import Keepers
-from features.keepers.view import State, Word
+from features.keepers.view import State
 from lab import world
 from lab.world import Person, World, befriend, texts
-from protocol import keep_code, wire
+from protocol import keep_code
 from protocol.invite import Endpoint
 from protocol.keep_code import Code
 from store import keepers, people, settings, whereabouts
-from store.database import Tx
 from store.permits import Use
 from tests.features.kit import Faults
 
@@ -375,19 +373,57 @@ def test_who_is_under_an_alarm_hears_an_offer_once_the_person_has_decided() -> N
     world.run(story, 614)
 
 
+async def kept_for_ana(w: World) -> list[Person]:
+    """Bo keeps for Ana, and Chen knows it."""
+    bo, ana, chen = await friends(w, "bo", "ana", "chen")
+    await befriend(ana, chen)
+    await bo.call("keepers.offer", contacts=["ana"])
+    await w.until(partial(knows, chen, "bo"))
+    (one,) = (await listed(ana))["keepers"]
+    assert (one["state"], one["open"], one["wanted"]) == ("used", 1, 0)
+    return [bo, ana, chen]
+
+
+async def knows(chen: Person, *keepers_: str) -> bool:
+    """Whether these are where Chen can leave mail for Ana."""
+    ana = await run(chen, people.find_contact, "ana")
+    return [*(await run(chen, whereabouts.keepers_of, ana.id)).values()] == [*keepers_]
+
+
+def test_who_stops_a_keeper_tells_those_who_leave_mail_there() -> None:
+    async def story(w: World) -> None:
+        _, ana, chen = await kept_for_ana(w)
+        await ana.call("keepers.stop", who="bo")
+        assert await run(ana, lambda tx: tx.all("SELECT id FROM queue")) == []
+        await w.until(partial(knows, chen))
+        await trio.sleep(3 * 3600)  # nobody goes on to attend to who was left
+        await ana.call("keepers.use", who="bo")
+        await w.until(partial(knows, chen, "bo"))
+
+    world.run(story, 618)
+
+
+def test_who_is_kept_for_no_more_tells_those_who_leave_mail_there() -> None:
+    async def story(w: World) -> None:
+        bo, _, chen = await kept_for_ana(w)
+        await bo.call("keepers.stop_for", name="ana")
+        await w.until(partial(knows, chen))
+
+    world.run(story, 619)
+
+
+def test_who_blocks_his_keeper_tells_those_who_leave_mail_there() -> None:
+    async def story(w: World) -> None:
+        _, ana, chen = await kept_for_ana(w)
+        await ana.call("contacts.block", name="bo")
+        await w.until(partial(knows, chen))
+
+    world.run(story, 620)
+
+
 def test_what_is_said_to_who_is_away_is_shown_as_kept_by_whom_and_until_when() -> None:
     async def story(w: World) -> None:
-        bo, ana, chen = await friends(w, "bo", "ana", "chen")
-        await befriend(ana, chen)
-        await bo.call("keepers.offer", contacts=["ana"])
-        await w.until(stands(ana, bo="used"))
-
-        async def is_ready() -> bool:
-            (one,) = (await listed(ana))["keepers"]
-            told = await run(chen, whereabouts.keepers_of, (await run(chen, people.find_contact, "ana")).id)
-            return bool(one["open"] == 1 and [*told.values()] == ["bo"])
-
-        await w.until(is_ready)
+        _, ana, chen = await kept_for_ana(w)
         await ana.stop()
         await chen.call("chat.send", to="ana", text="hi")
 
@@ -410,88 +446,3 @@ def test_what_is_said_to_who_is_away_is_shown_as_kept_by_whom_and_until_when() -
         await w.until(came)
 
     world.run(story, 617)
-
-
-# --- backups
-
-
-def test_a_backup_brings_back_what_was_agreed_and_where_mail_is_left() -> None:
-    async def story(w: World) -> None:
-        ana, bo = await friends(w, "ana", "bo")
-        await ana.call("keepers.offer", contacts=["bo"])
-        await bo.call("keepers.offer", contacts=["ana"])
-        await w.until(stands(bo, ana="used"))
-        await w.until(stands(ana, bo="used"))
-        await ana.call("keepers.use", who=keep_code.text_of(HOME))
-        kept = await run(ana, returning.keep, 1)
-        found = returning.check(kept)
-        (agreed,) = found.theirs
-        assert (len(agreed.permit), agreed.space, agreed.stands) == (32, SHARE, 1)
-        assert ([space for space, _ in found.ours], [one.name for one in found.nodes]) == ([SHARE], ["home"])
-
-        def forget(tx: Tx) -> None:
-            for one in keepers.known(tx):
-                keepers.forget(tx, one.id)
-            tx.execute("DELETE FROM keeper_offer")
-
-        before = {one.permit: one.owner_seed for one in await run(ana, keepers.used)}
-        await run(ana, forget)
-        assert ana.node is not None
-        await run(ana, returning.put_back, 1, kept)
-        await run(ana, returning.restored, ana.node.core.identity, w.now_ms(), ana.entropy("restored"))
-        after = {one.permit: one.owner_seed for one in await run(ana, keepers.used)}
-        assert after.keys() == before.keys()
-        assert all(after[permit] != before[permit] for permit in after)  # the lost device knows the old keys
-        assert await run(ana, lambda tx: tx.all("SELECT * FROM keeper_back")) == []
-        await room(ana).settle()
-        again = await run(ana, view.given, 1)
-        assert (again.state, again.version > found.ours[0][1]) == (State.SAID, True)
-
-    world.run(story, 615)
-
-
-def test_who_was_stopped_is_not_used_after_a_restore() -> None:
-    async def story(w: World) -> None:
-        ana, bo = await friends(w, "ana", "bo")
-        await bo.call("keepers.offer", contacts=["ana"])
-        await w.until(stands(ana, bo="used"))
-        await ana.call("keepers.stop", who="bo")
-        kept = await run(ana, returning.keep, 1)
-        (one,) = await run(ana, keepers.known)
-        await run(ana, keepers.forget, one.id)
-        await run(ana, view.unnote, 1, Word.STOPPED)
-        assert ana.node is not None
-        await run(ana, returning.put_back, 1, kept)
-        await run(ana, returning.restored, ana.node.core.identity, w.now_ms(), ana.entropy("restored"))
-        await room(ana).settle()
-        assert await states(ana) == {"bo": "offered"}
-
-    world.run(story, 616)
-
-
-GOOD: tuple[Any, ...] = (
-    ((b"p" * 32, b"f" * 32, 1, 1, 1, 1),),
-    ((1, 1),),
-    (("home", b"p" * 32, b"f" * 32, b"h" * 32, ("/ip4/192.0.2.7/tcp/4001",)),),
-    (),
-)
-BAD = {
-    "one part less": GOOD[:3],
-    "two agreements": (GOOD[0] * 2, *GOOD[1:]),
-    "a short permit": (((b"p" * 31, *GOOD[0][0][1:]),), *GOOD[1:]),
-    "an offer of nothing": (((*GOOD[0][0][:2], 0, 1, 1, 1),), *GOOD[1:]),
-    "no such standing": (((*GOOD[0][0][:5], 3),), *GOOD[1:]),
-    "a share below nothing": (GOOD[0], ((-1, 1),), *GOOD[2:]),
-    "four nodes": (*GOOD[:2], GOOD[2] * 4, ()),
-    "a node without a name": (*GOOD[:2], (("", *GOOD[2][0][1:]),), ()),
-    "an address that is none": (*GOOD[:2], ((*GOOD[2][0][:4], (7,)),), ()),
-    "a box without lines": (*GOOD[:3], ((b"d" * 32, 1, ()),)),
-    "a line that is none": (*GOOD[:3], ((b"d" * 32, 1, (b"line",)),)),
-}
-
-
-def test_a_note_of_a_backup_is_read_strictly() -> None:
-    assert returning.check(wire.encode(GOOD)).ours == ((1, 1),)
-    for why, bad in BAD.items():
-        with pytest.raises(Malformed):
-            print(why, returning.check(wire.encode(bad)))
