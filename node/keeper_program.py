@@ -32,7 +32,7 @@ from node.keep.server import Keeping
 from node.network import Address, Network, parts_of, peer_text
 from node.publisher import Publisher
 from node.supervisor import supervise
-from protocol import invite, keep, keeper_code
+from protocol import invite, keep, keep_code
 from protocol import rpc as local_api
 from protocol.faults import Unavailable, UserFault
 from protocol.invite import Endpoint
@@ -97,8 +97,8 @@ class KeepService:
         """Returns the code that the owner's device takes; whoever has it may keep mail here in the owner's place."""
         permit = await self.keeping.permit(permits.OWN, SPACE_BYTES, keep.OWN.ttl_s)
         where = self.named or _best(self.network.addresses())
-        code = keeper_code.Code(self.network.peer, permit, self.me.find, where[: invite.ADDRESSES_MAX])
-        return {"code": keeper_code.code_text(code)}
+        code = keep_code.Code(permit, self.me.find, self.network.peer, where[: invite.ADDRESSES_MAX])
+        return {"code": keep_code.text_of(code)}
 
 
 @dataclass
@@ -162,7 +162,7 @@ async def _serve(
     )
     where = partial(_where, network, named)
     publisher = Publisher(
-        real, database, keeper_code.KEEPER, network.peer, dht.kad, where, facts=lambda _: (me.find, True)
+        real, database, keep_code.KEEPER, network.peer, dht.kad, where, facts=lambda _: (me.find, True)
     )
     keeping = Keeping(real, network, partial(_opened, database), lambda: True)
     service, stop = KeepService(keeping, publisher, network, me, named), StopService()

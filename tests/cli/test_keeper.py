@@ -84,7 +84,3 @@ def test_a_unit_starts_it_as_this_command_would(tmp_path: Path) -> None:
 def test_the_code_of_a_keeper_that_does_not_run_is_not_known(tmp_path: Path) -> None:
     ran = machine(tmp_path).weft_now("keeper", "node", "--code")
     assert (ran.code, "weft keeper node -d" in ran.err) == (3, True)
-
-
-def test_without_a_word_it_says_what_there_is(tmp_path: Path) -> None:
-    assert machine(tmp_path).weft_now("keeper").code == 2

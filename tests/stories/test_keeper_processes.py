@@ -16,7 +16,7 @@ from node.network import PeerId, peer_text
 from protocol import content, ids, keep
 from protocol.faults import Unavailable
 from protocol.keep import Status
-from protocol.keeper_code import Code
+from protocol.keep_code import Code
 from store import connection
 from tests import depth
 from tests.protocol.circle import NOW_MS, someone

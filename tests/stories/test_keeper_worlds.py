@@ -13,8 +13,8 @@ import trio
 from lab import world
 from lab.world import Person, World, befriend
 from tests import depth
-from tests.stories import keeper_kit
-from tests.stories.keeper_kit import DAY_S, HOUR_S, appoint, has_lines
+from tests.stories import crowd_kit
+from tests.stories.crowd_kit import DAY_S, HOUR_S, appoint, has_lines
 
 PEOPLE = (8, 20, 50)[depth.LEVEL]
 DAYS = (2, 5, 30)[depth.LEVEL]
@@ -83,12 +83,12 @@ class Crowd:
     async def leave(self, person: Person) -> None:
         """Stops, or is killed; what is on the disk is noted."""
         assert person.node is not None
-        self.seen[person.name] = await keeper_kit.snapshot(person, Snapshot())
+        self.seen[person.name] = await crowd_kit.snapshot(person, Snapshot())
         self.peak_bytes = max(self.peak_bytes, self.seen[person.name].kept_bytes)
         if person.name in self.liars:
-            await keeper_kit.tamper(person, self.chance)
+            await crowd_kit.tamper(person, self.chance)
         if self.chance.random() < LOSES:
-            await keeper_kit.lose(person)
+            await crowd_kit.lose(person)
         await (person.kill() if self.chance.random() < 0.3 else person.stop())
 
     async def talk(self, person: Person, count: int) -> None:
