@@ -18,6 +18,7 @@ from node.feature import Feature, kinds_of
 from node.finder import Finder
 from node.ground import Ground
 from node.inward import Inward
+from node.logs.carrier import Carrier
 from node.logs.keeper import Keeper
 from node.network import Address, Network, Stream, address_of, parts_of
 from node.outside import Outside
@@ -120,6 +121,7 @@ def _start(nursery: trio.Nursery, core: Core) -> None:
     nursery.start_soon(supervise, "delivery", core.delivery.run)
     nursery.start_soon(supervise, "logs", core.sync.run)
     nursery.start_soon(supervise, "spine", core.keeper.run)
+    nursery.start_soon(supervise, "carrier", Carrier(core.delivery.inward, core.delivery, core.sync.desks).run)
     nursery.start_soon(supervise, "upkeep", _tidy, core)
     nursery.start_soon(supervise, "beacon", core.beacon.run)
     nursery.start_soon(supervise, "disk", disk.run, core.database, core.delivery)
