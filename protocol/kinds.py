@@ -18,6 +18,7 @@ from protocol import (
     identity,
     invitation_record,
     invite,
+    keep,
     log,
     mailbox,
     nearby,
@@ -120,6 +121,11 @@ PLACES: tuple[Place, ...] = (
         "Frames of /weft/sync/1",
         "Each behind its length (sync.md 1).",
         (sync.Hello, sync.Have, sync.Want, sync.Run, sync.Proven, sync.Live, sync.Done),
+    ),
+    Place(
+        "Frames of /weft/keep/1",
+        "Each behind its length; the last three stand inside others (keep.md 1).",
+        keep.FRAMES,
     ),
     Place(
         "Records of a backup",

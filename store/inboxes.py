@@ -67,6 +67,12 @@ def of(tx: Tx, device_id: int) -> tuple[Mailbox, ...]:
     return tuple(map(_box, tx.all(f"SELECT {_COLUMNS} FROM inbox_line WHERE device = ? ORDER BY place", (device_id,))))
 
 
+def find(tx: Tx, box_id: int) -> Mailbox | None:
+    """The line in this row, if there is one."""
+    row = tx.one(f"SELECT {_COLUMNS} FROM inbox_line WHERE id = ?", (box_id,))
+    return None if row is None else _box(row)
+
+
 def devices(tx: Tx) -> tuple[int, ...]:
     """The devices that can be left mail."""
     return tuple(device_id for (device_id,) in tx.all("SELECT DISTINCT device FROM inbox_line ORDER BY device"))

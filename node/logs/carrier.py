@@ -25,6 +25,7 @@ from store.people import STOPS, ContactState
 
 SETTLE_S = 1.0  # after something is new: what comes together is carried together
 PATROL_S = 3600.0  # what only time makes due is looked at so often
+DIALLED_S = 5.0  # while it is not known of somebody whether he is away: he is being dialled
 CARRIED_MAX = 64  # readers of logs who are sent something in one transaction
 TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, people.CHANGED, inboxes.CHANGED, carried.CHANGED, carrying.CHANGED})
 
@@ -41,12 +42,13 @@ class Carrier:
         """Does what is due whenever something is new, until cancelled."""
         with self.inward.database.watch(TOPICS) as changes:
             while True:
-                await self._tend()
-                with trio.move_on_after(PATROL_S):
+                wait_s = await self._tend()
+                with trio.move_on_after(wait_s):
                     await changes.receive()
                 await trio.sleep(SETTLE_S)
 
-    async def _tend(self) -> None:
+    async def _tend(self) -> float:
+        """Does what is due; returns in how many seconds to look again."""
         database = self.inward.database
         await self.desks.load()
         if self.desks.unwritten:
@@ -55,10 +57,14 @@ class Carrier:
         for number in dict.fromkeys(one.piece.number for one in returned):
             await self._regain(number, tuple(one for one in returned if one.piece.number == number))
         stirred = {*await database.transact(self._answer)}
-        while found := await database.transact(self._carry):
+        reachable = await database.transact(inboxes.contacts)
+        away = frozenset(one for one in reachable if self.delivery.away.is_away(one))
+        while found := await database.transact(self._carry, away):
             stirred |= {*found}
         for contact_id in sorted(stirred):
             self.delivery.stir(contact_id)
+        is_open = any(one not in away and not self.delivery.talks.online(one) for one in reachable)
+        return DIALLED_S if is_open else PATROL_S
 
     def _note(self, tx: Tx) -> None:
         """Writes down what sessions have shown that readers hold."""
@@ -89,9 +95,8 @@ class Carrier:
                 told.append(debt.contact)
         return tuple(told)
 
-    def _carry(self, tx: Tx) -> tuple[int, ...]:
+    def _carry(self, tx: Tx, away: frozenset[int]) -> tuple[int, ...]:
         """Posts what readers who are away lack, as far as there is room; returns to whom something was posted."""
-        away = frozenset(one for one in inboxes.contacts(tx) if not self.delivery.talks.online(one))
         unasked = doubts.unasked(tx)
         told: list[int] = []
         if not (away or unasked):
