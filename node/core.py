@@ -15,7 +15,8 @@ from node.finder import Finder
 from node.ground import Ground
 from node.keep.collector import Collector
 from node.keep.courier import Courier
-from node.logs.keeper import Keeper
+from node.keep.server import Keeping
+from node.logs.scribe import Scribe
 from node.lookup import Lookup
 from node.network import Address, Network
 from node.publisher import Publisher
@@ -54,7 +55,8 @@ class Core:
     reachable: "Reachable | None" = None  # None in a simulated world: it has no relays
     bootstrap: Bootstrap | None = None  # None in a simulated world: it has a Lookup without a way in
     sync: Sync = field(kw_only=True)
-    keeper: Keeper = field(kw_only=True)
     collector: Collector = field(kw_only=True)
     courier: Courier = field(kw_only=True)
+    scribe: Scribe = field(kw_only=True)
+    keeping: Keeping = field(kw_only=True)
     stop: trio.Event = field(default_factory=trio.Event)
