@@ -213,6 +213,25 @@ CREATE TABLE collected (
 ) STRICT, WITHOUT ROWID;
 """
 
+_CARRYING = """
+CREATE TABLE carrying (
+  log INTEGER NOT NULL, contact INTEGER NOT NULL, held INTEGER NOT NULL, sent INTEGER NOT NULL,
+  sent_ms INTEGER NOT NULL, nonce BLOB NOT NULL, standing INTEGER NOT NULL, told INTEGER NOT NULL,
+  heard_ms INTEGER NOT NULL, PRIMARY KEY (log, contact)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE carried (
+  contact INTEGER NOT NULL, log BLOB NOT NULL, nonce BLOB NOT NULL, since INTEGER NOT NULL, owed INTEGER NOT NULL,
+  offers INTEGER NOT NULL, PRIMARY KEY (contact, log)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE returned (
+  id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, log INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE log_doubt (log INTEGER NOT NULL PRIMARY KEY, nonce BLOB NOT NULL) STRICT;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -223,4 +242,5 @@ CORE: tuple[Migration, ...] = (
     Migration("logs", 1, _LOGS),
     Migration("logs", 2, _SPACES),
     Migration("keepers", 1, _KEEPERS),
+    Migration("logs", 3, _CARRYING),
 )
