@@ -11,11 +11,11 @@ from protocol import keeper_watch
 from protocol.keeper_watch import Drains, Finding, Kind, Watch
 from protocol.parcel import Head, Parcel
 from tests import depth
-from tests.protocol import keeping
-from tests.protocol.keeping import Keeper, World
+from tests.protocol import watched
+from tests.protocol.watched import Keeper, World
 
 QUEUE, OTHER, RUN = b"q" * 16, b"o" * 16, b"r" * 8
-NOW = keeping.START_MS
+NOW = watched.START_MS
 HOUR = 3_600_000
 STEPS = 60
 
@@ -56,12 +56,12 @@ def test_an_honest_keeper_is_never_accused(seed: int) -> None:
 
 
 LIES: dict[str, tuple[Callable[[], Callable[[Keeper], None]], set[Kind]]] = {
-    "drops": (lambda: keeping.dropped(4), {Kind.MISSING}),
-    "drops the first": (lambda: keeping.dropped(1), {Kind.MISSING}),
-    "replays": (lambda: keeping.replaying, {Kind.REPLAYED}),
-    "reverses": (lambda: keeping.reversing, {Kind.REORDERED}),
-    "withholds": (lambda: keeping.withholding, {Kind.BEHIND}),
-    "swaps": (lambda: keeping.swapping, {Kind.FOREIGN}),
+    "drops": (lambda: watched.dropped(4), {Kind.MISSING}),
+    "drops the first": (lambda: watched.dropped(1), {Kind.MISSING}),
+    "replays": (lambda: watched.replaying, {Kind.REPLAYED}),
+    "reverses": (lambda: watched.reversing, {Kind.REORDERED}),
+    "withholds": (lambda: watched.withholding, {Kind.BEHIND}),
+    "swaps": (lambda: watched.swapping, {Kind.FOREIGN}),
 }
 
 
