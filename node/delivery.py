@@ -13,6 +13,7 @@ import structlog
 import trio
 
 from node import channel, dialler, frames, ground, speech, supervisor
+from node.away import Away
 from node.bell import Bell
 from node.inward import Inward
 from node.network import CIRCUIT, Address, Link, Network, Stream
@@ -61,6 +62,7 @@ class Delivery:
     talks: Talks = field(default_factory=Talks)
     ways: Ways = field(default_factory=Ways)
     missed: Missed = field(default_factory=Missed)  # for who looks them up elsewhere
+    away: Away = field(default_factory=Away)  # for who leaves them mail
     _due: dict[int, float] = field(default_factory=dict)  # contact -> when he is dialled next, trio's time
     _bells: dict[int, Bell] = field(default_factory=dict)  # contact -> wakes its reaching task
     _doorkeeper: channel.Doorkeeper = field(init=False)
@@ -95,6 +97,7 @@ class Delivery:
             if not isinstance(outgoing, outbox.NeedBundle):
                 one.hand(outgoing)
         if not talks:
+            self.away.hint(contact_id)
             self.reach(contact_id)
         return spoken
 
@@ -147,6 +150,7 @@ class Delivery:
         for one in talks:
             one.wake()
         if not talks:
+            self.away.hint(contact_id)
             self.reach(contact_id)
 
     def part(self, contact_id: int) -> None:
@@ -197,6 +201,8 @@ class Delivery:
                 began = trio.current_time()
                 met = await self._attempt(contact_id, route)
                 failures = 0 if met and trio.current_time() - began >= STEADY_S else failures + 1
+                if not met and not self.talks.online(contact_id):
+                    self.away.missed(contact_id)
                 if not met and failures == 1:
                     self.missed.note(contact_id, has_failed=True)
                 wait_s = delivery.redial_after_s(failures, ground.jitter(self.inward.ground.entropy("jitter")))
@@ -291,6 +297,7 @@ class Delivery:
             dialled=dialled,
             attention=self.talks.attention,
             way=way,
+            link=stream.link if link is None else link,
             addresses=tuple(self.network.addresses())[: talk.ADDRESSES_MAX],
         )
         with trio.fail_after(DIAL_S):
@@ -300,6 +307,7 @@ class Delivery:
             return
         with trio.CancelScope() as scope:
             self.talks.begin(one, scope)
+            self.away.met(met.contact)
             self.reasons.pop(met.contact, None)
             if not dialled:  # else the task that reaches him is this one, and it is not to cut short its own waiting
                 self.reach(met.contact)

@@ -4,7 +4,8 @@ Each is one transaction. Everything that must be true together is written togeth
 a room made of it, and the answers that the room gives at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,23 @@ from node import channel, ground, speech
 from node.feature import Feature
 from node.ground import Ground
 from node.window import Room
-from protocol import content, grant, ids, receipt, talk
+from protocol import content, grant, ids, mailbox, receipt, talk
 from protocol import identity as documents
 from protocol.faults import Expired
-from store import devices, healing, inbox, intake, outbox, pairs, people, sessions, spaces, witnessing
+from store import (
+    collecting,
+    devices,
+    healing,
+    inbox,
+    inboxes,
+    intake,
+    outbox,
+    pairs,
+    people,
+    sessions,
+    spaces,
+    witnessing,
+)
 from store.database import Database, Tx
 from store.devices import Device
 from store.identity import Identity
@@ -108,6 +122,18 @@ class Inward:
             answers.give(tx, contact_id, (receipt.Receipt(took.read[: receipt.IDS_MAX]),), now_ms)
         return Taken(took.held, took.unreadable, answers.given > 0 or took.renewed)
 
+    def collect(self, tx: Tx, contact_id: int, parcels: Sequence[collecting.Collected]) -> bool:
+        """Takes in what a contact left at keepers, and owes him a receipt for all of it; whether some is unreadable."""
+        answers, now_ms = _Answers(self), self.now()
+        rooms = inbox.Rooms(self.kinds, answers.appliers())
+        unreadable = False
+        for _, took in collecting.take(tx, rooms, self.identity, contact_id, parcels, now_ms):
+            owed = tuple(dict.fromkeys((*took.heard, *took.read)))
+            for start in range(0, len(owed), receipt.IDS_MAX):
+                answers.give(tx, contact_id, (receipt.Receipt(owed[start : start + receipt.IDS_MAX]),), now_ms)
+            unreadable = unreadable or took.unreadable
+        return unreadable
+
     async def retry_unheard(self) -> None:
         """Hears again what an older version could not understand (style: Database)."""
 
@@ -199,6 +225,8 @@ class _Answers:
             grant.Grant.KIND: spaces.granted,
             grant.Cosigned.KIND: witnessing.cosigned,
             grant.Committed.KIND: _committed,
+            mailbox.Inbox.KIND: self._told_inbox,
+            mailbox.Prekeys.KIND: _given,
         }
         for feature in self._inward.features:
             applier = self._applier(feature)
@@ -210,6 +238,12 @@ class _Answers:
         """Posts answers in this transaction."""
         speech.say(tx, contact_id, answers, now_ms, self._inward.ground.entropy("message"))
         self.given += len(answers)
+
+    def _told_inbox(self, tx: Tx, arrival: inbox.Arrival) -> None:
+        """Where the device can be left mail."""
+        said = arrival.said.content
+        assert isinstance(said, mailbox.Inbox)
+        inboxes.take(tx, arrival.device.id, said.version, said.lines, self._inward.ground.entropy("mailbox"))
 
     def _applier(self, feature: Feature) -> Callable[[Tx, inbox.Arrival], None]:
         def apply(tx: Tx, arrival: inbox.Arrival) -> None:
@@ -225,6 +259,14 @@ def _committed(tx: Tx, arrival: inbox.Arrival) -> None:
     proof = witnessing.committed(tx, arrival)
     if proof is not None:
         intake.freeze(tx, proof, arrival.now_ms)
+
+
+def _given(tx: Tx, arrival: inbox.Arrival) -> None:
+    """A bundle for the next session; one that our clock cannot take now is forgotten, as on a talk."""
+    said = arrival.said.content
+    assert isinstance(said, mailbox.Prekeys)
+    with suppress(Expired, documents.TooLongLived):
+        sessions.store_bundle(tx, arrival.device.id, said.bundle, arrival.now_ms)
 
 
 def _receive(tx: Tx, arrival: inbox.Arrival) -> None:

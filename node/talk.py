@@ -17,7 +17,7 @@ import trio
 from node import frames
 from node.bell import Bell
 from node.inward import Inward
-from node.network import Address, Stream
+from node.network import Address, Link, Stream
 from node.silence import Attention, Silence
 from node.window import Room, Window
 from protocol import talk
@@ -62,6 +62,7 @@ class Talk:
     dialled: bool
     attention: Attention
     way: Address  # where the other end is, for a person; "" where that cannot be told
+    link: Link | None  # to ask the other end something beside this; None where that cannot be done
     addresses: tuple[str, ...]
     theirs: talk.Hello | None = None
     backlog: bool = True

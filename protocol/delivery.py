@@ -32,15 +32,18 @@ class State(IntEnum):
     READ = 4
     EXPIRED = 5  # not delivered within 30 days
     FAILED = 6  # refused here before it ever left; the reason is stored with it
+    KEPT = 7  # at a keeper of his, until he collects it
 
 
 class Event(Enum):
-    """What happens to a message. The last four come from the peer."""
+    """What happens to a message. The last four come from the peer, those of keepers from one he has named."""
 
     SEND = "send"
     REQUEUE = "requeue"  # the stream ended or the session was started anew
     EXPIRE = "expire"
     FAIL = "fail"
+    KEEP = "keep"  # a keeper answered that it has it
+    LOSE = "lose"  # no keeper has it any more
     HOLD = "hold"  # acknowledged as held
     ACK = "ack"  # acknowledged
     RECEIPT = "receipt"  # an in-ratchet receipt names it
@@ -59,6 +62,8 @@ TABLE: Mapping[State, Mapping[Event, State]] = {
         Event.REQUEUE: State.QUEUED,
         Event.EXPIRE: State.EXPIRED,
         Event.FAIL: State.FAILED,
+        Event.KEEP: State.KEPT,
+        Event.LOSE: State.QUEUED,
         Event.HOLD: State.HELD,
         **_REACHED,
     },
@@ -66,6 +71,18 @@ TABLE: Mapping[State, Mapping[Event, State]] = {
         Event.SEND: State.SENT,
         Event.REQUEUE: State.QUEUED,
         Event.EXPIRE: State.EXPIRED,
+        Event.KEEP: State.KEPT,
+        Event.LOSE: State.SENT,
+        Event.HOLD: State.HELD,
+        **_REACHED,
+    },
+    # delivery 5: a stream that also has it says nothing new before it is acknowledged
+    State.KEPT: {
+        Event.SEND: State.KEPT,
+        Event.REQUEUE: State.KEPT,
+        Event.EXPIRE: State.EXPIRED,
+        Event.KEEP: State.KEPT,
+        Event.LOSE: State.QUEUED,
         Event.HOLD: State.HELD,
         **_REACHED,
     },
@@ -73,6 +90,8 @@ TABLE: Mapping[State, Mapping[Event, State]] = {
         Event.SEND: State.HELD,
         Event.REQUEUE: State.QUEUED,
         Event.EXPIRE: State.EXPIRED,
+        Event.KEEP: State.HELD,
+        Event.LOSE: State.HELD,
         Event.HOLD: State.HELD,
         **_REACHED,
     },
@@ -80,6 +99,8 @@ TABLE: Mapping[State, Mapping[Event, State]] = {
         Event.SEND: State.DELIVERED,
         Event.REQUEUE: State.DELIVERED,
         Event.EXPIRE: State.DELIVERED,
+        Event.KEEP: State.DELIVERED,
+        Event.LOSE: State.DELIVERED,
         Event.HOLD: State.DELIVERED,
         **_REACHED,
     },
@@ -88,6 +109,8 @@ TABLE: Mapping[State, Mapping[Event, State]] = {
         Event.SEND: State.EXPIRED,
         Event.REQUEUE: State.EXPIRED,
         Event.EXPIRE: State.EXPIRED,
+        Event.KEEP: State.EXPIRED,
+        Event.LOSE: State.EXPIRED,
         Event.HOLD: State.EXPIRED,
         **_REACHED,
     },

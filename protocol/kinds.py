@@ -17,7 +17,9 @@ from protocol import (
     identity,
     invitation_record,
     invite,
+    keep,
     log,
+    mailbox,
     nearby,
     parcel,
     presence_record,
@@ -51,6 +53,7 @@ PLACES: tuple[Place, ...] = (
             identity.Card,
             talk.Introduction,
             invite.Answer,
+            mailbox.Line,
         ),
     ),
     Place(
@@ -80,7 +83,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Contents of the node",
         "They belong to no room; the head of a message is around them (wire.md 4).",
-        (receipt.Receipt, *grant.CONTENTS),
+        (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS),
     ),
     Place(
         "Frames of /weft/nearby/1",
@@ -117,6 +120,11 @@ PLACES: tuple[Place, ...] = (
         "Frames of /weft/sync/1",
         "Each behind its length (sync.md 1).",
         (sync.Hello, sync.Have, sync.Want, sync.Run, sync.Proven, sync.Live, sync.Done),
+    ),
+    Place(
+        "Frames of /weft/keep/1",
+        "Each behind its length; the last three stand inside others (keep.md 1).",
+        keep.FRAMES,
     ),
     Place(
         "Records of a backup",

@@ -14,7 +14,7 @@ import outcome
 
 from crypto import ratchet
 from crypto.faults import BodyForged, Malformed, Paused, Replayed, TooFarAhead, Unreadable
-from protocol import backup_records, content, envelope, ids
+from protocol import backup_records, content, envelope, ids, receipt
 from protocol.content import Channel, Said
 from protocol.delivery import State
 from protocol.faults import PeerFault
@@ -75,13 +75,15 @@ class Accepted:
     """The outcome of a batch. held: indexes of envelopes that cannot be read yet; all others are final.
 
     read: messages that were held earlier and are readable now; the sender is owed a receipt. unreadable: a restart may
-    be due (needs_restart). renewed: a session began, so what is not acknowledged may wait to be sealed anew.
+    be due (needs_restart). renewed: a session began, so what is not acknowledged may wait to be sealed anew. heard: all
+    that was opened and is kept, also what was known already; the sender is owed a receipt where no stream tells him.
     """
 
     held: tuple[int, ...]
     read: tuple[ids.MessageId, ...]
     unreadable: bool
     renewed: bool = False
+    heard: tuple[ids.MessageId, ...] = ()
 
 
 class _Fate(Enum):
@@ -119,6 +121,7 @@ class _Batch:
     touched: dict[int, Live] = field(default_factory=dict)
     taken: list[ids.MessageId] = field(default_factory=list)
     read: list[ids.MessageId] = field(default_factory=list)
+    heard: list[ids.MessageId] = field(default_factory=list)
     is_new_session: bool = False
 
 
@@ -227,7 +230,7 @@ def _accept(
         _retry(batch, identity)
     _save(batch)
     unreadable = bool(held) or (batch.is_new_session and healing.state(tx, device_id).must)
-    return Accepted(tuple(held), tuple(batch.read), unreadable, batch.is_new_session)
+    return Accepted(tuple(held), tuple(batch.read), unreadable, batch.is_new_session, tuple(batch.heard))
 
 
 def _begin(tx: Tx, rooms: Rooms, device_id: int, now_ms: int, fold: _Fold) -> _Batch:
@@ -303,6 +306,8 @@ def _hear(batch: _Batch, plaintext: bytes) -> None:
         said = batch.rooms.kinds.hear(plaintext, Channel.RATCHET)
     except PeerFault:
         return  # the ratchet has moved on; the same content would be refused again
+    if said.kind != receipt.Receipt.KIND:
+        batch.heard.append(said.message_id)
     tx = batch.tx
     row = tx.execute(
         "INSERT INTO message (message_id, contact, device, kind, state, at_ms, arrived_ms, state_ms, reason, body)"

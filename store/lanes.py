@@ -11,6 +11,7 @@ What is sealed is outbox.py's business.
 from collections.abc import Iterable, Iterator
 
 from protocol.delivery import State
+from store import parcels
 from store.database import Tx
 
 CARRIER = 0  # the message number of a delivery that says nothing: it brings a new session to the other side
@@ -44,6 +45,7 @@ def add_for_first_device(tx: Tx, contact_id: int, messages: Iterable[int]) -> No
 def inherit(tx: Tx, lost_id: int, heir_id: int) -> None:
     """What a lost device has not acknowledged waits for the one in its place, which has a lane already."""
     under_way = new_round(tx, lost_id)
+    parcels.forget(tx, lost_id)
     moved = tx.execute("UPDATE OR IGNORE delivery SET device = ? WHERE device = ? AND message != 0", (heir_id, lost_id))
     tx.execute("DELETE FROM delivery WHERE device = ?", (lost_id,))
     if moved.rowcount:
@@ -114,8 +116,11 @@ def mark(tx: Tx, device_id: int, messages: Iterable[int], state: State) -> None:
 
 
 def finish(tx: Tx, device_id: int, messages: Iterable[int]) -> None:
-    """Takes deliveries out of the lane: they arrived, or are given up."""
-    tx.executemany("DELETE FROM delivery WHERE device = ? AND message = ?", [(device_id, m) for m in messages])
+    """Takes deliveries out of the lane, and what lies at keepers for them: they arrived, or are given up."""
+    finished = [(device_id, message) for message in messages]
+    tx.executemany("DELETE FROM delivery WHERE device = ? AND message = ?", finished)
+    if parcels.any_for(tx, device_id):
+        parcels.finish(tx, device_id, [message for _, message in finished])
 
 
 def count(tx: Tx, device_id: int) -> int:

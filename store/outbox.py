@@ -24,7 +24,7 @@ CHANGED = "delivery"
 PAIR_KINDS = range(100, 120)  # of the room contacts: what makes two accounts contacts is said even under an alarm
 ACCOUNT_CHANGED = "account_changed"
 _OPEN = (ContactState.ASKED, ContactState.WAITING, ContactState.PENDING, ContactState.ACTIVE)
-_UNFINISHED = (int(State.QUEUED), int(State.SENT), int(State.HELD))
+_UNFINISHED = (int(State.QUEUED), int(State.SENT), int(State.HELD), int(State.KEPT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def seal(
     count_max, bytes_max: when to stop; the last envelope may exceed the bytes. A session is begun if there is none. The
     state stays QUEUED until `sent`. Empty where nothing waits or the device is closed to us.
     """
-    if count_max <= 0 or bytes_max <= 0 or not _is_open(tx, device_id):
+    if count_max <= 0 or bytes_max <= 0 or not is_open(tx, device_id):
         return ()
     round_, sealed = lanes.position(tx, device_id)
     waiting = list(lanes.waiting(tx, device_id, sealed, min(count_max, bytes_max // 1024 + 1)))
@@ -159,6 +159,34 @@ def seal(
     return tuple(outgoing)
 
 
+def seal_apart(
+    tx: Tx,
+    identity: Identity,
+    device_id: int,
+    messages: Sequence[tuple[int, bytes]],
+    now_ms: int,
+    entropy: Entropy,
+    encapsulate: Encapsulate,
+) -> tuple[envelope.Inner, ...] | NeedBundle:
+    """What is to lie at keepers of these (message, body) of a device's lane, sealed beside the round of its streams."""
+    live = session_rows.load_sending(tx, device_id) or _begin(tx, identity, device_id, now_ms, entropy, encapsulate)
+    if live is None:
+        return NeedBundle(device_id)
+    round_, _ = lanes.position(tx, device_id)
+    stamps = [lanes.stamp(lanes.ticket(device_id, round_, message)) for message, _ in messages]
+    sealed = tuple(
+        _seal_inner(live, body, stamp, now_ms, entropy, encapsulate)
+        for stamp, (_, body) in zip(stamps, messages, strict=True)
+    )
+    session_rows.save(tx, live)
+    return sealed
+
+
+def left(tx: Tx, device_id: int, message: int, now_ms: int) -> None:
+    """What nobody acknowledges is finished where keepers have it: a receipt, or a carrier."""
+    _arrived(tx, device_id, (message,), now_ms)
+
+
 def sent(tx: Tx, tickets: Sequence[int], now_ms: int) -> None:
     """Shows as sent what was handed to a stream and not acknowledged yet."""
     for device_id in sorted({lanes.device_of(ticket) for ticket in tickets}):
@@ -178,7 +206,7 @@ def acked(tx: Tx, device_id: int, tickets: Sequence[int], held: Sequence[int], n
     if held:
         messages = tuple(map(lanes.message_of, held))
         lanes.mark(tx, device_id, messages, State.HELD)
-        _move(tx, messages, (State.QUEUED, State.SENT), State.HELD, now_ms)
+        _move(tx, messages, (State.QUEUED, State.SENT, State.KEPT), State.HELD, now_ms)
     if tickets:
         _arrived(tx, device_id, tuple(map(lanes.message_of, tickets)), now_ms)
         _confirm(tx, device_id, max(map(lanes.stamp, tickets)))
@@ -238,7 +266,7 @@ def expire(tx: Tx, now_ms: int) -> None:
     """Gives up what was not delivered within 30 days."""
     for device_id, message in lanes.oldest(tx, now_ms - delivery.EXPIRE_MS):
         lanes.finish(tx, device_id, (message,))
-        _move(tx, (message,), (State.QUEUED, State.SENT, State.HELD), State.EXPIRED, now_ms)
+        _move(tx, (message,), (State.QUEUED, State.SENT, State.HELD, State.KEPT), State.EXPIRED, now_ms)
         tx.execute(
             "UPDATE message SET reason = 'not delivered within 30 days' WHERE seq = ? AND state = ?",
             (message, int(State.EXPIRED)),
@@ -263,7 +291,8 @@ def _refuse(state: ContactState, name: str) -> None:
             raise Blocked(f"{name} is blocked; nothing was sent.", next=f"weft contacts unblock {shlex.quote(name)}")
 
 
-def _is_open(tx: Tx, device_id: int) -> bool:
+def is_open(tx: Tx, device_id: int) -> bool:
+    """Whether anything is sealed for a device: it is not revoked, and its contact is none whom we have turned away."""
     row = tx.one(
         "SELECT c.state FROM device d JOIN contact c ON c.id = d.contact WHERE d.id = ? AND d.revoked = 0", (device_id,)
     )
@@ -288,6 +317,12 @@ def _begin(
 def _seal_one(
     live: Live, plaintext: bytes, stamp: int, now_ms: int, entropy: Entropy, encapsulate: Encapsulate
 ) -> bytes:
+    return envelope.enclose(_seal_inner(live, plaintext, stamp, now_ms, entropy, encapsulate))
+
+
+def _seal_inner(
+    live: Live, plaintext: bytes, stamp: int, now_ms: int, entropy: Entropy, encapsulate: Encapsulate
+) -> envelope.Inner:
     r = live.r
     starts = not r.send_chain
     message = envelope.Message(*ratchet.encrypt(r, plaintext, entropy, encapsulate, now_ms))
@@ -295,7 +330,7 @@ def _seal_one(
         live.turn_seal = stamp if r.fields else 0
     if not live.first_seal:
         live.first_seal = stamp
-    return envelope.enclose(sessions.wrapped(live, message) if live.init else message)
+    return sessions.wrapped(live, message) if live.init else message
 
 
 def _confirm(tx: Tx, device_id: int, newest_stamp: int) -> None:
@@ -321,7 +356,8 @@ def _confirm(tx: Tx, device_id: int, newest_stamp: int) -> None:
 
 def _arrived(tx: Tx, device_id: int, messages: Sequence[int], now_ms: int) -> None:
     lanes.finish(tx, device_id, messages)
-    _move(tx, messages, (State.QUEUED, State.SENT, State.HELD, State.EXPIRED), State.DELIVERED, now_ms)
+    before = (State.QUEUED, State.SENT, State.HELD, State.EXPIRED, State.KEPT)
+    _move(tx, messages, before, State.DELIVERED, now_ms)
 
 
 def _move(tx: Tx, messages: Sequence[int], before: Sequence[State], after: State, now_ms: int) -> None:

@@ -174,6 +174,45 @@ CREATE TABLE log_trouble (
 ) STRICT;
 """
 
+_KEEPERS = """
+CREATE TABLE keeper (
+  id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, name TEXT NOT NULL, state INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  permit BLOB NOT NULL, find BLOB NOT NULL, owner_seed BLOB NOT NULL, peer BLOB NOT NULL, addresses BLOB NOT NULL,
+  space INTEGER NOT NULL, ttl_s INTEGER NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,
+  bytes INTEGER NOT NULL, items INTEGER NOT NULL, done INTEGER NOT NULL, fault TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE queue (
+  id INTEGER PRIMARY KEY, keeper INTEGER NOT NULL, contact INTEGER NOT NULL, reader BLOB NOT NULL UNIQUE,
+  sender BLOB NOT NULL, put_key BLOB NOT NULL, wrap_key BLOB NOT NULL, state INTEGER NOT NULL, watch BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX queue_contact ON queue (contact, keeper);
+
+CREATE TABLE inbox_told (contact INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, lines BLOB NOT NULL) STRICT;
+
+CREATE TABLE inbox (
+  device INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, run BLOB NOT NULL, sealing INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE inbox_line (
+  id INTEGER PRIMARY KEY, device INTEGER NOT NULL, place INTEGER NOT NULL, raw BLOB NOT NULL, peer BLOB NOT NULL,
+  addresses BLOB NOT NULL, sender BLOB NOT NULL UNIQUE, number INTEGER NOT NULL, kept INTEGER NOT NULL
+) STRICT;
+CREATE INDEX inbox_line_device ON inbox_line (device, place);
+
+CREATE TABLE parcel (
+  line INTEGER NOT NULL, number INTEGER NOT NULL, device INTEGER NOT NULL, message INTEGER NOT NULL,
+  sealed_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, envelope BLOB NOT NULL, PRIMARY KEY (line, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX parcel_message ON parcel (device, message, line);
+
+CREATE TABLE collected (
+  contact INTEGER NOT NULL, run BLOB NOT NULL, sealing INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY (contact, run, sealing)
+) STRICT, WITHOUT ROWID;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -183,4 +222,5 @@ CORE: tuple[Migration, ...] = (
     Migration("peers", 1, _PEERS),
     Migration("logs", 1, _LOGS),
     Migration("logs", 2, _SPACES),
+    Migration("keepers", 1, _KEEPERS),
 )

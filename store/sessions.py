@@ -14,7 +14,7 @@ from crypto.keys import DhKey, Encapsulate, Entropy
 from protocol import envelope, ids, record, wire
 from protocol import identity as documents
 from protocol.identity import Bundle, Certificate
-from store import devices, healing, lanes, people, prekeys, session_rows
+from store import devices, healing, lanes, parcels, people, prekeys, session_rows
 from store.database import Tx
 from store.devices import Device
 from store.healing import Healing
@@ -278,6 +278,7 @@ def keep(tx: Tx, device: Device, live: Live, now_ms: int) -> None:
     if is_restart:
         healing.set_must(tx, device.id, live.receive_only)
         lanes.new_round(tx, device.id)
+        parcels.forget(tx, device.id)
         tx.changed(RESTARTED, device.contact)
         people.tell_restart(tx, device.contact)
     session_rows.prune(tx, device.id, now_ms)
@@ -339,6 +340,7 @@ def replace(
     devices.count_to(tx, device.id, counter)
     healing.restarted(tx, device.id, counter, now_ms)
     lanes.new_round(tx, device.id)
+    parcels.forget(tx, device.id)
     lanes.add(tx, device.id, (lanes.CARRIER,))
     tx.changed(RESTARTED, device.contact)
     people.tell_restart(tx, device.contact)

@@ -1,7 +1,7 @@
 """What time alone makes due in the database: to be run a few times a day."""
 
 from crypto import keys
-from store import healing, invitations, outbox, pairs, prekeys, quarantine, session_rows
+from store import collecting, healing, invitations, outbox, pairs, parcels, prekeys, quarantine, session_rows
 from store.database import Tx
 
 
@@ -11,6 +11,8 @@ def tidy(tx: Tx, now_ms: int, entropy: keys.Entropy) -> None:
     invitations.forget_expired(tx, now_ms)
     pairs.forget_old(tx, now_ms)
     outbox.expire(tx, now_ms)
+    parcels.expire(tx, now_ms)
+    collecting.forget_old(tx, now_ms)
     for (device_id,) in tx.all("SELECT id FROM device ORDER BY id"):
         session_rows.prune(tx, device_id, now_ms)
         # What came before the last new session was sealed anew in it long ago.

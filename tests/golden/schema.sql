@@ -1,5 +1,9 @@
 CREATE TABLE change (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, key INTEGER NOT NULL) STRICT;
 CREATE TABLE clock (device INTEGER NOT NULL PRIMARY KEY, offset_s INTEGER NOT NULL) STRICT;
+CREATE TABLE collected (
+  contact INTEGER NOT NULL, run BLOB NOT NULL, sealing INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY (contact, run, sealing)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE commitment (log INTEGER NOT NULL PRIMARY KEY, seq INTEGER NOT NULL, raw BLOB NOT NULL) STRICT;
 CREATE TABLE contact (
   id INTEGER PRIMARY KEY, account BLOB NOT NULL UNIQUE, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE,
@@ -36,11 +40,26 @@ CREATE TABLE identity (
   identity_secret BLOB NOT NULL, certificate BLOB NOT NULL, name TEXT NOT NULL, transport_seed BLOB NOT NULL,
   transport_since_ms INTEGER NOT NULL, presence BLOB NOT NULL, presence_epoch INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE inbox (
+  device INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, run BLOB NOT NULL, sealing INTEGER NOT NULL
+) STRICT;
+CREATE TABLE inbox_line (
+  id INTEGER PRIMARY KEY, device INTEGER NOT NULL, place INTEGER NOT NULL, raw BLOB NOT NULL, peer BLOB NOT NULL,
+  addresses BLOB NOT NULL, sender BLOB NOT NULL UNIQUE, number INTEGER NOT NULL, kept INTEGER NOT NULL
+) STRICT;
+CREATE TABLE inbox_told (contact INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, lines BLOB NOT NULL) STRICT;
 CREATE TABLE invitation (
   id BLOB NOT NULL PRIMARY KEY, long_term INTEGER NOT NULL, secret BLOB NOT NULL, bundle BLOB NOT NULL,
   created_ms INTEGER NOT NULL, expires_s INTEGER NOT NULL, fetches INTEGER NOT NULL, spent_by BLOB NOT NULL,
   second BLOB NOT NULL, revoked INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE keeper (
+  id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, name TEXT NOT NULL, state INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  permit BLOB NOT NULL, find BLOB NOT NULL, owner_seed BLOB NOT NULL, peer BLOB NOT NULL, addresses BLOB NOT NULL,
+  space INTEGER NOT NULL, ttl_s INTEGER NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,
+  bytes INTEGER NOT NULL, items INTEGER NOT NULL, done INTEGER NOT NULL, fault TEXT NOT NULL
+) STRICT;
 CREATE TABLE lane (device INTEGER NOT NULL PRIMARY KEY, round INTEGER NOT NULL, sealed INTEGER NOT NULL) STRICT;
 CREATE TABLE log (
   number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, author BLOB NOT NULL, own INTEGER NOT NULL,
@@ -59,6 +78,10 @@ CREATE TABLE own_list (epoch INTEGER PRIMARY KEY, raw BLOB NOT NULL) STRICT;
 CREATE TABLE pair_secret (
   contact INTEGER NOT NULL, epoch INTEGER NOT NULL, secret BLOB NOT NULL, made INTEGER NOT NULL,
   taken INTEGER NOT NULL, since_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, PRIMARY KEY (contact, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE parcel (
+  line INTEGER NOT NULL, number INTEGER NOT NULL, device INTEGER NOT NULL, message INTEGER NOT NULL,
+  sealed_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, envelope BLOB NOT NULL, PRIMARY KEY (line, number)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE peer (peer BLOB NOT NULL PRIMARY KEY, addresses BLOB NOT NULL, seen_ms INTEGER NOT NULL)
   STRICT, WITHOUT ROWID;
@@ -80,6 +103,10 @@ CREATE TABLE quarantine (
   bytes INTEGER NOT NULL, envelope BLOB NOT NULL
 ) STRICT;
 CREATE TABLE quarantine_total (id INTEGER PRIMARY KEY CHECK (id = 1), bytes INTEGER NOT NULL) STRICT;
+CREATE TABLE queue (
+  id INTEGER PRIMARY KEY, keeper INTEGER NOT NULL, contact INTEGER NOT NULL, reader BLOB NOT NULL UNIQUE,
+  sender BLOB NOT NULL, put_key BLOB NOT NULL, wrap_key BLOB NOT NULL, state INTEGER NOT NULL, watch BLOB NOT NULL
+) STRICT;
 CREATE TABLE reader (
   log INTEGER NOT NULL, contact INTEGER NOT NULL, told INTEGER NOT NULL, PRIMARY KEY (log, contact)
 ) STRICT, WITHOUT ROWID;
@@ -107,11 +134,14 @@ CREATE TABLE witnessed (
 CREATE INDEX device_contact ON device (contact);
 CREATE INDEX device_next_peer ON device (next_peer);
 CREATE INDEX device_peer ON device (peer);
+CREATE INDEX inbox_line_device ON inbox_line (device, place);
 CREATE INDEX message_contact ON message (contact);
 CREATE UNIQUE INDEX message_once ON message (device, message_id);
+CREATE INDEX parcel_message ON parcel (device, message, line);
 CREATE INDEX px3_seen_prekey ON px3_seen (prekey);
 CREATE INDEX quarantine_contact ON quarantine (contact, seq, bytes);
 CREATE INDEX quarantine_device ON quarantine (device, at_ms);
+CREATE UNIQUE INDEX queue_contact ON queue (contact, keeper);
 CREATE INDEX reader_contact ON reader (contact);
 CREATE INDEX session_device ON session (device, receive_only, counter DESC, sid);
 CREATE INDEX space_contact ON space (contact);

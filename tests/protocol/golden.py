@@ -12,7 +12,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from protocol import content, entry, identity, invite, kinds, log, record, spine, sync, talk
+from protocol import content, entry, identity, invite, keep, kinds, log, record, spine, sync, talk, work
 from protocol.entry import Ack, Body, Kind
 from protocol.ids import MessageId
 from tests.protocol import handed, samples
@@ -32,6 +32,7 @@ FILES = {
     "Records of the DHT": "protocol_records.json",
     "Proofs about logs": "protocol_proofs.json",
     "Frames of /weft/sync/1": "protocol_sync.json",
+    "Frames of /weft/keep/1": "protocol_keep.json",
     "Records of a backup": "protocol_backup.json",
     "Contents of the node": "protocol_node_contents.json",
     "Contents": "protocol_contents.json",
@@ -40,6 +41,7 @@ SIGNED = "protocol_signed.json"
 LOGS = "protocol_logs.json"
 SPINES = "protocol_spines.json"
 LOG_FILE = "protocol_log_file.json"
+KEEPING = "protocol_keeping.json"
 
 
 def shown(value: Any) -> Any:
@@ -186,10 +188,29 @@ def evidence_file() -> dict[str, Any]:
     }
 
 
+def keeping() -> dict[str, Any]:
+    """What an owner and a sender show a keeper: a claim with a permit, a put with work, and what is in them."""
+    owner = someone("golden ana").device_key
+    permit, put_key, sender, nonce, peers = b"P" * 32, b"K" * 32, b"s" * 16, b"n" * 32, (b"k" * 32, b"o" * 32)
+    envelope, day = bytes(1024), NOW_S // 86_400
+    named = keep.envelope_id(envelope)
+    found = work.find(sender, day, named, 8, 0)
+    return {
+        "owner_seed": owner.seed.hex(),
+        "permit": permit.hex(),
+        "permit_id": keep.permit_id(permit).hex(),
+        "claim": keep.encode(keep.claim(owner, *peers, nonce, permit)).hex(),
+        "claim_again": keep.encode(keep.claim(owner, *peers, nonce)).hex(),
+        "envelope_id": named.hex(),
+        "work": found,
+        "put_mac": keep.put(put_key, nonce, 7, sender, envelope, 3600, found).mac.hex(),
+    }
+
+
 def files() -> Mapping[str, Any]:
     """File name -> what the file holds, made today."""
     made = {FILES[place]: of_kinds(place, classes) for place, classes in samples.places().items()}
-    return {**made, SIGNED: signed(), LOGS: logs(), SPINES: spines(), LOG_FILE: evidence_file()}
+    return {**made, SIGNED: signed(), LOGS: logs(), SPINES: spines(), LOG_FILE: evidence_file(), KEEPING: keeping()}
 
 
 if __name__ == "__main__":

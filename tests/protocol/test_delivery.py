@@ -38,6 +38,7 @@ def test_the_numbers_of_states_are_stored_and_stay() -> None:
         ("READ", 4),
         ("EXPIRED", 5),
         ("FAILED", 6),
+        ("KEPT", 7),
     ]
 
 

@@ -21,6 +21,7 @@ from protocol import (
     evidence,
     ids,
     invite,
+    keep,
     log,
     log_examination,
     log_file,
@@ -37,7 +38,7 @@ from protocol import (
 from protocol.faults import UserFault
 from protocol.presence_record import Presence
 from tests import depth
-from tests.protocol import backups, chains, golden, handed, hostile, meetings, samples, spines
+from tests.protocol import backups, chains, golden, handed, hostile, keeping, meetings, samples, spines
 from tests.protocol.circle import NOW_S, someone
 
 MEMORY_KIB_MAX = 50 * 1024
@@ -67,6 +68,8 @@ INNERS = [raw for cls in PLACES["Inside an envelope"] for raw in small(cls)]
 FRAMES = [raw for cls in PLACES["Frames of /weft/talk/1"] for raw in good(cls) if len(raw) <= talk.FRAME_BYTES_MAX]
 WROTE = spines.wrote()
 PROOFS = [record.encode(one) for one in (WROTE.contradiction(), WROTE.rollback(), WROTE.fork())]
+ASKED = [keep.encode(frame) for frame in keeping.requests()]
+SAID = [keep.encode(frame) for frame in keeping.replies()]
 SYNC = [sync.encode(frame) for frame in spines.frames(WROTE)]
 BUNDLES = [record.encode(ANA.bundle(ANA.one_time())), record.encode(ANA.bundle())]
 INTRODUCTIONS = [record.encode(ANA.introduction())]
@@ -206,6 +209,8 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "inside a content": (inside_content, [sealing.pad(b"said", entry.PADDED_BYTES)]),
     "inside a verdict": (inside_verdict, good(invite.Answer)),
     "sync": (sync.decode, SYNC),
+    "request to a keeper": (keep.decode_request, ASKED),
+    "reply of a keeper": (keep.decode_reply, SAID),
     "spine": (spine.decode, [WROTE.content]),
     "evidence": (evidence.decode, PROOFS),
     "file of evidence": (file_of_evidence, [FILE, *SMALL_FILES]),

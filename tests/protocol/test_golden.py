@@ -84,3 +84,7 @@ def test_a_file_of_evidence_is_what_it_was() -> None:
     found, heard = handed.examined(raw, SigningKey(bytes.fromhex(held["device_seed"])).public)
     assert (found.is_good, found.proofs) == (True, 3)
     assert [(one.seq, one.said.hex()) for one in heard] == [(seq, said) for seq, said in held["said"]]
+
+
+def test_what_is_shown_to_a_keeper_is_what_it_was() -> None:
+    assert golden.keeping() == frozen(golden.KEEPING)

@@ -1,0 +1,75 @@
+"""What was left for us at keepers, taken in: each sealing once, whatever number of keepers had it.
+
+docs/protocol/mailbox.md 4. What an envelope says is inbox.py's; who fetches is node/keep/collector.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crypto import sealing
+from protocol import envelope
+from protocol.envelope import Inner
+from protocol.faults import PeerFault
+from store import devices, inbox, pairs, people
+from store.database import Tx
+from store.devices import Device
+from store.identity import Identity
+from store.inbox import Accepted, Rooms
+
+REMEMBERED_MS = 2 * 90 * 86_400_000  # twice as long as any keeper keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A parcel of a contact. run, sealing: its place among all of its sender; inner: what it carries."""
+
+    run: bytes
+    sealing: int
+    inner: bytes
+
+
+def take(
+    tx: Tx, rooms: Rooms, identity: Identity, contact_id: int, parcels: Sequence[Collected], now_ms: int
+) -> tuple[tuple[int, Accepted], ...]:
+    """Takes in parcels of one contact, in order: what became of them, by device. Never raises for what is in them.
+
+    What was taken in before is passed over; a contact who is blocked says nothing.
+    """
+    if people.contact(tx, contact_id).state in pairs.CLOSED:
+        return ()
+    runs: list[tuple[Device, list[bytes]]] = []
+    for one in parcels:
+        row = tx.execute(
+            "INSERT INTO collected (contact, run, sealing, at_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (contact_id, one.run, one.sealing, now_ms),
+        )
+        if row.rowcount == 0:
+            continue
+        sender = _sender(tx, contact_id, one.inner)
+        if sender is None:
+            continue
+        if not runs or runs[-1][0].id != sender.id:
+            runs.append((sender, []))
+        runs[-1][1].append(sealing.pad(one.inner))
+    return tuple(
+        (sender.id, inbox.accept(tx, rooms, identity, sender.id, envelopes, now_ms)) for sender, envelopes in runs
+    )
+
+
+def forget_old(tx: Tx, now_ms: int) -> None:
+    """Forgets what no keeper can have any more."""
+    tx.execute("DELETE FROM collected WHERE at_ms < ?", (now_ms - REMEMBERED_MS,))
+
+
+def _sender(tx: Tx, contact_id: int, raw: bytes) -> Device | None:
+    """The device that sealed this: the one in its certificate, else the newest of the contact; None for nonsense."""
+    try:
+        inner: Inner = envelope.disclose(sealing.pad(raw))
+    except PeerFault:
+        return None
+    living = [one for one in devices.devices_of(tx, contact_id) if not one.revoked]
+    match inner:
+        case envelope.Message():
+            return living[-1] if living else None
+        case envelope.Init(certificate=certificate) | envelope.Restart(init=envelope.Init(certificate=certificate)):
+            return next((one for one in living if one.device == certificate.device), None)

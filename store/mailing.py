@@ -1,0 +1,137 @@
+"""Decides what is left at which keeper for a device that is away, seals it, and takes in what the keepers answer.
+
+docs/protocol/mailbox.md 3. Rows of parcels are in parcels.py, lines in inboxes.py; who speaks with keepers is
+node/keep/courier.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from crypto import sealing
+from crypto.keys import Encapsulate, Entropy
+from protocol import mailbox, parcel, receipt, record
+from store import inboxes, lanes, outbox, parcels
+from store.database import Tx
+from store.identity import Identity
+from store.inboxes import Mailbox
+from store.outbox import NeedBundle
+
+MESSAGES_MAX = 64  # planned in one transaction
+BYTES_MAX = 4 * 1024 * 1024  # of their bodies
+UNANSWERED_MAX = 128  # parcels of one line that its keeper has not answered
+EVERYWHERE_MS = 86_400_000  # without a receipt for so long: to all keepers, one or two may have lost it
+
+
+class Answer(Enum):
+    """What a keeper makes of a parcel."""
+
+    KEPT = "kept"
+    GONE = "gone"  # it has no such queue
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """count: parcels that were made now. is_more: whether messages are left for which there was no room."""
+
+    count: int
+    is_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    message: int
+    body: bytes
+    lines: tuple[int, ...]
+
+
+def plan(
+    tx: Tx,
+    identity: Identity,
+    device_id: int,
+    reached: Sequence[int],
+    now_ms: int,
+    entropy: Entropy,
+    encapsulate: Encapsulate,
+) -> Planned | NeedBundle:
+    """Makes parcels of what has too few copies, the oldest message first, all copies of one sealing.
+
+    reached: the lines (ids) whose keepers can be put to now.
+    """
+    boxes = {box.id: box for box in inboxes.of(tx, device_id)}
+    open_ = [box_id for box_id in boxes if box_id in reached and _unanswered(tx, box_id) < UNANSWERED_MAX]
+    if not open_ or not outbox.is_open(tx, device_id):
+        return Planned(0, False)
+    waiting = _choose(tx, device_id, len(boxes), open_, now_ms)
+    if not waiting:
+        return Planned(0, False)
+    sealed = outbox.seal_apart(
+        tx, identity, device_id, [(one.message, one.body) for one in waiting], now_ms, entropy, encapsulate
+    )
+    if isinstance(sealed, NeedBundle):
+        return sealed
+    count = 0
+    for one, inner in zip(waiting, map(record.encode, sealed), strict=True):
+        run, sealing_ms = inboxes.next_sealing(tx, device_id, now_ms)
+        for box_id in one.lines:
+            heads = tuple(
+                parcel.Head(box.line.sender, box.kept) for box in boxes.values() if box.id != box_id and box.kept
+            )
+            number = inboxes.next_numbers(tx, box_id, 1)
+            line = boxes[box_id].line
+            said = parcel.Parcel(run, number, sealing_ms, heads, inner)
+            wrapped = parcel.wrap(line.wrap_key, line.sender, said, entropy(sealing.NONCE_BYTES))
+            parcels.add(tx, box_id, number, device_id, one.message, now_ms, wrapped)
+            count += 1
+    return Planned(count, len(waiting) == MESSAGES_MAX)
+
+
+def answered(tx: Tx, box: Mailbox, number: int, answer: Answer, kept_s: int, now_ms: int) -> None:
+    """Takes in what a keeper answered to a parcel. kept_s: for how long it has it."""
+    match answer:
+        case Answer.GONE:
+            inboxes.gone(tx, box.id)
+        case Answer.KEPT:
+            inboxes.kept(tx, box.id, number)
+            message = parcels.answered(tx, box.id, number, now_ms + 1000 * kept_s, now_ms)
+            if _is_unacknowledged(tx, message) and all(end for _, _, end in parcels.copies(tx, box.device, message)):
+                outbox.left(tx, box.device, message, now_ms)
+
+
+def _choose(tx: Tx, device_id: int, count: int, open_: Sequence[int], now_ms: int) -> list[_Waiting]:
+    """The messages that have too few copies, each with the lines that get one. count: the lines that the device has."""
+    chosen: list[_Waiting] = []
+    size = 0
+    places = ", ".join(map(str, open_))
+    for message, body, copies, first_ms in tx.execute(
+        "SELECT d.message, m.body, (SELECT COUNT(*) FROM parcel p WHERE p.device = d.device AND p.message = d.message"
+        f" AND (p.until_ms > 0 OR p.line IN ({places}))) AS copies, (SELECT MIN(p.sealed_ms) FROM parcel p"
+        " WHERE p.device = d.device AND p.message = d.message) FROM delivery d LEFT JOIN message m ON m.seq = d.message"
+        " WHERE d.device = ? AND copies < ? ORDER BY d.message",
+        (device_id, count),
+    ):
+        is_late = first_ms is not None and first_ms + EVERYWHERE_MS <= now_ms
+        wanted = (count if is_late else min(count, mailbox.COPIES)) - copies
+        if wanted <= 0:
+            continue
+        there = {line for line, _, _ in parcels.copies(tx, device_id, message)} if copies else frozenset()
+        lines = tuple(line for line in open_ if line not in there)[:wanted]
+        if lines:
+            chosen.append(_Waiting(message, body or b"", lines))
+            size += len(body or b"")
+        if len(chosen) == MESSAGES_MAX or size > BYTES_MAX:
+            break
+    return chosen
+
+
+def _unanswered(tx: Tx, box_id: int) -> int:
+    row = tx.one("SELECT COUNT(*) FROM parcel WHERE line = ? AND until_ms = 0", (box_id,))
+    assert row is not None
+    return int(row[0])
+
+
+def _is_unacknowledged(tx: Tx, message: int) -> bool:
+    if message == lanes.CARRIER:
+        return True
+    row = tx.one("SELECT kind FROM message WHERE seq = ?", (message,))
+    return row is not None and row[0] == receipt.Receipt.KIND
