@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from protocol import (
     account_record,
     backup_records,
+    door_record,
     envelope,
     evidence,
     grant,
@@ -18,6 +19,7 @@ from protocol import (
     invitation_record,
     invite,
     keep,
+    knock,
     log,
     mailbox,
     nearby,
@@ -64,7 +66,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Inside a parcel",
         "What lies in a queue at a keeper, before padding and wrap (parcel.md).",
-        (parcel.Parcel, parcel.Head),
+        (parcel.Parcel, parcel.Head, knock.Knock),
     ),
     Place(
         "Frames of /weft/talk/1",
@@ -109,6 +111,8 @@ PLACES: tuple[Place, ...] = (
             account_record.Findable,
             invitation_record.Invited,
             handle_record.Claim,
+            door_record.Doors,
+            door_record.Place,
         ),
     ),
     Place(

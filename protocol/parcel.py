@@ -16,6 +16,7 @@ from protocol.record import SAFE_INT_MAX, Bytes16, TimeMs
 
 KEY_BYTES = 32
 RUN_BYTES = 8
+SENDER_BYTES = 16  # of the id by which a sender names a queue
 HEADS_MAX = 3  # queues of one owner that one sender fills, the parcel's own among them
 OVERHEAD_BYTES = sealing.NONCE_BYTES + sealing.TAG_BYTES
 PADDED_BYTES = tuple(bucket - OVERHEAD_BYTES for bucket in sealing.BUCKETS)
