@@ -143,6 +143,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("relay.minutes", 120, _whole(2, 1440), "How long one circuit lasts; who talks on it then asks anew."),
     Setting("relay.circuit_megabytes", 128, _whole(1, 100_000), "What one circuit carries, both ways together."),
     Setting("relay.day_megabytes", 1024, _whole(1, 10_000_000), "What all circuits carry in a day."),
+    Setting(
+        "keepers.take", True, _yes_no, "Whether contacts who offer to keep mail for you do so, up to three; at once."
+    ),
     Setting("log.level", "info", _one_of("debug", "info", "warning", "error"), "What node.log keeps."),
 )
 

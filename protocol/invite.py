@@ -151,7 +151,7 @@ def link_bytes(link: Link) -> bytes:
             link.account,
             link.secret,
             link.peer,
-            *(bytes((4 if len(e.ip) == 4 else 6,)) + e.ip + e.port.to_bytes(2, "big") for e in link.addresses),
+            endpoint_bytes(link.addresses),
         )
     )
     assert len(raw) <= LINK_BYTES_MAX
@@ -180,7 +180,7 @@ def link_of(raw: bytes) -> Link:
         account=AccountId(raw[6:38]),
         secret=raw[38:54],
         peer=raw[54:86],
-        addresses=_endpoints(raw[LINK_BYTES_MIN:]),
+        addresses=endpoints_of(raw[LINK_BYTES_MIN:]),
     )
 
 
@@ -219,6 +219,26 @@ def address_text(endpoint: Endpoint) -> str:
 def addresses_of(texts: Iterable[str]) -> tuple[Endpoint, ...]:
     """The endpoints of those multiaddrs that are an IP address and a TCP port and nothing else, in their order."""
     return tuple(endpoint for endpoint in map(_endpoint, texts) if endpoint is not None)
+
+
+def endpoint_bytes(endpoints: Iterable[Endpoint]) -> bytes:
+    """Endpoints as they stand in a link: 4 or 6, the IP address, the port."""
+    return b"".join(bytes((4 if len(e.ip) == 4 else 6,)) + e.ip + e.port.to_bytes(2, "big") for e in endpoints)
+
+
+def endpoints_of(raw: bytes) -> tuple[Endpoint, ...]:
+    """What `endpoint_bytes` wrote, at most 2. Raises: BadLink."""
+    endpoints: list[Endpoint] = []
+    while raw:
+        size = {4: 4, 6: 16}.get(raw[0])
+        if size is None or len(raw) < 1 + size + 2 or len(endpoints) == ADDRESSES_MAX:
+            raise BadLink
+        ip, port = raw[1 : 1 + size], int.from_bytes(raw[1 + size : 3 + size], "big")
+        if port == 0:
+            raise BadLink
+        endpoints.append(Endpoint(ip, port))
+        raw = raw[3 + size :]
+    return tuple(endpoints)
 
 
 def asker_mac(keys: InviteKeys, transcript: bytes) -> bytes:
@@ -293,17 +313,3 @@ def _endpoint(text: str) -> Endpoint | None:
     if "%" in ip or not 0 < int(port) < 65536:
         return None
     return Endpoint(parsed.packed, int(port))
-
-
-def _endpoints(raw: bytes) -> tuple[Endpoint, ...]:
-    endpoints: list[Endpoint] = []
-    while raw:
-        size = {4: 4, 6: 16}.get(raw[0])
-        if size is None or len(raw) < 1 + size + 2 or len(endpoints) == ADDRESSES_MAX:
-            raise BadLink
-        ip, port = raw[1 : 1 + size], int.from_bytes(raw[1 + size : 3 + size], "big")
-        if port == 0:
-            raise BadLink
-        endpoints.append(Endpoint(ip, port))
-        raw = raw[3 + size :]
-    return tuple(endpoints)

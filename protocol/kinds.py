@@ -149,6 +149,7 @@ ROOMS: Mapping[str, range] = {
     "calls": range(260, 280),
     "mini-apps": range(280, 300),
     "logs": range(320, 340),
+    "keepers": range(340, 360),
 }
 """Content kinds that each room owns; a room without a range here takes one above 400."""
 

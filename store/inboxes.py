@@ -67,6 +67,12 @@ def of(tx: Tx, device_id: int) -> tuple[Mailbox, ...]:
     return tuple(map(_box, tx.all(f"SELECT {_COLUMNS} FROM inbox_line WHERE device = ? ORDER BY place", (device_id,))))
 
 
+def version(tx: Tx, device_id: int) -> int:
+    """Of what a device told last; 0 before the first time."""
+    row = tx.one("SELECT version FROM inbox WHERE device = ?", (device_id,))
+    return 0 if row is None else int(row[0])
+
+
 def devices(tx: Tx) -> tuple[int, ...]:
     """The devices that can be left mail."""
     return tuple(device_id for (device_id,) in tx.all("SELECT DISTINCT device FROM inbox_line ORDER BY device"))

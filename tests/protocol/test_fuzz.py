@@ -23,6 +23,7 @@ from protocol import (
     ids,
     invite,
     keep,
+    keep_code,
     knock,
     log,
     log_examination,
@@ -315,11 +316,13 @@ ACCOUNT = ids.account_text(ANA.account)
 LINK = invite.link_text(
     invite.Link(True, NOW_S, ANA.account, bytes(16), KEY, invite.addresses_of(("/ip4/192.0.2.1/tcp/1",)))
 )
+KEEPER = keep_code.text_of(keep_code.Code(KEY, KEY, KEY, invite.addresses_of(("/ip4/192.0.2.1/tcp/1",))))
 READERS: dict[str, tuple[Callable[[str], object], Sequence[str]]] = {
     "account": (ids.account_from, [ACCOUNT, ACCOUNT.upper()]),
     "id": (ids.ulid_from, [ids.ulid(b"\x7f" * 16)]),
     "suffix": (ids.matches, ["ABCD", "01ARYZ6S41"]),
     "link": (invite.link_from, [LINK]),
+    "keeper": (keep_code.of_text, [KEEPER]),
     "place": (nearby.cell_of, ["52.52,13.40", "-90, 180"]),
     "address": (lambda text: invite.addresses_of((text,)), ["/ip4/192.0.2.1/tcp/4001", "/ip6/2001:db8::1/tcp/1"]),
     "call": (
