@@ -13,6 +13,8 @@ from node.delivery import Delivery
 from node.feature import Feature
 from node.finder import Finder
 from node.ground import Ground
+from node.keep.collector import Collector
+from node.keep.courier import Courier
 from node.keep.side import Side
 from node.logs.keeper import Keeper
 from node.lookup import Lookup
@@ -54,5 +56,7 @@ class Core:
     bootstrap: Bootstrap | None = None  # None in a simulated world: it has a Lookup without a way in
     sync: Sync = field(kw_only=True)
     keeper: Keeper = field(kw_only=True)
+    collector: Collector = field(kw_only=True)
+    courier: Courier = field(kw_only=True)
     keeping: Side | None = None  # None where this node keeps for nobody
     stop: trio.Event = field(default_factory=trio.Event)

@@ -18,12 +18,16 @@ from node.feature import Feature, kinds_of
 from node.finder import Finder
 from node.ground import Ground
 from node.inward import Inward
+from node.keep.collector import Collector
+from node.keep.courier import Courier
+from node.keep.roads import Roads
 from node.logs.keeper import Keeper
-from node.network import Address, Network, Stream, address_of, parts_of
+from node.network import Address, Link, Network, Stream, address_of, parts_of
 from node.outside import Outside
 from node.publisher import Publisher
 from node.supervisor import supervise
 from node.sync import Sync
+from node.talk import Talk
 from protocol import sync as logs_protocol
 from protocol import talk
 from protocol.faults import Unavailable
@@ -70,7 +74,15 @@ async def open_node(
     inward = Inward(ground, database, identity, kinds_of(features), tuple(features))
     await inward.retry_unheard()
     sync = Sync(inward)
-    delivery = Delivery(inward, network, run_id=ground.entropy("run")(16), beside=sync.beside)
+
+    async def beside(one: Talk, link: Link | None) -> None:
+        collector.met(one.contact)
+        courier.met(one.contact)
+        await sync.beside(one, link)
+
+    delivery = Delivery(inward, network, run_id=ground.entropy("run")(16), beside=beside)
+    roads = Roads(network, delivery.talks, lookup)
+    collector, courier = Collector(inward, delivery, roads), Courier(inward, delivery, roads)
     services: dict[str, Any] = {}
     listening: list[Address] = []  # filled below: the rooms are opened before the node listens
     values = config.effective(await database.transact(settings.all_set))
@@ -99,6 +111,8 @@ async def open_node(
         None if find_way is None else find_way(ground, database, reachable, values),
         sync=sync,
         keeper=Keeper(inward, delivery, sync),
+        collector=collector,
+        courier=courier,
     )
     for feature in features:
         services[feature.name] = feature.open(core)
@@ -120,6 +134,9 @@ def _start(nursery: trio.Nursery, core: Core) -> None:
     nursery.start_soon(supervise, "delivery", core.delivery.run)
     nursery.start_soon(supervise, "logs", core.sync.run)
     nursery.start_soon(supervise, "spine", core.keeper.run)
+    nursery.start_soon(supervise, "collector", core.collector.run)
+    nursery.start_soon(supervise, "courier", core.courier.run)
+    core.beacon.heeding += [core.collector.network_changed, core.courier.network_changed]
     nursery.start_soon(supervise, "upkeep", _tidy, core)
     nursery.start_soon(supervise, "beacon", core.beacon.run)
     nursery.start_soon(supervise, "disk", disk.run, core.database, core.delivery)

@@ -148,6 +148,16 @@ def leave(tx: Tx, keeper_id: int, state: State) -> None:
     tx.changed(CHANGED, keeper_id)
 
 
+def ended(tx: Tx, keeper_id: int) -> None:
+    """Nothing of ours is left at a keeper that we have left. A contact's offer is remembered, and not taken again."""
+    one = keeper(tx, keeper_id)
+    if one.contact == OWN:
+        forget(tx, keeper_id)
+        return
+    tx.execute("UPDATE keeper SET owner_seed = x'', done = 0, bytes = 0, items = 0 WHERE id = ?", (keeper_id,))
+    tx.changed(CHANGED, keeper_id)
+
+
 def forget(tx: Tx, keeper_id: int) -> None:
     """The keeper is gone, and all queues with it."""
     tx.execute("DELETE FROM keeper WHERE id = ?", (keeper_id,))
@@ -233,9 +243,18 @@ def want_queues(tx: Tx, keeper_id: int, contact_ids: Sequence[int], entropy: key
         )
 
 
-def drop_queues(tx: Tx, contact_id: int) -> None:
-    """The contact may leave nothing any more."""
-    tx.execute("UPDATE queue SET state = ? WHERE contact = ?", (int(QueueState.UNWANTED), contact_id))
+def unwant(tx: Tx, keeper_id: int, contact_ids: Sequence[int]) -> None:
+    """These contacts may leave nothing at this keeper any more."""
+    unwanted = int(QueueState.UNWANTED)
+    rows = [(unwanted, keeper_id, contact_id) for contact_id in contact_ids]
+    tx.executemany("UPDATE queue SET state = ? WHERE keeper = ? AND contact = ?", rows)
+
+
+def lost(tx: Tx, keeper_id: int) -> None:
+    """The keeper does not have our queues any more: others are made, and their contacts told."""
+    tx.execute("DELETE FROM queue WHERE keeper = ?", (keeper_id,))
+    tx.execute("UPDATE keeper SET done = 0 WHERE id = ?", (keeper_id,))
+    tx.changed(CHANGED, keeper_id)
 
 
 def set_queues(tx: Tx, queue_ids: Sequence[int], state: QueueState) -> None:

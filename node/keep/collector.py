@@ -1,0 +1,290 @@
+"""Collects what keepers have for us, opens the queues in which contacts leave it, and tells them where they are.
+
+    beside each talk with a contact who keeps, or on a link of its own to a node of ours:
+      stream 1: claim, fetch (waits for news) ──> one transaction: open, hear, receipt ──> done
+      stream 2: claim, open and close queues, usage ──> contacts are told their lines
+
+docs/protocol/mailbox.md 1, 2 and 4. Not here: what is left for others (courier.py), the rows (store/keepers.py).
+"""
+
+from dataclasses import dataclass, field
+
+import structlog
+import trio
+
+from node import speech
+from node.bell import Bell
+from node.delivery import Delivery
+from node.ground import jitter
+from node.inward import Inward
+from node.keep import client, pages
+from node.keep.client import KeeperStream
+from node.keep.roads import Place, Roads
+from node.network import Link
+from node.supervisor import first
+from protocol import keep, mailbox
+from protocol.faults import PeerFault, Unavailable
+from protocol.keep import Status
+from store import devices, keepers, people
+from store.database import Tx
+from store.keepers import Keeper, Queue, QueueState, State
+from store.people import ContactState
+
+ANSWER_S = 30.0  # for a request that is answered at once
+WAIT_S = 300  # that a keeper holds a question open while nothing comes
+PAGE_ITEMS = keep.FETCH_ITEMS_MAX
+TEND_S = 3600.0  # between two looks at how much a keeper has for us
+SETTLE_S = 0.2  # what changes together is dealt with together
+RETRY_S = (5.0, 600.0)  # until a node of our own is dialled again, doubling
+AWAY_S = 1800.0  # a contact's talk begins at any time, and rings; this is for what was missed
+JITTER = 0.2
+TOPICS = frozenset({keepers.CHANGED, people.CHANGED})
+
+log = structlog.get_logger("collector")
+
+
+@dataclass(slots=True)
+class _Desk:
+    """A keeper that is attended. again: it is to be tried now; tend: queues or contacts have changed."""
+
+    contact: int
+    again: Bell = field(default_factory=Bell)
+    tend: Bell = field(default_factory=Bell)
+    is_reached: bool = False
+
+
+@dataclass
+class Collector:
+    """The keepers of a node, each with a task. `run` works until cancelled."""
+
+    inward: Inward
+    delivery: Delivery
+    roads: Roads
+    network_changed: Bell = field(default_factory=Bell)  # rung from outside
+    _desks: dict[int, _Desk] = field(default_factory=dict)
+
+    def is_reached(self, keeper_id: int) -> bool:
+        """Whether we are connected with a keeper now."""
+        desk = self._desks.get(keeper_id)
+        return desk is not None and desk.is_reached
+
+    def met(self, contact_id: int) -> None:
+        """A talk with a contact has begun: if he keeps for us, he is there."""
+        for desk in self._desks.values():
+            if desk.contact == contact_id:
+                desk.again.ring()
+
+    async def run(self) -> None:
+        """Attends to every keeper that is used, or was left, until cancelled."""
+        database = self.inward.database
+        self._desks.clear()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._heed_network)
+            with database.watch(TOPICS) as changes:
+                while True:
+                    for one in await database.read(keepers.known):
+                        if one.owner_seed and one.id not in self._desks:
+                            self._desks[one.id] = _Desk(one.contact)
+                            nursery.start_soon(self._attend, one.id)
+                    for desk in self._desks.values():
+                        desk.tend.ring()
+                    await changes.receive()
+
+    async def _heed_network(self) -> None:
+        """Tries nodes of our own again whenever the network has changed."""
+        while True:
+            await self.network_changed.wait()
+            self.met(keepers.OWN)
+
+    async def _attend(self, keeper_id: int) -> None:
+        """Keeps in touch with one keeper until it is gone."""
+        desk, failures = self._desks[keeper_id], 0
+        try:
+            while (one := await self.inward.database.read(keepers.find, keeper_id)) is not None:
+                began = trio.current_time()
+                try:
+                    async with self.roads.to(_place(one), self.inward.now() // 1000) as link:
+                        await self._converse(one, desk, link)
+                except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
+                    log.info("keeper not reached", keeper=keeper_id, reason=str(first(faults)))
+                failures = 0 if trio.current_time() - began > RETRY_S[1] else failures + 1
+                chance = jitter(self.inward.ground.entropy("collector"))
+                pause_s = min(RETRY_S[0] * 2.0 ** min(failures, 10), RETRY_S[1])
+                if one.contact != keepers.OWN:
+                    pause_s = AWAY_S
+                with trio.move_on_after(pause_s * (1 - JITTER + 2 * JITTER * chance)):
+                    await desk.again.wait()
+        finally:
+            self._desks.pop(keeper_id, None)
+
+    async def _converse(self, one: Keeper, desk: _Desk, link: Link) -> None:
+        """Two streams on a link, until it ends or the keeper is gone. Raises: PeerFault, Unavailable, TooSlowError."""
+        try:
+            async with trio.open_nursery() as nursery:
+                desk.is_reached = True
+                nursery.start_soon(self._fetch, one, link)
+                await self._tend_all(one, desk, link)
+                nursery.cancel_scope.cancel()
+        finally:
+            desk.is_reached = False
+
+    # --- what came
+
+    async def _fetch(self, one: Keeper, link: Link) -> None:
+        """Takes in what is there, and then whatever comes."""
+        database, wait_s = self.inward.database, 0
+        async with client.open_stream(link, self.roads.network.peer) as stream:
+            await self._claim(one, stream)
+            after = one.done
+            while True:
+                with trio.fail_after(ANSWER_S + wait_s):
+                    page = await stream.fetch(after, PAGE_ITEMS, wait_s)
+                if isinstance(page, Status):
+                    raise Unavailable(f"the keeper refuses: {page.name}")
+                wait_s = 0 if page.more else WAIT_S
+                if not page.items:
+                    continue
+                taken = await database.transact(pages.take, self.inward, one.id, page.items)
+                for contact_id in taken.contacts:
+                    self.delivery.stir(contact_id)
+                after = page.items[-1].seq
+                with trio.fail_after(ANSWER_S):
+                    status = await stream.done(after)
+                if status is not Status.OK:
+                    raise Unavailable(f"the keeper deletes nothing: {status.name}")
+                await database.transact(pages.confirm, one.id, after, taken.readers)
+
+    async def _claim(self, one: Keeper, stream: KeeperStream) -> None:
+        with trio.fail_after(ANSWER_S):
+            status = await stream.claim(one.owner_key, one.permit)
+        if status is Status.OK:
+            return
+        is_over = status in (Status.REFUSED, Status.GONE)
+        said = "it does not keep for you any more" if is_over else f"it says {status.name}"
+        await self.inward.database.transact(keepers.blamed, one.id, said)
+        raise Unavailable(said)
+
+    # --- queues, and who is told
+
+    async def _tend_all(self, one: Keeper, desk: _Desk, link: Link) -> None:
+        """Opens and closes queues whenever something has changed; returns once the keeper is left and all is closed."""
+        database = self.inward.database
+        async with client.open_stream(link, self.roads.network.peer) as stream:
+            await self._claim(one, stream)
+            where = self._where(one, link)
+            await database.transact(keepers.met, one.id, link.peer, where, self.inward.now())
+            while True:
+                await self._count(one, desk, stream)
+                counted_at = trio.current_time()
+                while trio.current_time() < counted_at + TEND_S:
+                    wanted, unwanted = await database.transact(self._plan, one.id)
+                    await self._open(one, stream, wanted)
+                    await self._close(stream, unwanted)
+                    if await database.transact(_is_over, one.id):
+                        return
+                    for contact_id in await database.transact(self._tell):
+                        self.delivery.stir(contact_id)
+                    await trio.sleep(SETTLE_S)
+                    with trio.move_on_at(counted_at + TEND_S):
+                        await desk.tend.wait()
+
+    async def _count(self, one: Keeper, desk: _Desk, stream: KeeperStream) -> None:
+        """Asks how much of ours is there. Raises: Unavailable where queues were lost: it is begun anew with others."""
+        with trio.fail_after(ANSWER_S):
+            used = await stream.usage()
+        if isinstance(used, keep.Used) and await self.inward.database.transact(_has_lost, one.id, used):
+            desk.again.ring()
+            raise Unavailable("the keeper has lost our queues")
+
+    async def _close(self, stream: KeeperStream, unwanted: tuple[Queue, ...]) -> None:
+        if not unwanted:
+            return
+        with trio.fail_after(ANSWER_S):
+            status = await stream.close_queues([each.reader for each in unwanted])
+        if status is Status.OK:
+            await self.inward.database.transact(keepers.forget_queues, [each.id for each in unwanted])
+
+    async def _open(self, one: Keeper, stream: KeeperStream, wanted: tuple[Queue, ...]) -> None:
+        """Has queues opened; those that are refused are drawn anew the next time."""
+        limits = keep.OWN if one.contact == keepers.OWN else keep.FRIEND
+        for start in range(0, len(wanted), keep.QUEUES_MAX):
+            some = wanted[start : start + keep.QUEUES_MAX]
+            with trio.fail_after(ANSWER_S):
+                status = await stream.open_queues([_asked(each, limits) for each in some])
+            if status is not Status.OK:
+                said = (
+                    "it has no room for more queues" if status is Status.QUOTA else f"it opens no queue: {status.name}"
+                )
+                await self.inward.database.transact(keepers.blamed, one.id, said)
+                return
+            await self.inward.database.transact(keepers.set_queues, [each.id for each in some], QueueState.OPEN)
+
+    def _where(self, one: Keeper, link: Link) -> tuple[str, ...]:
+        """Where others can dial a keeper, as far as we know now; none leaves what is known."""
+        if one.contact == keepers.OWN:
+            return () if link.address in one.addresses else (link.address, *one.addresses)
+        return self.delivery.talks.addresses_of(one.contact)
+
+    def _plan(self, tx: Tx, keeper_id: int) -> tuple[tuple[Queue, ...], tuple[Queue, ...]]:
+        """The queues to open and to close at a keeper, after those are added that are missing."""
+        one = keepers.find(tx, keeper_id)
+        if one is not None and any(used.id == keeper_id for used in keepers.used(tx)):
+            active = [
+                each.id for each in people.contacts(tx) if each.state is ContactState.ACTIVE and each.id != one.contact
+            ]
+            there = {each.contact for each in keepers.queues(tx, keeper_id)}
+            keepers.want_queues(
+                tx, keeper_id, [c for c in active if c not in there], self.inward.ground.entropy("queues")
+            )
+            keepers.unwant(tx, keeper_id, [c for c in sorted(there) if c not in active and c != keepers.OWN])
+        return (
+            keepers.queues(tx, keeper_id, QueueState.WANTED),
+            keepers.queues(tx, keeper_id, QueueState.UNWANTED),
+        )
+
+    def _tell(self, tx: Tx) -> tuple[int, ...]:
+        """Tells each contact whose lines are others than he knows; returns those contacts."""
+        told = []
+        for contact in people.contacts(tx):
+            if contact.state is not ContactState.ACTIVE or contact.alarm == people.STOPS:
+                continue
+            if not devices.devices_of(tx, contact.id):
+                continue
+            lines = keepers.lines_for(tx, contact.id, self.inward.identity.account)
+            version, before = keepers.told(tx, contact.id)
+            if keepers.encoded(lines) != before:
+                version = max(version + 1, self.inward.now())
+                keepers.tell(tx, contact.id, version, lines)
+                said = mailbox.Inbox(version, lines)
+                speech.say(tx, contact.id, (said,), self.inward.now(), self.inward.ground.entropy("message"))
+                told.append(contact.id)
+        return tuple(told)
+
+
+def _place(one: Keeper) -> Place:
+    if one.contact == keepers.OWN:
+        return Place(one.peer, one.addresses, one.find, None)
+    return Place(one.peer, one.addresses, one.find, one.contact, is_met=True)
+
+
+def _asked(one: Queue, limits: keep.Limits) -> keep.Queue:
+    door = keep.Door(one.sender, one.put_key, limits.items, 0)
+    return keep.Queue(one.reader, limits.items, limits.bytes, limits.ttl_s, (door,))
+
+
+def _has_lost(tx: Tx, keeper_id: int, used: keep.Used) -> bool:
+    """Keeps how full it is; whether it has fewer queues than it should, which then are given up."""
+    keepers.counted(tx, keeper_id, used.bytes, used.items, used.bytes_max)
+    if used.queues >= len(keepers.queues(tx, keeper_id, QueueState.OPEN)):
+        return False
+    keepers.lost(tx, keeper_id)
+    return True
+
+
+def _is_over(tx: Tx, keeper_id: int) -> bool:
+    """Whether nothing of ours is left at a keeper that we have left."""
+    one = keepers.find(tx, keeper_id)
+    if one is not None and one.state is not State.USED and not keepers.queues(tx, keeper_id):
+        keepers.ended(tx, keeper_id)
+        return True
+    return one is None

@@ -1,0 +1,276 @@
+"""Leaves mail at the keepers of contacts who are away, until they have it: what was posted, receipts, all that waits.
+
+    somebody is away (away.py), and something waits ──> plan: seal, number (store/mailing.py) ──> the keepers' offices
+    office: reach the keeper ──> put ──> answers ──> kept; or not reached: planned for others, and tried again later
+
+docs/protocol/mailbox.md 3. Not here: collecting our own (collector.py), which way leads to a keeper (roads.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+import trio
+
+from node import speech
+from node.bell import Bell
+from node.delivery import Delivery
+from node.ground import jitter
+from node.inward import Inward
+from node.keep import client
+from node.keep.client import KeeperStream, Kept, Posting
+from node.keep.roads import Place, Roads
+from node.supervisor import first
+from protocol import keep, mailbox
+from protocol.faults import PeerFault, Unavailable
+from protocol.keep import Status
+from store import devices, inboxes, mailing, outbox, parcels, people, sessions
+from store.database import Tx, changes_after, newest_change
+from store.healing import Healing
+from store.inboxes import Mailbox
+from store.mailing import Answer, Planned
+from store.people import STOPS
+
+PUT_S = 60.0  # for a batch, over a slow link
+BATCH = 32  # parcels under way at once
+IDLE_S = 60.0  # that a way to a keeper is kept after the last parcel: what is said next goes at once
+RETRY_S = (60.0, 300.0, 1800.0, 7200.0, 21_600.0)  # until a keeper that was not reached, or is full, is tried again
+LOOK_S = 3600.0  # between two looks at a contact who is away: copies get old, sessions may be healed
+HEAL_S = 60.0  # while something of his is unreadable
+JITTER = 0.2
+CHANGES_MAX = 1000
+
+log = structlog.get_logger("courier")
+
+
+@dataclass(slots=True)
+class _Office:
+    """A keeper to which we put. work: the lines that have something; failures: in a row; retry_at: trio's time."""
+
+    place: Place
+    work: dict[int, None] = field(default_factory=dict)
+    bell: Bell = field(default_factory=Bell)
+    failures: int = 0
+    retry_at: float = 0.0
+
+    def again(self) -> None:
+        """It is worth a try now."""
+        self.retry_at = 0.0
+        self.bell.ring()
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What there is for a contact: his lines that wait, each with the place of its keeper."""
+
+    boxes: list[tuple[Mailbox, Place]] = field(default_factory=list)
+    has_lines: bool = False
+    is_unreadable: bool = False
+
+
+@dataclass
+class Courier:
+    """The mail of a node to those who are away. `run` works until cancelled."""
+
+    inward: Inward
+    delivery: Delivery
+    roads: Roads
+    network_changed: Bell = field(default_factory=Bell)  # rung from outside
+    _offices: dict[bytes, _Office] = field(default_factory=dict)  # by the secret of the keeper's record
+    _rounds: dict[int, Bell] = field(default_factory=dict)  # contact -> wakes the task that plans for him
+    _full: dict[int, float] = field(default_factory=dict)  # line -> until when its keeper has no room
+
+    def met(self, contact_id: int) -> None:
+        """A talk with a contact has begun: if he is a keeper, he is there."""
+        for office in self._offices.values():
+            if office.place.contact == contact_id:
+                office.again()
+
+    async def run(self) -> None:
+        """Plans for whoever is away, until cancelled."""
+        self._offices.clear()
+        self._rounds.clear()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._heed_inboxes)
+            nursery.start_soon(self._heed_network)
+            while True:
+                for contact_id in await self.delivery.away.take():
+                    if contact_id in self._rounds:
+                        self._rounds[contact_id].ring()
+                    else:
+                        self._rounds[contact_id] = Bell()
+                        nursery.start_soon(self._serve, contact_id, nursery)
+
+    async def _heed_network(self) -> None:
+        """Tries every keeper again whenever the network has changed."""
+        while True:
+            await self.network_changed.wait()
+            for office in self._offices.values():
+                office.again()
+
+    async def _heed_inboxes(self) -> None:
+        """Whoever has told us where he can be left mail is planned for, if he is away."""
+        database = self.inward.database
+        with database.watch(frozenset({inboxes.CHANGED})) as changes:
+            cursor = await database.transact(newest_change)
+            while True:
+                await changes.receive()
+                while rows := await database.transact(changes_after, cursor, CHANGES_MAX):
+                    cursor = rows[-1][0]
+                    for key in dict.fromkeys(key for _, topic, key in rows if topic == inboxes.CHANGED):
+                        self.delivery.away.hint(key)
+
+    # --- planning
+
+    async def _serve(self, contact_id: int, nursery: trio.Nursery) -> None:
+        """Plans for one contact while he is away; ends when he is here or has no keeper."""
+        bell = self._rounds[contact_id]
+        try:
+            while self.delivery.away.is_away(contact_id):
+                plan = await self._plan(contact_id)
+                if not plan.has_lines:
+                    return
+                for box, place in plan.boxes:
+                    office = self._offices.get(box.line.find)
+                    if office is None:
+                        office = self._offices[box.line.find] = _Office(place)
+                        nursery.start_soon(self._run_office, office)
+                    office.work[box.id] = None
+                    office.bell.ring()
+                with trio.move_on_after(HEAL_S if plan.is_unreadable else LOOK_S):
+                    await bell.wait()
+        finally:
+            self._rounds.pop(contact_id, None)
+
+    async def _plan(self, contact_id: int) -> _Plan:
+        """Seals and numbers what is to be left for the devices of a contact."""
+        plan = _Plan()
+        for device_id in await self.inward.database.transact(_with_lines, contact_id):
+            plan.has_lines = True
+            if await self.inward.restart(device_id) is not Healing.READABLE:
+                plan.is_unreadable = True
+            while True:
+                planned, boxes = await self.inward.database.transact(self._plan_one, contact_id, device_id)
+                if not (isinstance(planned, Planned) and planned.is_more and planned.count):
+                    break
+            plan.boxes += boxes
+        return plan
+
+    def _plan_one(
+        self, tx: Tx, contact_id: int, device_id: int
+    ) -> tuple[Planned | outbox.NeedBundle, list[tuple[Mailbox, Place]]]:
+        """A step of planning for one device, and its lines for which there is something."""
+        inward = self.inward
+        boxes = inboxes.of(tx, device_id)
+        if people.contact(tx, contact_id).alarm == STOPS:
+            return Planned(0, False), []
+        now_ms = inward.now()
+        bundle = sessions.bundle_due(tx, inward.identity, device_id, now_ms, inward.entropy)
+        if bundle is not None:
+            speech.say(tx, contact_id, (mailbox.Prekeys(bundle),), now_ms, inward.ground.entropy("message"))
+        reached = [box.id for box in boxes if self._is_open(box)]
+        planned = mailing.plan(
+            tx, inward.identity, device_id, reached, now_ms, inward.entropy, inward.ground.encapsulate
+        )
+        return planned, [(box, _place(tx, contact_id, box)) for box in boxes if parcels.to_put(tx, box.id, 1)]
+
+    def _is_open(self, box: Mailbox) -> bool:
+        """Whether a line may be planned for: its keeper was reached last time, and had room."""
+        office = self._offices.get(box.line.find)
+        return (office is None or not office.failures) and self._full.get(box.id, 0.0) <= trio.current_time()
+
+    # --- putting
+
+    async def _run_office(self, office: _Office) -> None:
+        """Puts what there is for one keeper, until there is nothing more."""
+        try:
+            while office.work:
+                while trio.current_time() < office.retry_at:
+                    with trio.move_on_at(office.retry_at):
+                        await office.bell.wait()
+                is_old = False  # a way that has served before is begun anew at once when it ends
+                try:
+                    async with (
+                        self.roads.to(office.place, self.inward.now() // 1000) as link,
+                        client.open_stream(link, self.roads.network.peer) as stream,
+                    ):
+                        await self._work_off(office, stream)
+                        office.failures, is_old = 0, True
+                        while await self._is_rung(office):
+                            await self._work_off(office, stream)
+                except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
+                    if not is_old:
+                        log.info("mail not left", reason=str(first(faults)))
+                        self._failed(office)
+        finally:
+            del self._offices[office.place.find]
+
+    async def _is_rung(self, office: _Office) -> bool:
+        """Whether there is something more within a minute."""
+        with trio.move_on_after(IDLE_S):
+            await office.bell.wait()
+            return True
+        return False
+
+    async def _work_off(self, office: _Office, stream: KeeperStream) -> None:
+        """Puts what the lines have, each until it has nothing more. Raises: PeerFault, Unavailable, TooSlowError."""
+        database = self.inward.database
+        while office.work:
+            box_id = next(iter(office.work))
+            contact_id = 0
+            while (found := await database.transact(_batch, box_id)) is not None:
+                box, contact_id, batch = found
+                with trio.fail_after(PUT_S):
+                    answers = await stream.put([_posting(box, one) for one in batch])
+                await database.transact(self._take, box, batch, answers)
+                if any(answer.status not in (Status.OK, Status.GONE) for answer in answers):
+                    self._full[box_id] = trio.current_time() + RETRY_S[1]
+                    break
+            office.work.pop(box_id, None)
+            if contact_id:
+                self.delivery.away.hint(contact_id)
+
+    def _take(self, tx: Tx, box: Mailbox, batch: Sequence[parcels.ToPut], answers: Sequence[Kept]) -> None:
+        """Writes what the keeper has answered, up to the first parcel for which it had no room."""
+        for one, answer in zip(batch, answers, strict=True):
+            match answer.status:
+                case Status.OK:
+                    mailing.answered(tx, box, one.number, Answer.KEPT, answer.kept_s, self.inward.now())
+                case Status.GONE | Status.REFUSED | Status.TOO_BIG:
+                    mailing.answered(tx, box, one.number, Answer.GONE, 0, self.inward.now())
+                    return
+                case _:
+                    return
+
+    def _failed(self, office: _Office) -> None:
+        """The keeper was not reached: it is tried again later, and whoever waits for it is planned for without it."""
+        chance = jitter(self.inward.ground.entropy("courier"))
+        pause_s = RETRY_S[min(office.failures, len(RETRY_S) - 1)] * (1 - JITTER + 2 * JITTER * chance)
+        office.failures += 1
+        office.retry_at = trio.current_time() + pause_s
+        for contact_id in self._rounds:
+            self.delivery.away.hint(contact_id)
+
+
+def _with_lines(tx: Tx, contact_id: int) -> tuple[int, ...]:
+    """The devices of a contact that can be left mail."""
+    return tuple(one.id for one in devices.devices_of(tx, contact_id) if not one.revoked and inboxes.of(tx, one.id))
+
+
+def _place(tx: Tx, contact_id: int, box: Mailbox) -> Place:
+    """Where the keeper of a line is: reached as a contact of ours where we know by the mark that he is one."""
+    for one in people.contacts(tx):
+        if one.id != contact_id and mailbox.mark_of(box.line.put_key, one.account) == box.line.mark:
+            return Place(box.peer, box.addresses, box.line.find, one.id)
+    return Place(box.peer, box.addresses, box.line.find, None)
+
+
+def _batch(tx: Tx, box_id: int) -> tuple[Mailbox, int, tuple[parcels.ToPut, ...]] | None:
+    """A line, whose it is, and what is to be put there next; None for nothing."""
+    box = inboxes.find(tx, box_id)
+    batch = () if box is None else parcels.to_put(tx, box_id, BATCH)
+    return (box, devices.device(tx, box.device).contact, batch) if box is not None and batch else None
+
+
+def _posting(box: Mailbox, one: parcels.ToPut) -> Posting:
+    return Posting(box.line.sender, box.line.put_key, one.envelope, keep.TTL_S_MAX)
