@@ -71,7 +71,7 @@ def open_sealed(named: rendezvous.Keys, raw: bytes, bundle: Bundle, now_s: int) 
     Raises: what `rendezvous.check` does (Forged also where the bundle's device has not signed it, or the inbox is no
     key), Malformed.
     """
-    found = rendezvous.check(rendezvous.dht_key(named.name.public), raw, now_s)
+    found = rendezvous.check(rendezvous.dht_key(named.name.public), raw, now_s, named.ahead_s)
     said = rendezvous.open_sealed(found, named.seal, Doors)
     signed = _signed(found.name, said.inbox, said.bits, said.places)
     keys.verify(bundle.certificate.device, Label.DHT, signed, said.signature)

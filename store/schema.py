@@ -213,6 +213,10 @@ CREATE TABLE collected (
 ) STRICT, WITHOUT ROWID;
 """
 
+_DOORS = """
+CREATE TABLE door (invitation BLOB NOT NULL PRIMARY KEY, seed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -223,4 +227,5 @@ CORE: tuple[Migration, ...] = (
     Migration("logs", 1, _LOGS),
     Migration("logs", 2, _SPACES),
     Migration("keepers", 1, _KEEPERS),
+    Migration("keepers", 2, _DOORS),
 )
