@@ -243,7 +243,7 @@ class SimStream:
         self.peer = end.peer
         self.is_relayed = end.is_relayed
         self.remote: Address | None = None
-        self.link: Link | None = end if end.is_relayed else None  # on direct ones nothing that runs here asks back
+        self.link: Link | None = end
         self.incoming = Pipe()
         self.outgoing = Pipe()  # the other end's incoming; set by pair()
         self.is_closed = False

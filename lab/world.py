@@ -36,6 +36,7 @@ from node.node import Node, migrations, open_node
 from node.outside import Outside
 from store import identity
 from store.database import Worker, open_database
+from store.keeping import KEEPING
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -104,8 +105,13 @@ class Person:
             self.world.streams[stream] = chance.randbytes
         return self.world.streams[stream]
 
+    def _chance(self, of: str) -> random.Random:
+        """What stays the same over all lives."""
+        return random.Random(f"{self.world.seed}/{self.name}/{of}")
+
     def _outside(self, host: SimHost) -> Outside:
         places, table, network = self.world.places, self.world.table, self.world.network
+        kept = self.world.folder / f"{self.name}.keeping.db"
         return Outside(
             host,
             lambda: places.open(self.name),
@@ -113,12 +119,14 @@ class Person:
             lambda seed: network.open_beside(self.name, seed),
             None if table is None else table.of(host),
             None if table is None else table.open,
+            open_keeping=lambda: open_database(kept, self._chance("keeping").randbytes(32), KEEPING, Worker.INLINE),
+            has_keeping=kept.exists,
         )
 
     async def _live(self, task_status: "TaskStatus[None]" = trio.TASK_STATUS_IGNORED) -> None:
         features = rooms.load()
         ground = Ground(self.now_ms, self.entropy, self.world.encapsulation(self), Worker.INLINE, CHEAP)
-        key = random.Random(f"{self.world.seed}/{self.name}/database").randbytes(32)
+        key = self._chance("database").randbytes(32)
         path = self.world.folder / f"{self.name}.db"
         try:
             with trio.CancelScope() as self._scope:

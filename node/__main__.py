@@ -39,6 +39,7 @@ from protocol.faults import Unavailable, UserFault
 from store import examination, identity, settings
 from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged, StoreFault
+from store.keeping import KEEPING, keeping_key
 
 LINE_BYTES_MAX = 1 << 16
 GIVEN_UP = 130  # as a shell says it of a program that Ctrl-C has ended
@@ -133,7 +134,8 @@ async def _run(place: profile.Profile, said: Mapping[str, str]) -> int:
         listen = await database.transact(_listen, values)
         news = await stack.enter_async_context(open_news())
         try:
-            outside = HostDht(real, network).outside(open_datagrams, news, open_host)
+            keeping = partial(open_database, place.keeping, keeping_key(key), KEEPING, Worker.THREAD)
+            outside = HostDht(real, network).outside(open_datagrams, news, open_host, keeping, place.keeping.exists)
             opened = open_node(real, outside, database, me, rooms, listen)
             node = await stack.enter_async_context(opened)
         except StoreFault:

@@ -15,8 +15,9 @@ from node.finder import Finder
 from node.ground import Ground
 from node.keep.collector import Collector
 from node.keep.courier import Courier
+from node.keep.server import Keeping
 from node.keep.side import Side
-from node.logs.keeper import Keeper
+from node.logs.scribe import Scribe
 from node.lookup import Lookup
 from node.network import Address, Network
 from node.publisher import Publisher
@@ -55,8 +56,9 @@ class Core:
     reachable: "Reachable | None" = None  # None in a simulated world: it has no relays
     bootstrap: Bootstrap | None = None  # None in a simulated world: it has a Lookup without a way in
     sync: Sync = field(kw_only=True)
-    keeper: Keeper = field(kw_only=True)
     collector: Collector = field(kw_only=True)
     courier: Courier = field(kw_only=True)
-    keeping: Side | None = None  # None where this node keeps for nobody
+    scribe: Scribe = field(kw_only=True)
+    keeping: Keeping = field(kw_only=True)
+    side: Side | None = None  # None where this node keeps for nobody
     stop: trio.Event = field(default_factory=trio.Event)

@@ -3,7 +3,7 @@
 Not here: the DHT (node/kad/), whom it asks first (bootstrap.py), relays and NATs (node/relay/).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from node.identify import Offers
 from node.introductions import Introductions
 from node.kad.dht import Kad, Mode
 from node.kad.shelf import Rules
+from node.keep.server import OpenKeeping
 from node.lan import News
 from node.lookup import PROVIDERS_MAX, Lookup, Provider
 from node.network import Network
@@ -66,10 +67,26 @@ class HostDht:
         self.kad = self._open(network, self._offers, Mode.OFF)  # `bootstrap` switches it
         self._besides: list[Kad] = []
 
-    def outside(self, open_lan: beacon.Open, news: News, open_network: OpenNetwork) -> Outside:
+    def outside(
+        self,
+        open_lan: beacon.Open,
+        news: News,
+        open_network: OpenNetwork,
+        open_keeping: OpenKeeping | None = None,
+        has_keeping: Callable[[], bool] = bool,
+    ) -> Outside:
         """All that a node on this host meets."""
         return Outside(
-            self._network, open_lan, news, open_network, self.kad, self.beside, self.reachable, self.bootstrap
+            self._network,
+            open_lan,
+            news,
+            open_network,
+            self.kad,
+            self.beside,
+            self.reachable,
+            self.bootstrap,
+            open_keeping,
+            has_keeping,
         )
 
     def _open(self, network: Network, offers: Offers, mode: Mode) -> Kad:

@@ -21,8 +21,9 @@ from node.inward import Inward
 from node.keep.collector import Collector
 from node.keep.courier import Courier
 from node.keep.roads import Roads
+from node.keep.server import Keeping
 from node.keep.strangers import Strangers
-from node.logs.keeper import Keeper
+from node.logs.scribe import Scribe
 from node.network import Address, Link, Network, Stream, address_of, parts_of
 from node.outside import Outside
 from node.publisher import Publisher
@@ -111,9 +112,10 @@ async def open_node(
         reachable,
         None if find_way is None else find_way(ground, database, reachable, values),
         sync=sync,
-        keeper=Keeper(inward, delivery, sync),
         collector=collector,
         courier=courier,
+        scribe=Scribe(inward, delivery, sync),
+        keeping=Keeping(ground, network, outside.open_keeping, outside.has_keeping),
     )
     for feature in features:
         services[feature.name] = feature.open(core)
@@ -134,10 +136,11 @@ def _start(nursery: trio.Nursery, core: Core) -> None:
     """Starts all that works by itself, each under its own supervision."""
     nursery.start_soon(supervise, "delivery", core.delivery.run)
     nursery.start_soon(supervise, "logs", core.sync.run)
-    nursery.start_soon(supervise, "spine", core.keeper.run)
     nursery.start_soon(supervise, "collector", core.collector.run)
     nursery.start_soon(supervise, "courier", core.courier.run)
     core.beacon.heeding += [core.collector.network_changed, core.courier.network_changed]
+    nursery.start_soon(supervise, "spine", core.scribe.run)
+    nursery.start_soon(supervise, "keeping", core.keeping.run)
     nursery.start_soon(supervise, "upkeep", _tidy, core)
     nursery.start_soon(supervise, "beacon", core.beacon.run)
     nursery.start_soon(supervise, "disk", disk.run, core.database, core.delivery)

@@ -12,6 +12,7 @@ from node.bootstrap import Bootstrap
 from node.core import OpenLookup, OpenNetwork
 from node.delivery import Delivery
 from node.ground import Ground
+from node.keep.server import OpenKeeping
 from node.lan import News
 from node.lookup import Lookup
 from node.network import Network
@@ -30,7 +31,8 @@ class Outside:
 
     lookup: the DHT, None where there is none: then contacts are found where they were and on the local network.
     open_network, open_lookup: throw-away hosts, and the DHT for them. open_bootstrap: the way into the DHT of `lookup`;
-    open_reachable: relays and what is known of NATs. A simulated world needs neither.
+    open_reachable: relays and what is known of NATs. A simulated world needs neither. open_keeping: the database of
+    what is kept for others, None where nothing can be kept; has_keeping: whether there is one already.
     """
 
     network: Network
@@ -41,3 +43,5 @@ class Outside:
     open_lookup: OpenLookup | None = None
     open_reachable: OpenReachable | None = None
     open_bootstrap: OpenBootstrap | None = None
+    open_keeping: OpenKeeping | None = None
+    has_keeping: Callable[[], bool] = bool  # no

@@ -3,7 +3,7 @@
     <data directory>/<profile>/   0700
         vault      the database key, wrapped by the passphrase (Argon2id) or by `key`
         key        0600, only with an empty passphrase (docs/threats.md says what that does not protect)
-        weft.db    written by store/
+        weft.db    written by store/; keeping.db: what is kept for others, once there is somebody
         run/       rpc.sock (or rpc.path, where the socket stands when its own path is too long), lock, pid
         log/       node.log
         unfinished stands while `weft init` or a restore works, and names it; what was never finished is made anew
@@ -129,6 +129,10 @@ class Profile:
     @property
     def database(self) -> Path:
         return self.root / "weft.db"
+
+    @property
+    def keeping(self) -> Path:
+        return self.root / "keeping.db"
 
     @property
     def run(self) -> Path:
@@ -340,7 +344,7 @@ def _create(profile: Profile, passphrase: bytes, entropy: Entropy, cost: vault.C
 
 def _remove_made(profile: Profile) -> None:
     """The vault goes first: without it nothing else opens. A `.new-` is what a kill left of one, even a key."""
-    for made in (profile.vault, profile.key, *profile.root.glob(".new-*"), *profile.root.glob("weft.db*")):
+    for made in (profile.vault, profile.key, *profile.root.glob(".new-*"), *profile.root.glob("*.db*")):
         made.unlink(missing_ok=True)
 
 

@@ -2,7 +2,7 @@
 
 Who dialled the talk opens the stream, on the same link, so the same run of the same device is at its other end; it ends
 with the talk. When other logs are to be shared than a session is about, it ends and another begins. Not here: a session
-(logs/sitting.py), our own logs (logs/desks.py), spines and grants (logs/keeper.py).
+(logs/sitting.py), our own logs (logs/desks.py), spines and grants (logs/scribe.py).
 """
 
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class Sync:
 
     inward: Inward
     progress: dict[int, tuple[int, int]] = field(default_factory=dict)
-    moved: Bell = field(default_factory=Bell)  # something is new of logs or contacts: for the keeper
+    moved: Bell = field(default_factory=Bell)  # something is new of logs or contacts: for the scribe
     desks: Desks = field(init=False)
     policy: Policy = field(init=False)
     _sittings: dict[int, Sitting] = field(default_factory=dict)  # by device

@@ -9,6 +9,8 @@ something in the other database. Age is in seconds of the keeper's own clock (do
 permits (permits.py), what lies here (shelves.py), records (laid.py).
 """
 
+from crypto import hashing
+from crypto.hashing import Label
 from store.connection import PAGE_BYTES
 from store.database import Migration, Tx
 
@@ -61,6 +63,11 @@ CREATE INDEX laid_expires ON laid (expires_s);
 """
 
 KEEPING: tuple[Migration, ...] = (Migration("keeping", 1, _TABLES),)
+
+
+def keeping_key(database_key: bytes) -> bytes:
+    """The key of this database, 32 bytes, from that of the person's own: one vault opens both."""
+    return hashing.subkey(database_key, Label.KEEP, b"database")
 
 
 def begin(tx: Tx, wall_s: int) -> int:

@@ -90,7 +90,7 @@ class Keepers:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.side = core.keeping
+        self.side = core.side
         self._settling = trio.Lock()
 
     async def list(self) -> dict[str, object]:

@@ -27,8 +27,8 @@ NAME = "spine"
 
 
 @dataclass
-class Keeper:
-    """The keeper of a node's spine. `run` works until cancelled."""
+class Scribe:
+    """Writes a node's spine. `run` works until cancelled."""
 
     inward: Inward
     delivery: Delivery
