@@ -6,7 +6,6 @@ link says. The bytes are in protocol/invite.py, the other side in inviting.py, w
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import structlog
 import trio
@@ -186,7 +185,7 @@ class Asker:
             if isinstance(fault, PeerFault) and not elsewhere:
                 raise
             if trail.invited is None:
-                raise Unavailable(f"{fault}, and {trail.reason}") from None
+                raise Unavailable(await self._leave(asking, link, trail, f"{fault}, and {trail.reason}")) from None
         try:
             return await self._dialogue(asking, link, elsewhere)
         except Unavailable:
@@ -204,22 +203,13 @@ class Asker:
             if (found := await knocking.look(self.core, link, said)) is not None:
                 trail.invited, trail.doors = trail.invited or found[0], found[1]
 
-    async def _leave(self, asking: Asking, link: invite.Link, trail: Trail, why: str) -> str:
-        """Leaves our request at keepers of somebody who is away, once; returns what a person is told."""
-        database = self.core.database
-        until_ms = await database.transact(view.knocked, asking.contact)
-        if until_ms <= self.core.ground.now_ms():
-            if trail.invited is None or trail.doors is None:
-                return why
-            introduce = partial(
-                self._introduce, contact_id=asking.contact, bundle=trail.invited.bundle, greeting=asking.greeting
-            )
-            try:
-                until_ms = await knocking.leave(self.core, asking.contact, link, trail.doors, introduce)
-            except (PeerFault, Unavailable) as fault:
-                return f"{why}, and {fault}"
-            await database.transact(view.keep_knocked, asking.contact, until_ms)
-        return knocking.left_until(until_ms)
+    async def _leave(self, asking: Asking, link: invite.Link | None, trail: Trail, why: str) -> str:
+        """Leaves our request at keepers of somebody who is away; returns what a person is told."""
+
+        def introduce(tx: Tx, bundle: identity.Bundle) -> envelope.Init:
+            return self._introduce(tx, asking.contact, bundle, asking.greeting)
+
+        return await knocking.leave_once(self.core, asking.contact, link, trail.invited, trail.doors, introduce, why)
 
     async def _find(self, asking: Asking) -> None:
         """Looks where they are who have our request: delivery dials them there too."""
@@ -246,7 +236,7 @@ class Asker:
                 trail.reason = str(fault)
         found = trail.account
         if found is None:
-            raise Unavailable(trail.reason)
+            raise Unavailable(await self._leave(asking, None, trail, trail.reason))
         said = (*found.addresses, *(invite.address_text(one) for one in found.link.addresses))
         try:
             return await self._dialogue(asking, found.link, said)

@@ -10,7 +10,8 @@ import structlog
 import trio
 
 from crypto.keys import DhKey
-from node import dialler
+from features.contacts import view
+from node import config, dialler
 from node.core import Core
 from node.ground import Ground
 from node.keep import client
@@ -30,6 +31,7 @@ from protocol import (
 )
 from protocol.door_record import Doors
 from protocol.faults import PeerFault, Unavailable
+from protocol.identity import Bundle
 from protocol.invitation_record import Invited
 from protocol.keep import Status
 from protocol.knock import Knock
@@ -39,6 +41,9 @@ from store.database import Tx, Worker
 LOOK_S = 10.0  # one address
 PUT_S = 30.0
 SEARCHES_MAX = 1  # at once: each takes a core for some seconds
+
+Introduce = Callable[[Tx, Bundle], envelope.Init]
+"""Our init for a bundle, stored before a byte of it leaves."""
 
 log = structlog.get_logger("knocking")
 _SEARCHES = trio.CapacityLimiter(SEARCHES_MAX)
@@ -65,13 +70,40 @@ async def look(core: Core, link: invite.Link, addresses: Sequence[str]) -> tuple
     return None
 
 
-async def leave(
+async def leave_once(
+    core: Core,
+    contact_id: int,
+    link: invite.Link | None,
+    invited: Invited | None,
+    doors: Doors | None,
+    introduce: Introduce,
+    why: str,
+) -> str:
+    """Leaves our request at a keeper unless one has it still; returns what a person is told.
+
+    link, invited, doors: None where they are not known (now). why: what he is told while nothing lies anywhere.
+    """
+    until_ms = await core.database.transact(view.knocked, contact_id)
+    if until_ms <= core.ground.now_ms():
+        if link is None or invited is None or doors is None:
+            return why
+        try:
+            until_ms = await _leave(core, contact_id, link, doors, lambda tx: introduce(tx, invited.bundle))
+        except (PeerFault, Unavailable) as fault:
+            return f"{why}, and {fault}"
+        await core.database.transact(view.keep_knocked, contact_id, until_ms)
+    return f"left at a keeper of his until {whereabouts.day(until_ms)}"
+
+
+async def _leave(
     core: Core, contact_id: int, link: invite.Link, doors: Doors, introduce: Callable[[Tx], envelope.Init]
 ) -> int:
     """Leaves our request at the keepers that the doors name; until when (ms) one of them has it.
 
-    introduce: our init, stored before a byte of it leaves. Raises: Unavailable when none of them takes it.
+    Raises: Unavailable when none of them takes it; PeerFault where the doors or the bundle are no good.
     """
+    if doors.bits > config.WORK_BITS_MAX:
+        raise Unavailable("his keeper asks for more work than this node does")
     kept_s, reasons = 0, []
     what = await core.database.transact(lambda tx: Knock(introduce(tx), _inbox(core, tx, contact_id)))
     for place in doors.places:
@@ -89,11 +121,6 @@ async def leave(
     if not kept_s:
         raise Unavailable(", ".join(dict.fromkeys(reasons)))
     return min(core.ground.now_ms() + 1000 * kept_s, 1000 * link.expiry_s)
-
-
-def left_until(until_ms: int) -> str:
-    """What a person is told of a request that lies at a keeper."""
-    return f"left at a keeper of his until {whereabouts.day(until_ms)}"
 
 
 async def _lying(core: Core, address: Address, wanted: Sequence[rendezvous.Keys]) -> list[bytes]:
