@@ -6,7 +6,7 @@
 
 Nothing is a finding that an honest keeper and an honest sender can cause, with whatever crashes and repetitions
 (docs/protocol/parcel.md 3): only what the sender says was answered OK counts, and only once the keeper has given all
-that it had since. A watch is a value and is stored with its queue; it has at most 6 KiB. Pure. Not here: what is in a
+that it had since. A watch is a value and is stored with its queue; it has at most 8 KiB. Pure. Not here: what is in a
 parcel (parcel.py), how mail is brought into order (arrivals.py), what a person is told (features/keepers).
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from protocol import wire
 from protocol.parcel import Parcel
 
-WATCH_BYTES_MAX = 6 * 1024
+WATCH_BYTES_MAX = 8 * 1024
 RUNS_MAX = 16  # of a queue that are remembered: a sender begins one with each start of his node
 GAPS_MAX = 16  # of a run; a keeper that drops in more places is found out all the same
 SETTLE_MS = 600_000  # how late a put that its sender gave up and repeated may still arrive, on a stream that hangs
@@ -54,7 +54,8 @@ class Counted:
     base: numbers up to it are not judged: they may have come or expired while nobody watched. exact: whether it is sure
     that nothing above it was there before. top: the highest number known; gaps: those up to it that did not come,
     ascending. own: up to where parcels of this very queue say that it was filled. told: the same from anywhere;
-    waiting: as much of it as waits to be judged, since waiting_ms; settled: as much as was judged.
+    waiting: as much of it as waits to be judged, since waiting_ms; settled: as much as was judged. newest: the highest
+    sealing that came.
     """
 
     run: bytes
@@ -67,6 +68,7 @@ class Counted:
     waiting: int = 0
     waiting_ms: int = 0
     settled: int = 0
+    newest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,9 @@ def came(watch: Watch, sender_id: bytes, parcel: Parcel, now_ms: int) -> Judged:
     """The watch after a parcel of this queue, in the order in which the keeper gave them. sender_id: the queue's."""
     own = max((head.number for head in parcel.heads if head.sender == sender_id), default=0)
     watch, run = _run_of(watch, parcel.run)
+    if _is_counted(run, parcel.number) and parcel.sealing > run.newest:
+        run = _forgotten(run)  # a number with something new: the disk of the sender was put back
+    run = replace(run, newest=max(run.newest, parcel.sealing))
     if not run.exact:
         # What was put after this one cannot have expired before it: from here on the count is sure.
         base = max(run.base, own, parcel.number - 1)
@@ -170,11 +175,7 @@ def judge(watch: Watch, complete_ms: int | None, now_ms: int) -> Judged:
 
 def away(watch: Watch) -> Watch:
     """The watch after so long an absence that parcels may have expired: it begins to count anew."""
-    runs = []
-    for run in watch.runs:
-        base = max(run.base, run.top, run.told)
-        runs.append(Counted(run.run, base, exact=False, top=base, told=base, waiting=base, settled=base))
-    return Watch(False, tuple(runs))
+    return Watch(False, tuple(map(_forgotten, watch.runs)))
 
 
 def pack(watch: Watch) -> bytes:
@@ -201,6 +202,17 @@ def _run_of(watch: Watch, run_id: bytes) -> tuple[Watch, Counted]:
     fresh = Counted(run_id, exact=watch.whole)
     kept = others[-(RUNS_MAX - 1) :]
     return Watch(watch.whole and kept == others, (*kept, fresh)), fresh
+
+
+def _forgotten(run: Counted) -> Counted:
+    """The run begun anew, above all that is known of it."""
+    base = max(run.base, run.top, run.told)
+    return Counted(run.run, base, False, base, told=base, waiting=base, settled=base, newest=run.newest)
+
+
+def _is_counted(run: Counted, number: int) -> bool:
+    """Whether this number came before."""
+    return run.base < number <= run.top and not any(first <= number <= last for first, last in run.gaps)
 
 
 def _with(watch: Watch, newest: Counted) -> Watch:
@@ -257,5 +269,5 @@ def _without(gaps: Iterable[Gap], number: int) -> tuple[Gap, ...]:
 
 
 def _packed(run: Counted) -> wire.Value:
-    numbers = (run.own, run.told, run.waiting, run.waiting_ms, run.settled)
+    numbers = (run.own, run.told, run.waiting, run.waiting_ms, run.settled, run.newest)
     return (run.run, run.base, int(run.exact), run.top, run.gaps, *numbers)

@@ -55,6 +55,17 @@ def test_an_honest_keeper_is_never_accused(seed: int) -> None:
     assert world.owner.findings == {keeper.sender_id: [] for keeper in world.keepers}
 
 
+@pytest.mark.parametrize("seed", range(depth.RATCHET_SCHEDULES))
+def test_whose_sender_was_put_back_seems_to_repeat_and_nothing_worse(seed: int) -> None:
+    """What he puts again was kept long ago, which looks like a replay; his numbers begin in the past."""
+    world = World(random.Random(f"put back {seed}"), puts_back=True)
+    for _ in range(STEPS * 5):
+        world.step()
+    world.calm()
+    found = {one.kind for findings in world.owner.findings.values() for one in findings}
+    assert found <= {Kind.REPLAYED}
+
+
 LIES: dict[str, tuple[Callable[[], Callable[[Keeper], None]], set[Kind]]] = {
     "drops": (lambda: watched.dropped(4), {Kind.MISSING}),
     "drops the first": (lambda: watched.dropped(1), {Kind.MISSING}),
@@ -158,6 +169,16 @@ def test_a_copy_is_a_replay_only_after_it_was_judged() -> None:
     assert found == []
     assert fed(parcel(1), watch=watch)[1] == [Finding(Kind.REPLAYED, 1, 1)]
     assert fed(parcel(2, own=1), watch=watch)[1] == []
+
+
+def test_a_known_number_with_something_new_is_no_replay_but_a_sender_who_was_put_back() -> None:
+    watch, _ = judged(fed(parcel(1), parcel(2, own=1), parcel(3, own=2))[0])
+    anew = [Parcel(RUN, number, NOW + HOUR + number, (), b"other") for number in (2, 3, 4, 5)]
+    watch, found = fed(*anew, watch=watch)
+    assert (found, judged(watch, 2 * HOUR)[1]) == ([], [])
+    assert fed(parcel(2), watch=watch)[1] == []  # what was before is not judged any more
+    watch, found = fed(parcel(7, own=6), watch=watch)
+    assert (found, judged(watch, 3 * HOUR)[1]) == ([], [Finding(Kind.MISSING, 6, 6)])
 
 
 def test_what_comes_after_who_knew_it_kept_is_out_of_order() -> None:

@@ -6,7 +6,7 @@ test_arrivals.py).
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from protocol import keeper_watch
@@ -73,6 +73,24 @@ class Sender:
     answered: dict[bytes, set[int]] = field(default_factory=dict)
     waiting: list[tuple[Keeper, Parcel]] = field(default_factory=list)
     hanging: list[tuple[int, Keeper, Parcel]] = field(default_factory=list)
+    copied: "Sender | None" = None  # of the disk, some time ago
+
+    def copy(self) -> None:
+        """Somebody makes a copy of the disk."""
+        self.copied = replace(
+            self,
+            numbers=dict(self.numbers),
+            answered={name: set(numbers) for name, numbers in self.answered.items()},
+            waiting=list(self.waiting),
+            copied=None,
+        )
+
+    def put_back(self) -> None:
+        """The disk is again as it was when it was copied; nobody notices."""
+        if self.copied is not None:
+            self.run, self.sealing = self.copied.run, self.copied.sealing
+            self.numbers, self.answered, self.waiting = self.copied.numbers, self.copied.answered, self.copied.waiting
+            self.copy()
 
     def start(self) -> None:
         """A new life of the node, whose counters may be of the past; what was wrapped before still waits."""
@@ -186,6 +204,7 @@ class World:
     rng: random.Random
     lies: Sequence[Callable[[Keeper], None] | None] = (None, None)
     now_ms: int = START_MS
+    puts_back: bool = False  # whether the sender's disk is put back from time to time
 
     def __post_init__(self) -> None:
         self.keepers = [Keeper(bytes((n,)) * 16, self.rng, lie) for n, lie in enumerate(self.lies, 1)]
@@ -196,7 +215,7 @@ class World:
     def step(self) -> None:
         """Something happens."""
         self.now_ms += self.rng.randrange(STEP_MS_MAX)
-        match self.rng.randrange(12):
+        match self.rng.randrange(13 if self.puts_back else 12):
             case 0 | 1 | 2:
                 self.sender.seal(self.now_ms)
             case 3 | 4 | 5:
@@ -205,6 +224,8 @@ class World:
                 self.sender.start()
             case 7:
                 self.owner.start()
+            case 12:
+                self.sender.copy() if self.rng.random() < 0.5 else self.sender.put_back()
             case _:
                 self.owner.fetch(self.rng.choice(self.keepers), self.now_ms)
 
