@@ -394,7 +394,9 @@ async def knows(sender: Person, owner: str, *keepers_: str) -> bool:
 
 def test_who_stops_a_keeper_tells_those_who_leave_mail_there() -> None:
     async def story(w: World) -> None:
-        _, ana, chen = await kept_for_ana(w)
+        bo, ana, chen = await kept_for_ana(w)
+        await bo.call("keepers.offer", contacts=["chen"])  # so that he goes on to serve
+        await w.until(stands(chen, bo="used"))
         await ana.call("keepers.stop", who="bo")
         assert await run(ana, lambda tx: tx.all("SELECT id FROM queue")) == []
         await w.until(partial(knows, chen, "ana"))
@@ -403,6 +405,23 @@ def test_who_stops_a_keeper_tells_those_who_leave_mail_there() -> None:
         await w.until(partial(knows, chen, "ana", "bo"))
 
     world.run(story, 618)
+
+
+def test_who_was_stopped_is_not_used_again_by_himself() -> None:
+    async def story(w: World) -> None:
+        bo, ana = await friends(w, "bo", "ana")
+        await bo.call("keepers.offer", contacts=["ana"])
+        await w.until(stands(ana, bo="used"))
+        await ana.call("keepers.stop", who="bo")
+        await bo.call("keepers.stop_for", name="ana")
+        await w.until(stands(ana))
+        await bo.call("keepers.offer", contacts=["ana"])
+        await w.until(stands(ana, bo="offered"))
+        await trio.sleep(60)
+        assert await states(ana) == {"bo": "offered"}
+        assert (await ana.call("keepers.use", who="bo"))["state"] == "used"
+
+    world.run(story, 622)
 
 
 def test_who_is_kept_for_no_more_tells_those_who_leave_mail_there() -> None:
