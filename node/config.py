@@ -67,6 +67,12 @@ def _yes_no(text: str) -> bool:
     raise ValueError("yes or no")
 
 
+def _work(text: str) -> int:
+    if text not in ("0", *map(str, range(WORK_BITS_MIN, WORK_BITS_MAX + 1))):
+        raise ValueError(f"0, or a whole number from {WORK_BITS_MIN} to {WORK_BITS_MAX}")
+    return int(text)
+
+
 def _host(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
@@ -75,6 +81,8 @@ def _host(text: str) -> str:
 
 
 PEERS_MAX = 8
+WORK_BITS_MIN = 20  # a second of a slow machine
+WORK_BITS_MAX = 24  # a quarter of a minute; who has a graphics card does a thousand times as much
 
 
 def _handle(text: str) -> str:
@@ -126,6 +134,12 @@ SETTINGS: tuple[Setting, ...] = (
         True,
         _yes_no,
         "Whether who has your account id can find you in the DHT and ask.",
+    ),
+    Setting(
+        "find.work",
+        22,
+        _work,
+        "Work (20-24 bits) that who has only your account id does to leave a request at your keepers; 0 = he may not.",
     ),
     Setting("find.handle", "", _handle, "A handle under which you can be found, unverified; none if empty."),
     Setting("relay.use", True, _yes_no, "Whether others reach you through relays where they cannot dial you; at once."),

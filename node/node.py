@@ -22,6 +22,8 @@ from node.keep.collector import Collector
 from node.keep.courier import Courier
 from node.keep.roads import Roads
 from node.keep.server import Keeping
+from node.keep.strangers import Strangers
+from node.logs.carrier import Carrier
 from node.logs.scribe import Scribe
 from node.network import Address, Link, Network, Stream, address_of, parts_of
 from node.outside import Outside
@@ -83,7 +85,7 @@ async def open_node(
 
     delivery = Delivery(inward, network, run_id=ground.entropy("run")(16), beside=beside)
     roads = Roads(network, delivery.talks, lookup)
-    collector, courier = Collector(inward, delivery, roads), Courier(inward, delivery, roads)
+    collector, courier = Collector(inward, delivery, roads, Strangers(ground)), Courier(inward, delivery, roads)
     services: dict[str, Any] = {}
     listening: list[Address] = []  # filled below: the rooms are opened before the node listens
     values = config.effective(await database.transact(settings.all_set))
@@ -138,6 +140,7 @@ def _start(nursery: trio.Nursery, core: Core) -> None:
     nursery.start_soon(supervise, "collector", core.collector.run)
     nursery.start_soon(supervise, "courier", core.courier.run)
     core.beacon.heeding += [core.collector.network_changed, core.courier.network_changed]
+    nursery.start_soon(supervise, "carrier", Carrier(core.delivery.inward, core.delivery, core.sync.desks).run)
     nursery.start_soon(supervise, "spine", core.scribe.run)
     nursery.start_soon(supervise, "keeping", core.keeping.run)
     nursery.start_soon(supervise, "upkeep", _tidy, core)

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from protocol import (
     account_record,
     backup_records,
+    carrying,
+    door_record,
     envelope,
     evidence,
     grant,
@@ -18,6 +20,7 @@ from protocol import (
     invitation_record,
     invite,
     keep,
+    knock,
     log,
     mailbox,
     nearby,
@@ -64,7 +67,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Inside a parcel",
         "What lies in a queue at a keeper, before padding and wrap (parcel.md).",
-        (parcel.Parcel, parcel.Head),
+        (parcel.Parcel, parcel.Head, knock.Knock),
     ),
     Place(
         "Frames of /weft/talk/1",
@@ -83,7 +86,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Contents of the node",
         "They belong to no room; the head of a message is around them (wire.md 4).",
-        (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS),
+        (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS, *carrying.CONTENTS),
     ),
     Place(
         "Frames of /weft/nearby/1",
@@ -109,6 +112,8 @@ PLACES: tuple[Place, ...] = (
             account_record.Findable,
             invitation_record.Invited,
             handle_record.Claim,
+            door_record.Doors,
+            door_record.Place,
         ),
     ),
     Place(

@@ -211,6 +211,27 @@ CREATE TABLE collected (
   contact INTEGER NOT NULL, run BLOB NOT NULL, sealing INTEGER NOT NULL, at_ms INTEGER NOT NULL,
   PRIMARY KEY (contact, run, sealing)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE door (invitation BLOB NOT NULL PRIMARY KEY, seed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+_CARRYING = """
+CREATE TABLE carrying (
+  log INTEGER NOT NULL, contact INTEGER NOT NULL, held INTEGER NOT NULL, sent INTEGER NOT NULL,
+  sent_ms INTEGER NOT NULL, nonce BLOB NOT NULL, standing INTEGER NOT NULL, told INTEGER NOT NULL,
+  heard_ms INTEGER NOT NULL, PRIMARY KEY (log, contact)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE carried (
+  contact INTEGER NOT NULL, log BLOB NOT NULL, nonce BLOB NOT NULL, since INTEGER NOT NULL, owed INTEGER NOT NULL,
+  offers INTEGER NOT NULL, PRIMARY KEY (contact, log)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE returned (
+  id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, log INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE log_doubt (log INTEGER NOT NULL PRIMARY KEY, nonce BLOB NOT NULL) STRICT;
 """
 
 CORE: tuple[Migration, ...] = (
@@ -223,4 +244,5 @@ CORE: tuple[Migration, ...] = (
     Migration("logs", 1, _LOGS),
     Migration("logs", 2, _SPACES),
     Migration("keepers", 1, _KEEPERS),
+    Migration("logs", 3, _CARRYING),
 )

@@ -296,7 +296,9 @@ def find_of(me: Identity) -> bytes:
 
 def shown(tx: Tx, one: Keeper) -> Shown:
     """A keeper as people see it."""
-    queues = [queue.state for queue in keepers.queues(tx, one.id)]
+    queues = [
+        queue.state for queue in keepers.queues(tx, one.id) if queue.contact != keepers.OWN
+    ]  # strangers have none
     return Shown(
         kind="keeper",
         name=keepers.name(tx, one),

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from crypto import hashing, sealing
+from crypto import hashing, sealing, xwing
 from crypto.faults import Forged, PeerFault
-from crypto.keys import DhKey
+from crypto.keys import DhKey, encapsulate
+from crypto.xwing import InboxKey
 from protocol import (
     account_record,
     bech32,
@@ -23,6 +24,7 @@ from protocol import (
     invite,
     keep,
     keep_code,
+    knock,
     log,
     log_examination,
     log_file,
@@ -140,6 +142,23 @@ def inside_parcel(raw: bytes) -> object:
     return parcel.unwrap(KEY, NONCE[:16], sealing.seal(KEY, NONCE, padded_, NONCE[:16]))
 
 
+INBOX = InboxKey(KEY)
+
+
+def inside_knock(raw: bytes) -> object:
+    # Whoever has the link may seal what he likes.
+    padded_ = sealing.pad(raw[:15_000], knock.PADDED_BYTES)
+    sender, info = NONCE[:16], hashing.labelled(hashing.Label.KEEP, b"inbox" + NONCE[:16])
+    sealed = xwing.seal(INBOX.public, info, padded_, DhKey(KEY), lambda _: (CIPHERTEXT, SHARED))
+    return knock.open_sealed(INBOX, sender + sealed)
+
+
+CIPHERTEXT, SHARED = encapsulate(INBOX.public[:1184])
+KNOCKS = [raw for raw in good(knock.Knock) if len(raw) < 15_000]
+KNOCKED = [
+    knock.seal(INBOX.public, NONCE[:16], record.decode(knock.Knock, KNOCKS[0], 1 << 20), DhKey(KEY), encapsulate)
+]
+
 PARCELS = small(parcel.Parcel)
 WRAPPED = [parcel.wrap(KEY, NONCE[:16], samples.sample(parcel.Parcel, samples.Seeded("wrapped")), NONCE)]
 
@@ -181,6 +200,8 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "disclose padded": (lambda raw: envelope.disclose(padded(raw)), INNERS),
     "parcel": (lambda raw: parcel.unwrap(KEY, NONCE[:16], raw), WRAPPED),
     "inside a parcel": (inside_parcel, PARCELS),
+    "knock": (lambda raw: knock.open_sealed(INBOX, raw), KNOCKED),
+    "inside a knock": (inside_knock, KNOCKS),
     "frame": (talk.decode, FRAMES),
     "proof": (lambda raw: talk.introduced(KEY, talk.Side.DIALLER, T, raw), [PROOF]),
     "inside a proof": (inside_proof, INTRODUCTIONS),
@@ -230,6 +251,7 @@ COSTLY = {
     "proof",
     "backup",
     "init",
+    "knock",
 }
 COUNTS = {
     name: depth.INPUTS_PER_SEAL if name in COSTLY or name.startswith("inside") else depth.INPUTS_PER_DECODER
