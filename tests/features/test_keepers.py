@@ -433,6 +433,27 @@ def test_who_is_kept_for_no_more_tells_those_who_leave_mail_there() -> None:
     world.run(story, 619)
 
 
+def test_who_is_kept_for_no_more_does_not_find_the_keeper_by_what_he_knows() -> None:
+    async def story(w: World) -> None:
+        bo, ana, chen = await friends(w, "bo", "ana", "chen")
+        await bo.call("keepers.offer", contacts=["ana", "chen"])
+        await w.until(stands(ana, bo="used"))
+        await w.until(stands(chen, bo="used"))
+        (before,) = await run(chen, keepers.used)
+
+        async def has_another() -> bool:
+            (now,) = await run(chen, keepers.used)
+            return bool(now.find != before.find)
+
+        assert not await has_another()
+        await ana.call("keepers.stop", who="bo")
+        await w.until(has_another)
+        (now,) = await run(chen, keepers.used)
+        assert (now.permit, now.owner_seed) == (before.permit, before.owner_seed)
+
+    world.run(story, 623)
+
+
 def test_who_blocks_his_keeper_tells_those_who_leave_mail_there() -> None:
     async def story(w: World) -> None:
         _, ana, chen = await kept_for_ana(w)
