@@ -316,9 +316,7 @@ async def _settle_all(room: Keepers) -> None:
 
 def shown(tx: Tx, one: Keeper) -> Shown:
     """A keeper as people see it."""
-    queues = [
-        queue.state for queue in keepers.queues(tx, one.id) if queue.contact != keepers.OWN
-    ]  # strangers have none
+    of_contacts = [queue.state for queue in keepers.queues(tx, one.id) if queue.contact != keepers.OWN]
     return Shown(
         kind="keeper",
         name=keepers.name(tx, one),
@@ -330,9 +328,9 @@ def shown(tx: Tx, one: Keeper) -> Shown:
         items=one.items,
         space=one.space,
         ttl_s=one.ttl_s,
-        open=queues.count(QueueState.OPEN),
-        wanted=queues.count(QueueState.WANTED),
-        fault=one.fault,
+        open=of_contacts.count(QueueState.OPEN),
+        wanted=of_contacts.count(QueueState.WANTED),
+        fault=one.wrong,
     )
 
 

@@ -36,6 +36,8 @@ WELL = Keeper(
     items=3,
     done=0,
     fault="",
+    caught="",
+    caught_ms=0,
 )
 AWAY = replace(WELL, seen_ms=NOW_MS - 4 * DAY_MS)
 
