@@ -16,7 +16,6 @@ from node.ground import Ground
 from node.keep.collector import Collector
 from node.keep.courier import Courier
 from node.keep.server import Keeping
-from node.keep.side import Side
 from node.logs.scribe import Scribe
 from node.lookup import Lookup
 from node.network import Address, Network
@@ -60,5 +59,4 @@ class Core:
     courier: Courier = field(kw_only=True)
     scribe: Scribe = field(kw_only=True)
     keeping: Keeping = field(kw_only=True)
-    side: Side | None = None  # None where this node keeps for nobody
     stop: trio.Event = field(default_factory=trio.Event)

@@ -158,6 +158,11 @@ def link_bytes(link: Link) -> bytes:
     return raw
 
 
+def endpoint_bytes(endpoints: Iterable[Endpoint]) -> bytes:
+    """Endpoints as they stand in a link: 7 bytes for one of IPv4, 19 for one of IPv6."""
+    return b"".join(bytes((4 if len(e.ip) == 4 else 6,)) + e.ip + e.port.to_bytes(2, "big") for e in endpoints)
+
+
 def link_text(link: Link) -> str:
     """weft:i/ and base64url without padding: at most 173 characters."""
     return _text(link_bytes(link))
@@ -204,6 +209,21 @@ def link_from(text: str) -> Link:
     return link
 
 
+def endpoints_of(raw: bytes) -> tuple[Endpoint, ...]:
+    """The endpoints at the end of a link, at most 2. Raises: BadLink."""
+    endpoints: list[Endpoint] = []
+    while raw:
+        size = {4: 4, 6: 16}.get(raw[0])
+        if size is None or len(raw) < 1 + size + 2 or len(endpoints) == ADDRESSES_MAX:
+            raise BadLink
+        ip, port = raw[1 : 1 + size], int.from_bytes(raw[1 + size : 3 + size], "big")
+        if port == 0:
+            raise BadLink
+        endpoints.append(Endpoint(ip, port))
+        raw = raw[3 + size :]
+    return tuple(endpoints)
+
+
 def check_alive(link: Link, now_s: int) -> None:
     """Returns when the link has not expired by our clock. Raises: ExpiredLink."""
     if now_s > link.expiry_s:
@@ -219,26 +239,6 @@ def address_text(endpoint: Endpoint) -> str:
 def addresses_of(texts: Iterable[str]) -> tuple[Endpoint, ...]:
     """The endpoints of those multiaddrs that are an IP address and a TCP port and nothing else, in their order."""
     return tuple(endpoint for endpoint in map(_endpoint, texts) if endpoint is not None)
-
-
-def endpoint_bytes(endpoints: Iterable[Endpoint]) -> bytes:
-    """Endpoints as they stand in a link: 4 or 6, the IP address, the port."""
-    return b"".join(bytes((4 if len(e.ip) == 4 else 6,)) + e.ip + e.port.to_bytes(2, "big") for e in endpoints)
-
-
-def endpoints_of(raw: bytes) -> tuple[Endpoint, ...]:
-    """What `endpoint_bytes` wrote, at most 2. Raises: BadLink."""
-    endpoints: list[Endpoint] = []
-    while raw:
-        size = {4: 4, 6: 16}.get(raw[0])
-        if size is None or len(raw) < 1 + size + 2 or len(endpoints) == ADDRESSES_MAX:
-            raise BadLink
-        ip, port = raw[1 : 1 + size], int.from_bytes(raw[1 + size : 3 + size], "big")
-        if port == 0:
-            raise BadLink
-        endpoints.append(Endpoint(ip, port))
-        raw = raw[3 + size :]
-    return tuple(endpoints)
 
 
 def asker_mac(keys: InviteKeys, transcript: bytes) -> bytes:

@@ -13,12 +13,14 @@ from crypto import hashing
 from crypto.hashing import Label
 from protocol import invite
 from protocol.faults import OverLimit, UserFault
+from protocol.ids import DeviceId
 from protocol.invite import Endpoint
 
 PREFIX = "weft:k/"
 VERSION = 1
 CHECK_BYTES = 4
 TEXT_CHARACTERS_MAX = 200
+KEEPER = DeviceId(bytes(32))  # what stands for the device in the record of a keeper, which is none
 _HEAD_BYTES = 1 + 3 * 32
 _CHECK = b"code"  # what the check is made for; the frames of keep.md have other labels
 

@@ -38,7 +38,7 @@ class NotContacts(UserFault):
 class KeepsNothing(UserFault):
     """Nobody of this name keeps for you or offers it; nothing was changed."""
 
-    code = "keeper.none"
+    code = "keeper.unknown"
     next = "weft keeper list"
     exit = 5
 

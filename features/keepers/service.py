@@ -4,21 +4,24 @@ from dataclasses import asdict, dataclass
 
 import trio
 
+from crypto import hashing
+from crypto.hashing import Label
 from features.keepers import adding, view
 from features.keepers.content import SPACE_MAX, Asked, Left
 from features.keepers.faults import BadSpace, KeepsNothing, KeptForNobody, NobodyNamed, NotContacts, TooManyKeepers
 from features.keepers.view import Given, State, Word
 from node import config, speech
 from node.core import Core
+from node.keep import telling
 from store import keepers, pairs, people, settings
 from store.database import Tx
 from store.faults import AccountChanged
+from store.identity import Identity
 from store.keepers import Keeper, QueueState
 from store.people import Contact, ContactState
 
 Names = list[str]
 SPACE_MIN = 20_000_000  # a twentieth of it holds a conversation
-SPACE = 1 << 30  # what is given to others unless a person says otherwise
 SHARE = 20  # one part of so many is what each may have: a contact who fills his leaves the others theirs
 TAKE = "keepers.take"
 STATES = {
@@ -90,14 +93,14 @@ class Keepers:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.side = core.side
+        self._find = find_of(core.identity)
         self._settling = trio.Lock()
 
     async def list(self) -> dict[str, object]:
         """Returns who keeps for me, for whom I keep, how full, when they were seen, and what each sort of them learns:
         {"keepers", "owners", "wishes", "learns", "space"}."""
-        side = self.side
-        uses = {} if side is None else {one.contact: one for one in await side.usage()}
+        keeping = self._core.keeping
+        uses = {one.contact: one for one in await keeping.usage()}
 
         def look(tx: Tx) -> dict[str, object]:
             owners = []
@@ -118,7 +121,7 @@ class Keepers:
             }
 
         found = await self._core.database.transact(look)
-        return {**found, "learns": LEARNS, "space": 0 if side is None else await side.space()}
+        return {**found, "learns": LEARNS, "space": await keeping.given()}
 
     async def offer(self, contacts: Names, space: int | None = None) -> dict[str, object]:
         """Keeps for these contacts from now on; they are told when they are met: {"owners", "space"}.
@@ -131,11 +134,11 @@ class Keepers:
             raise NobodyNamed
         if space is not None and not SPACE_MIN <= space <= SPACE_MAX:
             raise BadSpace
-        now_ms, side = self._core.ground.now_ms(), self.side
+        now_ms, keeping = self._core.ground.now_ms(), self._core.keeping
         found = await self._core.database.transact(lambda tx: [_agreed(tx, name) for name in contacts])
-        if side is not None and space is not None:
-            await side.give(space)
-        total = space or SPACE if side is None else await side.space()
+        if space is not None:
+            await keeping.give(space)
+        total = await keeping.given()
 
         def note(tx: Tx) -> None:
             named = {one.id for one in found}
@@ -189,20 +192,20 @@ class Keepers:
     async def stop(self, who: str) -> dict[str, object]:
         """Ends what somebody keeps for us, or would: {"name", "own"}. What lies there is left elsewhere by its senders.
 
-        Errors: contact.unknown, contact.ambiguous, keeper.none.
+        Errors: contact.unknown, contact.ambiguous, keeper.unknown.
         """
         core, now_ms = self._core, self._core.ground.now_ms()
 
-        def end(tx: Tx) -> tuple[str, int]:
+        def end(tx: Tx) -> tuple[str, int, tuple[int, ...]]:
             own = adding.own(tx, who)
             if own is not None:
                 if own.state is keepers.State.USED:
                     keepers.leave(tx, own.id, keepers.State.LEFT)
-                return own.name, 0
+                return own.name, 0, telling.tell(tx, core.delivery.inward)
             contact = people.find_contact(tx, who)
             known = keepers.of_contact(tx, contact.id)
             if known is not None and known.state is keepers.State.USED:
-                keepers.leave(tx, known.id, keepers.State.LEFT)
+                view.part(tx, known)
             elif known is not None and known.state is keepers.State.OFFERED:
                 keepers.leave(tx, known.id, keepers.State.DECLINED)
             elif contact.id not in view.noted(tx, Word.ASKED):
@@ -210,12 +213,12 @@ class Keepers:
             view.unnote(tx, contact.id, Word.ASKED)
             view.note(tx, contact.id, Word.STOPPED, now_ms)
             _say(tx, core, contact, Left(), now_ms)
-            return contact.name, contact.id
+            return contact.name, contact.id, (contact.id, *telling.tell(tx, core.delivery.inward))
 
-        name, told = await core.database.transact(end)
-        if told:
-            core.delivery.stir(told)
-        return {"name": name, "own": not told}
+        name, contact_id, told = await core.database.transact(end)
+        for one in told:
+            core.delivery.stir(one)
+        return {"name": name, "own": not contact_id}
 
     async def stop_for(self, name: str) -> dict[str, object]:
         """Keeps nothing for a contact any more, and deletes what lies here for him: {"name"}.
@@ -246,32 +249,33 @@ class Keepers:
 
     async def settle(self) -> None:
         """Does what is due: takes offers, gets permits and says our offers, takes permits back."""
-        core, side = self._core, self.side
+        core = self._core
         async with self._settling:
-            due = await core.database.transact(self._tend)
-            if side is None:
-                return
+            due, told = await core.database.transact(self._tend)
+            for contact_id in told:
+                core.delivery.stir(contact_id)
             for one in due:
                 if one.state is not State.WANTED:
-                    await side.revoke(one.contact)
+                    await core.keeping.revoke(one.contact)
                     await core.database.transact(view.revoked, one)
                     continue
-                permit = await side.permit(one.contact, one.space, one.ttl_s)
-                await core.database.transact(self._say_offer, one, permit, side.find)
+                permit = await core.keeping.permit(one.contact, one.space, one.ttl_s)
+                await core.database.transact(self._say_offer, one, permit)
                 core.delivery.stir(one.contact)
 
-    def _tend(self, tx: Tx) -> tuple[Given, ...]:
+    def _tend(self, tx: Tx) -> tuple[tuple[Given, ...], tuple[int, ...]]:
+        """What is due of our offers, and who was told that he can leave mail elsewhere."""
         ground = self._core.ground
-        view.let_go(tx, ground.now_ms())
+        told = telling.tell(tx, self._core.delivery.inward) if view.let_go(tx, ground.now_ms()) else ()
         by_itself = config.effective(settings.all_set(tx))[TAKE] is True
         view.take_offers(tx, by_itself, ground.entropy("keepers"))
         stopped = {one.id for one in people.contacts(tx) if one.alarm == people.STOPS}  # until the person has decided
         due = view.all_given(tx, State.WANTED, State.LEFT, State.UNWANTED)
-        return tuple(one for one in due if one.state is not State.WANTED or one.contact not in stopped)
+        return tuple(one for one in due if one.state is not State.WANTED or one.contact not in stopped), told
 
-    def _say_offer(self, tx: Tx, wanted: Given, permit: bytes, find: bytes) -> None:
+    def _say_offer(self, tx: Tx, wanted: Given, permit: bytes) -> None:
         now_ms = self._core.ground.now_ms()
-        offered = view.offered(tx, wanted, permit, find, now_ms)
+        offered = view.offered(tx, wanted, permit, self._find, now_ms)
         if offered is not None:
             _say(tx, self._core, people.contact(tx, wanted.contact), offered.said, now_ms)
 
@@ -285,14 +289,18 @@ async def run(room: Keepers) -> None:
             await changes.receive()
 
 
+def find_of(me: Identity) -> bytes:
+    """The secret of this device's record as a keeper: who has an offer of ours finds us by it, and nobody else."""
+    return hashing.subkey(me.device_key.seed, Label.KEEP, b"find")
+
+
 def shown(tx: Tx, one: Keeper) -> Shown:
     """A keeper as people see it."""
-    is_own = one.contact == keepers.OWN
     queues = [queue.state for queue in keepers.queues(tx, one.id)]
     return Shown(
         kind="keeper",
-        name=one.name if is_own else people.contact(tx, one.contact).name,
-        own=is_own,
+        name=keepers.name(tx, one),
+        own=one.contact == keepers.OWN,
         state=STATES[one.state],
         since_ms=one.since_ms,
         seen_ms=one.seen_ms,

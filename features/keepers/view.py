@@ -16,6 +16,7 @@ from features.keepers.content import Asked, Left, Offer
 from store import keepers, pairs, people
 from store.database import Migration, Tx
 from store.inbox import Arrival
+from store.keepers import Keeper
 
 MIGRATIONS = (
     Migration(
@@ -58,6 +59,7 @@ class Word(IntEnum):
     ASKS = 0  # the contact asks us
     ASKED = 1  # we asked him: his next offer is taken
     STOPPED = 2  # the person wants him no more: his next offer is not taken by itself
+    ENDED = 3  # he keeps no more: others are to be told where we can be left mail now
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
     contact_id, now_ms = arrival.contact.id, arrival.now_ms
     match said:
         case Offer():
+            before = keepers.of_contact(tx, contact_id)
             keepers.offered(tx, contact_id, said.permit, said.find, said.space, said.ttl_s, said.version, now_ms)
+            if before is not None and keepers.of_contact(tx, contact_id) is None:
+                note(tx, contact_id, Word.ENDED, now_ms)
             return ()
         case Asked():
             return _asked(tx, contact_id, now_ms)
@@ -216,12 +221,24 @@ def take_offers(tx: Tx, by_itself: bool, entropy: keys.Entropy) -> int:
     return count
 
 
-def let_go(tx: Tx, now_ms: int) -> None:
-    """Ends what was agreed with contacts who are none any more; they are told nothing."""
+def part(tx: Tx, one: Keeper) -> None:
+    """A contact keeps for us no more: he deletes what he has when he hears it, so there is nothing to close there."""
+    keepers.leave(tx, one.id, keepers.State.LEFT)
+    keepers.forget_queues(tx, [queue.id for queue in keepers.queues(tx, one.id)])
+    keepers.ended(tx, one.id)
+
+
+def let_go(tx: Tx, now_ms: int) -> bool:
+    """Ends what was agreed with contacts who are none any more, who are told nothing; whether fewer keep for us now."""
+    ended = noted(tx, Word.ENDED)
+    for contact_id in ended:
+        unnote(tx, contact_id, Word.ENDED)
+    is_less = bool(ended)
     for one in keepers.known(tx):
         is_left = one.state in (keepers.State.LEFT, keepers.State.DECLINED)
         if one.contact != keepers.OWN and not is_left and _is_closed(tx, one.contact):
-            keepers.leave(tx, one.id, keepers.State.LEFT)
+            part(tx, one)
+            is_less = True
     for given_ in all_given(tx, State.WANTED, State.SAID, State.LEFT, State.FREE):
         if _is_closed(tx, given_.contact):
             withdraw(tx, given_, now_ms)
@@ -229,6 +246,7 @@ def let_go(tx: Tx, now_ms: int) -> None:
         for contact_id in noted(tx, word):
             if _is_closed(tx, contact_id):
                 unnote(tx, contact_id, word)
+    return is_less
 
 
 def _is_closed(tx: Tx, contact_id: int) -> bool:

@@ -12,21 +12,20 @@ from dataclasses import dataclass, field
 import structlog
 import trio
 
-from node import speech
 from node.bell import Bell
 from node.delivery import Delivery
 from node.ground import jitter
 from node.inward import Inward
-from node.keep import client, pages
+from node.keep import client, pages, telling
 from node.keep.client import KeeperStream
 from node.keep.roads import Place, Roads
 from node.keep.strangers import Strangers
 from node.network import Link
 from node.supervisor import first
-from protocol import keep, mailbox
+from protocol import keep
 from protocol.faults import PeerFault, Unavailable
 from protocol.keep import Status
-from store import devices, invitations, keepers, people
+from store import invitations, keepers, people
 from store.database import Tx
 from store.keepers import Keeper, Queue, QueueState, State
 from store.people import ContactState
@@ -105,10 +104,10 @@ class Collector:
             self.met(keepers.OWN)
 
     async def _attend(self, keeper_id: int) -> None:
-        """Keeps in touch with one keeper until it is gone."""
+        """Keeps in touch with one keeper until it is gone, or has nothing of ours any more."""
         desk, failures = self._desks[keeper_id], 0
         try:
-            while (one := await self.inward.database.read(keepers.find, keeper_id)) is not None:
+            while (one := await self.inward.database.read(keepers.find, keeper_id)) is not None and one.owner_seed:
                 began = trio.current_time()
                 try:
                     async with self.roads.to(_place(one), self.inward.now() // 1000) as link:
@@ -194,7 +193,7 @@ class Collector:
                             await self.strangers.lay(stream, laid)
                     if await database.transact(_is_over, one.id):
                         return
-                    for contact_id in await database.transact(self._tell):
+                    for contact_id in await database.transact(telling.tell, self.inward):
                         self.delivery.stir(contact_id)
                     await trio.sleep(SETTLE_S)
                     with trio.move_on_at(counted_at + TEND_S):
@@ -261,24 +260,6 @@ class Collector:
             keepers.queues(tx, keeper_id, QueueState.WANTED),
             keepers.queues(tx, keeper_id, QueueState.UNWANTED),
         )
-
-    def _tell(self, tx: Tx) -> tuple[int, ...]:
-        """Tells each contact whose lines are others than he knows; returns those contacts."""
-        told = []
-        for contact in people.contacts(tx):
-            if contact.state is not ContactState.ACTIVE or contact.alarm == people.STOPS:
-                continue
-            if not devices.devices_of(tx, contact.id):
-                continue
-            lines = keepers.lines_for(tx, contact.id, self.inward.identity.account)
-            version, before = keepers.told(tx, contact.id)
-            if keepers.encoded(lines) != before:
-                version = max(version + 1, self.inward.now())
-                keepers.tell(tx, contact.id, version, lines)
-                said = mailbox.Inbox(version, lines)
-                speech.say(tx, contact.id, (said,), self.inward.now(), self.inward.ground.entropy("message"))
-                told.append(contact.id)
-        return tuple(told)
 
 
 def _place(one: Keeper) -> Place:

@@ -1,27 +1,27 @@
-"""The room of keepers in a simulated world: offers, wishes, ends; what is refused; what a backup brings back.
+"""The room of keepers in a simulated world: offers, wishes, ends, who is told, and what is refused.
 
-What lies at a keeper is tests/node/keep's, what a sender sees tests/store/test_whereabouts.py's.
+Backups are in test_keepers_back.py, what lies at a keeper in tests/node/keep.
 """
 
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-import pytest
+import trio
 
-from crypto.faults import Malformed
-from features.keepers import returning, view
-from features.keepers.view import State, Word
+from features.keepers import view
+from features.keepers.service import Keepers
+from features.keepers.view import State
 from lab import world
-from lab.world import Person, World, befriend
-from protocol import keep_code, wire
+from lab.world import Person, World, befriend, texts
+from protocol import keep_code
 from protocol.invite import Endpoint
 from protocol.keep_code import Code
-from store import keepers, people, settings
-from store.database import Tx
-from tests.features.keeping_side import GIB, FakeSide, give_side, room
+from store import keepers, people, settings, whereabouts
+from store.permits import Use
 from tests.features.kit import Faults
 
+GIB = 1 << 30
 SHARE = GIB // 20
 HOME = Code(b"p" * 32, b"f" * 32, b"h" * 32, (Endpoint(bytes((192, 0, 2, 7)), 4001),))
 
@@ -51,39 +51,65 @@ def stands(person: Person, **wanted: str) -> Callable[[], Awaitable[bool]]:
     return so
 
 
-async def friends(w: World, *names: str) -> tuple[list[Person], list[FakeSide]]:
-    """The first is a contact of all others; each has a keeper in his node."""
+async def friends(w: World, *names: str) -> list[Person]:
+    """The first is a contact of all others."""
     first, *others = [await w.person(name) for name in names]
     for one in others:
         await befriend(first, one)
-    return [first, *others], [give_side(one) for one in (first, *others)]
+    return [first, *others]
+
+
+def room(person: Person) -> Keepers:
+    """The room of a person's node."""
+    assert person.node is not None
+    found: Any = person.node.core.services["keepers"]
+    assert isinstance(found, Keepers)
+    return found
+
+
+async def permits(person: Person) -> tuple[Use, ...]:
+    """Who has a permit at somebody's node."""
+    assert person.node is not None
+    return await person.node.core.keeping.usage()
+
+
+def keeps_for(person: Person, *contacts: int) -> Callable[[], Awaitable[bool]]:
+    """Whether these contacts have a permit at somebody's node."""
+
+    async def so() -> bool:
+        return [one.contact for one in await permits(person)] == [*contacts]
+
+    return so
 
 
 def test_who_is_offered_keeping_uses_it_by_himself() -> None:
     async def story(w: World) -> None:
-        (ana, bo, chen), (side, _, _) = await friends(w, "ana", "bo", "chen")
+        ana, bo, chen = await friends(w, "ana", "bo", "chen")
         made = await ana.call("keepers.offer", contacts=["bo", "chen"])
         assert (made["space"], [one["name"] for one in made["owners"]]) == (GIB, ["Bo", "Chen"])
         assert {(one["state"], one["space"]) for one in made["owners"]} == {("said", SHARE)}
-        assert sorted(side.permits.values()) == [(SHARE, view.TTL_S, 1), (SHARE, view.TTL_S, 2)]
+        assert [(one.contact, one.space) for one in await permits(ana)] == [(1, SHARE), (2, SHARE)]
         for one in (bo, chen):
             await w.until(stands(one, ana="used"))
             (found,) = (await listed(one))["keepers"]
             assert (found["own"], found["space"], found["ttl_s"], found["fault"]) == (False, SHARE, 30 * 86_400, "")
         (his,) = await run(bo, keepers.used)
-        assert (his.permit, his.find, len(his.owner_seed)) == (b"\x01" * 32, b"f" * 32, 32)
         (hers,) = await run(chen, keepers.used)
+        assert hers.find == his.find != bytes(32)
+        assert hers.permit != his.permit
         assert hers.owner_seed != his.owner_seed
 
-        owners = (await listed(ana))["owners"]
-        assert [(one["bytes"], one["items"], one["seen_ms"]) for one in owners] == [(1000, 1, 5), (2000, 2, 5)]
+        async def were_here() -> bool:
+            return all(one["seen_ms"] for one in (await listed(ana))["owners"])
+
+        await w.until(were_here)
 
     world.run(story, 601)
 
 
 def test_an_offer_with_another_space_changes_that_of_all() -> None:
     async def story(w: World) -> None:
-        (ana, bo, chen), (side, _, _) = await friends(w, "ana", "bo", "chen")
+        ana, bo, chen = await friends(w, "ana", "bo", "chen")
         await ana.call("keepers.offer", contacts=["bo"])
         await w.until(stands(bo, ana="used"))
         (before,) = await run(bo, keepers.used)
@@ -98,14 +124,15 @@ def test_an_offer_with_another_space_changes_that_of_all() -> None:
         (after,) = await run(bo, keepers.used)
         assert (after.id, after.permit, after.owner_seed) == (before.id, before.permit, before.owner_seed)
         assert {one["space"] for one in (await listed(ana))["owners"]} == {2 * GIB // 20}
-        assert side.total == 2 * GIB
+        assert (await listed(ana))["space"] == 2 * GIB
+        assert {one.space for one in await permits(ana)} == {2 * GIB // 20}
 
     world.run(story, 602)
 
 
 def test_who_wants_none_by_itself_is_only_shown_the_offer() -> None:
     async def story(w: World) -> None:
-        (ana, bo), _ = await friends(w, "ana", "bo")
+        ana, bo = await friends(w, "ana", "bo")
         await run(bo, settings.put, "keepers.take", "no")
         await ana.call("keepers.offer", contacts=["bo"])
         await w.until(stands(bo, ana="offered"))
@@ -117,7 +144,7 @@ def test_who_wants_none_by_itself_is_only_shown_the_offer() -> None:
 
 def test_switching_it_on_takes_what_was_offered_before() -> None:
     async def story(w: World) -> None:
-        (ana, bo), _ = await friends(w, "ana", "bo")
+        ana, bo = await friends(w, "ana", "bo")
         await run(bo, settings.put, "keepers.take", "no")
         await ana.call("keepers.offer", contacts=["bo"])
         await w.until(stands(bo, ana="offered"))
@@ -129,7 +156,7 @@ def test_switching_it_on_takes_what_was_offered_before() -> None:
 
 def test_three_are_enough() -> None:
     async def story(w: World) -> None:
-        (ana, *others), _ = await friends(w, "ana", "bo", "chen", "dee", "eve")
+        ana, *others = await friends(w, "ana", "bo", "chen", "dee", "eve")
         for one in others[:3]:
             await one.call("keepers.offer", contacts=["ana"])
             await w.until(partial(is_used, ana, one.name))
@@ -154,7 +181,7 @@ async def is_used(person: Person, name: str) -> bool:
 
 def test_who_asks_gets_what_he_asked_for_once_it_is_offered() -> None:
     async def story(w: World) -> None:
-        (ana, bo), (side, _) = await friends(w, "ana", "bo")
+        ana, bo = await friends(w, "ana", "bo")
         await run(bo, settings.put, "keepers.take", "no")
         assert (await bo.call("keepers.use", who="ana"))["state"] == "asked"
         (wish,) = (await listed(bo))["wishes"]
@@ -168,38 +195,39 @@ def test_who_asks_gets_what_he_asked_for_once_it_is_offered() -> None:
         await ana.call("keepers.offer", contacts=["bo"])
         await w.until(stands(bo, ana="used"))
         assert (await listed(ana))["wishes"] == (await listed(bo))["wishes"] == []
-        assert list(side.permits) == [1]
+        assert await keeps_for(ana, 1)()
 
     world.run(story, 606)
 
 
 def test_who_left_has_nothing_there_and_is_taken_again_when_he_asks() -> None:
     async def story(w: World) -> None:
-        (ana, bo), (side, _) = await friends(w, "ana", "bo")
+        ana, bo = await friends(w, "ana", "bo")
         await ana.call("keepers.offer", contacts=["bo"])
         await w.until(stands(bo, ana="used"))
         assert await bo.call("keepers.stop", who="ana") == {"name": "ana", "own": False}
         assert await states(bo) == {"ana": "left"}
 
-        async def is_revoked() -> bool:
-            return bool(side.revoked) and await offer_state(ana) is State.FREE
+        before = (await run(bo, keepers.known))[0].permit
 
-        await w.until(is_revoked)
-        assert (side.revoked, side.permits) == ([1], {})
+        async def is_free() -> bool:
+            return await offer_state(ana) is State.FREE
+
+        await w.until(is_free)
+        assert await keeps_for(ana)()
         assert [one["state"] for one in (await listed(ana))["owners"]] == ["left"]
 
         await ana.call("keepers.offer", contacts=["bo"])  # again by herself: but the person did not want her
 
         async def is_offered() -> bool:
             (one,) = await run(bo, keepers.known)
-            return bool(one.permit == b"\x02" * 32)
+            return bool(one.permit != before)
 
         await w.until(is_offered)
         assert await states(bo) == {"ana": "left"}
         assert (await bo.call("keepers.use", who="ana"))["state"] == "asked"  # who has an offer says it again
         await w.until(stands(bo, ana="used"))
-        (one,) = await run(bo, keepers.used)
-        assert one.permit == b"\x02" * 32
+        assert await keeps_for(ana, 1)()
 
     world.run(story, 607)
 
@@ -213,30 +241,28 @@ async def offer_state(person: Person) -> State:
 
 def test_who_asks_after_he_left_gets_a_new_permit() -> None:
     async def story(w: World) -> None:
-        (ana, bo), (side, _) = await friends(w, "ana", "bo")
+        ana, bo = await friends(w, "ana", "bo")
         await ana.call("keepers.offer", contacts=["bo"])
         await w.until(stands(bo, ana="used"))
         await bo.call("keepers.stop", who="ana")
 
-        async def is_revoked() -> bool:
-            return bool(side.revoked)
-
-        await w.until(is_revoked)
+        (before,) = await run(bo, keepers.known)
+        await w.until(keeps_for(ana))
         await bo.call("keepers.use", who="ana")
         await w.until(stands(bo, ana="used"))
         (one,) = await run(bo, keepers.used)
-        assert (one.permit, await offer_state(ana)) == (b"\x02" * 32, State.SAID)
+        assert (one.permit != before.permit, await offer_state(ana)) == (True, State.SAID)
 
     world.run(story, 608)
 
 
 def test_who_keeps_no_more_tells_it_and_takes_the_permit_back() -> None:
     async def story(w: World) -> None:
-        (ana, bo), (side, _) = await friends(w, "ana", "bo")
+        ana, bo = await friends(w, "ana", "bo")
         await ana.call("keepers.offer", contacts=["bo"])
         await w.until(stands(bo, ana="used"))
         assert await ana.call("keepers.stop_for", name="bo") == {"name": "Bo"}
-        assert (side.permits, side.revoked, (await listed(ana))["owners"]) == ({}, [1], [])
+        assert (await permits(ana), (await listed(ana))["owners"]) == ((), [])
         await w.until(stands(bo))
         await ana.call("keepers.offer", contacts=["bo"])
         await w.until(stands(bo, ana="used"))
@@ -246,7 +272,7 @@ def test_who_keeps_no_more_tells_it_and_takes_the_permit_back() -> None:
 
 def test_who_is_blocked_keeps_nothing_and_nothing_is_kept_for_him() -> None:
     async def story(w: World) -> None:
-        (ana, bo), (side, other) = await friends(w, "ana", "bo")
+        ana, bo = await friends(w, "ana", "bo")
         await ana.call("keepers.offer", contacts=["bo"])
         await bo.call("keepers.offer", contacts=["ana"])
         await w.until(stands(bo, ana="used"))
@@ -254,26 +280,13 @@ def test_who_is_blocked_keeps_nothing_and_nothing_is_kept_for_him() -> None:
         await ana.call("contacts.block", name="bo")
 
         async def is_over() -> bool:
-            return side.permits == {} and await states(ana) == {"bo": "left"}
+            return not await permits(ana) and await states(ana) == {"bo": "left"}
 
         await w.until(is_over)
-        assert other.permits != {}  # he is told nothing
+        assert await keeps_for(bo, 1)()  # he is told nothing
         assert await states(bo) == {"ana": "used"}
 
     world.run(story, 610)
-
-
-def test_without_a_keeper_in_the_node_an_offer_waits_for_one() -> None:
-    async def story(w: World) -> None:
-        (ana, bo), _ = await friends(w, "ana", "bo")
-        room(ana).side = None
-        made = await ana.call("keepers.offer", contacts=["bo"])
-        assert [one["state"] for one in made["owners"]] == ["wanted"]
-        give_side(ana)
-        await run(ana, lambda tx: tx.changed(people.CHANGED, 1))
-        await w.until(stands(bo, ana="used"))
-
-    world.run(story, 611)
 
 
 def test_a_node_of_ones_own_is_added_by_its_code() -> None:
@@ -307,7 +320,7 @@ async def wrong_names(w: World, faults: Faults) -> None:
     assert await faults.code("keepers.offer", contacts=[]) == "keeper.nobody"
     for space in (0, -1, 19_999_999, 2**50 + 1):
         assert await faults.code("keepers.offer", contacts=["bo1"], space=space) == "keeper.space"
-    assert await faults.code("keepers.stop", who="bo1") == "keeper.none"
+    assert await faults.code("keepers.stop", who="bo1") == "keeper.unknown"
     assert await faults.code("keepers.stop_for", name="bo1") == "keeper.not_kept"
     assert w.now_ms()
 
@@ -329,7 +342,7 @@ async def wrong_codes(faults: Faults) -> None:
 
 def test_every_fault_that_the_room_promises_is_met() -> None:
     async def story(w: World) -> None:
-        (ana, _, _, _), _ = await friends(w, "ana", "bo1", "bo2", "dee")
+        ana, _, _, _ = await friends(w, "ana", "bo1", "bo2", "dee")
         faults = Faults(ana)
         await wrong_names(w, faults)
         await wrong_codes(faults)
@@ -349,97 +362,89 @@ def test_every_fault_that_the_room_promises_is_met() -> None:
 
 def test_who_is_under_an_alarm_hears_an_offer_once_the_person_has_decided() -> None:
     async def story(w: World) -> None:
-        (ana, bo), (side, _) = await friends(w, "ana", "bo")
+        ana, bo = await friends(w, "ana", "bo")
         await run(ana, people.set_alarm, 1, people.STOPS)
         await run(ana, view.offer, 1, SHARE, w.now_ms())
         await room(ana).settle()
-        assert side.permits == {}
+        assert await permits(ana) == ()
         await ana.call("contacts.trust", name="bo")
         await w.until(stands(bo, ana="used"))
 
     world.run(story, 614)
 
 
-# --- backups
+async def kept_for_ana(w: World) -> list[Person]:
+    """Bo keeps for Ana, and Chen knows it."""
+    bo, ana, chen = await friends(w, "bo", "ana", "chen")
+    await befriend(ana, chen)
+    await bo.call("keepers.offer", contacts=["ana"])
+    await w.until(partial(knows, chen, "ana", "bo"))
+    (one,) = (await listed(ana))["keepers"]
+    assert (one["state"], one["open"], one["wanted"]) == ("used", 1, 0)
+    return [bo, ana, chen]
 
 
-def test_a_backup_brings_back_what_was_agreed_and_where_mail_is_left() -> None:
+async def knows(sender: Person, owner: str, *keepers_: str) -> bool:
+    """Whether these are where one can leave mail for another."""
+    if sender.node is None:
+        return False
+    contact = await run(sender, people.find_contact, owner)
+    return [name.lower() for name in (await run(sender, whereabouts.keepers_of, contact.id)).values()] == [*keepers_]
+
+
+def test_who_stops_a_keeper_tells_those_who_leave_mail_there() -> None:
     async def story(w: World) -> None:
-        (ana, bo), _ = await friends(w, "ana", "bo")
-        await ana.call("keepers.offer", contacts=["bo"])
-        await bo.call("keepers.offer", contacts=["ana"])
-        await w.until(stands(bo, ana="used"))
-        await w.until(stands(ana, bo="used"))
-        await ana.call("keepers.use", who=keep_code.text_of(HOME))
-        kept = await run(ana, returning.keep, 1)
-        found = returning.check(kept)
-        (agreed,) = found.theirs
-        assert (agreed.permit, agreed.space, agreed.stands) == (b"\x01" * 32, SHARE, 1)
-        assert ([space for space, _ in found.ours], [one.name for one in found.nodes]) == ([SHARE], ["home"])
-
-        def forget(tx: Tx) -> None:
-            for one in keepers.known(tx):
-                keepers.forget(tx, one.id)
-            tx.execute("DELETE FROM keeper_offer")
-
-        before = {one.permit: one.owner_seed for one in await run(ana, keepers.used)}
-        await run(ana, forget)
-        assert ana.node is not None
-        await run(ana, returning.put_back, 1, kept)
-        await run(ana, returning.restored, ana.node.core.identity, w.now_ms(), ana.entropy("restored"))
-        after = {one.permit: one.owner_seed for one in await run(ana, keepers.used)}
-        assert after.keys() == before.keys()
-        assert all(after[permit] != before[permit] for permit in after)  # the lost device knows the old keys
-        assert await run(ana, lambda tx: tx.all("SELECT * FROM keeper_back")) == []
-        await room(ana).settle()
-        again = await run(ana, view.given, 1)
-        assert (again.state, again.version > found.ours[0][1]) == (State.SAID, True)
-
-    world.run(story, 615)
-
-
-def test_who_was_stopped_is_not_used_after_a_restore() -> None:
-    async def story(w: World) -> None:
-        (ana, bo), _ = await friends(w, "ana", "bo")
-        await bo.call("keepers.offer", contacts=["ana"])
-        await w.until(stands(ana, bo="used"))
+        _, ana, chen = await kept_for_ana(w)
         await ana.call("keepers.stop", who="bo")
-        kept = await run(ana, returning.keep, 1)
-        (one,) = await run(ana, keepers.known)
-        await run(ana, keepers.forget, one.id)
-        await run(ana, view.unnote, 1, Word.STOPPED)
-        assert ana.node is not None
-        await run(ana, returning.put_back, 1, kept)
-        await run(ana, returning.restored, ana.node.core.identity, w.now_ms(), ana.entropy("restored"))
-        await room(ana).settle()
-        assert await states(ana) == {"bo": "offered"}
+        assert await run(ana, lambda tx: tx.all("SELECT id FROM queue")) == []
+        await w.until(partial(knows, chen, "ana"))
+        await trio.sleep(3 * 3600)  # nobody goes on to attend to who was left
+        await ana.call("keepers.use", who="bo")
+        await w.until(partial(knows, chen, "ana", "bo"))
 
-    world.run(story, 616)
+    world.run(story, 618)
 
 
-GOOD: tuple[Any, ...] = (
-    ((b"p" * 32, b"f" * 32, 1, 1, 1, 1),),
-    ((1, 1),),
-    (("home", b"p" * 32, b"f" * 32, b"h" * 32, ("/ip4/192.0.2.7/tcp/4001",)),),
-    (),
-)
-BAD = {
-    "one part less": GOOD[:3],
-    "two agreements": (GOOD[0] * 2, *GOOD[1:]),
-    "a short permit": (((b"p" * 31, *GOOD[0][0][1:]),), *GOOD[1:]),
-    "an offer of nothing": (((*GOOD[0][0][:2], 0, 1, 1, 1),), *GOOD[1:]),
-    "no such standing": (((*GOOD[0][0][:5], 3),), *GOOD[1:]),
-    "a share below nothing": (GOOD[0], ((-1, 1),), *GOOD[2:]),
-    "four nodes": (*GOOD[:2], GOOD[2] * 4, ()),
-    "a node without a name": (*GOOD[:2], (("", *GOOD[2][0][1:]),), ()),
-    "an address that is none": (*GOOD[:2], ((*GOOD[2][0][:4], (7,)),), ()),
-    "a box without lines": (*GOOD[:3], ((b"d" * 32, 1, ()),)),
-    "a line that is none": (*GOOD[:3], ((b"d" * 32, 1, (b"line",)),)),
-}
+def test_who_is_kept_for_no_more_tells_those_who_leave_mail_there() -> None:
+    async def story(w: World) -> None:
+        bo, _, chen = await kept_for_ana(w)
+        await bo.call("keepers.stop_for", name="ana")
+        await w.until(partial(knows, chen, "ana"))
+
+    world.run(story, 619)
 
 
-def test_a_note_of_a_backup_is_read_strictly() -> None:
-    assert returning.check(wire.encode(GOOD)).ours == ((1, 1),)
-    for why, bad in BAD.items():
-        with pytest.raises(Malformed):
-            print(why, returning.check(wire.encode(bad)))
+def test_who_blocks_his_keeper_tells_those_who_leave_mail_there() -> None:
+    async def story(w: World) -> None:
+        _, ana, chen = await kept_for_ana(w)
+        await ana.call("contacts.block", name="bo")
+        await w.until(partial(knows, chen, "ana"))
+
+    world.run(story, 620)
+
+
+def test_what_is_said_to_who_is_away_is_shown_as_kept_by_whom_and_until_when() -> None:
+    async def story(w: World) -> None:
+        _, ana, chen = await kept_for_ana(w)
+        await ana.stop()
+        await chen.call("chat.send", to="ana", text="hi")
+
+        async def is_kept() -> bool:
+            return all(one["state"] == "kept" for one in await chen.call("chat.history", to="ana"))
+
+        await w.until(is_kept)
+        (line,) = await chen.call("chat.history", to="ana")
+        assert line["reason"] == "kept by bo until 21 Oct"
+        assert (await chen.call("chat.message", id=line["id"]))["reason"] == line["reason"]
+        later = await chen.call("chat.send", to="ana", text="and you")
+        assert later["reason"].endswith("; it goes when either of you meets, or is left with bo")
+        await w.until(is_kept)
+        await chen.stop()
+        await ana.start()
+
+        async def came() -> bool:
+            return await texts(ana, "chen") == ["hi", "and you"]
+
+        await w.until(came)
+
+    world.run(story, 617)
