@@ -22,7 +22,7 @@ ADDRESSES_BYTES_MAX = 4 * 1024
 LINES_BYTES_MAX = 4 * 1024
 _COLUMNS = (
     "id, contact, name, state, version, permit, find, owner_seed, peer, addresses, space, ttl_s, since_ms, seen_ms,"
-    " bytes, items, done, fault"
+    " bytes, items, done, fault, lie"
 )
 _QUEUE_COLUMNS = "id, keeper, contact, reader, sender, put_key, wrap_key, state, watch"
 
@@ -48,7 +48,8 @@ class QueueState(IntEnum):
 class Keeper:
     """A keeper. contact: OWN for a node of our own; name: of such a node. permit: 32 bytes; find: the secret of its
     record in the DHT. owner_seed: of the key that the queues there belong to. peer: its transport key, empty while
-    unknown. bytes, items: what it had for us when it said so last. done: up to where we have confirmed.
+    unknown. bytes, items: what it had for us when it said so last. done: up to where we have confirmed. fault: what is
+    wrong with it now; lie: what it was found to do with our mail, which stays.
     """
 
     id: int
@@ -69,6 +70,7 @@ class Keeper:
     items: int
     done: int
     fault: str
+    lie: str = ""
 
     @property
     def owner_key(self) -> keys.SigningKey:
@@ -225,6 +227,12 @@ def blamed(tx: Tx, keeper_id: int, fault: str) -> None:
         tx.changed(CHANGED, keeper_id)
 
 
+def caught(tx: Tx, keeper_id: int, lie: str) -> None:
+    """What a keeper was found to do with our mail, as a sentence for a person; the last one stays."""
+    tx.execute("UPDATE keeper SET lie = ? WHERE id = ?", (lie, keeper_id))
+    tx.changed(CHANGED, keeper_id)
+
+
 def done(tx: Tx, keeper_id: int, upto: int) -> None:
     """The keeper has answered that everything up to here is deleted."""
     tx.execute("UPDATE keeper SET done = MAX(done, ?) WHERE id = ?", (upto, keeper_id))
@@ -293,6 +301,12 @@ def queue_by_reader(tx: Tx, keeper_id: int, reader: bytes) -> Queue | None:
     return None if row is None else _queue(row)
 
 
+def queue_by_sender(tx: Tx, sender: bytes) -> Queue | None:
+    """The queue that a contact knows by this id, at whichever keeper."""
+    row = tx.one(f"SELECT {_QUEUE_COLUMNS} FROM queue WHERE sender = ?", (sender,))
+    return None if row is None else _queue(row)
+
+
 # --- what contacts are told
 
 
@@ -357,7 +371,7 @@ def _insert(
     now_ms: int,
 ) -> Keeper:
     keeper_id = tx.insert(
-        f"INSERT INTO keeper ({_COLUMNS[4:]}) VALUES (?, ?, ?, ?, ?, ?, x'', ?, ?, ?, ?, ?, 0, 0, 0, 0, '')",
+        f"INSERT INTO keeper ({_COLUMNS[4:]}) VALUES (?, ?, ?, ?, ?, ?, x'', ?, ?, ?, ?, ?, 0, 0, 0, 0, '', '')",
         (
             *(contact_id, name, int(state), version, permit, find_secret, peer),
             *(wire.encode(tuple(addresses)), space, ttl_s, now_ms),

@@ -215,6 +215,8 @@ CREATE TABLE collected (
 
 _DOORS = """
 CREATE TABLE door (invitation BLOB NOT NULL PRIMARY KEY, seed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+ALTER TABLE keeper ADD COLUMN lie TEXT NOT NULL DEFAULT '';
+CREATE INDEX queue_sender ON queue (sender);
 """
 
 CORE: tuple[Migration, ...] = (

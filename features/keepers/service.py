@@ -296,7 +296,7 @@ def find_of(me: Identity) -> bytes:
 
 def shown(tx: Tx, one: Keeper) -> Shown:
     """A keeper as people see it."""
-    queues = [queue.state for queue in keepers.queues(tx, one.id)]
+    queues = [queue.state for queue in keepers.queues(tx, one.id) if queue.contact != keepers.OWN]
     return Shown(
         kind="keeper",
         name=keepers.name(tx, one),
@@ -310,7 +310,7 @@ def shown(tx: Tx, one: Keeper) -> Shown:
         ttl_s=one.ttl_s,
         open=queues.count(QueueState.OPEN),
         wanted=queues.count(QueueState.WANTED),
-        fault=one.fault,
+        fault=one.lie or one.fault,
     )
 
 

@@ -7,6 +7,7 @@
 docs/protocol/mailbox.md 1, 2 and 4. Not here: what is left for others (courier.py), the rows (store/keepers.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,15 +17,16 @@ from node.bell import Bell
 from node.delivery import Delivery
 from node.ground import jitter
 from node.inward import Inward
-from node.keep import client, pages, telling
+from node.keep import client, pages, telling, watching
 from node.keep.client import KeeperStream
 from node.keep.roads import Place, Roads
 from node.keep.strangers import Strangers
 from node.network import Link
 from node.supervisor import first
-from protocol import keep
+from protocol import keep, keeper_watch
 from protocol.faults import PeerFault, Unavailable
 from protocol.keep import Status
+from protocol.keeper_watch import Drains
 from store import invitations, keepers, people
 from store.database import Tx
 from store.keepers import Keeper, Queue, QueueState, State
@@ -33,6 +35,7 @@ from store.people import ContactState
 ANSWER_S = 30.0  # for a request that is answered at once
 WAIT_S = 300  # that a keeper holds a question open while nothing comes
 PAGE_ITEMS = keep.FETCH_ITEMS_MAX
+JUDGE_S = 600.0  # between two looks at whether a keeper has given what contacts say that it has
 TEND_S = 3600.0  # between two looks at how much a keeper has for us
 SETTLE_S = 0.2  # what changes together is dealt with together
 RETRY_S = (5.0, 600.0)  # until a node of our own is dialled again, doubling
@@ -142,24 +145,34 @@ class Collector:
         database, wait_s = self.inward.database, 0
         async with client.open_stream(link, self.roads.network.peer) as stream:
             await self._claim(one, stream)
-            after = one.done
+            after, drains, judge_at = one.done, Drains(one.done), 0.0
+            if keeper_watch.may_have_expired(one.seen_ms, self.inward.now(), one.ttl_s):
+                await database.transact(watching.away, one.id)
             while True:
+                drains.asked(self.inward.now())
                 with trio.fail_after(ANSWER_S + wait_s):
                     page = await stream.fetch(after, PAGE_ITEMS, wait_s)
                 if isinstance(page, Status):
                     raise Unavailable(f"the keeper refuses: {page.name}")
                 wait_s = 0 if page.more else WAIT_S
-                if not page.items:
-                    continue
-                taken = await database.transact(pages.take, self.inward, self.strangers, one.id, page.items)
-                for contact_id in taken.contacts:
-                    self.delivery.stir(contact_id)
-                after = page.items[-1].seq
-                with trio.fail_after(ANSWER_S):
-                    status = await stream.done(after)
-                if status is not Status.OK:
-                    raise Unavailable(f"the keeper deletes nothing: {status.name}")
-                await database.transact(pages.confirm, one.id, after, taken.readers)
+                if page.items:
+                    await self._take(one, page.items)
+                    after = page.items[-1].seq
+                    with trio.fail_after(ANSWER_S):
+                        status = await stream.done(after)
+                    if status is not Status.OK:
+                        raise Unavailable(f"the keeper deletes nothing: {status.name}")
+                    await database.transact(keepers.done, one.id, after)
+                    drains.done(after)
+                drains.committed(after, bool(page.more))
+                if not page.more and trio.current_time() >= judge_at:
+                    judge_at = trio.current_time() + JUDGE_S
+                    await database.transact(watching.judge, one.id, drains.complete_ms, self.inward.now())
+
+    async def _take(self, one: Keeper, items: Sequence[keep.Item]) -> None:
+        taken = await self.inward.database.transact(pages.take, self.inward, self.strangers, one.id, items)
+        for contact_id in taken.contacts:
+            self.delivery.stir(contact_id)
 
     async def _claim(self, one: Keeper, stream: KeeperStream) -> None:
         with trio.fail_after(ANSWER_S):

@@ -1,4 +1,4 @@
-"""A page of what a keeper has for us, taken in by one transaction, and confirmed once the keeper has deleted it.
+"""A page of what a keeper has for us, taken in by one transaction.
 
 docs/protocol/mailbox.md 4. Who fetches it: collector.py; what is made of a parcel: store/collecting.py.
 """
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from node.inward import Inward
 from node.keep.strangers import Strangers
+from node.keep.watching import Watching
 from protocol import parcel
-from protocol.faults import PeerFault
+from protocol.faults import Forged, PeerFault
 from protocol.keep import Item
 from store import keepers
 from store.collecting import Collected
@@ -18,10 +19,9 @@ from store.database import Tx
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """contacts: whose mail it was, to whom answers may wait now. readers: the queues it came from."""
+    """contacts: whose mail it was, to whom answers may wait now."""
 
     contacts: tuple[int, ...]
-    readers: tuple[bytes, ...]
 
 
 def take(tx: Tx, inward: Inward, strangers: Strangers, keeper_id: int, items: Sequence[Item]) -> Taken:
@@ -31,6 +31,7 @@ def take(tx: Tx, inward: Inward, strangers: Strangers, keeper_id: int, items: Se
         reader: keepers.queue_by_reader(tx, keeper_id, reader) for reader in dict.fromkeys(i.reader for i in items)
     }
     by_contact: dict[int, list[Collected]] = {}
+    watching = Watching(tx, inward.now())
     for item in items:
         queue = queues[item.reader]
         if queue is None:
@@ -41,14 +42,14 @@ def take(tx: Tx, inward: Inward, strangers: Strangers, keeper_id: int, items: Se
             continue
         try:
             said = parcel.unwrap(queue.wrap_key, queue.sender, item.envelope)
+        except Forged:
+            watching.foreign(queue)
+            continue
         except PeerFault:
             continue
+        watching.came(queue, said)
         by_contact.setdefault(queue.contact, []).append(Collected(said.run, said.sealing, said.inner))
     for contact_id, parcels in by_contact.items():
         inward.collect(tx, contact_id, sorted(parcels, key=lambda one: one.sealing))
-    return Taken(tuple(met | dict.fromkeys(by_contact)), tuple(queues))
-
-
-def confirm(tx: Tx, keeper_id: int, up_to: int, _readers: Sequence[bytes]) -> None:
-    """The keeper has answered that it has deleted everything up to here."""
-    keepers.done(tx, keeper_id, up_to)
+    watching.save()
+    return Taken(tuple(met | dict.fromkeys(by_contact)))
