@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crypto.keys import Entropy
 from node.network import Stream
-from protocol import content, grant, mailbox, receipt
+from protocol import carrying, content, grant, mailbox, receipt
 from store.database import Migration, Tx
 from store.identity import Identity
 from store.inbox import Arrival
@@ -58,7 +58,12 @@ class Feature:
     restored: Restored | None = None
 
 
-SAID = (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS)  # what messages may say that belongs to no room
+SAID = (
+    receipt.Receipt,
+    *grant.CONTENTS,
+    *mailbox.CONTENTS,
+    *carrying.CONTENTS,
+)  # what messages may say that belongs to no room
 
 
 def kinds_of(features: Sequence[Feature]) -> content.Kinds:

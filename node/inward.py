@@ -13,10 +13,13 @@ from node import channel, ground, speech
 from node.feature import Feature
 from node.ground import Ground
 from node.window import Room
+from protocol import carrying as carrying_contents
 from protocol import content, grant, ids, mailbox, receipt, talk
 from protocol import identity as documents
 from protocol.faults import Expired
 from store import (
+    carried,
+    carrying,
     collecting,
     devices,
     healing,
@@ -227,6 +230,8 @@ class _Answers:
             grant.Committed.KIND: _committed,
             mailbox.Inbox.KIND: self._told_inbox,
             mailbox.Prekeys.KIND: _given,
+            carrying_contents.Carried.KIND: self._carried,
+            carrying_contents.Holding.KIND: carrying.heard,
         }
         for feature in self._inward.features:
             applier = self._applier(feature)
@@ -244,6 +249,10 @@ class _Answers:
         said = arrival.said.content
         assert isinstance(said, mailbox.Inbox)
         inboxes.take(tx, arrival.device.id, said.version, said.lines, self._inward.ground.entropy("mailbox"))
+
+    def _carried(self, tx: Tx, arrival: inbox.Arrival) -> None:
+        """Entries of a log, of which we shall say what we hold then."""
+        carried.take(tx, arrival, self._inward.identity, self._inward.ground.entropy("logs"))
 
     def _applier(self, feature: Feature) -> Callable[[Tx, inbox.Arrival], None]:
         def apply(tx: Tx, arrival: inbox.Arrival) -> None:

@@ -23,6 +23,7 @@ from node.keep.courier import Courier
 from node.keep.roads import Roads
 from node.keep.server import Keeping
 from node.keep.strangers import Strangers
+from node.logs.carrier import Carrier
 from node.logs.scribe import Scribe
 from node.network import Address, Link, Network, Stream, address_of, parts_of
 from node.outside import Outside
@@ -139,6 +140,7 @@ def _start(nursery: trio.Nursery, core: Core) -> None:
     nursery.start_soon(supervise, "collector", core.collector.run)
     nursery.start_soon(supervise, "courier", core.courier.run)
     core.beacon.heeding += [core.collector.network_changed, core.courier.network_changed]
+    nursery.start_soon(supervise, "carrier", Carrier(core.delivery.inward, core.delivery, core.sync.desks).run)
     nursery.start_soon(supervise, "spine", core.scribe.run)
     nursery.start_soon(supervise, "keeping", core.keeping.run)
     nursery.start_soon(supervise, "upkeep", _tidy, core)

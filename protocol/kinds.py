@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from protocol import (
     account_record,
     backup_records,
+    carrying,
     door_record,
     envelope,
     evidence,
@@ -85,7 +86,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Contents of the node",
         "They belong to no room; the head of a message is around them (wire.md 4).",
-        (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS),
+        (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS, *carrying.CONTENTS),
     ),
     Place(
         "Frames of /weft/nearby/1",

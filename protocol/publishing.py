@@ -6,6 +6,11 @@ an entry before anybody else does. A contact serves one run of a device at a tim
 
     start ──> closed ──the anchor says what he holds──> open ──a new stream, another run is met──> closed
     entry:    appended ──open──> the anchor ──he has it on his disk──> everybody, and never taken back
+                      └─by mail─> offered ──he takes it where it follows what he has──┘
+
+Two who are never there together have no stream on which to ask. By mail nothing is asked before: the anchor takes what
+follows his newest entry, drops all else without a word of blame, and says what he holds, which stays true however late
+it is heard, and on whichever copy of the disk.
 
 Pure: a log's desk and an event in, a desk and effects out. Not here: taking back and taking in (store/entries.py).
 """
@@ -94,12 +99,21 @@ def shown_to(desk: Desk, contact: bytes) -> int:
     return desk.seq if desk.is_open and contact == desk.anchor else desk.held
 
 
+def offered_to(desk: Desk, contact: bytes) -> int:
+    """Up to which seq this contact may be sent the log by mail, whether it is open or not; NONE for nothing.
+
+    The anchor is offered all: he takes what follows his newest entry, and accuses nobody of what does not.
+    """
+    return desk.seq if contact == desk.anchor and not desk.is_over else desk.held
+
+
 def committable(desk: Desk) -> int | None:
-    """The seq to which a spine may commit; None while the log is not open, when it is left out of the spine.
+    """The seq to which a spine may commit; None where the log is to be left out of it.
 
     What the anchor holds is never taken back, so a spine that was shown never turns into evidence against its author.
+    A log that is in doubt (spine 3.1) is left out by whoever writes the spine.
     """
-    return desk.held if desk.is_open and desk.held > NONE else None
+    return desk.held if desk.held > NONE and not desk.is_over else None
 
 
 def appended(desk: Desk, seq: int) -> Step:
@@ -135,6 +149,28 @@ def retaken(desk: Desk, seq: int, theirs: int) -> Step:
     assert theirs <= seq
     trouble = Trouble.TWO_MACHINES if desk.was_open else Trouble.OLD_COPY
     found, effects = _opened(replace(desk, seq=seq), theirs)
+    return found, (Tell(trouble), *effects)
+
+
+def told(desk: Desk, theirs: int) -> Step:
+    """The anchor's word came by mail, and what he holds, up to `theirs`, is here in its place.
+
+    It opens nothing: he may hold more by now. But what he held he holds, so the others may have it, in any run.
+    """
+    assert theirs <= desk.seq
+    if theirs <= desk.held:
+        return desk, ()
+    return replace(desk, held=theirs), (Persist(theirs), Offer(theirs, to_all=True))
+
+
+def regained(desk: Desk, seq: int, theirs: int) -> Step:
+    """What the anchor holds came by mail, was not here, and is here now. seq, theirs: as in `retaken`.
+
+    The log is closed: on the stream to him he has to be asked anew.
+    """
+    assert theirs <= seq
+    trouble = Trouble.TWO_MACHINES if desk.was_open else Trouble.OLD_COPY
+    found, effects = told(closed(replace(desk, seq=seq)), theirs)
     return found, (Tell(trouble), *effects)
 
 

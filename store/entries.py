@@ -153,6 +153,18 @@ def read(tx: Tx, number: int, first: int, count: int, bytes_max: int) -> tuple[H
     return tuple(found)
 
 
+def size(tx: Tx, number: int, first: int, end: int) -> int:
+    """Bytes of the entries from one seq up to another, which is left out, with their contents."""
+    if first >= end:
+        return 0
+    row = tx.one(
+        "SELECT TOTAL(length(raw) + length(content)) FROM entry WHERE key BETWEEN ? AND ?",
+        logs.span(number, first, end - 1),
+    )
+    assert row is not None
+    return int(row[0])
+
+
 def ahead(tx: Tx, number: int, count: int) -> tuple[Held, ...]:
     """The newest entries that came before those they follow, at most so many: each is signed, and may be read."""
     found = unchained.newest(tx, number, count)

@@ -84,6 +84,14 @@ def devices(tx: Tx) -> tuple[int, ...]:
     return tuple(device_id for (device_id,) in tx.all("SELECT DISTINCT device FROM inbox_line ORDER BY device"))
 
 
+def contacts(tx: Tx) -> tuple[int, ...]:
+    """The contacts of whom a device can be left mail."""
+    rows = tx.all(
+        "SELECT DISTINCT d.contact FROM inbox_line l JOIN device d ON d.id = l.device WHERE d.revoked = 0 ORDER BY 1"
+    )
+    return tuple(contact_id for (contact_id,) in rows)
+
+
 def moved(tx: Tx, box_id: int, peer: bytes, addresses: Sequence[str]) -> None:
     """The keeper of a line was found elsewhere."""
     told = wire.encode(tuple(addresses[: mailbox.ADDRESSES_MAX]))

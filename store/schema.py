@@ -180,7 +180,7 @@ CREATE TABLE keeper (
   version INTEGER NOT NULL,
   permit BLOB NOT NULL, find BLOB NOT NULL, owner_seed BLOB NOT NULL, peer BLOB NOT NULL, addresses BLOB NOT NULL,
   space INTEGER NOT NULL, ttl_s INTEGER NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,
-  bytes INTEGER NOT NULL, items INTEGER NOT NULL, done INTEGER NOT NULL, fault TEXT NOT NULL
+  bytes INTEGER NOT NULL, items INTEGER NOT NULL, done INTEGER NOT NULL, fault TEXT NOT NULL, lie TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE queue (
@@ -188,6 +188,7 @@ CREATE TABLE queue (
   sender BLOB NOT NULL, put_key BLOB NOT NULL, wrap_key BLOB NOT NULL, state INTEGER NOT NULL, watch BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX queue_contact ON queue (contact, keeper);
+CREATE INDEX queue_sender ON queue (sender);
 
 CREATE TABLE inbox_told (contact INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, lines BLOB NOT NULL) STRICT;
 
@@ -211,12 +212,27 @@ CREATE TABLE collected (
   contact INTEGER NOT NULL, run BLOB NOT NULL, sealing INTEGER NOT NULL, at_ms INTEGER NOT NULL,
   PRIMARY KEY (contact, run, sealing)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE door (invitation BLOB NOT NULL PRIMARY KEY, seed BLOB NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-_DOORS = """
-CREATE TABLE door (invitation BLOB NOT NULL PRIMARY KEY, seed BLOB NOT NULL) STRICT, WITHOUT ROWID;
-ALTER TABLE keeper ADD COLUMN lie TEXT NOT NULL DEFAULT '';
-CREATE INDEX queue_sender ON queue (sender);
+_CARRYING = """
+CREATE TABLE carrying (
+  log INTEGER NOT NULL, contact INTEGER NOT NULL, held INTEGER NOT NULL, sent INTEGER NOT NULL,
+  sent_ms INTEGER NOT NULL, nonce BLOB NOT NULL, standing INTEGER NOT NULL, told INTEGER NOT NULL,
+  heard_ms INTEGER NOT NULL, PRIMARY KEY (log, contact)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE carried (
+  contact INTEGER NOT NULL, log BLOB NOT NULL, nonce BLOB NOT NULL, since INTEGER NOT NULL, owed INTEGER NOT NULL,
+  offers INTEGER NOT NULL, PRIMARY KEY (contact, log)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE returned (
+  id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, log INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE log_doubt (log INTEGER NOT NULL PRIMARY KEY, nonce BLOB NOT NULL) STRICT;
 """
 
 CORE: tuple[Migration, ...] = (
@@ -229,5 +245,5 @@ CORE: tuple[Migration, ...] = (
     Migration("logs", 1, _LOGS),
     Migration("logs", 2, _SPACES),
     Migration("keepers", 1, _KEEPERS),
-    Migration("keepers", 2, _DOORS),
+    Migration("logs", 3, _CARRYING),
 )

@@ -4,7 +4,7 @@ The machine is protocol/publishing.py; here its effects are carried out, one at 
 is visible. Not here: sessions (sitting.py), what is written into logs (store/authoring.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -12,9 +12,11 @@ import trio
 
 from node.inward import Inward
 from protocol import publishing
+from protocol.faults import PeerFault
 from protocol.publishing import Desk, Effect, Offer, Persist, Reopen, Retake, Step, Tell
 from store import authoring, entries, logs, people, spaces, troubles
 from store.database import Tx
+from store.intake import Took
 from store.people import ContactState
 from store.spaces import Space
 
@@ -33,6 +35,9 @@ class Desks:
     news: Callable[[int], None]
     ask: Callable[[frozenset[bytes]], None]
     held_by: dict[tuple[int, int], int] = field(default_factory=dict)
+    unwritten: dict[tuple[int, int], int] = field(
+        default_factory=dict
+    )  # of held_by, not on the disk yet: the carrier's
     _desks: dict[int, Desk] = field(default_factory=dict)
     _retaking: dict[int, int] = field(default_factory=dict)  # log -> what its anchor has and we take in
     _lock: trio.Lock = field(default_factory=trio.Lock)  # one step is carried out before the next is taken
@@ -47,6 +52,11 @@ class Desks:
         """Up to which seq an account may be shown a log of ours; -1 for nothing."""
         desk = self._desks.get(number)
         return publishing.NONE if desk is None else publishing.shown_to(desk, account)
+
+    def offered_to(self, number: int, account: bytes) -> int:
+        """Up to which seq an account may be sent a log of ours by mail; -1 for nothing."""
+        desk = self._desks.get(number)
+        return publishing.NONE if desk is None else publishing.offered_to(desk, account)
 
     def is_open(self, number: int) -> bool:
         """Whether the anchor of a log has said since the start what he holds."""
@@ -71,13 +81,15 @@ class Desks:
         if number not in self._desks:
             return
         async with self._lock:
-            seq, desk = await self._newest(number), self._desks[number]
-            if seq == desk.seq:
-                return
+            seq, published = await self.inward.database.transact(_extent, number)
+            desk = self._desks[number]
             if seq < desk.seq:  # what was taken back came again under other places
                 self._desks[number] = replace(desk, seq=seq)
                 return
-            await self._carry(number, publishing.appended(desk, seq))
+            if seq > desk.seq:
+                await self._carry(number, publishing.appended(desk, seq))
+            if published > self._desks[number].held:  # the anchor has said so by mail
+                await self._carry(number, publishing.told(self._desks[number], published))
 
     async def compared(self, account: bytes, number: int, theirs: int, is_ours: bool) -> None:
         """A peer has said what he holds of a log of ours: a seq, or -1; and whether that entry is here too."""
@@ -103,6 +115,21 @@ class Desks:
             del self._retaking[number]
             await self._carry(number, publishing.retaken(replace(desk, seq=seq, held=published), seq, theirs))
 
+    async def regain(self, number: int, take: Callable[[Tx], Sequence[Took | PeerFault]], theirs: int) -> None:
+        """Entries of a log of ours came by mail, which its anchor holds. take: takes them in; theirs: the last seq."""
+        await self.load()
+        async with self._lock:
+            before = await self.inward.database.read(entries.head, number)
+            took = await self.inward.database.transact(take)
+            desk = self._desks.get(number)
+            if desk is None or desk.is_over:
+                return
+            if any(isinstance(one, Took) and one.is_over for one in took):
+                await self._carry(number, publishing.parted(desk))
+            elif await self.inward.database.read(entries.head, number) != before:
+                seq, published = await self.inward.database.transact(_extent, number)
+                await self._carry(number, publishing.regained(desk, seq, min(theirs, published)))
+
     async def parted(self, number: int) -> None:
         """Somebody holds another entry of a log of ours than one that we had published: the log is over."""
         async with self._lock:
@@ -110,8 +137,9 @@ class Desks:
             if desk is not None and not desk.is_over:
                 await self._carry(number, publishing.parted(desk))
 
-    async def held(self, account: bytes, number: int, seq: int) -> None:
+    async def held(self, account: bytes, number: int, contact_id: int, seq: int) -> None:
         """A peer has a log of ours on his disk up to here."""
+        self.held_by[number, contact_id] = self.unwritten[number, contact_id] = seq
         async with self._lock:
             desk = self._desks.get(number)
             if desk is not None and desk.anchor == account and seq <= desk.seq:

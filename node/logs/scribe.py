@@ -14,7 +14,7 @@ from node.inward import Inward
 from node.sync import Sync
 from protocol import grant, spine
 from protocol.grant import Role
-from store import authoring, entries, logs, people, spaces, spines, witnessing
+from store import authoring, carrying, doubts, entries, logs, people, spaces, spines, witnessing
 from store.database import Tx
 from store.people import STOPS, Contact, ContactState
 from store.spaces import Space
@@ -78,7 +78,8 @@ class Scribe:
         if head is None or head.seq <= own.log.published:
             return False
         seen: dict[bytes, int] = {
-            one.account: one.seen_ms for one in (people.contact(tx, c) for c in spaces.readers(tx, own.log.number))
+            one.account: max(one.seen_ms, carrying.heard_ms(tx, own.log.number, one.id))
+            for one in (people.contact(tx, c) for c in spaces.readers(tx, own.log.number))
         }
         return seen.get(own.anchor, 0) + AWAY_MS < min(self.inward.now(), max(seen.values(), default=0))
 
@@ -125,9 +126,10 @@ class Scribe:
         own = spaces.newest_spine(tx, spaces.OURS, self.inward.identity.device)
         if own is None:
             return False
-        lines = []
+        lines, doubted = [], doubts.every(tx)
         for other in _current(tx):
-            seq = None if other.role is Role.SPINE else self.sync.desks.committable(other.log.number)
+            is_out = other.role is Role.SPINE or other.log.number in doubted
+            seq = None if is_out else self.sync.desks.committable(other.log.number)
             head = None if seq is None else authoring.head_shown(tx, other.log.number, seq)
             if head is not None:
                 lines.append(spine.Line(spine.leaf_key(other.log.secret, other.log.id), other.log.id, head))

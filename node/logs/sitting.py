@@ -9,7 +9,6 @@ nothing else. Not here: the machine (protocol/sync_session.py), who sits with wh
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import trio
 
@@ -26,7 +25,7 @@ from protocol.sync import Memory, Shared
 from protocol.sync_log import Accuse, Checked, Effect, Effects, Held, Import, Progress, Read, Remember, Send, Unknown
 from protocol.sync_session import Session
 from protocol.talk import Side
-from store import authoring, entries, intake, logs, rounds, spaces
+from store import authoring, carried, entries, intake, logs, rounds, spaces
 from store.database import Tx
 from store.intake import Piece, Took
 
@@ -72,6 +71,7 @@ class Sitting:
     _first: dict[int, None] = field(default_factory=dict)  # logs of ours whose first entries were announced
     _announced: Bell = field(default_factory=Bell)
     _importing: dict[int, None] = field(default_factory=dict)
+    _offers: int = 0  # entries of logs whose anchor we are, that his mail had brought when the session began
     _memory: Memory | None = None
     _remembered: Bell = field(default_factory=Bell)
     _busy: Bell = field(default_factory=Bell)  # something is waited for
@@ -112,6 +112,7 @@ class Sitting:
         for one, _ in shared:
             self.numbers[one.log.id] = one.log.number
             self._logs[one.log.number] = one
+        self._offers = carried.offers(tx, self.peer.contact)
         return tuple(said for _, said in shared), rounds.last(tx, self.peer.device)
 
     def _head(self, tx: Tx, number: int) -> Head | None:
@@ -168,8 +169,7 @@ class Sitting:
                     todo.extend(await self._contents())
                 case Held(log, seq):
                     number = self.numbers[log]
-                    self.policy.desks.held_by[number, self.peer.contact] = seq
-                    await self.policy.desks.held(self.peer.account, number, seq)
+                    await self.policy.desks.held(self.peer.account, number, self.peer.contact, seq)
                 case Unknown(log):  # an old disk was put back there: he is told again of what he may have
                     await self.inward.database.transact(self._forgotten, self.numbers[log])
                 case Remember(memory):
@@ -207,11 +207,12 @@ class Sitting:
     async def _take(self, batch: Sequence[Import]) -> Sequence[Effect]:
         pieces = [Piece(self.numbers[one.log], one.raws, one.contents) for one in batch]
         self._importing.update(dict.fromkeys(one.number for one in pieces))
-        key, entropy = self.inward.identity.device_key, self.inward.ground.entropy("logs")
-        take = partial(intake.take, key=key, now_ms=self.inward.now(), entropy=entropy)
+        effects: list[Effect] = []
         try:
-            results = await self.inward.database.transact(take, pieces)
-            effects: list[Effect] = []
+            results = await self.inward.database.transact(self._take_in, pieces)
+            if results is None:
+                self.end()
+                return ()
             for one, result in zip(batch, results, strict=True):
                 effects += await self._taken(one.log, result)
         finally:
@@ -219,6 +220,26 @@ class Sitting:
                 self._importing.pop(piece.number, None)
             self._news.ring()
         return effects
+
+    def _take_in(self, tx: Tx, pieces: Sequence[Piece]) -> tuple[Took | PeerFault, ...] | None:
+        """None where the peer's mail, since the session began, has brought what one of these contradicts.
+
+        Then another machine of his writes too: nothing of this stream is taken, and nobody accused (carrying 4.2).
+        """
+        if carried.offers(tx, self.peer.contact) != self._offers and any(self._is_other(tx, one) for one in pieces):
+            return None
+        key, entropy = self.inward.identity.device_key, self.inward.ground.entropy("logs")
+        return intake.take(tx, pieces, key, self.inward.now(), entropy)
+
+    def _is_other(self, tx: Tx, piece: Piece) -> bool:
+        """Whether we are the anchor of the log, and hold other entries than these."""
+        of = self._logs[piece.number]
+        if of.contact != self.peer.contact or of.anchor != self.inward.identity.account:
+            return False
+        try:
+            return carried.fit(tx, of, piece.raws) is carried.Fit.OTHER
+        except PeerFault:
+            return False  # and it is found again by who takes it in
 
     async def _taken(self, log: bytes, result: Took | PeerFault) -> Effects:
         number = self.numbers[log]

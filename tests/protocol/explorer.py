@@ -2,7 +2,8 @@
 
 One log; its anchor, and readers who are none. A machine is a disk and a run of publishing.Desk, the production code.
 What is on its way arrives at any later time, or never, also after the run that sent it has ended. An anchor serves the
-run that asked it last, and ends the streams of others. Two contacts with two branches are a violation.
+run that asked it last, and ends the streams of others. Mail belongs to no run: it arrives at any time, on any copy of
+the disk, as often as it likes. Two contacts with two branches are a violation, and so is an anchor who must accuse.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 
 class Message(NamedTuple):
-    """On its way between a run and a contact. kind: data to him, reply and ack from him."""
+    """On its way between a run and a contact. kind: data to him, reply and ack from him; by mail offer and word."""
 
     kind: str
     run: int
@@ -43,10 +44,14 @@ class Machine(NamedTuple):
 
 
 class Contact(NamedTuple):
-    """What he holds, and which run may give him more. He is honest, and his disk is whole."""
+    """What he holds, and which run may give him more. He is honest, and his disk is whole.
+
+    has_mail: he took something by mail since that run has asked him.
+    """
 
     entries: Entries = ()
     run: int = 0
+    has_mail: bool = False
 
 
 class State(NamedTuple):
@@ -55,6 +60,7 @@ class State(NamedTuple):
     machines: tuple[Machine, ...]
     contacts: tuple[Contact, ...]
     wire: tuple[Message, ...] = ()
+    mail: tuple[Message, ...] = ()
     copy: Disk = Disk()
     signed: int = 0
     runs: int = 1
@@ -64,13 +70,17 @@ class State(NamedTuple):
 class Rule:
     """What is explored: the real rule, or one that lacks something. shown: (desk, contact) -> seq.
 
-    anchors: so many contacts are asked; the first is the anchor, and any other's word is taken for his.
+    anchors: so many contacts are asked; the first is the anchor, and any other's word is taken for his. is_compared:
+    whether a word by mail counts only where what it says is here. is_yielding: whether what contradicts, on a stream,
+    what came by mail since it began ends that stream, and accuses nobody.
     """
 
     anchors: int
     contacts: int
     shown: Callable[[Desk, bytes], int] = publishing.shown_to
     is_fencing: bool = True
+    is_compared: bool = True
+    is_yielding: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,7 @@ class Bounds:
     runs: int
     wire: int
     machines: int
+    mail: int = 0
     states: int = 400_000
 
 
@@ -130,6 +141,14 @@ def _steps(state: State, rule: Rule, bounds: Bounds) -> Iterator[tuple[str, Stat
         rest = state._replace(wire=state.wire[:at] + state.wire[at + 1 :])
         yield f"lost: {message}", rest
         yield f"arrives: {message}", _arrived(rest, message, rule, bounds)
+    for at, message in enumerate(state.mail):
+        rest = state._replace(mail=state.mail[:at] + state.mail[at + 1 :])
+        yield f"lost: {message}", rest
+        for there in (rest, state):  # a keeper may give it once more
+            if message.kind == "offer":
+                yield f"arrives: {message}", _offered(there, message, bounds)
+            for which in range(len(state.machines) if message.kind == "word" else 0):
+                yield f"arrives at {which}: {message}", _told(there, which, message, rule, bounds)
 
 
 def _of_machine(state: State, at: int, machine: Machine, rule: Rule, bounds: Bounds) -> Iterator[tuple[str, State]]:
@@ -141,6 +160,9 @@ def _of_machine(state: State, at: int, machine: Machine, rule: Rule, bounds: Bou
         yield f"{at} starts again", _started(state, at, machine.disk)
         if machine.disk != state.copy:
             yield f"{at} is restored and starts", _started(state, at, state.copy)
+    offer = Message("offer", 0, 0, machine.disk.entries)
+    if len(state.mail) < bounds.mail and machine.disk.entries and offer not in state.mail:
+        yield f"{at} offers {offer.entries}", state._replace(mail=_sorted(*state.mail, offer))
     if len(state.wire) == bounds.wire:
         return
     for contact, there in enumerate(state.contacts):
@@ -164,7 +186,7 @@ def _asked(state: State, at: int, contact: int, rule: Rule) -> State:
     rest = [one for one in state.wire if one not in ended]
     return state._replace(
         machines=_with(state.machines, at, asking),
-        contacts=_with(state.contacts, contact, there._replace(run=machine.run)),
+        contacts=_with(state.contacts, contact, there._replace(run=machine.run, has_mail=False)),
         wire=_sorted(*rest, Message("reply", machine.run, contact, there.entries)),
     )
 
@@ -184,9 +206,10 @@ def _taken(state: State, message: Message, rule: Rule, bounds: Bounds) -> State:
     is_anchor = message.contact < rule.anchors
     if is_anchor and rule.is_fencing and there.run != message.run:
         return state
-    for one in state.contacts:
-        if one.entries[: len(message.entries)] != message.entries[: len(one.entries)]:
-            raise Violation(f"{message.entries} and {one.entries}")
+    fits = there.entries[: len(message.entries)] == message.entries[: len(there.entries)]
+    if rule.is_yielding and there.has_mail and not fits:
+        return state._replace(contacts=_with(state.contacts, message.contact, there._replace(run=0)))
+    _check(state, message.entries)
     longest = max((there.entries, message.entries), key=len)
     wire = state.wire
     if is_anchor and len(wire) < bounds.wire:
@@ -194,24 +217,59 @@ def _taken(state: State, message: Message, rule: Rule, bounds: Bounds) -> State:
     return state._replace(contacts=_with(state.contacts, message.contact, there._replace(entries=longest)), wire=wire)
 
 
-def _replied(state: State, at: int, message: Message, bounds: Bounds) -> State:
+def _offered(state: State, message: Message, bounds: Bounds) -> State:
+    """The anchor takes by mail what follows what he has, and says what he holds."""
+    there = state.contacts[message.contact]
+    if len(there.entries) < len(message.entries) and message.entries[: len(there.entries)] == there.entries:
+        there = there._replace(entries=message.entries, has_mail=True)
+    mail, word = state.mail, Message("word", 0, message.contact, there.entries)
+    if len(mail) < bounds.mail and word not in mail:
+        mail = _sorted(*mail, word)
+    _check(state, there.entries)
+    return state._replace(contacts=_with(state.contacts, message.contact, there), mail=mail)
+
+
+def _told(state: State, at: int, message: Message, rule: Rule, bounds: Bounds) -> State:
+    """What the anchor said by mail comes to a machine, long after or once more."""
     machine, theirs = state.machines[at], message.entries
     ours = machine.disk.entries
+    if ours[: len(theirs)] == theirs or (not rule.is_compared and len(theirs) <= len(ours)):
+        desk, _ = publishing.told(machine.desk, len(theirs) - 1)
+        found = Machine(Disk(ours, desk.held), machine.run, desk)
+        return state._replace(machines=_with(state.machines, at, found))
+    ours, signed = _retaken(machine, theirs, state.signed, bounds)
+    desk, _ = publishing.regained(machine.desk, len(ours) - 1, len(theirs) - 1)
+    found = Machine(Disk(ours, desk.held), machine.run, desk)
+    return state._replace(machines=_with(state.machines, at, found), signed=signed)
+
+
+def _replied(state: State, at: int, message: Message, bounds: Bounds) -> State:
+    machine, theirs = state.machines[at], message.entries
+    ours, signed = machine.disk.entries, state.signed
     is_ours = ours[: len(theirs)] == theirs
     desk, effects = publishing.compared(machine.desk, len(theirs) - 1, is_ours)
-    signed = state.signed
     if Retake() in effects:
-        same = 0
-        while same < min(len(ours), len(theirs)) and ours[same] == theirs[same]:
-            same += 1
-        if same <= machine.disk.held:
-            raise Violation(f"{ours} was published, and {theirs} is elsewhere")
-        again = ours[same:][: bounds.signed - signed]  # chained anew, so signed anew
-        ours = (*theirs, *range(signed + 1, signed + 1 + len(again)))
-        signed += len(again)
+        ours, signed = _retaken(machine, theirs, signed, bounds)
         desk, effects = publishing.retaken(desk, len(ours) - 1, len(theirs) - 1)
     found = Machine(Disk(ours, desk.held), machine.run, desk)
     return state._replace(machines=_with(state.machines, at, found), signed=signed)
+
+
+def _retaken(machine: Machine, theirs: Entries, signed: int, bounds: Bounds) -> tuple[Entries, int]:
+    """What a machine has when it took back what its anchor does not hold; and how much was signed by then."""
+    ours, same = machine.disk.entries, 0
+    while same < min(len(ours), len(theirs)) and ours[same] == theirs[same]:
+        same += 1
+    if same <= machine.disk.held:
+        raise Violation(f"{ours} was published, and {theirs} is elsewhere")
+    again = ours[same:][: bounds.signed - signed]  # chained anew, so signed anew
+    return (*theirs, *range(signed + 1, signed + 1 + len(again))), signed + len(again)
+
+
+def _check(state: State, entries: Entries) -> None:
+    for one in state.contacts:
+        if one.entries[: len(entries)] != entries[: len(one.entries)]:
+            raise Violation(f"{entries} and {one.entries}")
 
 
 def _acked(state: State, at: int, message: Message) -> State:

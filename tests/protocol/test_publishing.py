@@ -27,6 +27,8 @@ def without_asking(desk: Desk, _: bytes) -> int:
 SMALL = {
     "restored, with a reader": (Rule(1, 2), Bounds(signed=3, runs=3, wire=1, machines=1)),
     "copied to a second machine": (Rule(1, 1), Bounds(signed=2, runs=3, wire=1, machines=2)),
+    "by mail, restored": (Rule(1, 2), Bounds(signed=2, runs=2, wire=1, machines=1, mail=2)),
+    "by mail alone, copied": (Rule(1, 2), Bounds(signed=2, runs=3, wire=0, machines=2, mail=2)),
 }
 LARGE = {
     "restored, more on its way": (Rule(1, 2), Bounds(signed=3, runs=3, wire=2, machines=1)),
@@ -34,13 +36,23 @@ LARGE = {
     "copied, more entries": (Rule(1, 1), Bounds(signed=3, runs=3, wire=1, machines=2)),
     "copied, more on its way": (Rule(1, 1), Bounds(signed=2, runs=3, wire=2, machines=2)),
     "copied, more starts": (Rule(1, 2), Bounds(signed=2, runs=4, wire=1, machines=2)),
+    "by mail, copied, with a reader": (Rule(1, 2), Bounds(signed=2, runs=2, wire=1, machines=2, mail=1)),
 }
-EXPLORED = {**SMALL, **(LARGE if depth.LEVEL else {})}
+WIDEST = {
+    "by mail, copied, more starts": (Rule(1, 1), Bounds(signed=2, runs=3, wire=1, machines=2, mail=1, states=10**6)),
+    "by mail, restored, more entries": (Rule(1, 2), Bounds(signed=3, runs=2, wire=1, machines=1, mail=2, states=10**6)),
+}
+EXPLORED = {**SMALL, **(LARGE if depth.LEVEL else {}), **(WIDEST if depth.LEVEL > 1 else {})}
 BROKEN = {
     "the word of any contact": Rule(2, 2, to_all_at_once),
     "a reader gets it before the anchor has it": Rule(1, 2, to_all_at_once),
     "nobody is asked": Rule(1, 1, without_asking),
     "two runs are served at a time": Rule(1, 1, is_fencing=False),
+}
+BY_MAIL = {
+    "what the anchor says he holds is not looked at": Rule(1, 2, is_compared=False),
+    "a stream goes on when mail has brought something else": Rule(1, 1, is_yielding=False),
+    "a reader gets it when the anchor is offered it": Rule(1, 2, without_asking),
 }
 
 
@@ -54,6 +66,12 @@ def test_no_interleaving_forks_an_honest_author(case: str) -> None:
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_rule_that_lacks_one_thing_forks_him(case: str) -> None:
     _, way = explorer.explore(BROKEN[case], Bounds(signed=2, runs=3, wire=2, machines=1))
+    assert way is not None
+
+
+@pytest.mark.parametrize("case", BY_MAIL)
+def test_a_rule_for_mail_that_lacks_one_thing_forks_him(case: str) -> None:
+    _, way = explorer.explore(BY_MAIL[case], Bounds(signed=2, runs=2, wire=1, machines=1, mail=2))
     assert way is not None
 
 
@@ -120,8 +138,34 @@ def test_a_new_stream_voids_what_was_said_on_the_one_before() -> None:
 
 def test_only_what_the_anchor_holds_is_committed_to() -> None:
     desk = Desk(ANCHOR, seq=3, held=1)
-    assert publishing.committable(desk) is None
-    desk, _ = publishing.compared(desk, 1, is_ours=True)
     assert publishing.committable(desk) == 1
+    assert publishing.committable(Desk(ANCHOR, seq=3)) is None
     nothing, _ = publishing.compared(Desk(ANCHOR), publishing.NONE, is_ours=True)
     assert publishing.committable(nothing) is None
+
+
+# --- by mail
+
+
+def test_the_anchor_is_offered_all_in_any_run_and_the_others_what_he_holds() -> None:
+    desk = Desk(ANCHOR, seq=3, held=1)
+    assert [publishing.offered_to(desk, contact) for contact in (ANCHOR, READER)] == [3, 1]
+    over, _ = publishing.give_up(desk)
+    assert [publishing.offered_to(over, contact) for contact in (ANCHOR, READER)] == [1, 1]
+
+
+def test_his_word_publishes_and_opens_nothing() -> None:
+    desk, effects = publishing.told(Desk(ANCHOR, seq=3, held=1), 2)
+    assert effects == (Persist(2), Offer(2, to_all=True))
+    assert not desk.is_open
+    assert [publishing.shown_to(desk, contact) for contact in (ANCHOR, READER)] == [2, 2]
+    assert publishing.told(desk, 0) == (desk, ())  # it is late
+
+
+def test_what_he_gives_back_is_told_and_closes_the_log() -> None:
+    opened, _ = publishing.compared(Desk(ANCHOR, seq=1, held=1), 1, is_ours=True)
+    for desk, trouble in ((Desk(ANCHOR, seq=1, held=0), Trouble.OLD_COPY), (opened, Trouble.TWO_MACHINES)):
+        found, effects = publishing.regained(desk, 3, 2)
+        assert effects == (Tell(trouble), Persist(2), Offer(2, to_all=True))
+        assert not found.is_open
+        assert publishing.shown_to(found, READER) == 2

@@ -1,8 +1,8 @@
 """Invariants 6 and 8 over several logs: out of what an honest author showed, nobody makes a proof against him.
 
 One device, restored and copied at will: two logs with one reader each, a feed for three, and a spine that commits to
-them. Whatever contacts hold fits together: one entry in each place, spines that never go back, and no entry beside what
-a spine has committed to.
+them; shown on streams and by mail, which comes late, more than once, and to any copy. Whatever contacts hold fits
+together: one entry in each place, spines that never go back, and no entry beside what a spine has committed to.
 """
 
 from copy import deepcopy
@@ -36,10 +36,24 @@ class Wrote:
 
 @dataclass
 class Disk:
-    """What a machine keeps: its logs, and what it knows their anchors to hold."""
+    """What a machine keeps: its logs, what it knows their anchors to hold, and which logs are in doubt.
+
+    doubts: the nonce with which the anchor was asked since, 0 where he was not.
+    """
 
     logs: dict[str, list[Wrote]] = field(default_factory=lambda: {log: [] for log in ANCHORS})
     held: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ANCHORS, publishing.NONE))
+    doubts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """On its way by mail. contact: whom an offer is for; None in what the anchor of the log has said."""
+
+    log: str
+    nonce: int
+    entries: tuple[Wrote, ...]
+    contact: int | None = None
 
 
 @dataclass
@@ -56,6 +70,7 @@ class Contact:
     """What he holds, and the run that he serves."""
 
     run: int = 0
+    has_mail: bool = False  # since that run has asked
     logs: dict[str, list[Wrote]] = field(default_factory=lambda: {log: [] for log in ANCHORS})
 
 
@@ -68,6 +83,7 @@ class Device(RuleBasedStateMachine):
         self.contacts = [Contact() for _ in range(CONTACTS)]
         self.machines = [self._started(Disk())]
         self.copies = [Disk()]
+        self.mail: list[Letter] = []
 
     def _started(self, disk: Disk) -> Machine:
         self.runs += 1
@@ -87,11 +103,9 @@ class Device(RuleBasedStateMachine):
         entries, desk = machine.disk.logs[log], machine.desks[log]
         commits = []
         if log == SPINE:
-            if not desk.is_open:
-                return
             for other, held in machine.desks.items():
                 seq = publishing.committable(held)
-                if other != SPINE and seq is not None:
+                if other != SPINE and seq is not None and other not in machine.disk.doubts:
                     commits.append((other, seq, machine.disk.logs[other][seq].number))
         entries.append(self._wrote(tuple(commits)))
         machine.desks[log], _ = publishing.appended(desk, len(entries) - 1)
@@ -99,7 +113,7 @@ class Device(RuleBasedStateMachine):
     @rule(which=machines, contact=contacts)
     def ask(self, which: int, contact: int) -> None:
         machine = self._machine(which)
-        self.contacts[contact].run = machine.run
+        self.contacts[contact].run, self.contacts[contact].has_mail = machine.run, False
         for log, anchor in ANCHORS.items():
             if contact == anchor:
                 machine.desks[log] = publishing.closed(machine.desks[log])
@@ -110,18 +124,59 @@ class Device(RuleBasedStateMachine):
         is_ours = ours[: len(theirs)] == theirs
         desk, effects = publishing.compared(machine.desks[log], len(theirs) - 1, is_ours)
         if Retake() in effects:
-            same = 0
-            while same < min(len(ours), len(theirs)) and ours[same] == theirs[same]:
-                same += 1
-            assert same > desk.held  # what is published is never elsewhere another
-            # A spine that was taken back says what is true no more; it is not written again.
-            again = [] if log == SPINE else [self._wrote() for _ in ours[same:]]
-            ours[:] = [*theirs, *again]
+            self._retake(machine, log, theirs)
             desk, effects = publishing.retaken(desk, len(ours) - 1, len(theirs) - 1)
         if any(isinstance(effect, Tell) for effect in effects):
             machine.desks = {other: publishing.closed(found) for other, found in machine.desks.items()}
         machine.desks[log] = desk
         machine.disk.held[log] = desk.held
+
+    def _retake(self, machine: Machine, log: str, theirs: list[Wrote]) -> None:
+        """Ours are taken back from where they part, and theirs taken in."""
+        ours, same = machine.disk.logs[log], 0
+        while same < min(len(ours), len(theirs)) and ours[same] == theirs[same]:
+            same += 1
+        assert same > machine.disk.held[log]  # what is published is never elsewhere another
+        # A spine that was taken back says what is true no more; it is not written again.
+        again = [] if log == SPINE else [self._wrote() for _ in ours[same:]]
+        ours[:] = [*theirs, *again]
+        if log == SPINE:
+            machine.disk.doubts = {other: 0 for other in ANCHORS if other != SPINE}
+
+    @rule(which=machines, log=logs)
+    def offer(self, which: int, log: str) -> None:
+        machine = self._machine(which)
+        self.numbers += 1
+        if log in machine.disk.doubts:
+            machine.disk.doubts[log] = self.numbers
+        shown = machine.disk.logs[log][: publishing.offered_to(machine.desks[log], name(ANCHORS[log])) + 1]
+        self.mail.append(Letter(log, self.numbers, tuple(shown), ANCHORS[log]))
+
+    @precondition(lambda self: self.mail)
+    @rule(which=machines, newest=st.integers(0, 5))
+    def deliver(self, which: int, newest: int) -> None:
+        letter = self.mail[-1 - newest % len(self.mail)]
+        if letter.contact is None:
+            self._hear(self._machine(which), letter)
+            return
+        there = self.contacts[letter.contact]
+        held = there.logs[letter.log]
+        if len(letter.entries) > len(held) and [*letter.entries[: len(held)]] == held:
+            held += letter.entries[len(held) :]
+            there.has_mail = True
+        self.mail.append(Letter(letter.log, letter.nonce, tuple(held)))
+
+    def _hear(self, machine: Machine, letter: Letter) -> None:
+        log, theirs = letter.log, [*letter.entries]
+        ours = machine.disk.logs[log]
+        if ours[: len(theirs)] == theirs:
+            machine.desks[log], _ = publishing.told(machine.desks[log], len(theirs) - 1)
+        else:
+            self._retake(machine, log, theirs)
+            machine.desks[log], _ = publishing.regained(machine.desks[log], len(ours) - 1, len(theirs) - 1)
+        machine.disk.held[log] = machine.desks[log].held
+        if machine.disk.doubts.get(log) == letter.nonce:
+            del machine.disk.doubts[log]
 
     @rule(which=machines, contact=contacts, log=logs, is_acknowledged=st.booleans())
     def show(self, which: int, contact: int, log: str, is_acknowledged: bool) -> None:
@@ -130,7 +185,11 @@ class Device(RuleBasedStateMachine):
             return
         shown = machine.disk.logs[log][: publishing.shown_to(machine.desks[log], name(contact)) + 1]
         held = there.logs[log]
-        assert shown[: len(held)] == held[: len(shown)]  # one entry in each place
+        fits = shown[: len(held)] == held[: len(shown)]  # one entry in each place
+        if not fits and there.has_mail and contact == ANCHORS[log]:
+            there.run = 0  # his mail has brought something else: the stream ends, and nobody is accused
+            return
+        assert fits
         held += shown[len(held) :]
         if is_acknowledged and contact == ANCHORS[log] and shown:
             machine.desks[log], _ = publishing.held(machine.desks[log], len(shown) - 1)
@@ -159,6 +218,16 @@ class Device(RuleBasedStateMachine):
             self.append(which, log)
             for contact in (ANCHORS[log], *range(CONTACTS)) if log in shown else ():
                 self.show(which, contact, log, is_acknowledged)
+
+    @rule(which=machines, back=st.integers(0, 3))
+    def post(self, which: int, back: int) -> None:
+        # A day on which all mail goes to and fro, and one of the machines, or both, hears it.
+        for log in ("to 0", "to 1", "feed", SPINE):
+            self.append(which, log)
+            self.offer(which, log)
+            self.deliver(which, 0)
+            if back:
+                self.deliver(which + back, 0)
 
     @precondition(lambda self: len(self.machines) == 2)
     @rule(which=machines, asked=contacts)
