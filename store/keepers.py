@@ -21,7 +21,7 @@ ADDRESSES_BYTES_MAX = 4 * 1024
 LINES_BYTES_MAX = 4 * 1024
 _COLUMNS = (
     "id, contact, name, state, version, permit, find, owner_seed, peer, addresses, space, ttl_s, since_ms, seen_ms,"
-    " bytes, items, done, fault, caught, caught_ms"
+    " bytes, items, done, fault, lie"
 )
 _QUEUE_COLUMNS = "id, keeper, contact, reader, sender, put_key, wrap_key, state, watch"
 
@@ -48,7 +48,7 @@ class Keeper:
     """A keeper. contact: OWN for a node of our own; name: of such a node. permit: 32 bytes; find: the secret of its
     record in the DHT. owner_seed: of the key that the queues there belong to. peer: its transport key, empty while
     unknown. bytes, items: what it had for us when it said so last. done: up to where we have confirmed. fault: what is
-    wrong with it now; caught: what it was last found to do that no honest keeper does, at caught_ms, 0 for never.
+    wrong with it now; lie: what it was last found to do with our mail, until it is taken into use again.
     """
 
     id: int
@@ -69,13 +69,12 @@ class Keeper:
     items: int
     done: int
     fault: str
-    caught: str
-    caught_ms: int
+    lie: str
 
     @property
     def wrong(self) -> str:
         """What a person should know of it; "" for nothing."""
-        return self.fault or self.caught
+        return self.lie or self.fault
 
     @property
     def owner_key(self) -> keys.SigningKey:
@@ -145,7 +144,7 @@ def use(tx: Tx, keeper_id: int, owner_seed: bytes) -> None:
     owner_seed: 32 random bytes, of a key that no other keeper sees.
     """
     tx.execute(
-        "UPDATE keeper SET state = ?, caught = '', owner_seed = CASE owner_seed WHEN x'' THEN ? ELSE owner_seed END"
+        "UPDATE keeper SET state = ?, lie = '', owner_seed = CASE owner_seed WHEN x'' THEN ? ELSE owner_seed END"
         " WHERE id = ?",
         (int(State.USED), owner_seed, keeper_id),
     )
@@ -236,9 +235,9 @@ def blamed(tx: Tx, keeper_id: int, fault: str) -> None:
         tx.changed(CHANGED, keeper_id)
 
 
-def catch(tx: Tx, keeper_id: int, said: str, now_ms: int) -> None:
-    """The keeper was found to do what no honest one does. said: a sentence for a person."""
-    tx.execute("UPDATE keeper SET caught = ?, caught_ms = ? WHERE id = ?", (said, now_ms, keeper_id))
+def caught(tx: Tx, keeper_id: int, lie: str) -> None:
+    """What a keeper was found to do with our mail, as a sentence for a person."""
+    tx.execute("UPDATE keeper SET lie = ? WHERE id = ?", (lie, keeper_id))
     tx.changed(CHANGED, keeper_id)
 
 
@@ -337,7 +336,7 @@ def _insert(
     now_ms: int,
 ) -> Keeper:
     keeper_id = tx.insert(
-        f"INSERT INTO keeper ({_COLUMNS[4:]}) VALUES (?, ?, ?, ?, ?, ?, x'', ?, ?, ?, ?, ?, 0, 0, 0, 0, '', '', 0)",
+        f"INSERT INTO keeper ({_COLUMNS[4:]}) VALUES (?, ?, ?, ?, ?, ?, x'', ?, ?, ?, ?, ?, 0, 0, 0, 0, '', '')",
         (
             *(contact_id, name, int(state), version, permit, find_secret, peer),
             *(wire.encode(tuple(addresses)), space, ttl_s, now_ms),

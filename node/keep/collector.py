@@ -16,7 +16,7 @@ from node.bell import Bell
 from node.delivery import Delivery
 from node.ground import jitter
 from node.inward import Inward
-from node.keep import client, pages, telling
+from node.keep import client, telling, watching
 from node.keep.client import KeeperStream
 from node.keep.reception import Reception
 from node.keep.roads import Place, Roads
@@ -147,7 +147,7 @@ class Collector:
         try:
             async with client.open_stream(link, self.roads.network.peer) as stream:
                 await self._claim(one, stream)
-                await database.transact(pages.absent, one, self.inward.now())
+                await database.transact(watching.absent, one, self.inward.now())
                 fetched = done = one.done
                 wait_s = 0
                 while True:
@@ -166,7 +166,7 @@ class Collector:
                         await self._confirm(one, stream, upto)
                         drains.done(done := upto)
                     if not page.more:
-                        await database.transact(pages.judge, one.id, drains.complete_ms, self.inward.now())
+                        await database.transact(watching.judge, one.id, drains.complete_ms, self.inward.now())
         finally:
             reception.lost(one.id)
 

@@ -85,8 +85,8 @@ async def snapshot(person: Person, noted: S) -> S:
                 noted.twice.append(text)
             noted.heard[text] = arrived_ms
         for one in keepers.known(tx):
-            if one.caught:
-                noted.caught[people.contact(tx, one.contact).name.casefold()] = one.caught
+            if one.lie:
+                noted.caught[people.contact(tx, one.contact).name.casefold()] = one.lie
 
     await core.database.transact(look)
     noted.kept_bytes = sum(one.bytes for one in await core.keeping.usage())

@@ -13,7 +13,6 @@ from protocol.identity import Bundle
 from protocol.keep import Status
 from store import keepers, lines, people
 from store.database import Tx
-from tests.stories.crowd_kit import appoint
 
 DAY_S = 86_400
 
@@ -26,11 +25,11 @@ def core_of(person: Person) -> Any:
 async def kept(owner: Person, keeper: Person) -> None:
     """The keeper is a contact of the owner, keeps for him, and they have met for it."""
     await befriend(owner, keeper)
-    await appoint(keeper, owner)
+    await keeper.call("keepers.offer", contacts=[owner.name])
 
     async def met() -> bool:
         used = await core_of(owner).database.transact(keepers.used)
-        return all(one.addresses for one in used)
+        return bool(used) and all(one.addresses for one in used)
 
     await owner.world.until(met)
 
