@@ -7,7 +7,7 @@ docs/protocol/carrying.md 2. What may be carried to whom is said by the desks (n
 is away, in node/logs/carrier.py. Not here: what others carry to us (carried.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -160,6 +160,11 @@ def heard(tx: Tx, arrival: Arrival) -> None:
     _stand(tx, log.number, contact_id, said.count, said.count, Standing.LACKS)
     if not said.count:
         spaces.forgotten(tx, log.number, contact_id)
+
+
+def held(tx: Tx, number: int) -> Mapping[int, int]:
+    """Contact -> how many entries of a log of ours he is known to have, as far as that is written down."""
+    return dict(tx.all("SELECT contact, held FROM carrying WHERE log = ? AND held > 0", (number,)))
 
 
 def heard_ms(tx: Tx, number: int, contact_id: int) -> int:
