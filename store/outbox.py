@@ -278,8 +278,8 @@ def forget_passed(tx: Tx) -> None:
     kinds = ", ".join(map(str, sorted(carrying.PASSING)))
     tx.execute(
         f"UPDATE message INDEXED BY message_passing SET body = x'' WHERE kind IN ({kinds}) AND body != x''"
-        " AND device = 0 AND NOT EXISTS (SELECT 1 FROM device d JOIN delivery w ON w.device = d.id AND w.message = message.seq"
-        " WHERE d.contact = message.contact)"
+        " AND device = 0 AND NOT EXISTS (SELECT 1 FROM device d JOIN delivery w ON w.device = d.id"
+        " AND w.message = message.seq WHERE d.contact = message.contact)"
     )
 
 
