@@ -47,6 +47,10 @@ class Commands(Lazy):
         "search": ("cli.commands.search:search", "Finds messages in all chats by their words."),
         "config": ("cli.commands.settings:config", "Shows and changes the settings of the node."),
         "backup": ("cli.commands.backup:backup", "Keeps your identity beyond this device."),
+        "keeper": (
+            "cli.commands.keeper:keeper",
+            "Keepers: who keeps your mail while you are away, and for whom you keep.",
+        ),
         "log": ("cli.commands.log:log", "Signed logs: what you and your contacts wrote, and evidence of it."),
         "rpc": ("cli.commands.scripting:rpc", "Connects stdin and stdout to the node, for scripts."),
         "completion": ("cli.commands.scripting:completion", "Writes a script for the Tab key of your shell."),

@@ -154,6 +154,14 @@ def span(seconds: float) -> str:
     return f"{seconds // 86_400:.0f} days"
 
 
+def size(count: int) -> str:
+    """A number of bytes as people say it: 65 kB, 12.0 MB, 3.4 GB."""
+    for unit_bytes, unit in ((10**9, "GB"), (10**6, "MB")):
+        if count >= unit_bytes:
+            return f"{count / unit_bytes:.1f} {unit}"
+    return f"{count // 1000} kB"
+
+
 def clock(at_ms: int) -> str:
     """The time of day for today, else with the date; in the time zone of this machine."""
     then = time.localtime(at_ms / 1000)
@@ -170,13 +178,16 @@ def message_line(message: Mapping[str, Any]) -> str:
 
 
 def state_mark(message: Mapping[str, Any]) -> str:
-    """The state of one's own message: mark and word."""
-    return f"{_MARKS.get(message['state'], '•')} {message['state']}"
+    """The state of one's own message: mark and word; of one that is kept, by whom and until when."""
+    is_told = message["state"] == "kept" and message.get("reason")
+    return f"{_MARKS.get(message['state'], '•')} {clean(message['reason']) if is_told else message['state']}"
 
 
 def state_line(message: Mapping[str, Any], took_s: float | None = None) -> str:
     """What became of one's own message, with the reason or the time it took."""
     said = state_mark(message)
+    if message["state"] == "kept":
+        return f"{said}   (id …{message['short']})"
     if took_s is not None:
         said += f" {span(took_s)}"
     elif message.get("reason"):

@@ -35,6 +35,7 @@ AGAIN = {
     "verify": "weft backup verify FILE",
     "restore": "weft backup restore FILE",
     "run": "weft up",
+    "keep": "weft keeper node",
 }
 
 
@@ -80,11 +81,14 @@ def quiet_log(door: Door, name: str) -> Iterator[Path]:
                     path.unlink()
 
 
-def detached(door: Door, passphrase: str) -> dict[str, Any]:
-    """Starts a node that outlives this terminal, and returns what it says when it serves. Raises: Failure."""
-    with _started(door, "run", {"passphrase": passphrase}) as program:
+def detached(door: Door, said: dict[str, str], verb: str = "run") -> dict[str, Any]:
+    """Starts a node that outlives this terminal, and returns what it says when it serves. Raises: Failure.
+
+    verb: "run", or "keep" for a keeper of one's own. said: its line on stdin.
+    """
+    with _started(door, verb, said) as program:
         try:
-            told = _first_line(door, program, "Starting the node")
+            told = _first_line(door, program, "Starting the node", verb)
         except BaseException:
             _end(program)
             raise
@@ -92,9 +96,9 @@ def detached(door: Door, passphrase: str) -> dict[str, Any]:
         return told
 
 
-def attached(door: Door, passphrase: str, ready: Callable[[dict[str, Any]], None]) -> int:
-    """Runs a node until it ends, passing SIGINT and SIGTERM on; its exit code, or 130 after SIGINT."""
-    with _started(door, "run", {"passphrase": passphrase}) as program:
+def attached(door: Door, said: dict[str, str], ready: Callable[[dict[str, Any]], None], verb: str = "run") -> int:
+    """Runs a node until it ends, passing SIGINT and SIGTERM on; its exit code, or 130 after SIGINT. As `detached`."""
+    with _started(door, verb, said) as program:
         asked: list[int] = []
 
         def pass_on(number: int, _frame: object) -> None:
@@ -104,7 +108,7 @@ def attached(door: Door, passphrase: str, ready: Callable[[dict[str, Any]], None
 
         before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            ready(_first_line(door, program, "Starting the node"))
+            ready(_first_line(door, program, "Starting the node", verb))
             code = program.wait()
         finally:
             _end(program)
@@ -245,7 +249,7 @@ def _first_line(
         told = json.loads(heard.partition(b"\n")[0])
     except ValueError:
         code = program.wait(STOP_S)
-        what = "The node did not start" if verb == "run" else "weft's program ended before it was done"
+        what = "The node did not start" if verb in ("run", "keep") else "weft's program ended before it was done"
         said = f"{what} (code {code}); what was kept is safe.{_last_words(log)}"
         raise Failure("node.start", said, next=AGAIN[verb], verb="Again") from None
     if "error" in told:

@@ -12,6 +12,7 @@ Not here: whole nodes on it (world.py), one connection and its streams (wire.py)
 """
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv6Address
@@ -62,6 +63,7 @@ class SimNetwork:
         self.replay = 0.0  # chance, per stream closed by its opener, that a stranger plays its bytes to the same host
         self.notice_s = NOTICE_S
         self.tap: list[Seen] | None = None  # set it to [] to record
+        self.sent_bytes: Counter[str] = Counter()  # by the name of the sender
         self._nursery = nursery
         self._seed = seed
         self._hosts: dict[str, SimHost] = {}
@@ -234,6 +236,7 @@ class SimNetwork:
     def sent(self, stream: SimStream, data: bytes) -> bool:
         """Notes a piece that was sent; False when its link broke and the piece is lost."""
         sender, receiver = stream.end.host, stream.end.wire.other(stream.end).host
+        self.sent_bytes[sender] += len(data)
         if self.tap is not None:
             self.tap.append((trio.current_time(), sender, receiver, data))
         if self.replay and len(stream.recorded) < replay.BYTES_MAX:

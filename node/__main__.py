@@ -5,6 +5,7 @@ weft.py _node run  --profile P     one JSON line on stdin {"passphrase"}; one JS
 weft.py _node doctor --profile P   one JSON line on stdin {"passphrase", "door"}; one JSON line with what was found
 weft.py _node backup --profile P   {"passphrase", "file", "replace"}: writes a backup of a profile whose node is stopped
 weft.py _node verify --profile P   {"words" or "passphrase", "file"}: reads all of a backup
+weft.py _node keep --profile P     {"addresses", "bootstrap"}: a keeper of one's own (node/keeper_program.py)
 weft.py _node restore --profile P  {"words", "passphrase", "file"}: makes the profile from a backup
 """
 
@@ -24,7 +25,7 @@ import trio
 
 import features
 from crypto import keys
-from node import backup, claim, config, ground, log, profile, rpc
+from node import backup, claim, config, ground, keeper_program, log, profile, rpc
 from node.datagrams import open_datagrams
 from node.doctor import findings, patient, rounds
 from node.host import open_host
@@ -76,6 +77,8 @@ def main(argv: list[str]) -> int:
                 return trio.run(_init, profile.named(name), _said())
             case ["run", "--profile", name]:
                 return trio.run(_run, profile.named(name), _said())
+            case ["keep", "--profile", name]:
+                return trio.run(keeper_program.run, profile.named(name), _said(), _answer)
             case ["doctor", "--profile", name]:
                 return trio.run(_doctor, profile.named(name), _said())
             case ["backup", "--profile", name]:

@@ -24,7 +24,7 @@ from node.introductions import Introductions
 from node.lookup import Lookup, Provider
 from node.network import CIRCUIT, Address, PeerId
 from store import peers
-from store.database import Database
+from store.database import Database, Tx
 
 FEW = 4  # peers; with fewer we look for more
 PAUSES_S = (2.0, 3.0, 5.0, 20.0)  # between the first rounds
@@ -91,6 +91,7 @@ class Bootstrap:
     introductions: Introductions
     values: Mapping[str, config.Value]
     network_changed: Bell = field(default_factory=Bell)  # rung from outside
+    contacts: Callable[[Tx, int], tuple[peers.Peer, ...]] = peers.of_contacts  # where those we know may be
     _inviters: dict[PeerId, tuple[Address, ...]] = field(default_factory=dict)
     _kept_at: float = float("-inf")
     _was_reached: bool | None = None
@@ -155,7 +156,7 @@ class Bootstrap:
     async def _known(self) -> tuple[peers.Peer, ...]:
         """Everybody who may be in the DHT, the least likely first: who is named last is kept longest."""
         remembered = await self.database.transact(peers.remembered)
-        contacts = await self.database.transact(peers.of_contacts, CONTACTS_MAX)
+        contacts = await self.database.transact(self.contacts, CONTACTS_MAX)
         introduced = await self.introductions.of(str(self.values["dht.bootstrap"]))
         named = [peers.Peer(peer, (address,)) for address, peer in introduced.peers]
         inviters = [peers.Peer(peer, addresses) for peer, addresses in self._inviters.items()]

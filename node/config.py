@@ -67,6 +67,12 @@ def _yes_no(text: str) -> bool:
     raise ValueError("yes or no")
 
 
+def _work(text: str) -> int:
+    if text not in ("0", *map(str, range(WORK_BITS_MIN, WORK_BITS_MAX + 1))):
+        raise ValueError(f"0, or a whole number from {WORK_BITS_MIN} to {WORK_BITS_MAX}")
+    return int(text)
+
+
 def _host(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
@@ -75,6 +81,8 @@ def _host(text: str) -> str:
 
 
 PEERS_MAX = 8
+WORK_BITS_MIN = 20  # a second of a slow machine
+WORK_BITS_MAX = 24  # a quarter of a minute; who has a graphics card does a thousand times as much
 
 
 def _handle(text: str) -> str:
@@ -127,6 +135,12 @@ SETTINGS: tuple[Setting, ...] = (
         _yes_no,
         "Whether who has your account id can find you in the DHT and ask.",
     ),
+    Setting(
+        "find.work",
+        22,
+        _work,
+        "Work (20-24 bits) that who has only your account id does to leave a request at your keepers; 0 = he may not.",
+    ),
     Setting("find.handle", "", _handle, "A handle under which you can be found, unverified; none if empty."),
     Setting("relay.use", True, _yes_no, "Whether others reach you through relays where they cannot dial you; at once."),
     Setting(
@@ -143,6 +157,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("relay.minutes", 120, _whole(2, 1440), "How long one circuit lasts; who talks on it then asks anew."),
     Setting("relay.circuit_megabytes", 128, _whole(1, 100_000), "What one circuit carries, both ways together."),
     Setting("relay.day_megabytes", 1024, _whole(1, 10_000_000), "What all circuits carry in a day."),
+    Setting(
+        "keepers.take", True, _yes_no, "Whether contacts who offer to keep mail for you do so, up to three; at once."
+    ),
     Setting("log.level", "info", _one_of("debug", "info", "warning", "error"), "What node.log keeps."),
 )
 

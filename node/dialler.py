@@ -21,7 +21,7 @@ async def dial(network: Network, addresses: Sequence[Address], expected: PeerId 
 
     addresses: in the order of preference, relays behind all others; the same one twice counts once, those after the
     16th are left out.
-    expected: None takes any PeerId (only /weft/talk/1, /weft/invite/1 and introductions may ask for that).
+    expected: None takes any PeerId (only /weft/talk/1, /weft/invite/1, looking for its record and introductions may).
     The caller sets the deadline; when it is cancelled no link stays open.
     Raises: Unavailable when there is no address, or none of them answers as it should.
     """

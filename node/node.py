@@ -22,6 +22,7 @@ from node.keep.collector import Collector
 from node.keep.courier import Courier
 from node.keep.roads import Roads
 from node.keep.server import Keeping
+from node.keep.strangers import Strangers
 from node.logs.carrier import Carrier
 from node.logs.scribe import Scribe
 from node.network import Address, Link, Network, Stream, address_of, parts_of
@@ -84,7 +85,7 @@ async def open_node(
 
     delivery = Delivery(inward, network, run_id=ground.entropy("run")(16), beside=beside)
     roads = Roads(network, delivery.talks, lookup)
-    collector, courier = Collector(inward, delivery, roads), Courier(inward, delivery, roads)
+    collector, courier = Collector(inward, delivery, roads, Strangers(ground)), Courier(inward, delivery, roads)
     services: dict[str, Any] = {}
     listening: list[Address] = []  # filled below: the rooms are opened before the node listens
     values = config.effective(await database.transact(settings.all_set))

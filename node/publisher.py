@@ -51,12 +51,18 @@ class Published:
     again_at: float
 
 
+def presence_facts(tx: Tx) -> tuple[bytes, bool]:
+    """Our presence key, and whether a contact has it."""
+    return presence.own(tx)[1], presence.is_shared(tx)
+
+
 @dataclass
 class Publisher:
     """The record of this device. `run` works until cancelled.
 
     bell: rung by others when our addresses, or the network, may be other ones; if they are, it publishes.
-    heeding: rung by this then, for the rooms whose records say where we are too.
+    heeding: rung by this then, for the rooms whose records say where we are too. facts: the secret of the record, and
+    whether anybody has it who could look for us.
     """
 
     ground: Ground
@@ -67,6 +73,7 @@ class Publisher:
     addresses: Callable[[], tuple[Address, ...]]
     bell: Bell = field(default_factory=Bell)
     heeding: list[Bell] = field(default_factory=list)
+    facts: Callable[[Tx], tuple[bytes, bool]] = presence_facts
     fault: str = ""  # why nobody keeps our record, for a person
     published_ms: int = 0  # when it was taken last
     double: Whereabouts | None = None  # what somebody else wrote as this device, later than we did: a copied profile
@@ -121,7 +128,7 @@ class Publisher:
         known: tuple[bytes, bool] | None = None
         with self.database.watch() as changes:
             while True:
-                facts = await self.database.transact(_facts)
+                facts = await self.database.transact(self.facts)
                 if known is not None and facts != known:
                     self.bell.ring()
                 known = facts
@@ -132,7 +139,7 @@ class Publisher:
         """Publishes what is due. Raises: Unavailable, TooSlowError."""
         now_s = self._now_s()
         self._published = {day: one for day, one in self._published.items() if day >= rendezvous.epoch_of(now_s)}
-        secret, is_shared = await self.database.transact(_facts)
+        secret, is_shared = await self.database.transact(self.facts)
         here = self.addresses()[: rendezvous.ADDRESSES_MAX]
         for day, one in list(self._published.items()):
             if one.secret != secret:  # whoever holds the old key, a blocked one for instance, does not find us by it
@@ -195,10 +202,6 @@ class Publisher:
         if fault != self.fault:  # said once, not at every attempt
             log.info("not published", reason=fault)
         self.fault = fault
-
-
-def _facts(tx: Tx) -> tuple[bytes, bool]:
-    return presence.own(tx)[1], presence.is_shared(tx)
 
 
 def _read(raw: bytes | None, keys: rendezvous.Keys, now_s: int) -> tuple[Presence | None, int | None]:

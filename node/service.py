@@ -16,7 +16,7 @@ from node.talks import SILENT
 from protocol import ids, rpc
 from protocol.delivery import State
 from protocol.version import VERSION
-from store import people, settings
+from store import keepers, people, settings
 from store.database import Tx, synchronous
 
 _UNSAID = ", ".join(str(one.KIND) for one in SAID)  # what nodes tell each other by themselves; nobody waits for it
@@ -47,6 +47,13 @@ def _logs(tx: Tx, now_ms: int, online: frozenset[int]) -> dict[str, object]:
     }
 
 
+def _keepers(tx: Tx, core: Core) -> dict[str, object]:
+    """How many keep for us, what is wrong with them, and who asks us to keep for him."""
+    used = keepers.used(tx)
+    wrong = [{"name": keepers.name(tx, one), "fault": one.fault} for one in used if one.fault]
+    return {"keepers": len(used), "keeping": {"faults": wrong, "asks": [*core.services["keepers"].asking(tx)]}}
+
+
 @dataclass(frozen=True, slots=True)
 class NodeService:
     """What a door asks about the node itself. Every public method is a call of the local API, `node.NAME`."""
@@ -63,7 +70,9 @@ class NodeService:
         core = self.core
         talks = core.delivery.talks
 
-        def rows(tx: Tx) -> tuple[str, tuple[tuple[people.Contact, int], ...], dict[str, object]]:
+        def rows(
+            tx: Tx,
+        ) -> tuple[str, tuple[tuple[people.Contact, int], ...], dict[str, object], dict[str, object]]:
             waiting = {
                 int(contact): int(count)
                 for contact, count in tx.all(
@@ -73,9 +82,9 @@ class NodeService:
             }
             known = tuple((one, waiting.get(one.id, 0)) for one in people.contacts(tx))
             online = frozenset(one.id for one, _ in known if talks.online(one.id))
-            return synchronous(tx), known, _logs(tx, core.ground.now_ms(), online)
+            return synchronous(tx), known, _logs(tx, core.ground.now_ms(), online), _keepers(tx, core)
 
-        durability, found, of_logs = await core.database.transact(rows)
+        durability, found, of_logs, of_keepers = await core.database.transact(rows)
         silent = await talks.look()
         return {
             "name": core.identity.name,
@@ -102,7 +111,7 @@ class NodeService:
                 for one, count in found
             ],
             "queued": sum(count for _, count in found),
-            "keepers": 0,
+            **of_keepers,
             "logs": of_logs,
             "trouble": "" if core.database.trouble is None else core.database.trouble.lasting,
             "synchronous": durability,

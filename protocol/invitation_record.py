@@ -63,7 +63,7 @@ def open_sealed(keys: rendezvous.Keys, raw: bytes, account: ids.AccountId, now_s
     Raises: what `rendezvous.check` and `identity.check_bundle` do (Forged also for another account's bundle, or for a
     place that its device has not signed), Malformed.
     """
-    found = rendezvous.check(rendezvous.dht_key(keys.name.public), raw, now_s)
+    found = rendezvous.check(rendezvous.dht_key(keys.name.public), raw, now_s, keys.ahead_s)
     said = rendezvous.open_sealed(found, keys.seal, Invited)
     identity.check_bundle(said.bundle, account, now_s, None)
     where = _signed(found.name, said.peer, said.addresses)

@@ -151,11 +151,16 @@ def link_bytes(link: Link) -> bytes:
             link.account,
             link.secret,
             link.peer,
-            *(bytes((4 if len(e.ip) == 4 else 6,)) + e.ip + e.port.to_bytes(2, "big") for e in link.addresses),
+            endpoint_bytes(link.addresses),
         )
     )
     assert len(raw) <= LINK_BYTES_MAX
     return raw
+
+
+def endpoint_bytes(endpoints: Iterable[Endpoint]) -> bytes:
+    """Endpoints as they stand in a link: 7 bytes for one of IPv4, 19 for one of IPv6."""
+    return b"".join(bytes((4 if len(e.ip) == 4 else 6,)) + e.ip + e.port.to_bytes(2, "big") for e in endpoints)
 
 
 def link_text(link: Link) -> str:
@@ -180,7 +185,7 @@ def link_of(raw: bytes) -> Link:
         account=AccountId(raw[6:38]),
         secret=raw[38:54],
         peer=raw[54:86],
-        addresses=_endpoints(raw[LINK_BYTES_MIN:]),
+        addresses=endpoints_of(raw[LINK_BYTES_MIN:]),
     )
 
 
@@ -202,6 +207,21 @@ def link_from(text: str) -> Link:
     if _text(raw) != stripped:
         raise BadLink
     return link
+
+
+def endpoints_of(raw: bytes) -> tuple[Endpoint, ...]:
+    """The endpoints at the end of a link, at most 2. Raises: BadLink."""
+    endpoints: list[Endpoint] = []
+    while raw:
+        size = {4: 4, 6: 16}.get(raw[0])
+        if size is None or len(raw) < 1 + size + 2 or len(endpoints) == ADDRESSES_MAX:
+            raise BadLink
+        ip, port = raw[1 : 1 + size], int.from_bytes(raw[1 + size : 3 + size], "big")
+        if port == 0:
+            raise BadLink
+        endpoints.append(Endpoint(ip, port))
+        raw = raw[3 + size :]
+    return tuple(endpoints)
 
 
 def check_alive(link: Link, now_s: int) -> None:
@@ -293,17 +313,3 @@ def _endpoint(text: str) -> Endpoint | None:
     if "%" in ip or not 0 < int(port) < 65536:
         return None
     return Endpoint(parsed.packed, int(port))
-
-
-def _endpoints(raw: bytes) -> tuple[Endpoint, ...]:
-    endpoints: list[Endpoint] = []
-    while raw:
-        size = {4: 4, 6: 16}.get(raw[0])
-        if size is None or len(raw) < 1 + size + 2 or len(endpoints) == ADDRESSES_MAX:
-            raise BadLink
-        ip, port = raw[1 : 1 + size], int.from_bytes(raw[1 + size : 3 + size], "big")
-        if port == 0:
-            raise BadLink
-        endpoints.append(Endpoint(ip, port))
-        raw = raw[3 + size :]
-    return tuple(endpoints)

@@ -11,6 +11,7 @@ from protocol import (
     account_record,
     backup_records,
     carrying,
+    door_record,
     envelope,
     evidence,
     grant,
@@ -19,6 +20,7 @@ from protocol import (
     invitation_record,
     invite,
     keep,
+    knock,
     log,
     mailbox,
     nearby,
@@ -65,7 +67,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Inside a parcel",
         "What lies in a queue at a keeper, before padding and wrap (parcel.md).",
-        (parcel.Parcel, parcel.Head),
+        (parcel.Parcel, parcel.Head, knock.Knock),
     ),
     Place(
         "Frames of /weft/talk/1",
@@ -110,6 +112,8 @@ PLACES: tuple[Place, ...] = (
             account_record.Findable,
             invitation_record.Invited,
             handle_record.Claim,
+            door_record.Doors,
+            door_record.Place,
         ),
     ),
     Place(
@@ -146,6 +150,7 @@ ROOMS: Mapping[str, range] = {
     "calls": range(260, 280),
     "mini-apps": range(280, 300),
     "logs": range(320, 340),
+    "keepers": range(340, 360),
 }
 """Content kinds that each room owns; a room without a range here takes one above 400."""
 

@@ -16,7 +16,8 @@ from protocol.record import SAFE_INT_MAX, Bytes16, TimeMs
 
 KEY_BYTES = 32
 RUN_BYTES = 8
-HEADS_MAX = 3  # queues of one owner that one sender fills
+SENDER_BYTES = 16  # of the id by which a sender names a queue
+HEADS_MAX = 3  # queues of one owner that one sender fills, the parcel's own among them
 OVERHEAD_BYTES = sealing.NONCE_BYTES + sealing.TAG_BYTES
 PADDED_BYTES = tuple(bucket - OVERHEAD_BYTES for bucket in sealing.BUCKETS)
 PARCEL_BYTES_MAX = PADDED_BYTES[-1] - 1  # a byte for the mark of the padding
@@ -28,7 +29,7 @@ Number = Annotated[int, record.Range(1, SAFE_INT_MAX)]
 @record.record
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How far the sender has filled another queue of this owner. number: the last one that its keeper answered."""
+    """How far the sender has filled a queue of this owner, in this run: no number up to it is without an OK."""
 
     KIND: ClassVar[int] = 2
 

@@ -23,6 +23,9 @@ RECORD_BYTES_MAX = 4096
 EPOCH_S = 86_400  # a name lives for one day, the same for all: midnight to midnight in UTC
 AHEAD_S = 2 * 3600  # before midnight, from when on tomorrow's record is published beside today's
 EXPIRY_S_MAX = EPOCH_S + AHEAD_S  # ahead
+LAID_EPOCH = 0  # in place of a day, in the name of a record that lies at keepers of its maker for many
+LAID_DAYS = 14  # ahead: so long such a record holds, while its maker is away
+LAID_S_MAX = (LAID_DAYS + 1) * EPOCH_S
 CLOCK_S_MAX = 900  # how wrong the clock of whoever publishes, keeps or asks may be
 SEQUENCE_STEP_S = 60  # sequences are whole minutes: to the millisecond they would tell one clock from another
 PADDED_BYTES = (760, 3832)  # of a content: the records have 1,024 and 4,096 bytes at most
@@ -92,6 +95,11 @@ class Keys:
     seal: bytes = field(compare=False)
     epoch: int
 
+    @property
+    def ahead_s(self) -> int:
+        """How far ahead a record under these keys may expire."""
+        return LAID_S_MAX if self.epoch == LAID_EPOCH else EXPIRY_S_MAX
+
     def __repr__(self) -> str:
         return f"Keys({keys.fingerprint(self.name.public)})"
 
@@ -125,7 +133,10 @@ def epochs_asked(now_s: int) -> tuple[int, ...]:
 
 
 def keys_of(secret: bytes, epoch: int) -> Keys:
-    """The keys of a secret (32 bytes) for a day; of two days they have nothing in common for anybody without it."""
+    """The keys of a secret (32 bytes) for a day; of two days they have nothing in common for anybody without it.
+
+    epoch: LAID_EPOCH for what lies at keepers, which is signed until another day.
+    """
     day = _u32(epoch)
     name = keys.SigningKey(hashing.subkey(secret, Label.RENDEZVOUS, b"name" + day))
     return Keys(name, hashing.subkey(secret, Label.RENDEZVOUS, b"seal" + day), epoch)
@@ -160,9 +171,10 @@ def write(signer: Signer, seal_key: bytes, content: object, sequence: int, nonce
     return raw
 
 
-def check(key: bytes, raw: bytes, now_s: int) -> Record:
+def check(key: bytes, raw: bytes, now_s: int, ahead_s: int = EXPIRY_S_MAX) -> Record:
     """The record in the bytes, when it may lie under this DHT key now. What it says stays sealed.
 
+    ahead_s: how far ahead it may expire; LAID_S_MAX at a keeper, where only whom it keeps for leaves any.
     Raises: Malformed (also for more than 4,096 bytes), Forged (another key's name, a bad certificate or signature),
     RecordOver, RecordAhead (a sequence, an expiry or a certificate from further ahead than any honest one).
     """
@@ -172,7 +184,7 @@ def check(key: bytes, raw: bytes, now_s: int) -> Record:
     if found.expiry_s <= now_s or found.until_s < found.expiry_s:
         raise RecordOver
     latest = now_s + CLOCK_S_MAX
-    if max(found.expiry_s, found.until_s) > latest + EXPIRY_S_MAX or found.sequence > latest:
+    if max(found.expiry_s, found.until_s) > latest + ahead_s or found.sequence > latest:
         raise RecordAhead
     keys.verify(found.name, Label.RENDEZVOUS, _certified(found.name, found.signer, found.until_s), found.certificate)
     signed = wire.encode((Record.KIND, *record.fields(found)[:-1]))

@@ -67,6 +67,12 @@ def of(tx: Tx, device_id: int) -> tuple[Mailbox, ...]:
     return tuple(map(_box, tx.all(f"SELECT {_COLUMNS} FROM inbox_line WHERE device = ? ORDER BY place", (device_id,))))
 
 
+def version(tx: Tx, device_id: int) -> int:
+    """Of what a device told last; 0 before the first time."""
+    row = tx.one("SELECT version FROM inbox WHERE device = ?", (device_id,))
+    return 0 if row is None else int(row[0])
+
+
 def find(tx: Tx, box_id: int) -> Mailbox | None:
     """The line in this row, if there is one."""
     row = tx.one(f"SELECT {_COLUMNS} FROM inbox_line WHERE id = ?", (box_id,))

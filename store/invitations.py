@@ -16,6 +16,7 @@ from store.faults import TooManyInvitations
 from store.identity import Identity
 from store.people import Verified
 
+CHANGED = "invitations.changed"  # topic of changes; the key is 0
 LIVING_MAX = invite.OPEN_MAX
 FETCHES_MAX = invite.FETCHES_MAX
 SIGN_AGAIN_S = 7 * 86_400  # a long-term invitation's bundle: it is valid for 14 days
@@ -63,6 +64,7 @@ def create(
         f"INSERT INTO invitation ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 0, x'', x'', 0)",
         (made, int(long_term), secret, record.encode(bundle), now_ms, expires_s),
     )
+    tx.changed(CHANGED, 0)
     return Invitation(made, long_term, secret, bundle, now_ms, expires_s, 0, None, None, False)
 
 
@@ -129,6 +131,7 @@ def revoke(tx: Tx, invitation_id: bytes) -> None:
     if revoked.bundle.one_time is not None:
         prekeys.forget_one_time(tx, revoked.bundle.one_time.number)
     tx.execute("UPDATE invitation SET revoked = 1 WHERE id = ?", (invitation_id,))
+    tx.changed(CHANGED, 0)
 
 
 def forget_expired(tx: Tx, now_ms: int) -> None:

@@ -195,6 +195,15 @@ def used(tx: Tx) -> tuple[Keeper, ...]:
     return tuple(one for one in known(tx) if one.state is State.USED)[:USED_MAX]
 
 
+def name(tx: Tx, one: Keeper) -> str:
+    """How the person calls a keeper."""
+    if one.contact == OWN:
+        return one.name
+    row = tx.one("SELECT name FROM contact WHERE id = ?", (one.contact,))
+    assert row is not None
+    return str(row[0])
+
+
 def met(tx: Tx, keeper_id: int, peer: bytes, addresses: Sequence[str], now_ms: int) -> None:
     """The keeper was reached under this PeerId. addresses: where it can be dialled; none leaves what is known."""
     tx.execute("UPDATE keeper SET peer = ?, seen_ms = ?, fault = '' WHERE id = ?", (peer, now_ms, keeper_id))

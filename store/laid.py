@@ -66,7 +66,7 @@ def expire(tx: Tx, age_s: int) -> bool:
 
 def _checked(raw: bytes, now_s: int) -> Record:
     said = record.decode(Record, raw, rendezvous.RECORD_BYTES_MAX)
-    return rendezvous.check(rendezvous.dht_key(said.name), raw, now_s)
+    return rendezvous.check(rendezvous.dht_key(said.name), raw, now_s, rendezvous.LAID_S_MAX)
 
 
 def _lying(tx: Tx, name: bytes, owner_id: int) -> Record | None:

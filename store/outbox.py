@@ -13,7 +13,7 @@ from crypto.faults import Malformed
 from crypto.keys import Encapsulate, Entropy
 from protocol import backup_records, carrying, delivery, envelope, ids
 from protocol.delivery import State
-from store import devices, healing, lanes, session_rows, sessions
+from store import devices, healing, lanes, session_rows, sessions, whereabouts
 from store.database import Tx
 from store.faults import AccountChanged, Blocked
 from store.identity import Identity
@@ -265,12 +265,11 @@ def requeue_held(tx: Tx, device_id: int, _now_ms: int) -> bool:
 def expire(tx: Tx, now_ms: int) -> None:
     """Gives up what was not delivered within 30 days."""
     for device_id, message in lanes.oldest(tx, now_ms - delivery.EXPIRE_MS):
+        reason = whereabouts.why_expired(tx, message, now_ms)  # before it is forgotten who has it
         lanes.finish(tx, device_id, (message,))
         _move(tx, (message,), (State.QUEUED, State.SENT, State.HELD, State.KEPT), State.EXPIRED, now_ms)
-        tx.execute(
-            "UPDATE message SET reason = 'not delivered within 30 days' WHERE seq = ? AND state = ?",
-            (message, int(State.EXPIRED)),
-        )
+        expired = (reason, message, int(State.EXPIRED))
+        tx.execute("UPDATE message SET reason = ? WHERE seq = ? AND state = ? AND reason = ''", expired)
 
 
 def forget_passed(tx: Tx) -> None:

@@ -2,6 +2,8 @@
 
 from store.database import Tx
 
+CHANGED = "settings.changed"  # topic of changes; the key says nothing
+
 
 def get(tx: Tx, name: str) -> str | None:
     """The value that was set, or None."""
@@ -12,11 +14,13 @@ def get(tx: Tx, name: str) -> str | None:
 def put(tx: Tx, name: str, value: str) -> None:
     """Sets a value."""
     tx.execute("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (name, value))
+    tx.changed(CHANGED, 0)
 
 
 def drop(tx: Tx, name: str) -> None:
     """Unsets a value."""
     tx.execute("DELETE FROM setting WHERE name = ?", (name,))
+    tx.changed(CHANGED, 0)
 
 
 def all_set(tx: Tx) -> dict[str, str]:

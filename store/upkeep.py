@@ -1,7 +1,7 @@
 """What time alone makes due in the database: to be run a few times a day."""
 
 from crypto import keys
-from store import collecting, healing, invitations, outbox, pairs, parcels, prekeys, quarantine, session_rows
+from store import collecting, doors, healing, invitations, outbox, pairs, parcels, prekeys, quarantine, session_rows
 from store.database import Tx
 
 
@@ -9,6 +9,7 @@ def tidy(tx: Tx, now_ms: int, entropy: keys.Entropy) -> None:
     """Rotates prekeys; deletes expired keys, invitations, sessions and quarantined envelopes; gives up old messages."""
     prekeys.keep_fresh(tx, now_ms, entropy)
     invitations.forget_expired(tx, now_ms)
+    doors.forget(tx, invitations.open_invitations(tx, now_ms))
     pairs.forget_old(tx, now_ms)
     outbox.expire(tx, now_ms)
     outbox.forget_passed(tx)

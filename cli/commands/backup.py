@@ -64,7 +64,7 @@ def create(door: Door, file: str, force: bool) -> None:
             raise
         made = _of_stopped(door, "backup", {"file": path, "replace": "yes" if force else ""}, "Writing the backup")
     show.passing(door, "")
-    show.outcome(door, made, f"✔ Backup written: {show.clean(path)} ({_counted(made)}, {_size(made['bytes'])})")
+    show.outcome(door, made, f"✔ Backup written: {show.clean(path)} ({_counted(made)}, {show.size(made['bytes'])})")
     show.talk(door, f"  Keep it away from this device. Only your 24 words open it: {door.typed('weft backup words')}")
 
 
@@ -148,11 +148,3 @@ def _words(door: Door, file: str | None, again: str) -> str:
 def _counted(found: Mapping[str, Any]) -> str:
     contacts, messages = found["contacts"], found["messages"]
     return f"{contacts} contact{'' if contacts == 1 else 's'}, {messages} message{'' if messages == 1 else 's'}"
-
-
-def _size(count: int) -> str:
-    """A size as people say it: 65 kB, 12 MB, 3.4 GB."""
-    for unit_bytes, unit in ((10**9, "GB"), (10**6, "MB")):
-        if count >= unit_bytes:
-            return f"{count / unit_bytes:.1f} {unit}"
-    return f"{count // 1000} kB"

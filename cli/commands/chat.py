@@ -19,7 +19,7 @@ from cli.options import Door, Form
 HISTORY = 10  # lines of the past shown first
 LEAVE_S = 5.0  # how long piped lines may take to be delivered after the pipe has ended
 POLL_S = 0.05
-_SHOWN = ("held", "delivered", "read", "expired", "failed")
+_SHOWN = ("kept", "held", "delivered", "read", "expired", "failed")
 
 Message = dict[str, Any]
 

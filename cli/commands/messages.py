@@ -175,7 +175,8 @@ def _check_reached(message: Message, state: str, within_s: float) -> None:
         said = f"{reached}{reason}   (id …{short})"
         code = faults.REFUSED if reached == "failed" else faults.NOT_DELIVERED
         raise Failure(f"message.{reached}", said, next="weft status", exit=code, data=data)
-    said = f"Not {state} after {show.span(within_s)}, {reached}{reason}. Nothing is lost; it goes on.   (id …{short})"
+    stands = show.clean(message["reason"]) if reached == "kept" and reason else f"{reached}{reason}"
+    said = f"Not {state} after {show.span(within_s)}, {stands}. Nothing is lost; it goes on.   (id …{short})"
     raise Failure("message.queued", said, next="weft status", exit=faults.NOT_DELIVERED, data=data)
 
 

@@ -62,14 +62,14 @@ def up(door: Door, detach: bool) -> None:
         return
     passphrase = start.known_passphrase(door, "weft up")
     if detach:
-        _show_up(door, start.detached(door, passphrase), already=False)
+        _show_up(door, start.detached(door, {"passphrase": passphrase}), already=False)
         return
 
     def ready(told: dict[str, Any]) -> None:
         _show_up(door, told, already=False)
         show.talk(door, "  Ctrl-C stops it.")
 
-    code = start.attached(door, passphrase, ready)
+    code = start.attached(door, {"passphrase": passphrase}, ready)
     show.talk(door, "The node has stopped; what was queued is kept.")
     click.get_current_context().exit(code)
 
@@ -199,7 +199,7 @@ def _status_text(door: Door, told: Mapping[str, Any]) -> str:
         f"{show.clean(told['name'])}   {show.account(told['account'])}   profile {told['profile']}   "
         f"up since {show.clock(told['up_since_ms'])} (pid {told['pid']})",
         f"{reach(told['addresses'])}   Beacon: {show.clean(told['beacon'])}   Nearby: {told['nearby']}",
-        f"Queued: {told['queued']}   Keepers: {told['keepers']}",
+        f"Queued: {told['queued']}   Keepers: {told['keepers'] or 'none'}",
         ways.dht(told["dht"], bool(told["contacts"])),
         f"Listens on {', '.join(told['addresses']) or 'nothing'}",
     ]
@@ -209,6 +209,7 @@ def _status_text(door: Door, told: Mapping[str, Any]) -> str:
         lines.append(f"Offers a relay; others use it with relay.addresses {told['offers'][0]}")
     if told["trouble"]:
         lines.append(f"! {show.clean(told['trouble'])}")
+    lines += _of_keepers(door, told)
     lines += _of_logs(door, told["logs"])
     if told["contacts"]:
         heads = ("Contact", "State", "Reached", "Waiting", "")
@@ -216,6 +217,19 @@ def _status_text(door: Door, told: Mapping[str, Any]) -> str:
     else:
         lines += ["", f"No contacts yet. Invite somebody: {door.typed('weft invite --qr')}"]
     return "\n".join(lines)
+
+
+def _of_keepers(door: Door, told: Mapping[str, Any]) -> list[str]:
+    """That nobody keeps mail for us, what is wrong with who does, and who asks us for it: a line each."""
+    lines = []
+    if not told["keepers"] and any(row["state"] == "active" for row in told["contacts"]):
+        said = "No keeper: what is sent while you are away comes only once its sender and you are there together."
+        lines.append(f"! {said} Ask a contact: {door.typed('weft keeper use NAME')}")
+    lines += [f"! Keeper {show.clean(one['name'])}: {show.clean(one['fault'])}" for one in told["keeping"]["faults"]]
+    for name in told["keeping"]["asks"]:
+        offer = door.typed(f"weft keeper offer {show.typed_name(name)}")
+        lines.append(f"• {show.clean(name)} asks you to keep mail: {offer}")
+    return lines
 
 
 def _of_logs(door: Door, told: Mapping[str, Any]) -> list[str]:

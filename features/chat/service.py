@@ -1,5 +1,6 @@
 """What a person can do in a chat: say something, read what came, see what became of it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import trio
@@ -10,7 +11,7 @@ from features.chat.view import Line
 from node.core import Core
 from protocol import ids
 from protocol.faults import OverLimit, UserFault
-from store import people
+from store import people, whereabouts
 from store.database import Database, Tx
 from store.people import Contact
 
@@ -50,7 +51,8 @@ class Chat:
         (spoken,) = await self._core.delivery.say(contact.id, (_text(text),))
         found = await self._core.database.read(view.line, spoken.seq)
         assert found is not None
-        return self._explained(found, contact)
+        (line,) = await self._explained([found], contact)
+        return line
 
     async def send_all(self, to: str, texts: list[str]) -> list[dict[str, object]]:
         """Sends up to 512 texts in order, all of them or none, and returns id and seq of each.
@@ -80,7 +82,7 @@ class Chat:
             return contact, view.history(tx, contact.id, before, limit)
 
         contact, found = await self._core.database.transact(lines)
-        return [self._explained(one, contact) for one in found]
+        return await self._explained(found, contact)
 
     async def message(self, id: str) -> Line:
         """Returns one line by its id or the end of it (4 characters or more).
@@ -126,13 +128,16 @@ class Chat:
 
         return {"read": await self._core.database.transact(mark)}
 
-    def _explained(self, line: Line, contact: Contact) -> Line:
-        """The line, and where it waits, for what: not silence, but a reason."""
-        if not line.mine or line.state != "queued" or line.reason:
-            return line
+    async def _explained(self, lines: Sequence[Line], contact: Contact) -> list[Line]:
+        """The lines, and where each waits, for what: not silence, but a reason."""
+        if not any(map(_is_silent, lines)):
+            return list(lines)
         if self._core.delivery.talks.online(contact.id):
-            return replace(line, reason="on its way")
-        return replace(line, reason=view.why_queued(contact, self._core.ground.now_ms()))
+            why = "on its way"
+        else:
+            names = await self._core.database.read(whereabouts.keepers_of, contact.id)
+            why = view.why_queued(contact, [*names.values()], self._core.ground.now_ms())
+        return [replace(one, reason=why) if _is_silent(one) else one for one in lines]
 
 
 async def run(chat: Chat) -> None:
@@ -157,6 +162,10 @@ async def _quiet(database: Database) -> None:
         await trio.sleep(QUIET_S)
         if before == await database.read(index.newest):
             return
+
+
+def _is_silent(line: Line) -> bool:
+    return line.mine and line.state == "queued" and not line.reason
 
 
 def _text(text: str) -> Text:

@@ -3,8 +3,8 @@
 The messages and their deliveries are written by store/inbox.py and store/outbox.py; this room adds only the read mark.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crypto.faults import Malformed
@@ -12,6 +12,7 @@ from features.chat.content import Text
 from protocol import content, delivery, ids, wire
 from protocol.backup_records import MESSAGES_MAX
 from protocol.faults import UserFault, quoted
+from store import whereabouts
 from store.database import Migration, Tx
 from store.inbox import Arrival
 from store.people import Contact, ContactState
@@ -28,11 +29,12 @@ MARK_BYTES_MAX = 16
 CLOCK_AHEAD_MS_MAX = 5 * 60_000  # a sender's clock further ahead is not believed: the arrival counts instead
 CLOCK_BEHIND_MS_MAX = delivery.EXPIRE_MS + 86_400_000  # older than this no message arrives: its sender gave it up
 
+KEPT = delivery.State.KEPT.name.lower()
 _LAST = "~"  # sorts behind every id
 _KINDS = content.Kinds((Text,))
 _LINES = (
     "SELECT m.seq, m.message_id, m.device, m.at_ms, m.arrived_ms, m.body, c.name, m.state, m.state_ms, m.reason,"
-    " COALESCE(k.read_seq, 0) FROM message m JOIN contact c ON c.id = m.contact"
+    " COALESCE(k.read_seq, 0), m.contact FROM message m JOIN contact c ON c.id = m.contact"
     " LEFT JOIN chat_mark k ON k.contact = m.contact"
 )
 # A text with more fields than this version knows is kept raw, and is a line once a later version has heard it.
@@ -83,7 +85,7 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
 def line(tx: Tx, seq: int) -> Line | None:
     """The line in this row, or None where the row holds something else than chat."""
     row = tx.one(f"{_LINES} WHERE m.seq = ? AND {HEARD}", (seq,))
-    return None if row is None else _line(row)
+    return None if row is None else _explained(tx, row[-1], [_line(row)])[0]
 
 
 def inbox(tx: Tx, after: int, limit: int) -> tuple[Line, ...]:
@@ -110,7 +112,7 @@ def history(tx: Tx, contact_id: int, before: int | None, limit: int) -> tuple[Li
     where = f"WHERE m.contact = ? AND {HEARD} AND m.seq < ? ORDER BY m.seq DESC LIMIT ?"
     top = 2**62 if before is None else before
     lines = [_line(row) for row in tx.all(f"{_LINES} {where}", (contact_id, top, _page(limit)))]
-    return _in_order(reversed(lines))
+    return _in_order(reversed(_explained(tx, contact_id, lines)))
 
 
 def find(tx: Tx, text: str) -> Line:
@@ -165,20 +167,37 @@ def mark_of(kept: bytes) -> int:
             raise Malformed
 
 
-def why_queued(contact: Contact, now_ms: int) -> str:
-    """Why a line for a contact who is not connected waits, and what frees it, in one sentence."""
+def why_queued(contact: Contact, keepers: Sequence[str], now_ms: int) -> str:
+    """Why a line for a contact who is not connected waits, and what frees it, in one sentence.
+
+    keepers: the names of those with whom it can be left.
+    """
+    meets = "it goes when either of you meets"
+    if keepers:
+        meets += f", or is left with {' or '.join(dict.fromkeys(keepers))}"
     match contact.state:
         case ContactState.ASKED:
             return f"{contact.name} has not answered your invitation yet; it goes when you are contacts"
         case ContactState.WAITING:
             return f"{contact.name} has not accepted your request yet; it goes when you are contacts"
         case _ if contact.seen_ms == 0:
-            return f"{contact.name} was never here; it goes when either of you meets"
+            return f"{contact.name} was never here; {meets}"
         case _ if contact.seen_ms > now_ms + CLOCK_AHEAD_MS_MAX:
-            return f"{contact.name} was seen some time ago; it goes when either of you meets"
+            return f"{contact.name} was seen some time ago; {meets}"
         case _:
             ago = _span((now_ms - contact.seen_ms) // 1000)
-            return f"{contact.name} was last seen {ago} ago; it goes when either of you meets"
+            return f"{contact.name} was last seen {ago} ago; {meets}"
+
+
+def _explained(tx: Tx, contact_id: int, lines: Sequence[Line]) -> list[Line]:
+    """Lines of one conversation; of those that a keeper has it is said who has it, and until when."""
+    if all(one.state != KEPT for one in lines):
+        return list(lines)
+    names = whereabouts.keepers_of(tx, contact_id)
+    return [
+        replace(one, reason=whereabouts.said(whereabouts.kept(tx, one.seq, names))) if one.state == KEPT else one
+        for one in lines
+    ]
 
 
 def _page(limit: int) -> int:
@@ -210,7 +229,7 @@ def _span(seconds: int) -> str:
 
 
 def _line(row: tuple[Any, ...]) -> Line:
-    seq, message_id, device, at_ms, arrived_ms, body, name, state, state_ms, reason, read_seq = row
+    seq, message_id, device, at_ms, arrived_ms, body, name, state, state_ms, reason, read_seq, _ = row
     said = _KINDS.hear(body, content.Channel.RATCHET)
     assert isinstance(said.content, Text)
     mine = device == 0

@@ -10,14 +10,25 @@ from dataclasses import dataclass, field
 import structlog
 import trio
 
-from features.contacts import adding, seeking, view
+from features.contacts import adding, knocking, seeking, view
 from features.contacts.content import Introduction
 from features.contacts.view import Asking
 from node import dialler, finder, frames, ground
 from node.bell import Bell
 from node.core import Core
 from node.network import Address, Link, PeerId, Stream
-from protocol import account_record, content, delivery, envelope, identity, ids, invitation_record, invite, talk
+from protocol import (
+    account_record,
+    content,
+    delivery,
+    door_record,
+    envelope,
+    identity,
+    ids,
+    invitation_record,
+    invite,
+    talk,
+)
 from protocol.faults import PeerFault, Unavailable
 from store import devices, outbox, pairs, people, sessions
 from store.database import Tx
@@ -51,6 +62,7 @@ class Trail:
     next_at: float = 0.0
     account: account_record.Found | None = None
     invited: invitation_record.Invited | None = None
+    doors: door_record.Doors | None = None
     reason: str = ""
 
     def due(self) -> bool:
@@ -167,24 +179,37 @@ class Asker:
             return await self._dialogue(asking, link, said)
         except (PeerFault, Unavailable) as fault:
             if trail.due():
-                await self._look(link, trail)
+                await self._look(asking, link, trail)
             known = () if trail.invited is None else trail.invited.addresses
             elsewhere = tuple(one for one in known if one not in said)
             if isinstance(fault, PeerFault) and not elsewhere:
                 raise
             if trail.invited is None:
-                raise Unavailable(f"{fault}, and {trail.reason}") from None
+                raise Unavailable(await self._leave(asking, link, trail, f"{fault}, and {trail.reason}")) from None
         try:
             return await self._dialogue(asking, link, elsewhere)
         except Unavailable:
-            raise Unavailable(AWAY) from None
+            raise Unavailable(await self._leave(asking, link, trail, AWAY)) from None
 
-    async def _look(self, link: invite.Link, trail: Trail) -> None:
-        """One look for an invitation's record; what was found before is kept where there is none now."""
+    async def _look(self, asking: Asking, link: invite.Link, trail: Trail) -> None:
+        """One look for an invitation's records; what was found before is kept where there is none now."""
         try:
             trail.invited = await seeking.invitation(self.core, link)
+            trail.doors = await seeking.doors(self.core, link, trail.invited.bundle) or trail.doors
         except Unavailable as fault:
             trail.reason = str(fault)
+        if trail.doors is None and not await self.core.database.transact(view.knocked, asking.contact):
+            said = [invite.address_text(one) for one in link.addresses]
+            if (found := await knocking.look(self.core, link, said)) is not None:
+                trail.invited, trail.doors = trail.invited or found[0], found[1]
+
+    async def _leave(self, asking: Asking, link: invite.Link | None, trail: Trail, why: str) -> str:
+        """Leaves our request at keepers of somebody who is away; returns what a person is told."""
+
+        def introduce(tx: Tx, bundle: identity.Bundle) -> envelope.Init:
+            return self._introduce(tx, asking.contact, bundle, asking.greeting)
+
+        return await knocking.leave_once(self.core, asking.contact, link, trail.invited, trail.doors, introduce, why)
 
     async def _find(self, asking: Asking) -> None:
         """Looks where they are who have our request: delivery dials them there too."""
@@ -204,24 +229,44 @@ class Asker:
 
     async def _ask_account(self, asking: Asking, trail: Trail) -> Answer:
         """Makes a request to an account by the link in its record of the day."""
-        if trail.due():
+        if is_due := trail.due():
             try:
                 trail.account = await seeking.account(self.core, ids.account_from(asking.link))
             except Unavailable as fault:
                 trail.reason = str(fault)
         found = trail.account
         if found is None:
-            raise Unavailable(trail.reason)
+            raise Unavailable(await self._leave(asking, None, trail, trail.reason))
         said = (*found.addresses, *(invite.address_text(one) for one in found.link.addresses))
         try:
             return await self._dialogue(asking, found.link, said)
-        except Unavailable as fault:
-            raise Unavailable(f"the account was found in the DHT, but its node does not answer: {fault}") from None
+        except (PeerFault, Unavailable) as fault:
+            if is_due:
+                await self._look(asking, found.link, trail)
+            why = f"the account was found in the DHT, but its node does not answer: {fault}"
+            raise Unavailable(await self._leave(asking, found.link, trail, why)) from None
 
     async def _dialogue(self, asking: Asking, link: invite.Link, addresses: Sequence[str]) -> Answer:
-        """One run of the dialogue. Whoever sits at that address without the secret learns and swaps nothing.
+        """A dialogue with whoever of those at these addresses made the invitation: one of them may be a keeper of his.
 
         Raises: PeerFault, Unavailable.
+        """
+        left, met = list(addresses), list[str]()
+        while True:
+            try:
+                return await self._run_dialogue(asking, link, left, met)
+            except (PeerFault, Unavailable):
+                others = [one for one in left if one not in met]
+                if not others or len(others) == len(left):
+                    raise
+                left = others
+
+    async def _run_dialogue(
+        self, asking: Asking, link: invite.Link, addresses: Sequence[str], met: list[str]
+    ) -> Answer:
+        """One run of the dialogue. Whoever sits at that address without the secret learns and swaps nothing.
+
+        met: gets the address that answered. Raises: PeerFault, Unavailable.
         """
         if not addresses:
             raise Unavailable("no address of its node is known")
@@ -233,6 +278,7 @@ class Asker:
             except Unavailable as fault:
                 raise Unavailable(f"{places}: {dialler.reasons(str(fault))}") from None
         if connection is not None:
+            met.append(connection.address)
             try:
                 with trio.move_on_after(ASK_S):
                     stream = await connection.open(invite.PROTOCOL)

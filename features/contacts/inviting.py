@@ -16,7 +16,8 @@ from node.gate import Gate
 from node.network import Stream
 from protocol import content, envelope, identity, ids, invite, talk
 from protocol.faults import PeerFault, Unavailable
-from store import devices, invitations, people, sessions
+from protocol.knock import Knock
+from store import devices, inboxes, invitations, people, sessions
 from store.database import Tx
 from store.invitations import Invitation
 from store.people import ContactState
@@ -69,6 +70,19 @@ class Inviter:
         await frames.write(stream, invite.seal_verdict(keys, transcript, verdict, entropy(24)))
         if contact_id is not None:
             core.delivery.stir(contact_id)
+
+    def knocked(self, tx: Tx, invitation: Invitation, knock: Knock) -> int | None:
+        """Takes in what somebody left at a keeper for this invitation, as if he had said it here (invite 6.6).
+
+        Returns the contact to whom an answer waits now. Raises: PeerFault, Unavailable; then nothing of it stays.
+        """
+        verdict, contact_id = self._decide(tx, invitation, knock.init)
+        if knock.inbox is not None and verdict in (invite.Verdict.STORED, invite.Verdict.WAITING):
+            device = devices.device_by_key(tx, knock.init.certificate.device)
+            assert device is not None
+            told = knock.inbox
+            inboxes.take(tx, device.id, told.version, told.lines, self.core.ground.entropy("mailbox"))
+        return contact_id
 
     def _fetch(self, tx: Tx, invitation: Invitation) -> identity.Bundle | None:
         core = self.core

@@ -13,17 +13,19 @@ import structlog
 import trio
 
 from features.contacts import seeking
+from features.contacts.laying import Laying, told
 from node import config
 from node.bell import Bell
 from node.core import Core
 from node.ground import jitter
+from node.keep import strangers
 from node.lookup import Lookup
-from protocol import account_record, handle_record, invitation_record, invite, record, rendezvous
+from protocol import account_record, door_record, handle_record, invitation_record, invite, record, rendezvous
 from protocol.faults import PeerFault, Unavailable
 from protocol.handle_record import Claim
 from protocol.identity import Bundle
 from protocol.rendezvous import Keys, Signer
-from store import findable, invitations, settings
+from store import doors, findable, invitations, settings
 from store.database import Tx
 from store.faults import TooManyInvitations
 from store.invitations import Invitation
@@ -70,8 +72,12 @@ class Publisher:
 
     core: Core
     bell: Bell = field(default_factory=Bell)
+    laying: Laying = field(init=False)
     _placed: dict[bytes, Placed] = field(default_factory=dict)
     _stretched: tuple[str, int, bytes] = ("", -1, b"")
+
+    def __post_init__(self) -> None:
+        self.laying = Laying(self.core)
 
     async def run(self) -> None:
         """Publishes until cancelled."""
@@ -98,7 +104,10 @@ class Publisher:
         now_s = core.ground.now_ms() // 1000
         epochs = [e for e in rendezvous.epochs_published(now_s - late_s) if rendezvous.ends_s(e) > now_s]
         self._placed = {name: one for name, one in self._placed.items() if rendezvous.ends_s(one.epoch) > now_s}
-        handle, notices = await core.database.transact(self._notices, epochs)
+        handle, notices, laid = await core.database.transact(self._notices, epochs)
+        if laid != core.collector.strangers.records:
+            core.collector.strangers.records = laid
+            core.collector.tend()
         lookup = core.lookup
         if lookup is None:
             return 0
@@ -152,8 +161,8 @@ class Publisher:
 
     # --- what should lie there
 
-    def _notices(self, tx: Tx, epochs: list[int]) -> tuple[str, list[Notice]]:
-        """The handle that is set, and the records of the account and of the invitations that live."""
+    def _notices(self, tx: Tx, epochs: list[int]) -> tuple[str, list[Notice], dict[bytes, bytes]]:
+        """The handle that is set, the records of the account and of invitations that live, and what lies at keepers."""
         core = self.core
         now_ms = core.ground.now_ms()
         values = config.effective(settings.all_set(tx))
@@ -163,13 +172,16 @@ class Publisher:
             findable.withdraw(tx)
         elif core.lookup is not None:
             notices += self._accounts(tx, epochs, peer, addresses)
-        reserved = findable.reserved(tx)
-        for one in invitations.open_invitations(tx, now_ms):
-            if one.spent_by is None and one.id != reserved:
+        bits, has_doors = strangers.bits_of(tx), bool(doors.places(tx))
+        # What the account's record names answers there itself; only its doors need more (rendezvous 5.4).
+        for one in doors.open_invitations(tx, now_ms, bits if has_doors else 0):
+            if one.spent_by is None:
                 entropy = core.ground.entropy("prekeys")
                 bundle = invitations.current_bundle(tx, core.identity, one, now_ms, entropy)
                 notices += [self._invited(one, bundle, epoch, peer, addresses) for epoch in epochs]
-        return str(values["find.handle"]), notices
+                if has_doors:
+                    notices += [self._doors(tx, one, bits, epoch) for epoch in epochs]
+        return str(values["find.handle"]), notices, self.laying.records(tx)
 
     def _accounts(self, tx: Tx, epochs: list[int], peer: bytes, addresses: tuple[str, ...]) -> list[Notice]:
         core = self.core
@@ -201,6 +213,15 @@ class Publisher:
 
         def seal(signer: Signer, sequence: int, nonce: bytes) -> bytes:
             return invitation_record.seal(signer, keys, said, sequence, nonce)
+
+        return Notice(keys.name.public, epoch, keys, record.encode(said), seal)
+
+    def _doors(self, tx: Tx, invitation: Invitation, bits: int, epoch: int) -> Notice:
+        keys = door_record.keys_of(invitation.secret, epoch)
+        said = told(self.core, tx, invitation, keys, bits)
+
+        def seal(signer: Signer, sequence: int, nonce: bytes) -> bytes:
+            return door_record.seal(signer, keys, said, sequence, nonce)
 
         return Notice(keys.name.public, epoch, keys, record.encode(said), seal)
 

@@ -16,10 +16,12 @@ from features.contacts.faults import NoLookup
 from node.core import Core
 from node.ground import Ground
 from node.lookup import Lookup
-from protocol import account_record, handle_record, ids, invitation_record, invite, rendezvous
+from protocol import account_record, door_record, handle_record, ids, invitation_record, invite, rendezvous
 from protocol.account_record import Found
+from protocol.door_record import Doors
 from protocol.faults import PeerFault, Unavailable
 from protocol.handle_record import Claim
+from protocol.identity import Bundle
 from protocol.invitation_record import Invited
 from store.database import Worker
 
@@ -60,6 +62,20 @@ async def invitation(core: Core, link: invite.Link) -> Invited:
         if found is not None:
             return found
     raise Unavailable("no record of this invitation is in the DHT")
+
+
+async def doors(core: Core, link: invite.Link, bundle: Bundle) -> Doors | None:
+    """Where to knock for an invitation whose maker is away; None when no record says so. Raises: Unavailable."""
+    if core.lookup is None:
+        return None
+    now_s = core.ground.now_ms() // 1000
+    for epoch in rendezvous.epochs_asked(now_s):
+        keys = door_record.keys_of(link.secret, epoch)
+        opened = partial(door_record.open_sealed, keys, bundle=bundle, now_s=now_s)
+        found = await _get(core.lookup, keys.name.public, opened)
+        if found is not None:
+            return found
+    return None
 
 
 async def claims(core: Core, handle: str) -> tuple[Claim, ...]:

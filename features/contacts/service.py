@@ -5,7 +5,7 @@ from dataclasses import asdict
 import trio
 
 from crypto import hashing, safety
-from features.contacts import adding, seeking, view
+from features.contacts import adding, laying, seeking, view
 from features.contacts.asking import Asker
 from features.contacts.cards import Shown, safety_code, shown, welcome
 from features.contacts.content import GREETING_BYTES_MAX, Presence, WordsCommit, WordsNonce
@@ -30,7 +30,6 @@ from store.people import Contact, ContactState, Verified
 
 ONCE_S_MAX = 14 * 86_400  # invite 1: a one-time invitation lives at most 14 days
 LONG_S_MAX = 3650 * 86_400  # a link says its end in 32 bits
-LINK_ADDRESSES_MAX = 2
 DAY_S = 86_400
 
 Rows = list[dict[str, object]]
@@ -46,6 +45,8 @@ class Contacts:
         self.inviter = Inviter(core)
         self.publisher = Publisher(core)
         core.beacon.heeding.append(self.asker.network_changed)
+        core.collector.strangers.heard = self.inviter.knocked
+        core.collector.strangers.moved = self.publisher.bell
         if core.publisher is not None:
             core.publisher.heeding.append(self.publisher.bell)
 
@@ -76,7 +77,7 @@ class Contacts:
             core.ground.entropy("invitation"),
         )
         self.publisher.bell.ring()
-        addresses = invite.addresses_of(core.network.addresses())[:LINK_ADDRESSES_MAX]
+        addresses = await core.database.transact(laying.endpoints, core.network.addresses())
         link = invite.Link(
             long_term=made.long_term,
             expiry_s=made.expires_s,

@@ -39,6 +39,9 @@ MIGRATIONS = (
         ) STRICT;
         """,
     ),
+    Migration(
+        "contacts", 2, "CREATE TABLE knocked (contact INTEGER NOT NULL PRIMARY KEY, until_ms INTEGER NOT NULL) STRICT;"
+    ),
 )
 REQUESTED = "contacts.request"
 COMPARED = "contacts.compare"
@@ -202,8 +205,20 @@ def asking(tx: Tx, contact_id: int) -> Asking | None:
     return None if row is None else Asking(*row)
 
 
+def knocked(tx: Tx, contact_id: int) -> int:
+    """Until when (ms) what we ask lies at a keeper of his, 0 for nowhere."""
+    row = tx.one("SELECT until_ms FROM knocked WHERE contact = ?", (contact_id,))
+    return 0 if row is None else int(row[0])
+
+
+def keep_knocked(tx: Tx, contact_id: int, until_ms: int) -> None:
+    """A keeper of his has answered that it has what we ask."""
+    tx.execute("INSERT OR REPLACE INTO knocked (contact, until_ms) VALUES (?, ?)", (contact_id, until_ms))
+
+
 def ask(tx: Tx, contact_id: int, link: str, greeting: str, now_ms: int) -> None:
     """Follows an invitation until it is answered."""
+    tx.execute("DELETE FROM knocked WHERE contact = ?", (contact_id,))
     tx.execute(
         "INSERT OR REPLACE INTO asking (contact, link, greeting, asked_ms) VALUES (?, ?, ?, ?)",
         (contact_id, link, greeting, now_ms),

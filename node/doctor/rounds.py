@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import trio
 
 from node import supervisor
-from node.doctor import contacts, dht, files, findings, life, machine, nearby, ports, reach, store
+from node.doctor import contacts, dht, files, findings, keepers, life, machine, nearby, ports, reach, store
 from node.doctor.findings import Finding
 from node.doctor.patient import Patient, aside
 from protocol.faults import PeerFault, Unavailable, UserFault
@@ -57,6 +57,7 @@ CHECKS = (
     Check("ports", ports.ports),
     Check("interfaces", ports.networks),
     Check("reachability", reach.reach),
+    Check("keepers", keepers.keepers),
     Check("dht", dht.dht, is_long=True),
     Check("lan", nearby.nearby, is_long=True),
     Check("contacts", contacts.contacts, is_long=True),

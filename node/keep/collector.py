@@ -12,20 +12,20 @@ from dataclasses import dataclass, field
 import structlog
 import trio
 
-from node import speech
 from node.bell import Bell
 from node.delivery import Delivery
 from node.ground import jitter
 from node.inward import Inward
-from node.keep import client, pages
+from node.keep import client, pages, telling
 from node.keep.client import KeeperStream
 from node.keep.roads import Place, Roads
+from node.keep.strangers import Strangers
 from node.network import Link
 from node.supervisor import first
-from protocol import keep, mailbox
+from protocol import keep
 from protocol.faults import PeerFault, Unavailable
 from protocol.keep import Status
-from store import devices, keepers, people
+from store import invitations, keepers, people
 from store.database import Tx
 from store.keepers import Keeper, Queue, QueueState, State
 from store.people import ContactState
@@ -38,7 +38,9 @@ SETTLE_S = 0.2  # what changes together is dealt with together
 RETRY_S = (5.0, 600.0)  # until a node of our own is dialled again, doubling
 AWAY_S = 1800.0  # a contact's talk begins at any time, and rings; this is for what was missed
 JITTER = 0.2
-TOPICS = frozenset({keepers.CHANGED, people.CHANGED})
+# Whoever we ask may have to leave us his answer.
+WITH_QUEUES = (ContactState.ACTIVE, ContactState.ASKED, ContactState.WAITING, ContactState.PENDING)
+TOPICS = frozenset({keepers.CHANGED, people.CHANGED, invitations.CHANGED})
 
 log = structlog.get_logger("collector")
 
@@ -60,6 +62,7 @@ class Collector:
     inward: Inward
     delivery: Delivery
     roads: Roads
+    strangers: Strangers
     network_changed: Bell = field(default_factory=Bell)  # rung from outside
     _desks: dict[int, _Desk] = field(default_factory=dict)
 
@@ -74,6 +77,11 @@ class Collector:
             if desk.contact == contact_id:
                 desk.again.ring()
 
+    def tend(self) -> None:
+        """What strangers may do, or what shall lie at keepers, is something else now."""
+        for desk in self._desks.values():
+            desk.tend.ring()
+
     async def run(self) -> None:
         """Attends to every keeper that is used, or was left, until cancelled."""
         database = self.inward.database
@@ -86,8 +94,7 @@ class Collector:
                         if one.owner_seed and one.id not in self._desks:
                             self._desks[one.id] = _Desk(one.contact)
                             nursery.start_soon(self._attend, one.id)
-                    for desk in self._desks.values():
-                        desk.tend.ring()
+                    self.tend()
                     await changes.receive()
 
     async def _heed_network(self) -> None:
@@ -97,10 +104,10 @@ class Collector:
             self.met(keepers.OWN)
 
     async def _attend(self, keeper_id: int) -> None:
-        """Keeps in touch with one keeper until it is gone."""
+        """Keeps in touch with one keeper until it is gone, or has nothing of ours any more."""
         desk, failures = self._desks[keeper_id], 0
         try:
-            while (one := await self.inward.database.read(keepers.find, keeper_id)) is not None:
+            while (one := await self.inward.database.read(keepers.find, keeper_id)) is not None and one.owner_seed:
                 began = trio.current_time()
                 try:
                     async with self.roads.to(_place(one), self.inward.now() // 1000) as link:
@@ -144,7 +151,7 @@ class Collector:
                 wait_s = 0 if page.more else WAIT_S
                 if not page.items:
                     continue
-                taken = await database.transact(pages.take, self.inward, one.id, page.items)
+                taken = await database.transact(pages.take, self.inward, self.strangers, one.id, page.items)
                 for contact_id in taken.contacts:
                     self.delivery.stir(contact_id)
                 after = page.items[-1].seq
@@ -173,6 +180,7 @@ class Collector:
             await self._claim(one, stream)
             where = self._where(one, link)
             await database.transact(keepers.met, one.id, link.peer, where, self.inward.now())
+            laid: dict[bytes, bytes] = {}
             while True:
                 await self._count(one, desk, stream)
                 counted_at = trio.current_time()
@@ -180,9 +188,12 @@ class Collector:
                     wanted, unwanted = await database.transact(self._plan, one.id)
                     await self._open(one, stream, wanted)
                     await self._close(stream, unwanted)
+                    if await database.transact(_has_doors, one.id):
+                        with trio.fail_after(ANSWER_S):
+                            await self.strangers.lay(stream, laid)
                     if await database.transact(_is_over, one.id):
                         return
-                    for contact_id in await database.transact(self._tell):
+                    for contact_id in await database.transact(telling.tell, self.inward):
                         self.delivery.stir(contact_id)
                     await trio.sleep(SETTLE_S)
                     with trio.move_on_at(counted_at + TEND_S):
@@ -210,7 +221,7 @@ class Collector:
         for start in range(0, len(wanted), keep.QUEUES_MAX):
             some = wanted[start : start + keep.QUEUES_MAX]
             with trio.fail_after(ANSWER_S):
-                status = await stream.open_queues([_asked(each, limits) for each in some])
+                status = await stream.open_queues([self._asked(each, limits) for each in some])
             if status is not Status.OK:
                 said = (
                     "it has no room for more queues" if status is Status.QUOTA else f"it opens no queue: {status.name}"
@@ -218,6 +229,14 @@ class Collector:
                 await self.inward.database.transact(keepers.blamed, one.id, said)
                 return
             await self.inward.database.transact(keepers.set_queues, [each.id for each in some], QueueState.OPEN)
+            if any(each.contact == keepers.OWN for each in some):
+                self.strangers.moved.ring()
+
+    def _asked(self, one: Queue, limits: keep.Limits) -> keep.Queue:
+        if one.contact == keepers.OWN:
+            return self.strangers.asked(one)
+        door = keep.Door(one.sender, one.put_key, limits.items, 0)
+        return keep.Queue(one.reader, limits.items, limits.bytes, limits.ttl_s, (door,))
 
     def _where(self, one: Keeper, link: Link) -> tuple[str, ...]:
         """Where others can dial a keeper, as far as we know now; none leaves what is known."""
@@ -229,47 +248,24 @@ class Collector:
         """The queues to open and to close at a keeper, after those are added that are missing."""
         one = keepers.find(tx, keeper_id)
         if one is not None and any(used.id == keeper_id for used in keepers.used(tx)):
-            active = [
-                each.id for each in people.contacts(tx) if each.state is ContactState.ACTIVE and each.id != one.contact
-            ]
+            active = [each.id for each in people.contacts(tx) if each.state in WITH_QUEUES and each.id != one.contact]
             there = {each.contact for each in keepers.queues(tx, keeper_id)}
             keepers.want_queues(
                 tx, keeper_id, [c for c in active if c not in there], self.inward.ground.entropy("queues")
             )
             keepers.unwant(tx, keeper_id, [c for c in sorted(there) if c not in active and c != keepers.OWN])
+        if one is not None:
+            self.strangers.plan(tx, one)
         return (
             keepers.queues(tx, keeper_id, QueueState.WANTED),
             keepers.queues(tx, keeper_id, QueueState.UNWANTED),
         )
-
-    def _tell(self, tx: Tx) -> tuple[int, ...]:
-        """Tells each contact whose lines are others than he knows; returns those contacts."""
-        told = []
-        for contact in people.contacts(tx):
-            if contact.state is not ContactState.ACTIVE or contact.alarm == people.STOPS:
-                continue
-            if not devices.devices_of(tx, contact.id):
-                continue
-            lines = keepers.lines_for(tx, contact.id, self.inward.identity.account)
-            version, before = keepers.told(tx, contact.id)
-            if keepers.encoded(lines) != before:
-                version = max(version + 1, self.inward.now())
-                keepers.tell(tx, contact.id, version, lines)
-                said = mailbox.Inbox(version, lines)
-                speech.say(tx, contact.id, (said,), self.inward.now(), self.inward.ground.entropy("message"))
-                told.append(contact.id)
-        return tuple(told)
 
 
 def _place(one: Keeper) -> Place:
     if one.contact == keepers.OWN:
         return Place(one.peer, one.addresses, one.find, None)
     return Place(one.peer, one.addresses, one.find, one.contact, is_met=True)
-
-
-def _asked(one: Queue, limits: keep.Limits) -> keep.Queue:
-    door = keep.Door(one.sender, one.put_key, limits.items, 0)
-    return keep.Queue(one.reader, limits.items, limits.bytes, limits.ttl_s, (door,))
 
 
 def _has_lost(tx: Tx, keeper_id: int, used: keep.Used) -> bool:
@@ -279,6 +275,11 @@ def _has_lost(tx: Tx, keeper_id: int, used: keep.Used) -> bool:
         return False
     keepers.lost(tx, keeper_id)
     return True
+
+
+def _has_doors(tx: Tx, keeper_id: int) -> bool:
+    """Whether strangers may knock at this keeper."""
+    return any(each.contact == keepers.OWN for each in keepers.queues(tx, keeper_id, QueueState.OPEN))
 
 
 def _is_over(tx: Tx, keeper_id: int) -> bool:

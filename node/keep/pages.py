@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.inward import Inward
+from node.keep.strangers import Strangers
 from protocol import parcel
 from protocol.faults import PeerFault
 from protocol.keep import Item
@@ -23,8 +24,9 @@ class Taken:
     readers: tuple[bytes, ...]
 
 
-def take(tx: Tx, inward: Inward, keeper_id: int, items: Sequence[Item]) -> Taken:
+def take(tx: Tx, inward: Inward, strangers: Strangers, keeper_id: int, items: Sequence[Item]) -> Taken:
     """Takes in the items of a page: each contact's by the time of their sealing."""
+    one, met = keepers.keeper(tx, keeper_id), dict[int, None]()
     queues = {
         reader: keepers.queue_by_reader(tx, keeper_id, reader) for reader in dict.fromkeys(i.reader for i in items)
     }
@@ -33,6 +35,10 @@ def take(tx: Tx, inward: Inward, keeper_id: int, items: Sequence[Item]) -> Taken
         queue = queues[item.reader]
         if queue is None:
             continue  # closed meanwhile
+        if queue.contact == keepers.OWN:
+            if (contact_id := strangers.take(tx, one, item.envelope)) is not None:
+                met[contact_id] = None
+            continue
         try:
             said = parcel.unwrap(queue.wrap_key, queue.sender, item.envelope)
         except PeerFault:
@@ -40,7 +46,7 @@ def take(tx: Tx, inward: Inward, keeper_id: int, items: Sequence[Item]) -> Taken
         by_contact.setdefault(queue.contact, []).append(Collected(said.run, said.sealing, said.inner))
     for contact_id, parcels in by_contact.items():
         inward.collect(tx, contact_id, sorted(parcels, key=lambda one: one.sealing))
-    return Taken(tuple(by_contact), tuple(queues))
+    return Taken(tuple(met | dict.fromkeys(by_contact)), tuple(queues))
 
 
 def confirm(tx: Tx, keeper_id: int, up_to: int, _readers: Sequence[bytes]) -> None:

@@ -20,6 +20,7 @@ from protocol.faults import UserFault
 from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged
 from store.schema import CORE
+from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
 from tests.cli.strangers import NearbyRoom
 
@@ -96,6 +97,8 @@ class NodeRoom:
     findings: list[dict[str, str]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)  # backups that were written
     logs: dict[str, list[dict[str, object]]] = field(default_factory=lambda: {"befell": [], "waiting": []})
+    keepers: int = 2
+    keeping: dict[str, list[Any]] = field(default_factory=lambda: {"faults": [], "asks": []})
     hangs: bool = False  # whether it answers no more
 
     async def status(self) -> dict[str, object]:
@@ -119,7 +122,8 @@ class NodeRoom:
             "dht": self.dht,
             "contacts": rows,
             "queued": 2,
-            "keepers": 0,
+            "keepers": self.keepers,
+            "keeping": self.keeping,
             "logs": self.logs,
             "trouble": self.trouble,
             "version": "0.1.0",
@@ -385,6 +389,7 @@ class World:
         self.chat = ChatRoom(self)
         self.nearby = NearbyRoom()
         self.logs = LogsRoom()
+        self.keepers = KeepersRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -394,7 +399,7 @@ class World:
         path = self.directory / "run" / "rpc.sock"
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
-        services["logs"] = self.logs
+        services |= {"logs": self.logs, "keepers": self.keepers}
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
             "delivery": lambda _, seq: self.chat.lines[seq - 1],

@@ -19,16 +19,19 @@ from cli.options import Door
 from features.chat.service import Chat
 from features.contacts.cards import Shown
 from features.contacts.service import Contacts
+from features.keepers.service import Keepers, Owner, Wish
+from features.keepers.service import Shown as KeeperShown
 from features.logs.service import Logs
 from features.logs.service import Shown as LogShown
 from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
 from node.__main__ import CannotListen
+from node.keeper_program import KeepService
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules, sources
-from tests.cli import fake, logs_room, strangers
+from tests.cli import fake, keepers_room, logs_room, strangers
 
 PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
 FOREIGN = {
@@ -46,6 +49,8 @@ FOREIGN = {
 ROOMS = {
     "chat": (Chat, fake.ChatRoom),
     "contacts": (Contacts, fake.ContactsRoom),
+    "keep": (KeepService,),  # of a keeper of one's own, which is no node
+    "keepers": (Keepers, keepers_room.KeepersRoom),
     "logs": (Logs, logs_room.LogsRoom),
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
@@ -210,6 +215,9 @@ def takes(method: str, given: set[str]) -> bool:
 def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(fake.contact("bo")) == set(Shown.__annotations__)
     assert set(strangers.stranger("k3f9")) == set(Greeted.__annotations__)
+    assert set(keepers_room.shown("chen")) == set(KeeperShown.__annotations__)
+    assert set(keepers_room.owner("chen")) == set(Owner.__annotations__)
+    assert set(keepers_room.wish("chen")) == set(Wish.__annotations__)
     assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)
     assert set(logs_room.line(0)) == set(LogLine.__annotations__)
 

@@ -237,7 +237,7 @@ async def test_status_shows_the_node_and_its_contacts(tmp_path: Path) -> None:
         assert ran.code == 0
         assert "Ana   wf1qq…f3   profile default   up since " in ran.out
         assert (
-            "LAN: reachable   Internet: no public address   Beacon: on   Nearby: off\nQueued: 2   Keepers: 0" in ran.out
+            "LAN: reachable   Internet: no public address   Beacon: on   Nearby: off\nQueued: 2   Keepers: 2" in ran.out
         )
         assert "2 waiting  they  wait" in ran.out
         assert (await world.weft("status", "--json")).json == await world.node.status()

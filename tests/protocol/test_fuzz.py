@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from crypto import hashing, sealing
+from crypto import hashing, sealing, xwing
 from crypto.faults import Forged, PeerFault
-from crypto.keys import DhKey
+from crypto.keys import DhKey, encapsulate
+from crypto.xwing import InboxKey
 from protocol import (
     account_record,
     bech32,
@@ -22,6 +23,8 @@ from protocol import (
     ids,
     invite,
     keep,
+    keep_code,
+    knock,
     log,
     log_examination,
     log_file,
@@ -139,6 +142,23 @@ def inside_parcel(raw: bytes) -> object:
     return parcel.unwrap(KEY, NONCE[:16], sealing.seal(KEY, NONCE, padded_, NONCE[:16]))
 
 
+INBOX = InboxKey(KEY)
+
+
+def inside_knock(raw: bytes) -> object:
+    # Whoever has the link may seal what he likes.
+    padded_ = sealing.pad(raw[:15_000], knock.PADDED_BYTES)
+    sender, info = NONCE[:16], hashing.labelled(hashing.Label.KEEP, b"inbox" + NONCE[:16])
+    sealed = xwing.seal(INBOX.public, info, padded_, DhKey(KEY), lambda _: (CIPHERTEXT, SHARED))
+    return knock.open_sealed(INBOX, sender + sealed)
+
+
+CIPHERTEXT, SHARED = encapsulate(INBOX.public[:1184])
+KNOCKS = [raw for raw in good(knock.Knock) if len(raw) < 15_000]
+KNOCKED = [
+    knock.seal(INBOX.public, NONCE[:16], record.decode(knock.Knock, KNOCKS[0], 1 << 20), DhKey(KEY), encapsulate)
+]
+
 PARCELS = small(parcel.Parcel)
 WRAPPED = [parcel.wrap(KEY, NONCE[:16], samples.sample(parcel.Parcel, samples.Seeded("wrapped")), NONCE)]
 
@@ -180,6 +200,8 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "disclose padded": (lambda raw: envelope.disclose(padded(raw)), INNERS),
     "parcel": (lambda raw: parcel.unwrap(KEY, NONCE[:16], raw), WRAPPED),
     "inside a parcel": (inside_parcel, PARCELS),
+    "knock": (lambda raw: knock.open_sealed(INBOX, raw), KNOCKED),
+    "inside a knock": (inside_knock, KNOCKS),
     "frame": (talk.decode, FRAMES),
     "proof": (lambda raw: talk.introduced(KEY, talk.Side.DIALLER, T, raw), [PROOF]),
     "inside a proof": (inside_proof, INTRODUCTIONS),
@@ -229,6 +251,7 @@ COSTLY = {
     "proof",
     "backup",
     "init",
+    "knock",
 }
 COUNTS = {
     name: depth.INPUTS_PER_SEAL if name in COSTLY or name.startswith("inside") else depth.INPUTS_PER_DECODER
@@ -293,11 +316,13 @@ ACCOUNT = ids.account_text(ANA.account)
 LINK = invite.link_text(
     invite.Link(True, NOW_S, ANA.account, bytes(16), KEY, invite.addresses_of(("/ip4/192.0.2.1/tcp/1",)))
 )
+KEEPER = keep_code.text_of(keep_code.Code(KEY, KEY, KEY, invite.addresses_of(("/ip4/192.0.2.1/tcp/1",))))
 READERS: dict[str, tuple[Callable[[str], object], Sequence[str]]] = {
     "account": (ids.account_from, [ACCOUNT, ACCOUNT.upper()]),
     "id": (ids.ulid_from, [ids.ulid(b"\x7f" * 16)]),
     "suffix": (ids.matches, ["ABCD", "01ARYZ6S41"]),
     "link": (invite.link_from, [LINK]),
+    "keeper": (keep_code.of_text, [KEEPER]),
     "place": (nearby.cell_of, ["52.52,13.40", "-90, 180"]),
     "address": (lambda text: invite.addresses_of((text,)), ["/ip4/192.0.2.1/tcp/4001", "/ip6/2001:db8::1/tcp/1"]),
     "call": (

@@ -1,48 +1,76 @@
-"""People who keep for each other, and are hardly ever there: what stories of keepers share."""
+"""A keeper of one's own as a process, and hosts of this test that ask it over real sockets."""
 
-from lab.world import Person
-from protocol import keep
-from store import keepers, people
-from store.database import Tx
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
 
-SPACE = 64 * 1024 * 1024
-HOUR_S = 3600.0
-DAY_S = 24 * HOUR_S
+from crypto.keys import SigningKey
+from node import dialler
+from node.host import open_host
+from node.keep import client
+from node.keep.client import KeeperStream, Posting
+from node.network import Address, PeerId
+from protocol import invite, keep, keep_code
+from protocol.keep import Status
+from protocol.keep_code import Code
+from tests.store import keep_kit
+from tests.stories.real import RealNode
 
-
-async def appoint(keeper: Person, owner: Person) -> None:
-    """The keeper keeps for the owner, who uses it."""
-    assert keeper.node is not None
-    assert owner.node is not None
-    theirs = await keeper.node.core.database.transact(people.find_contact, owner.name)
-    permit = await keeper.node.core.keeping.permit(theirs.id, SPACE, keep.FRIEND.ttl_s)
-    now_ms = owner.now_ms()
-
-    def use(tx: Tx) -> None:
-        mine = people.find_contact(tx, keeper.name)
-        found = keepers.offered(tx, mine.id, permit, owner.entropy("find")(32), SPACE, keep.FRIEND.ttl_s, 1, now_ms)
-        assert found is not None
-        keepers.use(tx, found.id, owner.entropy("owner")(32))
-
-    await owner.node.core.database.transact(use)
+OWNER = SigningKey(b"O" * 32)
+OWNER_SEED, SENDER_SEED = b"owner's host".ljust(32), b"sender's host".ljust(32)
 
 
-async def has_lines(sender: Person, owner: Person, count: int) -> bool:
-    """Whether the sender can leave mail for the owner at so many keepers."""
-    if sender.node is None:
-        return False
-    sql = "SELECT COUNT(*) FROM inbox_line l JOIN device d ON d.id = l.device JOIN contact c ON c.id = d.contact"
-
-    def lines(tx: Tx) -> int:
-        row = tx.one(f"{sql} WHERE c.folded = ?", (owner.name.casefold(),))
-        assert row is not None
-        return int(row[0])
-
-    return await sender.node.core.database.transact(lines) >= count
+@contextmanager
+def keeper(home: Path) -> Iterator[RealNode]:
+    """A profile for a keeper; what still runs at the end is killed."""
+    node = RealNode(home, "keeper")
+    try:
+        yield node
+    finally:
+        if node.program is not None:
+            node.kill()
 
 
-async def states(sender: Person, to: str) -> list[str]:
-    """How far each of the sender's lines to somebody is, in order."""
-    assert sender.node is not None
-    lines = await sender.node.core.services["chat"].history(to, 1000)
-    return [one.state for one in lines if one.mine]
+def start(node: RealNode, **said: str) -> Code:
+    """Starts the keeper; what its code says."""
+    told: dict[str, Any] = node._start("keep", said)
+    assert told.get("ready"), told
+    return keep_code.of_text(told["code"])
+
+
+@asynccontextmanager
+async def stream(code: Code, seed: bytes = SENDER_SEED) -> AsyncIterator[KeeperStream]:
+    """A stream of a host with this transport key to the keeper."""
+    addresses = [Address(invite.address_text(one)) for one in code.endpoints]
+    async with open_host(seed) as host:
+        link = await dialler.dial(host, addresses, PeerId(code.peer))
+        async with client.open_stream(link, host.peer) as opened:
+            yield opened
+
+
+@asynccontextmanager
+async def owner(code: Code, permit: bool = True) -> AsyncIterator[KeeperStream]:
+    """A stream that has claimed."""
+    async with stream(code, OWNER_SEED) as opened:
+        assert await opened.claim(OWNER, code.permit if permit else None) is Status.OK
+        yield opened
+
+
+async def everything(opened: KeeperStream) -> list[str]:
+    """The texts of all that lies there."""
+    texts: list[str] = []
+    after = 0
+    while True:
+        page = await opened.fetch(after, keep.FETCH_ITEMS_MAX, 0)
+        assert isinstance(page, keep.Items)
+        texts += [item.envelope.decode().rstrip(".") for item in page.items]
+        if not page.more:
+            return texts
+        after = page.items[-1].seq
+
+
+def posting(door: int, text: object, size: int = 1024) -> Posting:
+    """An envelope for a door of keep_kit, for a month."""
+    envelope = keep_kit.envelope(text, size)
+    return Posting(keep_kit.sender_of(door), keep_kit.put_key_of(door), envelope, 30 * keep.DAY_S)

@@ -247,7 +247,7 @@ def test_what_waited_longer_than_a_month_expires_and_says_so() -> None:
 
         await w.until(came)
         early, late = await bob.call("chat.history", to="alice")
-        assert (early["state"], early["reason"]) == ("expired", "not delivered within 30 days")
+        assert (early["state"], early["reason"][:29]) == ("expired", "not delivered within 30 days:")
         await w.until(lambda: _is_delivered(bob, late["id"]))
 
     world.run(story, seed=55)

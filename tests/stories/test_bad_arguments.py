@@ -63,6 +63,7 @@ SANE = {  # what stands in a place while another one is tried
     "handle": "ana@example.org",
     "file": "/no/such/folder/file",
     "log_name": "trip",
+    "contacts": "bo",
 }
 
 

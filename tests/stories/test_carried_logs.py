@@ -11,7 +11,7 @@ from protocol import evidence
 from store import witnessing
 from store.database import Tx
 from tests.stories import log_kit
-from tests.stories.keeper_kit import HOUR_S, appoint, has_lines
+from tests.stories.crowd_kit import HOUR_S, appoint, has_lines
 from tests.stories.log_kit import notes, proofs, raws
 
 STAY_S = 0.5 * HOUR_S

@@ -12,7 +12,7 @@ import trio
 from lab import world
 from lab.world import Person, World, befriend
 from tests import depth
-from tests.stories.keeper_kit import DAY_S, HOUR_S, appoint, has_lines
+from tests.stories.crowd_kit import DAY_S, HOUR_S, appoint, has_lines
 from tests.stories.log_kit import circle
 from tests.stories.test_log_worlds import NAMES, Life
 

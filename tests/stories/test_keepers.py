@@ -2,7 +2,7 @@
 
 from lab import world
 from lab.world import World, befriend, texts
-from tests.stories.keeper_kit import appoint, has_lines, states
+from tests.stories.crowd_kit import appoint, has_lines, states
 
 
 async def _three(one: World) -> None:

@@ -158,6 +158,16 @@ async def test_a_keeper_that_does_not_greet_is_at_fault(autojump_clock: MockCloc
             raise AssertionError("greeted")
 
 
+@pytest.mark.parametrize("seqs", [(2, 1), (1, 1), (1, 3, 2)])
+async def test_case_48_a_page_that_is_out_of_order_or_repeats_itself_is_the_keepers_fault(
+    autojump_clock: MockClock, seqs: tuple[int, ...]
+) -> None:
+    page = keep.Items(tuple(keep.Item(seq, READER, ENVELOPE) for seq in seqs), 0)
+    async with asking(answers(page)) as (keeper, _):
+        with pytest.raises(PeerFault):
+            await keeper.fetch(0, 58, 0)
+
+
 async def test_a_stream_that_ends_is_unavailable(autojump_clock: MockClock) -> None:
     async def script(reader: FrameReader, _: Stream, __: list[keep.Request]) -> None:
         await reader.read()

@@ -124,6 +124,22 @@ async def test_eight_refusals_end_a_stream_and_another_begins_anew(autojump_cloc
             assert await owner.done(1) is Status.OK
 
 
+async def test_case_52_on_the_wire_a_short_and_a_long_text_at_a_keeper_are_the_same(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """What is put and fetched has the sizes of its buckets, whatever is in them."""
+    seen = []
+    async with open_keeper(tmp_path) as place, place.owner() as owner, place.stream("sender") as sender:
+        await owner.open_queues((queue(1),))
+        for n, text in enumerate(("x", "y" * 300), 1):
+            place.sim.tap = []
+            await sender.put([posting(1, text)])
+            assert texts(await owner.fetch(n - 1, 9, 0)) == [text]
+            seen.append([(who, whom, len(piece)) for _, who, whom, piece in place.sim.tap])
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 4
+
+
 # --- waiting
 
 
