@@ -72,6 +72,7 @@ class Holding:
 
 
 CONTENTS = (Carried, Holding)
+PASSING = frozenset({Carried.KIND})  # what is in them is kept as entries: once it has passed, the message is empty
 
 
 def packed(entries: Entries) -> Iterator[Entries]:

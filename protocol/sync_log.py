@@ -114,6 +114,7 @@ class Log:
     head: Head | None
     proof: Proof | None
     theirs: int = UNKNOWN
+    mark: bytes = b""  # of his newest, in that place
     told: int = UNKNOWN
     served: int = UNKNOWN
     todo: list[Range] = field(default_factory=list)  # lists, not deques: mostly empty, and there are many logs

@@ -82,6 +82,11 @@ class Session:
         """The newest entry of a log that the peer has said to have; -1 for none."""
         return max(self._logs[log].theirs, NONE)
 
+    def is_newest_there(self, log: bytes, head: Head) -> bool:
+        """Whether the peer has said that this entry is the newest that he has of a log."""
+        one = self._logs[log]
+        return one.theirs == head.seq and one.mark == sync.mark(one.shared.secret, head.id, self._nonces)
+
     def is_unknown(self, log: bytes) -> bool:
         """Whether the peer has neither named a log nor asked for it."""
         one = self._logs[log]
@@ -230,7 +235,8 @@ class Session:
         return (*told, Checked(tuple(ahead)))
 
     def _met(self, one: Log, seq: int, mark: bytes) -> Effects:
-        one.theirs = max(one.theirs, seq)
+        if seq >= one.theirs:
+            one.theirs, one.mark = seq, mark
         one.told = max(one.told, min(seq, one.seq))
         if one.proof is not None:
             return self._prove(one)

@@ -116,8 +116,7 @@ def offers(tx: Tx, contact_id: int) -> int:
 def owed(tx: Tx) -> tuple[Debt, ...]:
     """The answers that we owe, with what we hold now."""
     rows = tx.all(
-        "SELECT contact, log, nonce, since, owed FROM carried WHERE owed != ? ORDER BY contact, log",
-        (_Owed.NOTHING.value,),
+        "SELECT contact, log, nonce, since, owed FROM carried WHERE owed != 0 ORDER BY contact, log",
     )
     return tuple(_debt(tx, *row) for row in rows)
 

@@ -7,7 +7,7 @@ docs/protocol/carrying.md 2. What may be carried to whom is said by the desks (n
 is away, in node/logs/carrier.py. Not here: what others carry to us (carried.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -39,7 +39,7 @@ class Standing(IntEnum):
 
     WELL = 0
     LACKS = 1  # something was lost on its way
-    OTHER = 2  # the anchor holds something else, or more: nothing is offered before it is here
+    OTHER = 2  # the anchor holds something else, or more, or is to be asked: nothing is offered before that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +132,13 @@ def heard(tx: Tx, arrival: Arrival) -> None:
     if log is None or not log.own or contact_id not in spaces.readers(tx, log.number):
         raise NotShared
     _row(tx, log.number, contact_id)
-    row = tx.one("SELECT held, sent, nonce FROM carrying WHERE log = ? AND contact = ?", (log.number, contact_id))
+    row = tx.one("SELECT sent, nonce FROM carrying WHERE log = ? AND contact = ?", (log.number, contact_id))
     assert row is not None
-    held, sent, nonce = row
+    sent, nonce = row
     is_newest, is_anchor = nonce == said.nonce, spaces.space(tx, log.number).anchor == arrival.contact.account
     if not _is_here(tx, log.number, said):
-        if is_anchor and is_newest:
-            _stand(tx, log.number, contact_id, held, sent, Standing.OTHER)
-            tx.execute(
-                "UPDATE carrying SET told = ? WHERE log = ? AND contact = ?", (said.count, log.number, contact_id)
-            )
+        if is_newest:
+            _parted(tx, log.number, contact_id, said.count, is_anchor)
         return
     tx.execute(
         "UPDATE carrying SET heard_ms = ? WHERE log = ? AND contact = ?", (arrival.now_ms, log.number, contact_id)
@@ -160,6 +157,11 @@ def heard(tx: Tx, arrival: Arrival) -> None:
     _stand(tx, log.number, contact_id, said.count, said.count, Standing.LACKS)
     if not said.count:
         spaces.forgotten(tx, log.number, contact_id)
+
+
+def held(tx: Tx, number: int) -> Mapping[int, int]:
+    """Contact -> how many entries of a log of ours he is known to have, as far as that is written down."""
+    return dict(tx.all("SELECT contact, held FROM carrying WHERE log = ? AND held > 0", (number,)))
 
 
 def heard_ms(tx: Tx, number: int, contact_id: int) -> int:
@@ -181,6 +183,32 @@ def regained(tx: Tx, number: int, contact_id: int, theirs: int) -> None:
 def _way(row: Row) -> Way:
     number, role, is_anchor, contact_id, account, held, sent, sent_ms, standing = row
     return Way(number, Role(role), bool(is_anchor), contact_id, account, held, sent, sent_ms, Standing(standing))
+
+
+def _parted(tx: Tx, number: int, contact_id: int, count: int, is_anchor: bool) -> None:
+    """A reader holds entries of our log that are not here: its anchor has them, and is asked, or gives them back."""
+    if is_anchor:
+        tx.execute(
+            "UPDATE carrying SET standing = ?, told = ? WHERE log = ? AND contact = ?",
+            (int(Standing.OTHER), count, number, contact_id),
+        )
+        return
+    newest = entries.head(tx, number)
+    here = 0 if newest is None else newest.seq + 1
+    if count > here:
+        _stand(tx, number, contact_id, here, here, Standing.WELL)
+    row = tx.one(
+        "SELECT r.contact FROM reader r JOIN space s ON s.log = r.log JOIN contact c ON c.id = r.contact"
+        " WHERE r.log = ? AND c.account = s.anchor",
+        (number,),
+    )
+    if row is not None:
+        _row(tx, number, row[0])
+        tx.execute(
+            "UPDATE carrying SET standing = ?, sent_ms = 0 WHERE log = ? AND contact = ?",
+            (int(Standing.OTHER), number, row[0]),
+        )
+        tx.changed(CHANGED, number)
 
 
 def _is_here(tx: Tx, number: int, said: Holding) -> bool:

@@ -14,7 +14,7 @@ import outcome
 
 from crypto import ratchet
 from crypto.faults import BodyForged, Malformed, Paused, Replayed, TooFarAhead, Unreadable
-from protocol import backup_records, content, envelope, ids, receipt
+from protocol import backup_records, carrying, content, envelope, ids, receipt
 from protocol.content import Channel, Said
 from protocol.delivery import State
 from protocol.faults import PeerFault
@@ -322,7 +322,7 @@ def _hear(batch: _Batch, plaintext: bytes) -> None:
             said.hlc_ms,
             batch.now_ms,
             batch.now_ms,
-            said.raw,
+            b"" if said.content is not None and said.kind in carrying.PASSING else said.raw,
             batch.contact.id,
             said.message_id,
         ),

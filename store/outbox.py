@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from crypto import ratchet
 from crypto.faults import Malformed
 from crypto.keys import Encapsulate, Entropy
-from protocol import backup_records, delivery, envelope, ids
+from protocol import backup_records, carrying, delivery, envelope, ids
 from protocol.delivery import State
 from store import devices, healing, lanes, session_rows, sessions, whereabouts
 from store.database import Tx
@@ -270,6 +270,16 @@ def expire(tx: Tx, now_ms: int) -> None:
         _move(tx, (message,), (State.QUEUED, State.SENT, State.HELD, State.KEPT), State.EXPIRED, now_ms)
         expired = (reason, message, int(State.EXPIRED))
         tx.execute("UPDATE message SET reason = ? WHERE seq = ? AND state = ? AND reason = ''", expired)
+
+
+def forget_passed(tx: Tx) -> None:
+    """Empties messages whose bytes are kept elsewhere too (carrying.PASSING), where no device waits for them."""
+    kinds = ", ".join(map(str, sorted(carrying.PASSING)))
+    tx.execute(
+        f"UPDATE message INDEXED BY message_passing SET body = x'' WHERE kind IN ({kinds}) AND body != x''"
+        " AND device = 0 AND NOT EXISTS (SELECT 1 FROM device d JOIN delivery w ON w.device = d.id"
+        " AND w.message = message.seq WHERE d.contact = message.contact)"
+    )
 
 
 def waiting(tx: Tx, device_id: int) -> int:

@@ -233,6 +233,10 @@ CREATE TABLE returned (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, log INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
 
+CREATE INDEX carried_owed ON carried (contact, log) WHERE owed != 0;
+
+CREATE INDEX message_passing ON message (seq) WHERE kind IN (306) AND body != x'';
+
 CREATE TABLE log_doubt (log INTEGER NOT NULL PRIMARY KEY, nonce BLOB NOT NULL) STRICT;
 """
 

@@ -12,6 +12,7 @@ def tidy(tx: Tx, now_ms: int, entropy: keys.Entropy) -> None:
     doors.forget(tx, invitations.open_invitations(tx, now_ms))
     pairs.forget_old(tx, now_ms)
     outbox.expire(tx, now_ms)
+    outbox.forget_passed(tx)
     parcels.expire(tx, now_ms)
     collecting.forget_old(tx, now_ms)
     for (device_id,) in tx.all("SELECT id FROM device ORDER BY id"):

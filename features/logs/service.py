@@ -25,7 +25,7 @@ from protocol.entry import SEQ_MAX
 from protocol.faults import OverLimit
 from protocol.grant import NAME_BYTES_MAX, Role
 from protocol.ids import AccountId
-from store import logs, people, spaces, troubles, witnessing
+from store import carrying, logs, people, spaces, troubles, witnessing
 from store.database import Tx
 from store.faults import LogFrozen
 from store.logs import State
@@ -281,6 +281,7 @@ class Logs:
         named = "you" if one.anchor == self._core.identity.account else "" if anchor is None else anchor.name
         held = publishing.NONE if anchor is None else desks.held_by.get((number, anchor.id), publishing.NONE)
         published = max(one.log.published, held) + 1 if one.log.own else count
+        known = carrying.held(tx, number)
         readers = [] if one.contact != spaces.OURS else spaces.readers(tx, number)
         return Shown(
             id=one.log.id.hex(),
@@ -296,7 +297,10 @@ class Logs:
             is_open=desks.is_open(number),
             waits_for=named if one.log.own and published < count else "",
             readers=tuple(
-                (people.contact(tx, reader).name, desks.held_by.get((number, reader), publishing.NONE) + 1)
+                (
+                    people.contact(tx, reader).name,
+                    max(desks.held_by.get((number, reader), publishing.NONE) + 1, known.get(reader, 0)),
+                )
                 for reader in readers
             ),
             progress=self._core.sync.progress.get(number),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from protocol.grant import Role
 from protocol.ids import AccountId
 from protocol.publishing import NONE
-from store import entries, logs, people, spaces, troubles
+from store import carrying, entries, logs, people, spaces, troubles
 from store.database import Tx
 from store.people import ContactState
 
@@ -57,10 +57,11 @@ def waiting(tx: Tx, now_ms: int, online: frozenset[int]) -> tuple[Waiting, ...]:
         anchor = people.by_account(tx, AccountId(own.anchor))
         if not count or own.role is Role.SPINE or anchor is None or anchor.id in online:
             continue
-        if now_ms - anchor.seen_ms > AWAY_MS:
+        heard_ms = max(anchor.seen_ms, carrying.heard_ms(tx, own.log.number, anchor.id))
+        if now_ms - heard_ms > AWAY_MS:
             readers = (people.contact(tx, one) for one in spaces.readers(tx, own.log.number) if one != anchor.id)
             others = sum(one.state is ContactState.ACTIVE for one in readers)
-            found.append(Waiting(own.name, own.log.id.hex(), count, anchor.name, anchor.seen_ms, others))
+            found.append(Waiting(own.name, own.log.id.hex(), count, anchor.name, heard_ms, others))
     return tuple(found)
 
 

@@ -188,7 +188,13 @@ class Sitting:
         for log, number in self.numbers.items():
             if self._logs[number].log.own:
                 theirs = self._session.theirs(log)
-                await self.policy.desks.compared(self.peer.account, number, theirs, log not in ahead)
+                is_ours = log not in ahead or await self.inward.database.transact(self._has_newest, log, theirs)
+                await self.policy.desks.compared(self.peer.account, number, theirs, is_ours)
+
+    def _has_newest(self, tx: Tx, log: bytes, theirs: int) -> bool:
+        """Whether the peer's newest entry of a log of ours is here: he may have got more than we had known of him."""
+        one = entries.entry_at(tx, self.numbers[log], theirs)
+        return one is not None and self._session.is_newest_there(log, Head(theirs, one.id))
 
     async def _contents(self) -> Effects:
         """Asks the author once more for contents that others who gave us his entries did not have."""

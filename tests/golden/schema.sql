@@ -146,12 +146,14 @@ CREATE TABLE witnessed (
   author BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, seen BLOB NOT NULL, before BLOB NOT NULL,
   proof BLOB NOT NULL, doubt BLOB NOT NULL, signed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX carried_owed ON carried (contact, log) WHERE owed != 0;
 CREATE INDEX device_contact ON device (contact);
 CREATE INDEX device_next_peer ON device (next_peer);
 CREATE INDEX device_peer ON device (peer);
 CREATE INDEX inbox_line_device ON inbox_line (device, place);
 CREATE INDEX message_contact ON message (contact);
 CREATE UNIQUE INDEX message_once ON message (device, message_id);
+CREATE INDEX message_passing ON message (seq) WHERE kind IN (306) AND body != x'';
 CREATE INDEX parcel_message ON parcel (device, message, line);
 CREATE INDEX px3_seen_prekey ON px3_seen (prekey);
 CREATE INDEX quarantine_contact ON quarantine (contact, seq, bytes);

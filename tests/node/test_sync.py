@@ -7,18 +7,25 @@ from functools import partial
 import pytest
 import trio
 
+from features.logs.content import Note
 from lab import world
 from lab.wire import SimStream
 from lab.world import Person, World, befriend
 from node import frames
 from node.logs.sitting import OUT_BYTES_MAX, Peer, Sitting
 from node.network import Address, Link, PeerId, Stream
-from protocol import sync
+from protocol import content, entry, record, sync
+from protocol.carrying import Carried
+from protocol.content import Channel
+from protocol.entry import Body, Kind
 from protocol.faults import Unavailable
+from protocol.ids import MessageId
 from protocol.sync import Frame, Have, Hello, Want
 from protocol.talk import Side
-from store import people
-from tests.stories.log_kit import all_hold, notes, own, row
+from store import carried, devices, entries, people
+from store.database import Tx
+from store.inbox import Arrival
+from tests.stories.log_kit import all_hold, notes, own, proofs, row
 
 DIGEST = bytes(32)
 
@@ -142,6 +149,50 @@ def test_who_opens_one_stream_after_the_other_gets_ten_sessions_a_second() -> No
         await still_goes(w, ana, bo)
 
     world.run(story, 65)
+
+
+def test_what_contradicts_mail_that_came_meanwhile_ends_the_session_and_accuses_nobody() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        assert ana.node is not None
+        assert bo.node is not None
+        await w.until(partial(all_published, ana, 5))
+        said = await ana.node.core.database.transact(_written_elsewhere, ana)
+        await ana.call("logs.write", log="trip", text="mine")  # is on its way when bo is given what she wrote elsewhere
+        await bo.node.core.database.transact(_carried_to, bo, said)
+        await w.until(all_hold([(ana, "trip"), (bo, "ana/trip")], 7), patience_s=7200.0)
+        assert (await notes(bo, "ana/trip"))[5:] == ["elsewhere", "mine"]
+        for person in (ana, bo):
+            assert not (await proofs(person))["proofs"]
+        (trouble,) = (await proofs(ana))["troubles"]
+        assert trouble["name"] == "trip"
+
+    world.run(story, 66)
+
+
+def _written_elsewhere(tx: Tx, person: Person) -> Carried:
+    """What another machine with a person's profile writes behind what is here, as it offers it by mail."""
+    assert person.node is not None
+    of, me = own(tx, "trip"), person.node.core.identity
+    head = entries.head(tx, of.log.number)
+    assert head is not None
+    key = entry.content_key(of.log.secret, of.log.id, head.seq + 1)
+    text = record.encode(Note("elsewhere"))
+    sealed = entry.seal(key, of.log.author, of.log.id, head.seq + 1, text, bytes(24))
+    body = Body(me.device, of.log.id, head.seq + 1, head.id, 0, (), Kind.SEALED, *entry.about(sealed))
+    return Carried(of.log.id, bytes(16), head.seq + 1, (entry.write(body, me.device_key).raw,), (sealed,))
+
+
+def _carried_to(tx: Tx, person: Person, said: Carried) -> None:
+    """It comes to a contact by mail."""
+    assert person.node is not None
+    core = person.node.core
+    ana = people.find_contact(tx, "ana")
+    (device,) = devices.devices_of(tx, ana.id)
+    raw = content.say(message_id=MessageId(bytes(16)), hlc_ms=1, device_seq=1, parents=(), content=said)
+    heard = core.delivery.inward.kinds.hear(raw, Channel.RATCHET)
+    arrival = Arrival(ana, device, 1, heard, Channel.RATCHET, person.now_ms())
+    carried.take(tx, arrival, core.identity, person.entropy("test"))
 
 
 async def heard_of(stream: Stream) -> Frame:

@@ -165,6 +165,22 @@ def test_the_anchor_takes_what_follows_and_gives_back_what_its_author_forgot() -
         assert [one.accused() for one in (ana, bo, cy)] == [False] * 3
 
 
+def test_a_reader_who_holds_more_makes_the_author_ask_the_anchor() -> None:
+    with open_people("ana", "bo", "cy") as (ana, bo, cy):
+        own = ana.begin(bo, cy)
+        ana.write(own, "one")
+        post(ana.carry(), bo, cy)
+        post(bo.answer(), ana)
+        ana.tx.execute("SAVEPOINT kept")
+        ana.write(own, "two")
+        settle(ana, bo, cy)
+        held = cy.raws(own)
+        assert len(held) == 2
+        ana.tx.execute("ROLLBACK TO kept")
+        settle(ana, bo, cy)
+        assert ana.raws(own) == bo.raws(own) == held
+
+
 def test_an_old_word_of_the_anchor_publishes_on_any_copy_and_no_other_entry() -> None:
     with open_people("ana", "bo") as (ana, bo):
         own = ana.begin(bo)
