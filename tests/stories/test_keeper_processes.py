@@ -3,6 +3,7 @@
 import random
 import resource
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ pytestmark = [pytest.mark.process, pytest.mark.socket]
 KILL_S_MAX = 0.12  # after the first put; all of a round takes about so long
 ROUND = 60
 WEEK_S = 7 * 86_400
+PUBLISHED_S = 60.0
 SIZES = (1024, 1024, 4096, 16384)
 WIDE = {"items": 2000, "door_items": 2000, "size": 2**26}
 
@@ -200,3 +202,47 @@ async def test_another_key_does_not_open_it(tmp_path: Path) -> None:
         node.down()
     with pytest.raises(dbapi2.DatabaseError), closing(dbapi2.connect(str(tmp_path / "keeper" / "keeper.db"))) as opened:
         opened.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+
+
+async def test_after_a_restart_it_is_the_same_keeper_at_the_same_place(tmp_path: Path) -> None:
+    with keeper_kit.keeper(tmp_path) as node:
+        code = keeper_kit.start(node)
+        assert node.call("keep.status")["items"] == 0
+        assert node.call("node.stop") == {}
+        node._wait(0)
+        assert keeper_kit.start(node) == code
+        async with keeper_kit.owner(code) as owner:
+            await owner.open_queues((queue(1),))
+            await owner.put([posting(1, "a")])
+        told = node.call("keep.status")
+        assert (told["items"], told["bytes"], told["queues"]) == (1, 1024, 1)
+        node.down()
+
+
+def test_a_profile_with_an_identity_is_no_place_for_a_keeper(tmp_path: Path) -> None:
+    node = RealNode(tmp_path, "ana")
+    node.init()
+    before = sorted(node.folder.iterdir())
+    told = node._start("keep", {})
+    node._wait(1)
+    assert told["error"]["code"] == "keeper.identity"
+    assert sorted(node.folder.iterdir()) == before
+
+
+def test_its_record_comes_into_the_dht(tmp_path: Path) -> None:
+    ana = RealNode(tmp_path, "ana")
+    with keeper_kit.keeper(tmp_path) as node:
+        try:
+            ana.init()
+            ana.up()
+            ana.call("node.configure", name="dht.mode", value="server")
+            status = ana.call("node.status")
+            keeper_kit.start(node, bootstrap=f"{status['addresses'][0]}/p2p/{status['peer']}")
+            until = time.monotonic() + PUBLISHED_S
+            while not (told := node.call("keep.status"))["copies"]:
+                assert time.monotonic() < until, told
+                time.sleep(0.2)
+            assert told["published"] == "yes"
+            node.down()
+        finally:
+            ana.kill()
