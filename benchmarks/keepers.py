@@ -30,9 +30,9 @@ from node.host import open_host
 from node.keep import client
 from node.keep.client import KeeperStream, Posting
 from node.network import Address, PeerId
-from protocol import invite, keep, keeper_code
+from protocol import invite, keep, keep_code
 from protocol.keep import Status
-from protocol.keeper_code import Code
+from protocol.keep_code import Code
 from store import own_keeper, permits, shelves
 from store.database import Tx, Worker, open_database
 from store.shelves import Arriving
@@ -207,6 +207,6 @@ def _keeper(home: Path) -> Iterator[tuple[Code, int]]:
     there = profiles.place(home)
     told: Any = profiles.call(there, "keeper", "keeper", "node", "-d")
     try:
-        yield keeper_code.code_from(told["code"]), told["pid"]
+        yield keep_code.of_text(told["code"]), told["pid"]
     finally:
         profiles.call(there, "keeper", "down")
