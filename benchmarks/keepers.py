@@ -72,7 +72,7 @@ async def _measure(code: Code, plain: int, echo: socket.socket, remarks: dict[st
     chance = random.Random(6)
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host(os.urandom(32)))
-        addresses = [Address(invite.address_text(one)) for one in code.addresses]
+        addresses = [Address(invite.address_text(one)) for one in code.endpoints]
         link = await dialler.dial(host, addresses, PeerId(code.peer))
         keeper = await stack.enter_async_context(client.open_stream(link, host.peer))
         for _ in range(WARM_ROUNDS):
