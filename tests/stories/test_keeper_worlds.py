@@ -30,6 +30,7 @@ LOSES = 0.02  # of all visits end with the loss of what the keeper kept
 class Snapshot:
     """What somebody's node held when it was stopped last."""
 
+    at: float = 0.0
     heard: dict[str, int] = field(default_factory=dict)  # text -> when it arrived, ms
     twice: list[str] = field(default_factory=list)
     unfinished: int = 0
@@ -84,7 +85,7 @@ class Crowd:
     async def leave(self, person: Person) -> None:
         """Stops, or is killed; what is on the disk is noted."""
         assert person.node is not None
-        self.seen[person.name] = await crowd_kit.snapshot(person, Snapshot())
+        self.seen[person.name] = await crowd_kit.snapshot(person, Snapshot(trio.current_time()))
         self.peak_bytes = max(self.peak_bytes, self.seen[person.name].kept_bytes)
         if person.name in self.liars:
             await crowd_kit.tamper(person, self.chance)
@@ -107,7 +108,7 @@ class Crowd:
     async def settle(self) -> float:
         """Waits until nothing is under way any more; in how many days that was."""
         begun = trio.current_time()
-        while any(one.unfinished for one in self.seen.values()):
+        while any(one.unfinished or one.at < begun for one in self.seen.values()):
             if trio.current_time() > begun + CALM_DAYS * DAY_S:
                 break
             await trio.sleep(HOUR_S)
