@@ -85,13 +85,17 @@ class Crowd:
     async def leave(self, person: Person) -> None:
         """Stops, or is killed; what is on the disk is noted."""
         assert person.node is not None
-        self.seen[person.name] = await crowd_kit.snapshot(person, Snapshot(trio.current_time()))
-        self.peak_bytes = max(self.peak_bytes, self.seen[person.name].kept_bytes)
+        await self.note(person)
         if person.name in self.liars:
             await crowd_kit.tamper(person, self.chance)
         if self.chance.random() < LOSES:
             await crowd_kit.lose(person)
         await (person.kill() if self.chance.random() < 0.3 else person.stop())
+
+    async def note(self, person: Person) -> None:
+        """Notes what a running node holds."""
+        self.seen[person.name] = await crowd_kit.snapshot(person, Snapshot(trio.current_time()))
+        self.peak_bytes = max(self.peak_bytes, self.seen[person.name].kept_bytes)
 
     async def talk(self, person: Person, count: int) -> None:
         """Says something now and then, when he is there."""
@@ -147,6 +151,9 @@ def _live(seed: int, liars: int = 0) -> None:
                     talking.start_soon(crowd.talk, person, MESSAGES // PEOPLE)
             calm_days = await crowd.settle()
             nursery.cancel_scope.cancel()
+        for person in people:
+            if person.node is not None:
+                await crowd.note(person)
         print(crowd.report(calm_days))
         heard = [text for each in crowd.seen.values() for text in each.heard]
         assert sorted(heard) == sorted(crowd.said), sorted({*crowd.said} - {*heard})
