@@ -8,7 +8,7 @@ from protocol import delivery, record
 from protocol.carrying import Carried, Holding
 from protocol.content import Channel
 from protocol.grant import Role
-from store import carried, carrying, doubts, entries, logs, spaces
+from store import carried, carrying, doubts, entries, logs, outbox, spaces
 from store.people import ContactState
 from store.witnessing import NotShared
 from tests.store.mail_kit import KINDS, Letter, Person, open_people, post, settle
@@ -325,6 +325,13 @@ def test_nothing_is_carried_to_who_is_blocked_or_was_not_told() -> None:
         assert len(carrying.ways(ana.tx)) == 1
         ana.tx.execute("UPDATE contact SET state = ?", (int(ContactState.BLOCKED),))
         assert carrying.ways(ana.tx) == ()
+
+
+def test_what_is_owed_is_found_without_reading_all_that_was_carried() -> None:
+    with open_people("ana") as (ana,):
+        sql = "SELECT contact, log, nonce, since, owed FROM carried WHERE owed != 0 ORDER BY contact, log"
+        assert "carried_owed" in str(ana.tx.all(f"EXPLAIN QUERY PLAN {sql}"))
+        outbox.forget_passed(ana.tx)  # names its index, and fails without it
 
 
 def test_the_largest_content_stays_within_one_message() -> None:
