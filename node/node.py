@@ -18,11 +18,8 @@ from node.feature import Feature, kinds_of
 from node.finder import Finder
 from node.ground import Ground
 from node.inward import Inward
-from node.keep.collector import Collector
-from node.keep.courier import Courier
-from node.keep.roads import Roads
+from node.keep import post
 from node.keep.server import Keeping
-from node.keep.strangers import Strangers
 from node.logs.carrier import Carrier
 from node.logs.scribe import Scribe
 from node.network import Address, Link, Network, Stream, address_of, parts_of
@@ -84,8 +81,7 @@ async def open_node(
         await sync.beside(one, link)
 
     delivery = Delivery(inward, network, run_id=ground.entropy("run")(16), beside=beside)
-    roads = Roads(network, delivery.talks, lookup)
-    collector, courier = Collector(inward, delivery, roads, Strangers(ground)), Courier(inward, delivery, roads)
+    collector, courier = post.put_together(inward, delivery, network, lookup)
     services: dict[str, Any] = {}
     listening: list[Address] = []  # filled below: the rooms are opened before the node listens
     values = config.effective(await database.transact(settings.all_set))

@@ -50,7 +50,7 @@ def _logs(tx: Tx, now_ms: int, online: frozenset[int]) -> dict[str, object]:
 def _keepers(tx: Tx, core: Core) -> dict[str, object]:
     """How many keep for us, what is wrong with them, and who asks us to keep for him."""
     used = keepers.used(tx)
-    wrong = [{"name": keepers.name(tx, one), "fault": one.fault} for one in used if one.fault]
+    wrong = [{"name": keepers.name(tx, one), "fault": one.wrong} for one in used if one.wrong]
     return {"keepers": len(used), "keeping": {"faults": wrong, "asks": [*core.services["keepers"].asking(tx)]}}
 
 

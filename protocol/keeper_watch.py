@@ -90,12 +90,13 @@ class Drains:
 
     complete_ms: the owner's clock when he sent the last Fetch after which nothing was left and everything was
     committed and confirmed by Done; None when there was none since his start, or since his clock was put back.
+    confirmed: up to where the keeper has answered Done.
     """
 
+    confirmed: int = 0
     complete_ms: int | None = None
     _asked_ms: int | None = None
     _drained: tuple[int, int] | None = None
-    _done: int = 0
 
     def asked(self, now_ms: int) -> None:
         """A Fetch is sent."""
@@ -107,12 +108,12 @@ class Drains:
         """What it brought is committed. seq: of the newest item that ever came from this keeper, 0 for none."""
         if not more and self._asked_ms is not None:
             self._drained = (self._asked_ms, seq)
-            self.done(self._done)
+            self.done(self.confirmed)
 
     def done(self, upto: int) -> None:
-        """The keeper has answered a Done; or the caller knows from his disk that it did."""
-        self._done = max(self._done, upto)
-        if self._drained is not None and self._drained[1] <= self._done:
+        """The keeper has answered a Done."""
+        self.confirmed = max(self.confirmed, upto)
+        if self._drained is not None and self._drained[1] <= self.confirmed:
             self.complete_ms = self._drained[0]
 
 

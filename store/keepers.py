@@ -10,8 +10,7 @@ from enum import IntEnum
 from typing import Any
 
 from crypto import keys
-from protocol import ids, mailbox, record, wire
-from protocol.mailbox import Line
+from protocol import mailbox, wire
 from store.database import Tx
 
 CHANGED = "keepers.changed"  # topic of changes; the key is the keeper
@@ -22,7 +21,7 @@ ADDRESSES_BYTES_MAX = 4 * 1024
 LINES_BYTES_MAX = 4 * 1024
 _COLUMNS = (
     "id, contact, name, state, version, permit, find, owner_seed, peer, addresses, space, ttl_s, since_ms, seen_ms,"
-    " bytes, items, done, fault"
+    " bytes, items, done, fault, lie"
 )
 _QUEUE_COLUMNS = "id, keeper, contact, reader, sender, put_key, wrap_key, state, watch"
 
@@ -48,7 +47,8 @@ class QueueState(IntEnum):
 class Keeper:
     """A keeper. contact: OWN for a node of our own; name: of such a node. permit: 32 bytes; find: the secret of its
     record in the DHT. owner_seed: of the key that the queues there belong to. peer: its transport key, empty while
-    unknown. bytes, items: what it had for us when it said so last. done: up to where we have confirmed.
+    unknown. bytes, items: what it had for us when it said so last. done: up to where we have confirmed. fault: what is
+    wrong with it now; lie: what it was last found to do with our mail, until it is taken into use again.
     """
 
     id: int
@@ -69,6 +69,12 @@ class Keeper:
     items: int
     done: int
     fault: str
+    lie: str
+
+    @property
+    def wrong(self) -> str:
+        """What a person should know of it; "" for nothing."""
+        return self.lie or self.fault
 
     @property
     def owner_key(self) -> keys.SigningKey:
@@ -133,9 +139,13 @@ def add_own(
 
 
 def use(tx: Tx, keeper_id: int, owner_seed: bytes) -> None:
-    """From now on this keeper keeps for us. owner_seed: 32 random bytes, of a key that no other keeper sees."""
+    """From now on this keeper keeps for us, and what it was caught at is forgiven.
+
+    owner_seed: 32 random bytes, of a key that no other keeper sees.
+    """
     tx.execute(
-        "UPDATE keeper SET state = ?, owner_seed = CASE owner_seed WHEN x'' THEN ? ELSE owner_seed END WHERE id = ?",
+        "UPDATE keeper SET state = ?, lie = '', owner_seed = CASE owner_seed WHEN x'' THEN ? ELSE owner_seed END"
+        " WHERE id = ?",
         (int(State.USED), owner_seed, keeper_id),
     )
     tx.changed(CHANGED, keeper_id)
@@ -225,6 +235,12 @@ def blamed(tx: Tx, keeper_id: int, fault: str) -> None:
         tx.changed(CHANGED, keeper_id)
 
 
+def caught(tx: Tx, keeper_id: int, lie: str) -> None:
+    """What a keeper was found to do with our mail, as a sentence for a person."""
+    tx.execute("UPDATE keeper SET lie = ? WHERE id = ?", (lie, keeper_id))
+    tx.changed(CHANGED, keeper_id)
+
+
 def done(tx: Tx, keeper_id: int, upto: int) -> None:
     """The keeper has answered that everything up to here is deleted."""
     tx.execute("UPDATE keeper SET done = MAX(done, ?) WHERE id = ?", (upto, keeper_id))
@@ -287,59 +303,22 @@ def queues(tx: Tx, keeper_id: int, *states: QueueState) -> tuple[Queue, ...]:
     return tuple(one for one in map(_queue, rows) if not states or one.state in states)
 
 
+def queue_of(tx: Tx, keeper_id: int, contact_id: int) -> Queue | None:
+    """The queue of a contact at a keeper."""
+    row = tx.one(f"SELECT {_QUEUE_COLUMNS} FROM queue WHERE contact = ? AND keeper = ?", (contact_id, keeper_id))
+    return None if row is None else _queue(row)
+
+
 def queue_by_reader(tx: Tx, keeper_id: int, reader: bytes) -> Queue | None:
     """The queue at this keeper that we call by this id."""
     row = tx.one(f"SELECT {_QUEUE_COLUMNS} FROM queue WHERE reader = ? AND keeper = ?", (reader, keeper_id))
     return None if row is None else _queue(row)
 
 
-# --- what contacts are told
-
-
-def lines_for(tx: Tx, contact_id: int, own: ids.AccountId) -> tuple[Line, ...]:
-    """Where this contact can leave mail for us now: his queues that are open at keepers that are used and were met.
-
-    own: our account, which marks a node of ours.
-    """
-    found = []
-    for one in used(tx):
-        row = tx.one(
-            f"SELECT {_QUEUE_COLUMNS} FROM queue WHERE contact = ? AND keeper = ? AND state = ?",
-            (contact_id, one.id, int(QueueState.OPEN)),
-        )
-        if row is None or not one.peer:
-            continue
-        queue = _queue(row)
-        account = own if one.contact == OWN else _account(tx, one.contact)
-        mark = mailbox.mark_of(queue.put_key, account)
-        found.append(Line(one.peer, one.addresses, one.find, queue.sender, queue.put_key, queue.wrap_key, mark))
-    return tuple(found)
-
-
-def told(tx: Tx, contact_id: int) -> tuple[int, bytes]:
-    """The version and the lines, encoded, that a contact was told last; 0 and nothing before the first."""
-    row = tx.one("SELECT version, lines FROM inbox_told WHERE contact = ?", (contact_id,))
-    return (0, b"") if row is None else (row[0], row[1])
-
-
-def tell(tx: Tx, contact_id: int, version: int, lines: Sequence[Line]) -> None:
-    """Keeps what a contact is told in this transaction."""
-    tx.execute(
-        "INSERT INTO inbox_told (contact, version, lines) VALUES (?, ?, ?)"
-        " ON CONFLICT (contact) DO UPDATE SET version = excluded.version, lines = excluded.lines",
-        (contact_id, version, encoded(lines)),
-    )
-
-
-def encoded(lines: Sequence[Line]) -> bytes:
-    """Lines as bytes that are equal where they are."""
-    return wire.encode(tuple(map(record.encode, lines))) if lines else b""
-
-
-def _account(tx: Tx, contact_id: int) -> ids.AccountId:
-    row = tx.one("SELECT account FROM contact WHERE id = ?", (contact_id,))
-    assert row is not None
-    return ids.AccountId(row[0])
+def queue_by_sender(tx: Tx, sender: bytes) -> Queue | None:
+    """The queue that its contact calls by this id."""
+    row = tx.one(f"SELECT {_QUEUE_COLUMNS} FROM queue WHERE sender = ?", (sender,))
+    return None if row is None else _queue(row)
 
 
 def _insert(
@@ -357,7 +336,7 @@ def _insert(
     now_ms: int,
 ) -> Keeper:
     keeper_id = tx.insert(
-        f"INSERT INTO keeper ({_COLUMNS[4:]}) VALUES (?, ?, ?, ?, ?, ?, x'', ?, ?, ?, ?, ?, 0, 0, 0, 0, '')",
+        f"INSERT INTO keeper ({_COLUMNS[4:]}) VALUES (?, ?, ?, ?, ?, ?, x'', ?, ?, ?, ?, ?, 0, 0, 0, 0, '', '')",
         (
             *(contact_id, name, int(state), version, permit, find_secret, peer),
             *(wire.encode(tuple(addresses)), space, ttl_s, now_ms),

@@ -74,9 +74,7 @@ def plan(
     for one, inner in zip(waiting, map(record.encode, sealed), strict=True):
         run, sealing_ms = inboxes.next_sealing(tx, device_id, now_ms)
         for box_id in one.lines:
-            heads = tuple(
-                parcel.Head(box.line.sender, box.kept) for box in boxes.values() if box.id != box_id and box.kept
-            )
+            heads = tuple(parcel.Head(box.line.sender, box.kept) for box in boxes.values() if box.kept)
             number = inboxes.next_numbers(tx, box_id, 1)
             line = boxes[box_id].line
             said = parcel.Parcel(run, number, sealing_ms, heads, inner)

@@ -180,7 +180,8 @@ CREATE TABLE keeper (
   version INTEGER NOT NULL,
   permit BLOB NOT NULL, find BLOB NOT NULL, owner_seed BLOB NOT NULL, peer BLOB NOT NULL, addresses BLOB NOT NULL,
   space INTEGER NOT NULL, ttl_s INTEGER NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,
-  bytes INTEGER NOT NULL, items INTEGER NOT NULL, done INTEGER NOT NULL, fault TEXT NOT NULL
+  bytes INTEGER NOT NULL, items INTEGER NOT NULL, done INTEGER NOT NULL, fault TEXT NOT NULL,
+  lie TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE queue (
@@ -188,6 +189,7 @@ CREATE TABLE queue (
   sender BLOB NOT NULL, put_key BLOB NOT NULL, wrap_key BLOB NOT NULL, state INTEGER NOT NULL, watch BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX queue_contact ON queue (contact, keeper);
+CREATE INDEX queue_sender ON queue (sender);
 
 CREATE TABLE inbox_told (contact INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, lines BLOB NOT NULL) STRICT;
 

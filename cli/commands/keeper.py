@@ -85,7 +85,7 @@ def use(door: Door, who: str, name: str | None) -> None:
     if who == "-":
         who = sys.stdin.read(CODE_CHARS_MAX).strip()
     if name is not None and not who.strip().startswith(CODE):
-        raise faults.usage("--name is for a code (weft:k/…); contacts and nodes of yours have their names already.")
+        raise faults.usage("A contact, or a node of yours, has its name already: --name is for a code (weft:k/…).")
     with door.connect() as client:
         found = client.call("keepers.use", who=who, name="home" if name is None else name)
     called = show.clean(found["name"])

@@ -35,7 +35,7 @@ from protocol.identity import Bundle
 from protocol.invitation_record import Invited
 from protocol.keep import Status
 from protocol.knock import Knock
-from store import keepers, whereabouts
+from store import lines, whereabouts
 from store.database import Tx, Worker
 
 LOOK_S = 10.0  # one address
@@ -170,5 +170,5 @@ async def _work(ground: Ground, sender: bytes, sealed: bytes, bits: int) -> int:
 
 def _inbox(core: Core, tx: Tx, contact_id: int) -> mailbox.Inbox | None:
     """Where he can leave us his answer. He is told again once he is a contact."""
-    lines = keepers.lines_for(tx, contact_id, core.identity.account)
-    return mailbox.Inbox(max(keepers.told(tx, contact_id)[0] + 1, core.ground.now_ms()), lines) if lines else None
+    found = lines.of(tx, contact_id, core.identity.account)
+    return mailbox.Inbox(max(lines.told(tx, contact_id)[0] + 1, core.ground.now_ms()), found) if found else None

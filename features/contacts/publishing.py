@@ -105,8 +105,8 @@ class Publisher:
         epochs = [e for e in rendezvous.epochs_published(now_s - late_s) if rendezvous.ends_s(e) > now_s]
         self._placed = {name: one for name, one in self._placed.items() if rendezvous.ends_s(one.epoch) > now_s}
         handle, notices, laid = await core.database.transact(self._notices, epochs)
-        if laid != core.collector.strangers.records:
-            core.collector.strangers.records = laid
+        if laid != core.collector.reception.strangers.records:
+            core.collector.reception.strangers.records = laid
             core.collector.tend()
         lookup = core.lookup
         if lookup is None:

@@ -45,8 +45,8 @@ class Contacts:
         self.inviter = Inviter(core)
         self.publisher = Publisher(core)
         core.beacon.heeding.append(self.asker.network_changed)
-        core.collector.strangers.heard = self.inviter.knocked
-        core.collector.strangers.moved = self.publisher.bell
+        core.collector.reception.strangers.heard = self.inviter.knocked
+        core.collector.reception.strangers.moved = self.publisher.bell
         if core.publisher is not None:
             core.publisher.heeding.append(self.publisher.bell)
 

@@ -13,10 +13,11 @@ from features.keepers.view import Given, State, Word
 from node import config, speech
 from node.core import Core
 from node.keep import telling
+from node.publisher import Publisher
+from protocol.keep_code import KEEPER
 from store import keepers, pairs, people, settings
 from store.database import Tx
 from store.faults import AccountChanged
-from store.identity import Identity
 from store.keepers import Keeper, QueueState
 from store.people import Contact, ContactState
 
@@ -93,8 +94,12 @@ class Keepers:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._find = find_of(core.identity)
         self._settling = trio.Lock()
+        self.publisher: Publisher | None = None  # of the record by which this node is found as a keeper
+        if core.lookup is not None and core.publisher is not None:
+            here = (KEEPER, core.network.peer, core.lookup, core.network.addresses)
+            self.publisher = Publisher(core.ground, core.database, *here, facts=self._facts)
+            core.publisher.heeding.append(self.publisher.bell)
 
     async def list(self) -> dict[str, object]:
         """Returns who keeps for me, for whom I keep, how full, when they were seen, and what each sort of them learns:
@@ -263,25 +268,45 @@ class Keepers:
                 await core.database.transact(self._say_offer, one, permit)
                 core.delivery.stir(one.contact)
 
+    def _facts(self, tx: Tx) -> tuple[bytes, bool]:
+        """The secret of our record as a keeper, and whether anybody has it."""
+        return self._find(tx), bool(view.all_given(tx, State.SAID))
+
+    def _find(self, tx: Tx) -> bytes:
+        """The secret of our record as a keeper: who has an offer of ours finds us by it, and nobody else."""
+        epoch = view.epoch(tx).to_bytes(8, "big")
+        return hashing.subkey(self._core.identity.device_key.seed, Label.KEEP, b"find" + epoch)
+
     def _tend(self, tx: Tx) -> tuple[tuple[Given, ...], tuple[int, ...]]:
         """What is due of our offers, and who was told that he can leave mail elsewhere."""
         ground = self._core.ground
         told = telling.tell(tx, self._core.delivery.inward) if view.let_go(tx, ground.now_ms()) else ()
         by_itself = config.effective(settings.all_set(tx))[TAKE] is True
         view.take_offers(tx, by_itself, ground.entropy("keepers"))
+        find = self._find(tx)
+        for one in view.all_given(tx, State.SAID):
+            if one.find != find:  # somebody has left who knows the old one
+                view.offer(tx, one.contact, one.space, ground.now_ms())
         stopped = {one.id for one in people.contacts(tx) if one.alarm == people.STOPS}  # until the person has decided
         due = view.all_given(tx, State.WANTED, State.LEFT, State.UNWANTED)
         return tuple(one for one in due if one.state is not State.WANTED or one.contact not in stopped), told
 
     def _say_offer(self, tx: Tx, wanted: Given, permit: bytes) -> None:
         now_ms = self._core.ground.now_ms()
-        offered = view.offered(tx, wanted, permit, self._find, now_ms)
+        offered = view.offered(tx, wanted, permit, self._find(tx), now_ms)
         if offered is not None:
             _say(tx, self._core, people.contact(tx, wanted.contact), offered.said, now_ms)
 
 
 async def run(room: Keepers) -> None:
-    """Does what is due whenever contacts, offers or settings changed, until cancelled."""
+    """Does what is due whenever contacts, offers or settings changed, and is found as a keeper, until cancelled."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_settle_all, room)
+        if room.publisher is not None:
+            nursery.start_soon(room.publisher.run)
+
+
+async def _settle_all(room: Keepers) -> None:
     topics = frozenset({keepers.CHANGED, view.CHANGED, people.CHANGED, settings.CHANGED})
     with room._core.database.watch(topics) as changes:
         while True:
@@ -289,16 +314,9 @@ async def run(room: Keepers) -> None:
             await changes.receive()
 
 
-def find_of(me: Identity) -> bytes:
-    """The secret of this device's record as a keeper: who has an offer of ours finds us by it, and nobody else."""
-    return hashing.subkey(me.device_key.seed, Label.KEEP, b"find")
-
-
 def shown(tx: Tx, one: Keeper) -> Shown:
     """A keeper as people see it."""
-    queues = [
-        queue.state for queue in keepers.queues(tx, one.id) if queue.contact != keepers.OWN
-    ]  # strangers have none
+    of_contacts = [queue.state for queue in keepers.queues(tx, one.id) if queue.contact != keepers.OWN]
     return Shown(
         kind="keeper",
         name=keepers.name(tx, one),
@@ -310,9 +328,9 @@ def shown(tx: Tx, one: Keeper) -> Shown:
         items=one.items,
         space=one.space,
         ttl_s=one.ttl_s,
-        open=queues.count(QueueState.OPEN),
-        wanted=queues.count(QueueState.WANTED),
-        fault=one.fault,
+        open=of_contacts.count(QueueState.OPEN),
+        wanted=of_contacts.count(QueueState.WANTED),
+        fault=one.wrong,
     )
 
 

@@ -98,7 +98,7 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
             unnote(tx, contact_id, Word.ASKS)
             one = given(tx, contact_id)
             if one is not None and one.state in (State.WANTED, State.SAID):
-                _set_state(tx, one, State.LEFT)
+                _put(tx, replace(one, state=State.LEFT, version=_version(one, now_ms)))
             return ()
         case _:
             assert_never(said)
@@ -159,6 +159,12 @@ def all_given(tx: Tx, *states: State) -> tuple[Given, ...]:
     """Our offers that are in one of these states."""
     rows = tx.all(f"SELECT {_COLUMNS} FROM keeper_offer ORDER BY contact")
     return tuple(one for one in map(_given, rows) if one.state in states)
+
+
+def epoch(tx: Tx) -> int:
+    """Rises whenever somebody has an offer of ours no more: who had it is not to find us by what comes afterwards."""
+    ended = all_given(tx, State.LEFT, State.FREE, State.UNWANTED, State.ENDED)
+    return max((one.version for one in ended), default=0)
 
 
 # --- words

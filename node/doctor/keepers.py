@@ -60,9 +60,9 @@ def judged(rows: Sequence[Row], has_contacts: bool, is_settled: bool, now_ms: in
 def trouble(row: Row, is_settled: bool, now_ms: int) -> str:
     """What is wrong with a keeper, as a sentence; "" for nothing."""
     one = row.keeper
-    if one.fault:
+    if one.wrong:
         return (
-            f"It does not do what it should: {one.fault.rstrip('.')}. Your senders have what it has; use another one."
+            f"It does not do what it should: {one.wrong.rstrip('.')}. Your senders have what it has; use another one."
         )
     if is_settled and now_ms - max(one.seen_ms, one.since_ms) > AWAY_MS:
         return f"Not reached ({_seen(one, now_ms)}), so nothing new is left there. Use another one beside it."

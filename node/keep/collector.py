@@ -16,15 +16,16 @@ from node.bell import Bell
 from node.delivery import Delivery
 from node.ground import jitter
 from node.inward import Inward
-from node.keep import client, pages, telling
+from node.keep import client, telling, watching
 from node.keep.client import KeeperStream
+from node.keep.reception import Reception
 from node.keep.roads import Place, Roads
-from node.keep.strangers import Strangers
 from node.network import Link
 from node.supervisor import first
 from protocol import keep
 from protocol.faults import PeerFault, Unavailable
 from protocol.keep import Status
+from protocol.keeper_watch import Drains
 from store import invitations, keepers, people
 from store.database import Tx
 from store.keepers import Keeper, Queue, QueueState, State
@@ -33,6 +34,7 @@ from store.people import ContactState
 ANSWER_S = 30.0  # for a request that is answered at once
 WAIT_S = 300  # that a keeper holds a question open while nothing comes
 PAGE_ITEMS = keep.FETCH_ITEMS_MAX
+DONE_ITEMS = 512  # letters that are confirmed together while more come
 TEND_S = 3600.0  # between two looks at how much a keeper has for us
 SETTLE_S = 0.2  # what changes together is dealt with together
 RETRY_S = (5.0, 600.0)  # until a node of our own is dialled again, doubling
@@ -62,7 +64,7 @@ class Collector:
     inward: Inward
     delivery: Delivery
     roads: Roads
-    strangers: Strangers
+    reception: Reception
     network_changed: Bell = field(default_factory=Bell)  # rung from outside
     _desks: dict[int, _Desk] = field(default_factory=dict)
 
@@ -139,27 +141,42 @@ class Collector:
 
     async def _fetch(self, one: Keeper, link: Link) -> None:
         """Takes in what is there, and then whatever comes."""
-        database, wait_s = self.inward.database, 0
-        async with client.open_stream(link, self.roads.network.peer) as stream:
-            await self._claim(one, stream)
-            after = one.done
-            while True:
-                with trio.fail_after(ANSWER_S + wait_s):
-                    page = await stream.fetch(after, PAGE_ITEMS, wait_s)
-                if isinstance(page, Status):
-                    raise Unavailable(f"the keeper refuses: {page.name}")
-                wait_s = 0 if page.more else WAIT_S
-                if not page.items:
-                    continue
-                taken = await database.transact(pages.take, self.inward, self.strangers, one.id, page.items)
-                for contact_id in taken.contacts:
-                    self.delivery.stir(contact_id)
-                after = page.items[-1].seq
-                with trio.fail_after(ANSWER_S):
-                    status = await stream.done(after)
-                if status is not Status.OK:
-                    raise Unavailable(f"the keeper deletes nothing: {status.name}")
-                await database.transact(pages.confirm, one.id, after, taken.readers)
+        database, reception, drains = self.inward.database, self.reception, Drains()
+        drains.done(one.done)
+        counter = reception.met(one.id)
+        try:
+            async with client.open_stream(link, self.roads.network.peer) as stream:
+                await self._claim(one, stream)
+                await database.transact(watching.absent, one, self.inward.now())
+                fetched = done = one.done
+                wait_s = 0
+                while True:
+                    drains.asked(self.inward.now())
+                    with trio.fail_after(ANSWER_S + wait_s):
+                        page = await stream.fetch(fetched, PAGE_ITEMS, wait_s)
+                    if isinstance(page, Status):
+                        raise Unavailable(f"the keeper refuses: {page.name}")
+                    wait_s = 0 if page.more else WAIT_S
+                    await reception.push(counter, page.items, more=bool(page.more))
+                    fetched = page.items[-1].seq if page.items else fetched
+                    if not page.more:
+                        await reception.settled(counter, fetched if fetched > one.done else 0)
+                    drains.committed(fetched, bool(page.more))
+                    if (upto := counter.upto()) > done and (not page.more or upto >= done + DONE_ITEMS):
+                        await self._confirm(one, stream, upto)
+                        drains.done(done := upto)
+                    if not page.more:
+                        await database.transact(watching.judge, one.id, drains.complete_ms, self.inward.now())
+        finally:
+            reception.lost(one.id)
+
+    async def _confirm(self, one: Keeper, stream: KeeperStream, upto: int) -> None:
+        """Has the keeper delete what is committed here."""
+        with trio.fail_after(ANSWER_S):
+            status = await stream.done(upto)
+        if status is not Status.OK:
+            raise Unavailable(f"the keeper deletes nothing: {status.name}")
+        await self.inward.database.transact(keepers.done, one.id, upto)
 
     async def _claim(self, one: Keeper, stream: KeeperStream) -> None:
         with trio.fail_after(ANSWER_S):
@@ -190,7 +207,7 @@ class Collector:
                     await self._close(stream, unwanted)
                     if await database.transact(_has_doors, one.id):
                         with trio.fail_after(ANSWER_S):
-                            await self.strangers.lay(stream, laid)
+                            await self.reception.strangers.lay(stream, laid)
                     if await database.transact(_is_over, one.id):
                         return
                     for contact_id in await database.transact(telling.tell, self.inward):
@@ -230,11 +247,11 @@ class Collector:
                 return
             await self.inward.database.transact(keepers.set_queues, [each.id for each in some], QueueState.OPEN)
             if any(each.contact == keepers.OWN for each in some):
-                self.strangers.moved.ring()
+                self.reception.strangers.moved.ring()
 
     def _asked(self, one: Queue, limits: keep.Limits) -> keep.Queue:
         if one.contact == keepers.OWN:
-            return self.strangers.asked(one)
+            return self.reception.strangers.asked(one)
         door = keep.Door(one.sender, one.put_key, limits.items, 0)
         return keep.Queue(one.reader, limits.items, limits.bytes, limits.ttl_s, (door,))
 
@@ -255,7 +272,7 @@ class Collector:
             )
             keepers.unwant(tx, keeper_id, [c for c in sorted(there) if c not in active and c != keepers.OWN])
         if one is not None:
-            self.strangers.plan(tx, one)
+            self.reception.strangers.plan(tx, one)
         return (
             keepers.queues(tx, keeper_id, QueueState.WANTED),
             keepers.queues(tx, keeper_id, QueueState.UNWANTED),

@@ -150,14 +150,15 @@ class Courier:
             if await self.inward.restart(device_id) is not Healing.READABLE:
                 plan.is_unreadable = True
             while True:
-                planned, boxes = await self.inward.database.transact(self._plan_one, contact_id, device_id)
+                at = trio.current_time()  # which the thread of the database cannot ask
+                planned, boxes = await self.inward.database.transact(self._plan_one, contact_id, device_id, at)
                 if not (isinstance(planned, Planned) and planned.is_more and planned.count):
                     break
             plan.boxes += boxes
         return plan
 
     def _plan_one(
-        self, tx: Tx, contact_id: int, device_id: int
+        self, tx: Tx, contact_id: int, device_id: int, at: float
     ) -> tuple[Planned | outbox.NeedBundle, list[tuple[Mailbox, Place]]]:
         """A step of planning for one device, and its lines for which there is something."""
         inward = self.inward
@@ -168,16 +169,16 @@ class Courier:
         bundle = sessions.bundle_due(tx, inward.identity, device_id, now_ms, inward.entropy)
         if bundle is not None:
             speech.say(tx, contact_id, (mailbox.Prekeys(bundle),), now_ms, inward.ground.entropy("message"))
-        reached = [box.id for box in boxes if self._is_open(box)]
+        reached = [box.id for box in boxes if self._is_open(box, at)]
         planned = mailing.plan(
             tx, inward.identity, device_id, reached, now_ms, inward.entropy, inward.ground.encapsulate
         )
         return planned, [(box, _place(tx, contact_id, box)) for box in boxes if parcels.to_put(tx, box.id, 1)]
 
-    def _is_open(self, box: Mailbox) -> bool:
-        """Whether a line may be planned for: its keeper was reached last time, and had room."""
+    def _is_open(self, box: Mailbox, at: float) -> bool:
+        """Whether a line may be planned for: its keeper was reached last time, and has room at this time."""
         office = self._offices.get(box.line.find)
-        return (office is None or not office.failures) and self._full.get(box.id, 0.0) <= trio.current_time()
+        return (office is None or not office.failures) and self._full.get(box.id, 0.0) <= at
 
     # --- putting
 

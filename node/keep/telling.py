@@ -3,7 +3,7 @@
 from node import speech
 from node.inward import Inward
 from protocol import mailbox
-from store import devices, keepers, people
+from store import devices, lines, people
 from store.database import Tx
 from store.people import ContactState
 
@@ -16,12 +16,12 @@ def tell(tx: Tx, inward: Inward) -> tuple[int, ...]:
             continue
         if not devices.devices_of(tx, contact.id):
             continue
-        lines = keepers.lines_for(tx, contact.id, inward.identity.account)
-        version, before = keepers.told(tx, contact.id)
-        if keepers.encoded(lines) != before:
+        found = lines.of(tx, contact.id, inward.identity.account)
+        version, before = lines.told(tx, contact.id)
+        if lines.encoded(found) != before:
             version = max(version + 1, inward.now())
-            keepers.tell(tx, contact.id, version, lines)
-            said = mailbox.Inbox(version, lines)
+            lines.tell(tx, contact.id, version, found)
+            said = mailbox.Inbox(version, found)
             speech.say(tx, contact.id, (said,), inward.now(), inward.ground.entropy("message"))
             told.append(contact.id)
     return tuple(told)

@@ -180,7 +180,7 @@ async def test_a_node_of_ones_own_comes_by_its_code(tmp_path: Path) -> None:
             ("use", "weft:k/AAAA", ""),
         ]
         ran = await world.weft("keeper", "use", "chen", "--name", "cellar")
-        assert (ran.code, "--name is for a code" in ran.err, len(world.keepers.asked)) == (2, True, 3)
+        assert (ran.code, "has its name already" in ran.err, len(world.keepers.asked)) == (2, True, 3)
 
 
 async def test_both_directions_are_stopped_each_by_itself(tmp_path: Path) -> None:

@@ -394,7 +394,9 @@ async def knows(sender: Person, owner: str, *keepers_: str) -> bool:
 
 def test_who_stops_a_keeper_tells_those_who_leave_mail_there() -> None:
     async def story(w: World) -> None:
-        _, ana, chen = await kept_for_ana(w)
+        bo, ana, chen = await kept_for_ana(w)
+        await bo.call("keepers.offer", contacts=["chen"])  # so that he goes on to serve
+        await w.until(stands(chen, bo="used"))
         await ana.call("keepers.stop", who="bo")
         assert await run(ana, lambda tx: tx.all("SELECT id FROM queue")) == []
         await w.until(partial(knows, chen, "ana"))
@@ -405,6 +407,23 @@ def test_who_stops_a_keeper_tells_those_who_leave_mail_there() -> None:
     world.run(story, 618)
 
 
+def test_who_was_stopped_is_not_used_again_by_himself() -> None:
+    async def story(w: World) -> None:
+        bo, ana = await friends(w, "bo", "ana")
+        await bo.call("keepers.offer", contacts=["ana"])
+        await w.until(stands(ana, bo="used"))
+        await ana.call("keepers.stop", who="bo")
+        await bo.call("keepers.stop_for", name="ana")
+        await w.until(stands(ana))
+        await bo.call("keepers.offer", contacts=["ana"])
+        await w.until(stands(ana, bo="offered"))
+        await trio.sleep(60)
+        assert await states(ana) == {"bo": "offered"}
+        assert (await ana.call("keepers.use", who="bo"))["state"] == "used"
+
+    world.run(story, 622)
+
+
 def test_who_is_kept_for_no_more_tells_those_who_leave_mail_there() -> None:
     async def story(w: World) -> None:
         bo, _, chen = await kept_for_ana(w)
@@ -412,6 +431,27 @@ def test_who_is_kept_for_no_more_tells_those_who_leave_mail_there() -> None:
         await w.until(partial(knows, chen, "ana"))
 
     world.run(story, 619)
+
+
+def test_who_is_kept_for_no_more_does_not_find_the_keeper_by_what_he_knows() -> None:
+    async def story(w: World) -> None:
+        bo, ana, chen = await friends(w, "bo", "ana", "chen")
+        await bo.call("keepers.offer", contacts=["ana", "chen"])
+        await w.until(stands(ana, bo="used"))
+        await w.until(stands(chen, bo="used"))
+        (before,) = await run(chen, keepers.used)
+
+        async def has_another() -> bool:
+            (now,) = await run(chen, keepers.used)
+            return bool(now.find != before.find)
+
+        assert not await has_another()
+        await ana.call("keepers.stop", who="bo")
+        await w.until(has_another)
+        (now,) = await run(chen, keepers.used)
+        assert (now.permit, now.owner_seed) == (before.permit, before.owner_seed)
+
+    world.run(story, 623)
 
 
 def test_who_blocks_his_keeper_tells_those_who_leave_mail_there() -> None:

@@ -11,7 +11,7 @@ from features.keepers.view import State, Word
 from lab import world
 from lab.world import Person, World, texts
 from protocol import keep_code, wire
-from store import devices, inboxes, keepers, people
+from store import devices, inboxes, keepers, people, settings
 from store.database import Tx
 from tests.features.test_keepers import (
     HOME,
@@ -48,6 +48,7 @@ def test_a_backup_brings_back_what_was_agreed_and_where_mail_is_left() -> None:
             tx.execute("DELETE FROM keeper_offer")
 
         before = {one.permit: one.owner_seed for one in await run(ana, keepers.used)}
+        await run(ana, settings.put, "keepers.take", "no")  # so that nothing is used for another reason
         await run(ana, forget)
         assert ana.node is not None
         await run(ana, returning.put_back, 1, note)

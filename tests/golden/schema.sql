@@ -68,7 +68,8 @@ CREATE TABLE keeper (
   version INTEGER NOT NULL,
   permit BLOB NOT NULL, find BLOB NOT NULL, owner_seed BLOB NOT NULL, peer BLOB NOT NULL, addresses BLOB NOT NULL,
   space INTEGER NOT NULL, ttl_s INTEGER NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,
-  bytes INTEGER NOT NULL, items INTEGER NOT NULL, done INTEGER NOT NULL, fault TEXT NOT NULL
+  bytes INTEGER NOT NULL, items INTEGER NOT NULL, done INTEGER NOT NULL, fault TEXT NOT NULL,
+  lie TEXT NOT NULL
 ) STRICT;
 CREATE TABLE lane (device INTEGER NOT NULL PRIMARY KEY, round INTEGER NOT NULL, sealed INTEGER NOT NULL) STRICT;
 CREATE TABLE log (
@@ -158,6 +159,7 @@ CREATE INDEX px3_seen_prekey ON px3_seen (prekey);
 CREATE INDEX quarantine_contact ON quarantine (contact, seq, bytes);
 CREATE INDEX quarantine_device ON quarantine (device, at_ms);
 CREATE UNIQUE INDEX queue_contact ON queue (contact, keeper);
+CREATE INDEX queue_sender ON queue (sender);
 CREATE INDEX reader_contact ON reader (contact);
 CREATE INDEX session_device ON session (device, receive_only, counter DESC, sid);
 CREATE INDEX space_contact ON space (contact);

@@ -36,6 +36,7 @@ WELL = Keeper(
     items=3,
     done=0,
     fault="",
+    lie="",
 )
 AWAY = replace(WELL, seen_ms=NOW_MS - 4 * DAY_MS)
 

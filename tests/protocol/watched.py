@@ -155,9 +155,7 @@ class Owner:
     def start(self) -> None:
         """A new life: what was committed is there, what was in memory is not."""
         self.cursors = dict(self.confirmed)
-        self.drains = {keeper.sender_id: Drains() for keeper in self.keepers}
-        for name, drains in self.drains.items():
-            drains.done(self.confirmed[name])
+        self.drains = {name: Drains(upto) for name, upto in self.confirmed.items()}
 
     def fetch(self, keeper: Keeper, now_ms: int) -> None:
         name, drains = keeper.sender_id, self.drains[keeper.sender_id]

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from protocol import identity as documents
 from protocol import ids, mailbox
 from protocol.delivery import EXPIRE_MS, State
 from protocol.mailbox import Line
-from store import inboxes, outbox, parcels, people, whereabouts
+from store import devices, inboxes, outbox, parcels, people, whereabouts
 from store.database import Tx
 from store.people import ContactState
 from store.whereabouts import Kept
@@ -117,6 +118,19 @@ async def test_what_expired_says_why(
         assert await ana.run(lambda tx: parcels.where(tx, message)) == ()
         await ana.run(outbox.expire, START_MS + 2 * EXPIRE_MS)
         assert (await ana.run(lambda tx: tx.one("SELECT reason FROM message WHERE seq = ?", (message,))))[0] == row[1]
+
+
+async def test_what_expired_at_two_devices_still_says_who_had_it(tmp_path: Path) -> None:
+    async with kit.open_pair(tmp_path) as (ana, bo):
+        draw, now_s = kit.entropy_of("another device"), START_MS // 1000
+        key = bo.mine.account_key()
+        other = documents.certify(key, ids.DeviceId(draw(32)), draw(32), 2, now_s - 9, now_s + 99_999)
+        await ana.run(devices.add_device, ana.contact, other)
+        (message,) = await ana.post("hi")
+        await ana.run(leave, ana, message, await ana.run(tell, ana, CHEN), START_MS + DAY_MS)
+        await ana.run(outbox.expire, START_MS + EXPIRE_MS + 1)
+        row: Any = await ana.run(lambda tx: tx.one("SELECT reason FROM message WHERE seq = ?", (message,)))
+        assert row[0].endswith("; chen had it until 22 Sep")
 
 
 def test_a_day_is_that_of_the_calendar() -> None:

@@ -62,6 +62,7 @@ class Snapshot(Protocol):
     twice: list[str]
     unfinished: int
     kept_bytes: int
+    caught: dict[str, str]
 
 
 S = TypeVar("S", bound=Snapshot)
@@ -83,6 +84,9 @@ async def snapshot(person: Person, noted: S) -> S:
             if text in noted.heard:
                 noted.twice.append(text)
             noted.heard[text] = arrived_ms
+        for one in keepers.known(tx):
+            if one.lie:
+                noted.caught[people.contact(tx, one.contact).name.casefold()] = one.lie
 
     await core.database.transact(look)
     noted.kept_bytes = sum(one.bytes for one in await core.keeping.usage())

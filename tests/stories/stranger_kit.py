@@ -11,9 +11,8 @@ from node.keep import client
 from protocol import content, envelope, identity, ids, knock
 from protocol.identity import Bundle
 from protocol.keep import Status
-from store import keepers, people
+from store import keepers, lines, people
 from store.database import Tx
-from tests.stories.crowd_kit import appoint
 
 DAY_S = 86_400
 
@@ -26,11 +25,11 @@ def core_of(person: Person) -> Any:
 async def kept(owner: Person, keeper: Person) -> None:
     """The keeper is a contact of the owner, keeps for him, and they have met for it."""
     await befriend(owner, keeper)
-    await appoint(keeper, owner)
+    await keeper.call("keepers.offer", contacts=[owner.name])
 
     async def met() -> bool:
         used = await core_of(owner).database.transact(keepers.used)
-        return all(one.addresses for one in used)
+        return bool(used) and all(one.addresses for one in used)
 
     await owner.world.until(met)
 
@@ -43,7 +42,7 @@ async def doors_open(w: World, owner: Person) -> None:
         return any(each.contact == keepers.OWN for each in found)
 
     async def stands() -> bool:
-        has_records = bool(core_of(owner).collector.strangers.records)
+        has_records = bool(core_of(owner).collector.reception.strangers.records)
         return has_records and await core_of(owner).database.transact(is_open) and await laid(w, owner)
 
     await w.until(stands)
@@ -51,7 +50,7 @@ async def doors_open(w: World, owner: Person) -> None:
 
 async def laid(w: World, owner: Person) -> bool:
     """Whether every record of somebody lies at some keeper."""
-    wanted = set(core_of(owner).collector.strangers.records.values())
+    wanted = set(core_of(owner).collector.reception.strangers.records.values())
     for person in w.people.values():
         if person.node is not None and person.node.core.keeping.is_serving:
             rows = await person.node.core.keeping.database.transact(lambda tx: tx.all("SELECT raw FROM laid"))
@@ -80,7 +79,7 @@ async def is_kept(sender: Person, to: str) -> bool:
             "SELECT COUNT(*) FROM delivery d JOIN device v ON v.id = d.device WHERE v.contact = ? AND NOT EXISTS"
             " (SELECT 1 FROM parcel p WHERE p.device = d.device AND p.message = d.message AND p.until_ms > 0)"
         )
-        return bool(keepers.told(tx, contact.id)[0]) and tx.one(sql, (contact.id,)) == (0,)
+        return bool(lines.told(tx, contact.id)[0]) and tx.one(sql, (contact.id,)) == (0,)
 
     return bool(await core_of(sender).database.transact(is_left))
 

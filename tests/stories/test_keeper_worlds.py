@@ -34,6 +34,7 @@ class Snapshot:
     twice: list[str] = field(default_factory=list)
     unfinished: int = 0
     kept_bytes: int = 0
+    caught: dict[str, str] = field(default_factory=dict)  # whom its person was warned of, and why
 
 
 @dataclass
@@ -149,6 +150,9 @@ def _live(seed: int, liars: int = 0) -> None:
         heard = [text for each in crowd.seen.values() for text in each.heard]
         assert sorted(heard) == sorted(crowd.said), sorted({*crowd.said} - {*heard})
         assert [each.twice for each in crowd.seen.values() if each.twice] == []
+        caught = {name: why for each in crowd.seen.values() for name, why in each.caught.items()}
+        assert {*caught} <= crowd.liars, caught
+        assert not crowd.liars or caught
         assert sum(each.unfinished for each in crowd.seen.values()) == 0
 
     world.run(story, seed)

@@ -207,7 +207,7 @@ def test_case_11_a_stranger_who_asks_without_end_uses_up_no_key_and_others_still
         await doors_open(w, ana)
         before = await one_time_keys(ana)
         assert before
-        laid_before = dict(core_of(ana).collector.strangers.records)
+        laid_before = dict(core_of(ana).collector.reception.strangers.records)
         taken = 0
         for _ in range(times // 10):
             await ana.stop()
@@ -228,7 +228,7 @@ def test_case_11_a_stranger_who_asks_without_end_uses_up_no_key_and_others_still
         assert taken == times // 10 * 10
         assert await one_time_keys(ana) == before
         assert len(await ana.call("contacts.requests")) == min(invite.REQUESTS_MAX, taken)
-        assert {*laid_before} == {*core_of(ana).collector.strangers.records}
+        assert {*laid_before} == {*core_of(ana).collector.reception.strangers.records}
         await ana.stop()
         await bo.call("contacts.add", link=made["link"], name="ana")
         await left(w, bo)
