@@ -21,6 +21,7 @@ from store.people import ContactState
 from store.session_rows import Live
 
 CHANGED = "delivery"
+PASSING_MAX = 256  # contents with entries of logs that wait for one contact: 14 MiB, whatever he says that he lacks
 PAIR_KINDS = range(100, 120)  # of the room contacts: what makes two accounts contacts is said even under an alarm
 ACCOUNT_CHANGED = "account_changed"
 _OPEN = (ContactState.ASKED, ContactState.WAITING, ContactState.PENDING, ContactState.ACTIVE)
@@ -270,6 +271,18 @@ def expire(tx: Tx, now_ms: int) -> None:
         _move(tx, (message,), (State.QUEUED, State.SENT, State.HELD, State.KEPT), State.EXPIRED, now_ms)
         expired = (reason, message, int(State.EXPIRED))
         tx.execute("UPDATE message SET reason = ? WHERE seq = ? AND state = ? AND reason = ''", expired)
+
+
+def is_laden(tx: Tx, contact_id: int) -> bool:
+    """Whether so much that is kept elsewhere waits for a contact that no more of it is posted to him."""
+    kinds = ", ".join(map(str, sorted(carrying.PASSING)))
+    row = tx.one(
+        f"SELECT COUNT(*) FROM message INDEXED BY message_passing WHERE kind IN ({kinds}) AND body != x''"
+        " AND device = 0 AND contact = ?",
+        (contact_id,),
+    )
+    assert row is not None
+    return int(row[0]) >= PASSING_MAX
 
 
 def forget_passed(tx: Tx) -> None:

@@ -8,7 +8,9 @@ from protocol import delivery, record
 from protocol.carrying import Carried, Holding
 from protocol.content import Channel
 from protocol.grant import Role
-from store import carried, carrying, doubts, entries, logs, spaces
+from protocol.ids import MessageId
+from store import carried, carrying, doubts, entries, logs, outbox, spaces
+from store.outbox import Posted
 from store.people import ContactState
 from store.witnessing import NotShared
 from tests.store.mail_kit import KINDS, Letter, Person, open_people, post, settle
@@ -307,6 +309,20 @@ def test_only_the_anchor_gives_back_and_no_more_than_is_looked_at() -> None:
         assert isinstance(ana.hear(bo.letter(bo.known["ana"][0], empty)), NotShared)
 
 
+def test_who_asks_again_and_again_and_collects_nothing_is_not_given_more_and_more() -> None:
+    with open_people("ana", "bo") as (ana, bo):
+        own = ana.begin(bo)
+        ana.write(own, "one")
+        settle(ana, bo)
+        question = ana.letter(ana.known["bo"][0], Carried(own.log.id, NONCE, 0, (), ()))
+        assert bo.hear(question) is None
+        assert texts_of(bo.answer()) == ["ana Holding", "ana Carried 1"]
+        posted = [Posted(MessageId(n.to_bytes(16, "big")), Carried.KIND, 1, b"body") for n in range(outbox.PASSING_MAX)]
+        outbox.post(bo.tx, bo.known["ana"][0], posted, bo.clock.ms)
+        assert bo.hear(question) is None
+        assert texts_of(bo.answer()) == ["ana Holding"]
+
+
 def test_a_contact_who_speaks_of_many_logs_leaves_few_rows() -> None:
     with open_people("ana", "bo") as (ana, bo):
         for number in range(carried.ROWS_MAX + 5):
@@ -325,6 +341,13 @@ def test_nothing_is_carried_to_who_is_blocked_or_was_not_told() -> None:
         assert len(carrying.ways(ana.tx)) == 1
         ana.tx.execute("UPDATE contact SET state = ?", (int(ContactState.BLOCKED),))
         assert carrying.ways(ana.tx) == ()
+
+
+def test_what_is_owed_is_found_without_reading_all_that_was_carried() -> None:
+    with open_people("ana") as (ana,):
+        sql = "SELECT contact, log, nonce, since, owed FROM carried WHERE owed != 0 ORDER BY contact, log"
+        assert "carried_owed" in str(ana.tx.all(f"EXPLAIN QUERY PLAN {sql}"))
+        outbox.forget_passed(ana.tx)  # names its index, and fails without it
 
 
 def test_the_largest_content_stays_within_one_message() -> None:

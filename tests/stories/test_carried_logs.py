@@ -8,8 +8,11 @@ from features.logs import view
 from lab import world
 from lab.world import Person, World, befriend
 from protocol import evidence
-from store import witnessing
+from protocol.content import Channel
+from protocol.grant import Role
+from store import logs, people, spaces, witnessing
 from store.database import Tx
+from tests.store.mail_kit import KINDS
 from tests.stories import log_kit
 from tests.stories.crowd_kit import HOUR_S, appoint, has_lines
 from tests.stories.log_kit import notes, proofs, raws
@@ -103,6 +106,48 @@ def test_spines_are_cosigned_and_logs_committed_to_by_people_who_never_meet() ->
         await cy.stop()
 
     world.run(story, seed=2)
+
+
+def test_what_was_shown_on_a_stream_is_not_carried_and_what_comes_later_is() -> None:
+    async def story(one: World) -> None:
+        ana, bo = await circle(one, "ana", "bo")
+        await ana.start()
+        await bo.start()
+        assert ana.node is not None
+        his = (await ana.node.core.database.transact(people.find_contact, "bo")).id
+        await one.until(partial(_is_here, ana, his))
+        await ana.call("logs.begin", name="trip", readers=["bo"], anchor="bo")
+        await ana.call("logs.write_all", log="trip", texts=["one", "two"])
+        await one.until(partial(_has_notes, bo, "ana/trip", ["one", "two"]))
+        await trio.sleep(60.0)  # until she knows that he has them
+        await bo.stop()
+        await trio.sleep(STAY_S)
+        assert await ana.node.core.database.transact(_carried_by_us) == 0
+        await ana.stop()
+        await ana.start()  # what he has is known after a start too
+        await ana.call("logs.write", log="trip", text="three")
+        await trio.sleep(STAY_S)
+        assert await ana.node.core.database.transact(_carried_by_us) == 1
+        await ana.stop()
+        await bo.start()
+        await one.until(partial(_has_notes, bo, "ana/trip", ["one", "two", "three"]))
+
+    world.run(story, seed=5)
+
+
+async def _is_here(person: Person, contact_id: int) -> bool:
+    return person.node is not None and person.node.core.delivery.talks.online(contact_id)
+
+
+def _carried_by_us(tx: Tx) -> int:
+    """How many entries of logs that are no spine were posted."""
+    count = 0
+    for (body,) in tx.all("SELECT body FROM message WHERE kind = 306 AND device = 0"):
+        said = KINDS.hear(body, Channel.RATCHET).content
+        log = logs.by_id(tx, said.log)
+        assert log is not None
+        count += len(said.entries) if spaces.space(tx, log.number).role is not Role.SPINE else 0
+    return count
 
 
 def test_two_half_logs_answer_each_other_once_a_visit() -> None:

@@ -14,12 +14,14 @@ from sqlcipher3 import dbapi2
 
 from crypto import sealing
 from node.network import PeerId, peer_text
-from protocol import content, ids, keep
+from protocol import content, ids, keep, presence_record, rendezvous
 from protocol.faults import Unavailable
 from protocol.keep import Status
 from protocol.keep_code import Code
+from protocol.presence_record import Presence
 from store import connection
 from tests import depth
+from tests.protocol import meetings
 from tests.protocol.circle import NOW_MS, someone
 from tests.store.keep_kit import queue
 from tests.stories import keeper_kit
@@ -84,6 +86,28 @@ async def until_killed(node: RealNode, code: Code, postings: list[Any], after_s:
 
         nursery.start_soon(put)
     return kept
+
+
+async def test_a_record_that_its_owner_lays_is_found_there(tmp_path: Path) -> None:
+    with keeper_kit.keeper(tmp_path) as node:
+        code = keeper_kit.start(node)
+        key, raw = record_of_today()
+        async with keeper_kit.owner(code) as owner:
+            assert await owner.lay((raw,)) is Status.OK
+        async with keeper_kit.stream(code) as seeker:
+            assert await seeker.look(key) == raw
+        node.down()
+
+
+def record_of_today() -> tuple[bytes, bytes]:
+    """Where a good record lies, and the record."""
+    now_s = int(time.time())
+    epoch = rendezvous.epochs_published(now_s)[-1]  # at midnight one that has just begun
+    keys = presence_record.keys_of(meetings.PRESENCE, epoch)
+    signer = rendezvous.appoint(keys.name, epoch, meetings.SEED)
+    said, sequence = Presence((meetings.whereabouts(said_s=now_s),)), rendezvous.next_sequence(now_s, None)
+    raw = presence_record.seal(signer, keys, said, sequence, meetings.NONCE)
+    return rendezvous.dht_key(keys.name.public), raw
 
 
 async def test_on_a_full_disk_it_says_so_gives_out_what_it_has_and_goes_on(tmp_path: Path) -> None:
