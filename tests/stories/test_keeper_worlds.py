@@ -46,6 +46,7 @@ class Crowd:
     people: list[Person]
     chance: random.Random
     liars: frozenset[str] = frozenset()
+    losers: set[str] = field(default_factory=set)  # who lost what they kept
     said: dict[str, int] = field(default_factory=dict)  # text -> when, ms
     seen: dict[str, Snapshot] = field(default_factory=dict)
     inbound: dict[str, trio.Event] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class Crowd:
             await crowd_kit.tamper(person, self.chance)
         if self.chance.random() < LOSES:
             await crowd_kit.lose(person)
+            self.losers.add(person.name)
         await (person.kill() if self.chance.random() < 0.3 else person.stop())
 
     async def note(self, person: Person) -> None:
@@ -159,7 +161,7 @@ def _live(seed: int, liars: int = 0) -> None:
         assert sorted(heard) == sorted(crowd.said), sorted({*crowd.said} - {*heard})
         assert [each.twice for each in crowd.seen.values() if each.twice] == []
         caught = {name: why for each in crowd.seen.values() for name, why in each.caught.items()}
-        assert {*caught} <= crowd.liars, caught
+        assert {*caught} <= crowd.liars | crowd.losers, caught
         assert not crowd.liars or caught
         assert sum(each.unfinished for each in crowd.seen.values()) == 0
 
