@@ -184,7 +184,7 @@ def _keepers(door: Door, found: Mapping[str, Any]) -> str:
             _SORTS["own" if one["own"] else "contact"],
             _holds(one),
             _queues(one),
-            f"seen {show.ago(one['seen_ms'])}",
+            "connected" if one["online"] else f"seen {show.ago(one['seen_ms'])}",
             _standing(one),
         )
         for one in found["keepers"]
@@ -200,7 +200,7 @@ def _owners(door: Door, found: Mapping[str, Any]) -> str:
             show.clean(one["name"]),
             _holds(one),
             f"since {show.clock(one['since_ms'])}",
-            f"here {show.ago(one['seen_ms'])}",
+            "here now" if one["online"] else f"here {show.ago(one['seen_ms'])}",
             "needs it no more" if one["state"] == "left" else _STATES[one["state"]],
         )
         for one in found["owners"]

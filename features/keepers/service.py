@@ -67,12 +67,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """One for whom we keep. state: "said"; "wanted" before he can be told, "left" where he does not need it."""
+    """One for whom we keep. state: "said"; "wanted" before he can be told, "left" where he does not need it.
+
+    online: whether he is here now.
+    """
 
     kind: str
     name: str
     state: str
     since_ms: int
+    online: bool
     seen_ms: int
     bytes: int
     items: int
@@ -106,6 +110,7 @@ class Keepers:
         {"keepers", "owners", "wishes", "learns", "space"}."""
         keeping = self._core.keeping
         uses = {one.contact: one for one in await keeping.usage()}
+        reached, here = self._core.collector.reached(), {talk.contact for talk in self._core.delivery.talks}
 
         def look(tx: Tx) -> dict[str, object]:
             owners = []
@@ -113,14 +118,15 @@ class Keepers:
                 use, contact = uses.get(one.contact), people.contact(tx, one.contact)
                 has = (0, 0, 0) if use is None else (use.seen_ms, use.bytes, use.items)
                 state = {State.WANTED: "wanted", State.SAID: "said"}.get(one.state, "left")
-                owners.append(Owner("owner", contact.name, state, one.since_ms, *has, one.space))
+                is_here = one.contact in here
+                owners.append(Owner("owner", contact.name, state, one.since_ms, is_here, *has, one.space))
             wishes = [
                 Wish("wish", people.contact(tx, contact_id).name, word is Word.ASKED, at_ms)
                 for word in (Word.ASKS, Word.ASKED)
                 for contact_id, at_ms in view.noted(tx, word).items()
             ]
             return {
-                "keepers": [asdict(shown(tx, one)) for one in keepers.known(tx)],
+                "keepers": [{**asdict(shown(tx, one)), "online": one.id in reached} for one in keepers.known(tx)],
                 "owners": [asdict(one) for one in owners],
                 "wishes": [asdict(one) for one in wishes],
             }

@@ -68,10 +68,9 @@ class Collector:
     network_changed: Bell = field(default_factory=Bell)  # rung from outside
     _desks: dict[int, _Desk] = field(default_factory=dict)
 
-    def is_reached(self, keeper_id: int) -> bool:
-        """Whether we are connected with a keeper now."""
-        desk = self._desks.get(keeper_id)
-        return desk is not None and desk.is_reached
+    def reached(self) -> frozenset[int]:
+        """The keepers with which we are connected now."""
+        return frozenset(keeper_id for keeper_id, desk in self._desks.items() if desk.is_reached)
 
     def met(self, contact_id: int) -> None:
         """A talk with a contact has begun: if he keeps for us, he is there."""
@@ -130,7 +129,6 @@ class Collector:
         """Two streams on a link, until it ends or the keeper is gone. Raises: PeerFault, Unavailable, TooSlowError."""
         try:
             async with trio.open_nursery() as nursery:
-                desk.is_reached = True
                 nursery.start_soon(self._fetch, one, link)
                 await self._tend_all(one, desk, link)
                 nursery.cancel_scope.cancel()
@@ -197,6 +195,7 @@ class Collector:
             await self._claim(one, stream)
             where = self._where(one, link)
             await database.transact(keepers.met, one.id, link.peer, where, self.inward.now())
+            desk.is_reached = True
             laid: dict[bytes, bytes] = {}
             while True:
                 await self._count(one, desk, stream)

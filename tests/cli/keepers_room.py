@@ -55,6 +55,7 @@ def shown(name: str, **more: Any) -> dict[str, Any]:
         "own": False,
         "state": "used",
         "since_ms": 1_790_000_000_000,
+        "online": False,
         "seen_ms": 0,
         "bytes": 1_234_567,
         "items": 12,
@@ -69,8 +70,8 @@ def shown(name: str, **more: Any) -> dict[str, Any]:
 
 def owner(name: str, **more: Any) -> dict[str, Any]:
     """One for whom we keep."""
-    plain = {"kind": "owner", "name": name, "state": "said", "since_ms": 1_790_000_000_000, "seen_ms": 0}
-    return plain | {"bytes": 70_000, "items": 1, "space": GIB // 20} | more
+    plain = {"kind": "owner", "name": name, "state": "said", "since_ms": 1_790_000_000_000, "online": False}
+    return plain | {"seen_ms": 0, "bytes": 70_000, "items": 1, "space": GIB // 20} | more
 
 
 def wish(name: str, **more: Any) -> dict[str, Any]:
