@@ -46,7 +46,7 @@ async def test_killed_between_accept_and_answer_it_has_what_it_said_it_has(tmp_p
         async with keeper_kit.owner(code) as owner:
             assert await owner.open_queues((queue(1, **WIDE),)) is Status.OK  # type: ignore[arg-type]
         cut = 0
-        for point in range(2 * depth.KILLS):
+        for point in range(2 + depth.KILLS // 4):
             postings = [posting(1, f"{point}/{n}", chance.choice(SIZES)) for n in range(ROUND)]
             texts = [f"{point}/{n}" for n in range(ROUND)]
             kept = await until_killed(node, code, postings, chance.uniform(0, KILL_S_MAX))
