@@ -165,10 +165,11 @@ class Keepers:
         owners: object = [one for one in told["owners"] if one["name"] in names]  # type: ignore[attr-defined]
         return {"owners": owners, "space": total}
 
-    async def use(self, who: str, name: str = "home") -> dict[str, object]:
+    async def use(self, who: str, name: str | None = None) -> dict[str, object]:
         """Lets somebody keep for us: {"name", "own", "state"}; state: "used", or "asked" where he must offer it first.
 
-        who: a contact, a node of our own by its name, or the code of one (weft:k/…), which is called `name`.
+        who: a contact, a node of our own by its name, or the code of one (weft:k/…), which is called `name`; None
+        leaves the name that it has, at first "home".
         Errors: contact.unknown, contact.ambiguous, contact.account_changed, keeper.no_contact, keeper.too_many,
         keeper.name, keeper.name_taken, keeper.code.
         """
@@ -177,7 +178,7 @@ class Keepers:
         now_ms, entropy = core.ground.now_ms(), core.ground.entropy("keepers")
 
         def begin(tx: Tx) -> tuple[str, bool, str, int]:
-            own = adding.add(tx, code, name.strip(), now_ms) if code is not None else adding.own(tx, who)
+            own = adding.add(tx, code, name, now_ms) if code is not None else adding.own(tx, who)
             if own is not None:
                 _use(tx, own, entropy(32))
                 return own.name, True, "used", 0
@@ -198,6 +199,8 @@ class Keepers:
         called, is_own, state, told = await core.database.transact(begin)
         if told:
             core.delivery.stir(told)
+        if is_own:
+            core.collector.met(keepers.OWN)  # at once where it is now, which the code may have told
         return {"name": called, "own": is_own, "state": state}
 
     async def stop(self, who: str) -> dict[str, object]:

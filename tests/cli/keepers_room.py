@@ -30,11 +30,11 @@ class KeepersRoom:
         total = GIB if space is None else space
         return {"owners": [owner(name, space=total // 20) for name in contacts], "space": total}
 
-    async def use(self, who: str, name: str = "home") -> dict[str, Any]:
+    async def use(self, who: str, name: str | None = None) -> dict[str, Any]:
         """Used, or asked."""
         self.asked.append(("use", who, name))
         is_own = who.startswith("weft:k/")
-        return {"name": name if is_own else who, "own": is_own, "state": self.becomes}
+        return {"name": (name or "home") if is_own else who, "own": is_own, "state": self.becomes}
 
     async def stop(self, who: str) -> dict[str, Any]:
         """Ended."""

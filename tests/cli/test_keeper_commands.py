@@ -175,10 +175,17 @@ async def test_a_node_of_ones_own_comes_by_its_code(tmp_path: Path) -> None:
         await world.weft("keeper", "use", "-", "--name", "cellar", stdin=" weft:k/BBBB\n")
         await world.weft("keeper", "use", "weft:k/AAAA", "--name", "")
         assert world.keepers.asked == [
-            ("use", "weft:k/AAAA", "home"),
+            ("use", "weft:k/AAAA", None),
             ("use", "weft:k/BBBB", "cellar"),
             ("use", "weft:k/AAAA", ""),
         ]
+        await world.weft("keeper", "use", "-", stdin="  weft keeper use weft:k/AA\n  AA\n")
+        assert world.keepers.asked.pop() == ("use", "weft:k/AAAA", None)  # the whole line, torn by a terminal
+        ran = await world.weft("keeper", "use", "weft:i/AAAA")
+        assert (ran.code, ran.err) == (
+            2,
+            "That is an invitation, and not the code of a keeper; nothing was changed. Next: weft add LINK\n",
+        )
         ran = await world.weft("keeper", "use", "chen", "--name", "cellar")
         assert (ran.code, "has its name already" in ran.err, len(world.keepers.asked)) == (2, True, 3)
 
