@@ -94,6 +94,7 @@ class Courier:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._heed_inboxes)
             nursery.start_soon(self._heed_network)
+            self.delivery.away.all_again()
             while True:
                 for contact_id in await self.delivery.away.take():
                     if contact_id in self._rounds:
