@@ -14,7 +14,7 @@ from protocol import carrying, content, wire
 from protocol import log as chains
 from protocol.carrying import Carried, Holding
 from protocol.faults import PeerFault
-from store import entries, intake, logs, outbox, spaces
+from store import entries, intake, logs, passing, spaces
 from store.carrying import HEADERS_ALONE
 from store.database import Tx
 from store.identity import Identity
@@ -185,7 +185,7 @@ def _debt(tx: Tx, contact_id: int, log_id: bytes, nonce: bytes, since: int, what
     log = logs.by_id(tx, log_id)
     head = None if log is None else entries.head(tx, log.number)
     back: tuple[Carried, ...] = ()
-    if log is not None and what == _Owed.RETURN.value and not outbox.is_laden(tx, contact_id):
+    if log is not None and what == _Owed.RETURN.value and not passing.is_laden(tx, contact_id):
         bare = spaces.space(tx, log.number).role in HEADERS_ALONE
         found = entries.read(tx, log.number, since, RETURN_ENTRIES_MAX, RETURN_BYTES_MAX)
         given = [(one.raw, None if bare else one.content) for one in found]

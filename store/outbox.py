@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from crypto import ratchet
 from crypto.faults import Malformed
 from crypto.keys import Encapsulate, Entropy
-from protocol import backup_records, carrying, delivery, envelope, ids
+from protocol import backup_records, delivery, envelope, ids
 from protocol.delivery import State
 from store import devices, healing, lanes, session_rows, sessions, whereabouts
 from store.database import Tx
@@ -21,7 +21,6 @@ from store.people import ContactState
 from store.session_rows import Live
 
 CHANGED = "delivery"
-PASSING_MAX = 256  # contents with entries of logs that wait for one contact: 14 MiB, whatever he says that he lacks
 PAIR_KINDS = range(100, 120)  # of the room contacts: what makes two accounts contacts is said even under an alarm
 ACCOUNT_CHANGED = "account_changed"
 _OPEN = (ContactState.ASKED, ContactState.WAITING, ContactState.PENDING, ContactState.ACTIVE)
@@ -280,28 +279,6 @@ def expire(tx: Tx, now_ms: int) -> None:
         _move(tx, (message,), (State.QUEUED, State.SENT, State.HELD, State.KEPT), State.EXPIRED, now_ms)
         expired = (reason, message, int(State.EXPIRED))
         tx.execute("UPDATE message SET reason = ? WHERE seq = ? AND state = ? AND reason = ''", expired)
-
-
-def is_laden(tx: Tx, contact_id: int) -> bool:
-    """Whether so much that is kept elsewhere waits for a contact that no more of it is posted to him."""
-    kinds = ", ".join(map(str, sorted(carrying.PASSING)))
-    row = tx.one(
-        f"SELECT COUNT(*) FROM message INDEXED BY message_passing WHERE kind IN ({kinds}) AND body != x''"
-        " AND device = 0 AND contact = ?",
-        (contact_id,),
-    )
-    assert row is not None
-    return int(row[0]) >= PASSING_MAX
-
-
-def forget_passed(tx: Tx) -> None:
-    """Empties messages whose bytes are kept elsewhere too (carrying.PASSING), where no device waits for them."""
-    kinds = ", ".join(map(str, sorted(carrying.PASSING)))
-    tx.execute(
-        f"UPDATE message INDEXED BY message_passing SET body = x'' WHERE kind IN ({kinds}) AND body != x''"
-        " AND device = 0 AND NOT EXISTS (SELECT 1 FROM device d JOIN delivery w ON w.device = d.id"
-        " AND w.message = message.seq WHERE d.contact = message.contact)"
-    )
 
 
 def waiting(tx: Tx, device_id: int) -> int:

@@ -1,7 +1,19 @@
 """What time alone makes due in the database: to be run a few times a day."""
 
 from crypto import keys
-from store import collecting, doors, healing, invitations, outbox, pairs, parcels, prekeys, quarantine, session_rows
+from store import (
+    collecting,
+    doors,
+    healing,
+    invitations,
+    outbox,
+    pairs,
+    parcels,
+    passing,
+    prekeys,
+    quarantine,
+    session_rows,
+)
 from store.database import Tx
 
 
@@ -12,7 +24,7 @@ def tidy(tx: Tx, now_ms: int, entropy: keys.Entropy) -> None:
     doors.forget(tx, invitations.open_invitations(tx, now_ms))
     pairs.forget_old(tx, now_ms)
     outbox.expire(tx, now_ms)
-    outbox.forget_passed(tx)
+    passing.empty(tx)
     parcels.expire(tx, now_ms)
     collecting.forget_old(tx, now_ms)
     for (device_id,) in tx.all("SELECT id FROM device ORDER BY id"):

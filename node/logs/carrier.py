@@ -17,7 +17,7 @@ from node.inward import Inward
 from node.logs.desks import Desks
 from protocol import log as chains
 from protocol.faults import PeerFault
-from store import carried, carrying, doubts, inboxes, intake, logs, outbox, people, spaces
+from store import carried, carrying, doubts, inboxes, intake, logs, passing, people, spaces
 from store.carried import Returned
 from store.database import Tx
 from store.intake import Took
@@ -108,7 +108,7 @@ class Carrier:
                 found = carrying.due(tx, way, upto, self.inward.now())
             if found is None and way.is_anchor and way.number in unasked:
                 found = ()
-            if found is None or outbox.is_laden(tx, way.contact):
+            if found is None or passing.is_laden(tx, way.contact):
                 continue
             said = carrying.carry(tx, way, found, self.inward.ground.entropy("carrier"), self.inward.now())
             self._say(tx, way.contact, said)

@@ -9,7 +9,7 @@ from protocol.carrying import Carried, Holding
 from protocol.content import Channel
 from protocol.grant import Role
 from protocol.ids import MessageId
-from store import carried, carrying, doubts, entries, logs, outbox, spaces
+from store import carried, carrying, doubts, entries, logs, outbox, passing, spaces
 from store.outbox import Posted
 from store.people import ContactState
 from store.witnessing import NotShared
@@ -317,7 +317,8 @@ def test_who_asks_again_and_again_and_collects_nothing_is_not_given_more_and_mor
         question = ana.letter(ana.known["bo"][0], Carried(own.log.id, NONCE, 0, (), ()))
         assert bo.hear(question) is None
         assert texts_of(bo.answer()) == ["ana Holding", "ana Carried 1"]
-        posted = [Posted(MessageId(n.to_bytes(16, "big")), Carried.KIND, 1, b"body") for n in range(outbox.PASSING_MAX)]
+        numbers = (MessageId(n.to_bytes(16, "big")) for n in range(passing.PASSING_MAX))
+        posted = [Posted(number, Carried.KIND, 1, b"body") for number in numbers]
         outbox.post(bo.tx, bo.known["ana"][0], posted, bo.clock.ms)
         assert bo.hear(question) is None
         assert texts_of(bo.answer()) == ["ana Holding"]
@@ -347,7 +348,7 @@ def test_what_is_owed_is_found_without_reading_all_that_was_carried() -> None:
     with open_people("ana") as (ana,):
         sql = "SELECT contact, log, nonce, since, owed FROM carried WHERE owed != 0 ORDER BY contact, log"
         assert "carried_owed" in str(ana.tx.all(f"EXPLAIN QUERY PLAN {sql}"))
-        outbox.forget_passed(ana.tx)  # names its index, and fails without it
+        passing.empty(ana.tx)  # names its index, and fails without it
 
 
 def test_the_largest_content_stays_within_one_message() -> None:
