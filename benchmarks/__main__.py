@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALL = ("messages", "cli", "node", "ratchet", "lan", "search", "logs", "discovery")
+ALL = ("messages", "cli", "node", "ratchet", "lan", "search", "logs", "discovery", "keepers")
 PARTS = ("finding", "relaying", "idle", "replicate")  # of discovery, the last of logs; each can be run alone
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import click
 
-from cli import faults, show
+from cli import faults, places, show
 from cli.faults import Failure
 from cli.options import Door, Form, Lazy, shared
 
@@ -90,8 +90,9 @@ def run(arguments: Sequence[str], door: Door) -> int:
         return ended if isinstance(ended, int) else 0
     except Failure as failure:
         _heed_form(door, arguments)
-        show.failure(door, failure)
-        return failure.exit
+        said = _of_keeper(door, failure)
+        show.failure(door, said)
+        return said.exit
     except click.exceptions.NoArgsIsHelpError as wanted:
         click.echo(wanted.ctx.get_help(), err=True)
         return faults.USAGE
@@ -107,6 +108,14 @@ def run(arguments: Sequence[str], door: Door) -> int:
         return faults.INTERRUPTED
     except BrokenPipeError:
         return faults.FAILED
+
+
+def _of_keeper(door: Door, failure: Failure) -> Failure:
+    """The failure, or that it was asked of a keeper, which has no account and answers little."""
+    if failure.code != "call.method" or not places.is_keeper(door.directory):
+        return failure
+    said = "This profile is a keeper's, which has no account and cannot do that."
+    return Failure("keeper.profile", said, next="weft status", verb="What it does")
 
 
 def _heed_form(door: Door, arguments: Sequence[str]) -> None:

@@ -38,8 +38,16 @@ def has_identity(profile: Path) -> bool:
         raise Failure("profile.unreadable", said, next="weft doctor", verb="Why") from None
 
 
+def is_keeper(profile: Path) -> bool:
+    """Whether the profile is that of a keeper of one's own, which has no identity."""
+    return os.access(profile / "keeper.key", os.F_OK)
+
+
 def no_identity(profile: Path) -> Failure:
     """There is no identity, so there is no node to start: why, and what makes one."""
+    if is_keeper(profile):
+        said = "This profile is a keeper's, and it does not run."
+        return Failure("node.down", said, next="weft keeper node -d", verb="Start it", exit=NODE_DOWN)
     try:
         was_restored = (profile / "unfinished").read_text() == RESTORE
     except (OSError, ValueError):
@@ -51,7 +59,10 @@ def no_identity(profile: Path) -> Failure:
 
 
 def require_empty(profile: Path, next: str) -> None:
-    """Returns when no identity stands there. Raises: Failure, which names the command for another profile."""
+    """Returns when nobody's files stand there. Raises: Failure, which names the command for another profile."""
+    if is_keeper(profile):
+        said = f"A keeper stands there ({shown(profile)}), and it holds nobody's keys; nothing was changed."
+        raise Failure("profile.exists", said, next=next, verb="Another one")
     if has_identity(profile):
         said = f"There is an identity already ({shown(profile)}); nothing was changed."
         raise Failure("profile.exists", said, next=next, verb="Another one")

@@ -31,7 +31,7 @@ from node.doctor import findings, patient, rounds
 from node.host import open_host
 from node.interfaces import open_news
 from node.joining import HostDht
-from node.making import making
+from node.making import making, require_none
 from node.network import Address
 from node.node import Node, migrations, open_node
 from node.service import NodeService
@@ -205,8 +205,7 @@ async def _restore(place: profile.Profile, said: Mapping[str, str]) -> int:
     """Makes a profile from a backup, once all of it was read and found good."""
     profile.forbid_core_dumps()
     keys.require_ml_kem()
-    if profile.exists(place):
-        raise profile.IdentityExists
+    require_none(place)
     file, rooms = backup.place_of(said.get("file", "")), features.load()
     secret = backup.secret_of(said.get("words", ""))
     found = await trio.to_thread.run_sync(backup.verify, file, secret, rooms)

@@ -36,6 +36,11 @@ class Away:
             self._news[contact_id] = None
             self._bell.ring()
 
+    def all_again(self) -> None:
+        """Everybody who is away is news once more: who took the last ones did not come to an end with them."""
+        for contact_id in self._away:
+            self.hint(contact_id)
+
     async def take(self) -> tuple[int, ...]:
         """The contacts of whom something is new, once there are any. One task may wait."""
         while not self._news:

@@ -122,7 +122,7 @@ class Inward:
         took = inbox.accept(tx, rooms, self.identity, device_id, envelopes, now_ms)
         if took.read:  # held before, readable now: the stream said `held`, only a receipt says `delivered`
             contact_id = devices.device(tx, device_id).contact
-            answers.give(tx, contact_id, (receipt.Receipt(took.read[: receipt.IDS_MAX]),), now_ms)
+            answers.owe(tx, contact_id, took.read[: receipt.IDS_MAX], now_ms)
         return Taken(took.held, took.unreadable, answers.given > 0 or took.renewed)
 
     def collect(self, tx: Tx, contact_id: int, parcels: Sequence[collecting.Collected]) -> bool:
@@ -131,9 +131,7 @@ class Inward:
         rooms = inbox.Rooms(self.kinds, answers.appliers())
         unreadable = False
         for _, took in collecting.take(tx, rooms, self.identity, contact_id, parcels, now_ms):
-            owed = tuple(dict.fromkeys((*took.heard, *took.read)))
-            for start in range(0, len(owed), receipt.IDS_MAX):
-                answers.give(tx, contact_id, (receipt.Receipt(owed[start : start + receipt.IDS_MAX]),), now_ms)
+            answers.owe(tx, contact_id, tuple(dict.fromkeys((*took.heard, *took.read))), now_ms)
             unreadable = unreadable or took.unreadable
         return unreadable
 
@@ -243,6 +241,13 @@ class _Answers:
         """Posts answers in this transaction."""
         speech.say(tx, contact_id, answers, now_ms, self._inward.ground.entropy("message"))
         self.given += len(answers)
+
+    def owe(self, tx: Tx, contact_id: int, message_ids: Sequence[ids.MessageId], now_ms: int) -> None:
+        """Posts receipts, but for a contact to whom nothing is said now (case 34): his node sends the same again."""
+        if people.contact(tx, contact_id).alarm == people.STOPS:
+            return
+        for start in range(0, len(message_ids), receipt.IDS_MAX):
+            self.give(tx, contact_id, (receipt.Receipt(tuple(message_ids[start : start + receipt.IDS_MAX])),), now_ms)
 
     def _told_inbox(self, tx: Tx, arrival: inbox.Arrival) -> None:
         """Where the device can be left mail."""

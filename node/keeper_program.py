@@ -23,7 +23,7 @@ import structlog
 import trio
 
 from crypto.keys import Entropy
-from node import config, ground, log, profile, rpc
+from node import config, ground, keeper_files, log, profile, rpc
 from node.bootstrap import Bootstrap
 from node.host import open_host
 from node.introductions import Introductions
@@ -130,9 +130,9 @@ async def run(place: profile.Profile, said: Mapping[str, str], answer: Callable[
     async with AsyncExitStack() as stack:
         stack.enter_context(profile.locked(place))
         with profile.writing(place):
-            key = _key(place.root / "keeper.key", real.entropy("keeper"))
+            key = _key(keeper_files.key(place), real.entropy("keeper"))
             stack.enter_context(log.opened(place.log, "info"))
-        opening = open_database(place.root / "keeper.db", key, own_keeper.TABLES, Worker.THREAD)
+        opening = open_database(keeper_files.database(place), key, own_keeper.TABLES, Worker.THREAD)
         database = await stack.enter_async_context(opening)
         me = await database.transact(own_keeper.begin, real.entropy("keeper"))
         if "bootstrap" in said:

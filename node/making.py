@@ -7,9 +7,17 @@ Not here: the files (profile.py), what is put into the database (store/identity.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from node import profile
+from node import keeper_files, profile
 from node.profile import Profile
 from protocol.faults import UserFault
+
+
+class KeeperLivesHere(UserFault):
+    """This profile is that of a keeper node; nothing was changed. An identity goes into another profile."""
+
+    code = "keeper.profile"
+    next = "weft --profile NAME init"
+    exit = 1
 
 
 class BeingMade(UserFault):
@@ -30,14 +38,21 @@ def interrupted(place: Profile) -> str:
     return profile.INIT
 
 
+def require_none(place: Profile) -> None:
+    """Returns when an identity may be made there. Raises: IdentityExists, KeeperLivesHere."""
+    if profile.exists(place):
+        raise profile.IdentityExists
+    if keeper_files.key(place).exists() or keeper_files.database(place).exists():
+        raise KeeperLivesHere
+
+
 @contextmanager
 def making(place: Profile) -> Iterator[None]:
     """Around profile.create and all that is to be in the database of a new identity, which is finished at the end.
 
-    Where that fails, nothing of it is left. Raises: IdentityExists, BeingMade, ProfileUnwritable.
+    Where that fails, nothing of it is left. Raises: IdentityExists, KeeperLivesHere, BeingMade, ProfileUnwritable.
     """
-    if profile.exists(place):
-        raise profile.IdentityExists
+    require_none(place)
     with profile.writing(place):
         place.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -45,8 +60,7 @@ def making(place: Profile) -> Iterator[None]:
             stack.enter_context(profile.locked(place))
         except profile.NodeRuns:
             raise BeingMade from None
-        if profile.exists(place):  # somebody has finished it between the two
-            raise profile.IdentityExists
+        require_none(place)  # somebody may have finished it between the two
         try:
             yield
         except BaseException:

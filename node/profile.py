@@ -344,7 +344,7 @@ def _create(profile: Profile, passphrase: bytes, entropy: Entropy, cost: vault.C
 
 def _remove_made(profile: Profile) -> None:
     """The vault goes first: without it nothing else opens. A `.new-` is what a kill left of one, even a key."""
-    for made in (profile.vault, profile.key, *profile.root.glob(".new-*"), *profile.root.glob("*.db*")):
+    for made in (profile.vault, profile.key, *profile.root.glob(".new-*"), *profile.root.glob("weft.db*")):
         made.unlink(missing_ok=True)
 
 

@@ -305,7 +305,7 @@ def decode_reply(raw: bytes) -> Reply:
     """What a keeper says. Raises: Malformed."""
     said = record.decode_one_of(_REPLIES, raw, FRAME_BYTES_MAX)
     match said:
-        case Items(items) if not _ascend(items):
+        case Items(items, more) if not _ascend(items) or (more and not items):
             raise Malformed
     return said
 

@@ -135,6 +135,7 @@ def add_own(
         "UPDATE keeper SET name = ?, permit = ?, find = ?, addresses = ? WHERE id = ?",
         (name, permit, find, wire.encode(tuple(addresses)), row[0]),
     )
+    tx.changed(CHANGED, row[0])
     return keeper(tx, row[0])
 
 
@@ -237,8 +238,8 @@ def blamed(tx: Tx, keeper_id: int, fault: str) -> None:
 
 def caught(tx: Tx, keeper_id: int, lie: str) -> None:
     """What a keeper was found to do with our mail, as a sentence for a person."""
-    tx.execute("UPDATE keeper SET lie = ? WHERE id = ?", (lie, keeper_id))
-    tx.changed(CHANGED, keeper_id)
+    if tx.execute("UPDATE keeper SET lie = ? WHERE id = ? AND lie != ?", (lie, keeper_id, lie)).rowcount:
+        tx.changed(CHANGED, keeper_id)
 
 
 def done(tx: Tx, keeper_id: int, upto: int) -> None:

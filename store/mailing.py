@@ -21,6 +21,7 @@ MESSAGES_MAX = 64  # planned in one transaction
 BYTES_MAX = 4 * 1024 * 1024  # of their bodies
 UNANSWERED_MAX = 128  # parcels of one line that its keeper has not answered
 EVERYWHERE_MS = 86_400_000  # without a receipt for so long: to all keepers, one or two may have lost it
+RENEW_MS = 10 * 86_400_000  # without one for so long: sealed anew, since it, or the receipt, may be lost everywhere
 
 
 class Answer(Enum):
@@ -100,19 +101,20 @@ def _choose(tx: Tx, device_id: int, count: int, open_: Sequence[int], now_ms: in
     """The messages that have too few copies, each with the lines that get one. count: the lines that the device has."""
     chosen: list[_Waiting] = []
     size = 0
-    places = ", ".join(map(str, open_))
+    places, renewed_ms = ", ".join(map(str, open_)), now_ms - RENEW_MS
     for message, body, copies, first_ms in tx.execute(
         "SELECT d.message, m.body, (SELECT COUNT(*) FROM parcel p WHERE p.device = d.device AND p.message = d.message"
-        f" AND (p.until_ms > 0 OR p.line IN ({places}))) AS copies, (SELECT MIN(p.sealed_ms) FROM parcel p"
-        " WHERE p.device = d.device AND p.message = d.message) FROM delivery d LEFT JOIN message m ON m.seq = d.message"
+        f" AND p.sealed_ms > ? AND (p.until_ms > 0 OR p.line IN ({places}))) AS copies,"
+        " (SELECT MIN(p.sealed_ms) FROM parcel p WHERE p.device = d.device AND p.message = d.message)"
+        " FROM delivery d LEFT JOIN message m ON m.seq = d.message"
         " WHERE d.device = ? AND copies < ? ORDER BY d.message",
-        (device_id, count),
+        (renewed_ms, device_id, count),
     ):
         is_late = first_ms is not None and first_ms + EVERYWHERE_MS <= now_ms
         wanted = (count if is_late else min(count, mailbox.COPIES)) - copies
         if wanted <= 0:
             continue
-        there = {line for line, _, _ in parcels.copies(tx, device_id, message)} if copies else frozenset()
+        there = {line for line, sealed_ms, _ in parcels.copies(tx, device_id, message) if sealed_ms > renewed_ms}
         lines = tuple(line for line in open_ if line not in there)[:wanted]
         if lines:
             chosen.append(_Waiting(message, body or b"", lines))

@@ -214,13 +214,22 @@ def acked(tx: Tx, device_id: int, tickets: Sequence[int], held: Sequence[int], n
 
 
 def received_receipt(tx: Tx, device_id: int, message_ids: Sequence[ids.MessageId], now_ms: int) -> None:
-    """Takes in an in-ratchet receipt; names that this device is not waited for are ignored (case 36b)."""
+    """Takes in an in-ratchet receipt; names that this device is not waited for are ignored (case 36b).
+
+    It is waited for until it comes, also after we have given up: what lay at a keeper for weeks may have been read.
+    """
     messages = []
     for message_id in message_ids:
-        row = tx.one("SELECT seq FROM message WHERE device = 0 AND message_id = ?", (message_id,))
-        waits = row and tx.one("SELECT 1 FROM delivery WHERE device = ? AND message = ?", (device_id, row[0]))
-        if row is not None and waits is not None:
-            messages.append(row[0])
+        row = tx.one(
+            "SELECT seq, state = ? AND contact = (SELECT contact FROM device WHERE id = ?) FROM message"
+            " WHERE device = 0 AND message_id = ?",
+            (int(State.EXPIRED), device_id, message_id),
+        )
+        if row is None:
+            continue
+        seq, was_given_up = row
+        if was_given_up or tx.one("SELECT 1 FROM delivery WHERE device = ? AND message = ?", (device_id, seq)):
+            messages.append(seq)
     _arrived(tx, device_id, messages, now_ms)
 
 
@@ -380,6 +389,8 @@ def _arrived(tx: Tx, device_id: int, messages: Sequence[int], now_ms: int) -> No
     lanes.finish(tx, device_id, messages)
     before = (State.QUEUED, State.SENT, State.HELD, State.EXPIRED, State.KEPT)
     _move(tx, messages, before, State.DELIVERED, now_ms)
+    arrived = [(message, int(State.DELIVERED)) for message in messages]  # not true any more: why it was given up
+    tx.executemany("UPDATE message SET reason = '' WHERE seq = ? AND state = ? AND reason != ''", arrived)
 
 
 def _move(tx: Tx, messages: Sequence[int], before: Sequence[State], after: State, now_ms: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cli import faults, options, places, show, start
+from cli import cellar, faults, options, places, show, start
 from cli.faults import Failure
 from cli.options import Door, Form
 from protocol.version import VERSION
@@ -46,6 +46,8 @@ def doctor(door: Door) -> None:
 
 def _findings(door: Door) -> list[dict[str, Any]]:
     """What a running node says, else what its program finds in the profile, with why the node was not asked."""
+    if places.is_keeper(door.directory):
+        return _of_keeper(door)
     first: list[dict[str, Any]] = []
     is_down = True
     try:
@@ -71,6 +73,16 @@ def _findings(door: Door) -> list[dict[str, Any]]:
             return first + _rows(start.run_verb(door, "doctor", said, WAITING, errors))
         except Failure as failure:
             return [*first, _finding("program", failure)]
+
+
+def _of_keeper(door: Door) -> list[dict[str, Any]]:
+    """What the keeper of this profile says, behind what the program finds in its files and on the machine."""
+    try:
+        last = cellar.finding(door)
+    except Failure as failure:
+        last = _finding("keeper", failure) | {"level": "warning" if failure.code in _ABSENT else "failure"}
+    with start.quiet_log(door, "doctor.log") as errors:
+        return [*_rows(start.run_verb(door, "doctor", {"passphrase": "", "door": VERSION}, WAITING, errors)), last]
 
 
 def _rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,22 +1,21 @@
 """keeper: who keeps mail for you while you are away, and for whom you keep."""
 
 import ipaddress
-import os
 import re
-import shlex
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from cli import faults, options, places, show, start
+from cli import cellar, faults, options, places, show, start
 from cli.faults import Failure
 from cli.options import Door, Form
 
 CODE = "weft:k/"  # how the code of a keeper node begins
 ADDRESSES_MAX = 2  # in a code
 CODE_CHARS_MAX = 512  # a code has at most 200; whatever is longer is not read from stdin
+SIZE_MAX = 2**53  # what a call carries; no keeper may take so much
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([kmgt]i?)?b?")
 _UNITS = {"": 1, **{f"{unit}": 1000**n for n, unit in enumerate("kmgt", 1)}}
 _UNITS |= {f"{unit}i": 1024**n for n, unit in enumerate("kmgt", 1)}
@@ -74,7 +73,7 @@ def offer(door: Door, contacts: str, space: str | None) -> None:
 
 @options.sub(keeper)
 @click.argument("who", shell_complete=options.contact_names)
-@click.option("--name", metavar="NAME", help="How you call the node of a code. [home]")
+@click.option("--name", metavar="NAME", help="How you call the node of a code. [home at first]")
 @click.pass_obj
 def use(door: Door, who: str, name: str | None) -> None:
     """Lets a contact, or a node of your own, keep mail for you while you are away.
@@ -84,10 +83,15 @@ def use(door: Door, who: str, name: str | None) -> None:
     """
     if who == "-":
         who = sys.stdin.read(CODE_CHARS_MAX).strip()
+    if CODE in who:
+        who = "".join(who[who.index(CODE) :].split())  # out of the line that the keeper has shown, or a torn one
+    if who.startswith("weft:i/"):
+        said = "That is an invitation, and not the code of a keeper; nothing was changed."
+        raise Failure("keeper.code", said, next="weft add LINK", exit=faults.USAGE)
     if name is not None and not who.strip().startswith(CODE):
         raise faults.usage("A contact, or a node of yours, has its name already: --name is for a code (weft:k/…).")
     with door.connect() as client:
-        found = client.call("keepers.use", who=who, name="home" if name is None else name)
+        found = client.call("keepers.use", who=who, name=name)
     called = show.clean(found["name"])
     if found["state"] == "asked":
         show.outcome(door, found, f"• {called} is asked; it begins when {called} offers it.")
@@ -122,12 +126,18 @@ def size_of(text: str) -> int:
     found = _SIZE.fullmatch(text.strip().lower())
     if found is None:
         raise faults.usage(f"A size is written 500MB, 2GB or 1GiB, not {faults.quoted(text)!r}.")
-    return int(float(found[1]) * _UNITS[found[2] or ""])
+    return min(int(float(found[1]) * _UNITS[found[2] or ""]), SIZE_MAX)
 
 
 @options.sub(keeper)
-@click.option("--address", "addresses", metavar="IP:PORT", multiple=True, help="Where others reach it; twice at most.")
-@click.option("--bootstrap", metavar="ADDRESS", help="Where it finds the DHT, as dht.bootstrap of a node.")
+@click.option(
+    "--address",
+    "addresses",
+    metavar="IP:PORT",
+    multiple=True,
+    help="Where others reach it, in this run; twice at most.",
+)
+@click.option("--bootstrap", metavar="ADDRESS", help="Where it finds the DHT, from now on; as dht.bootstrap.")
 @click.option("-d", "--detach", is_flag=True, help="Leave it running and return when it serves.")
 @click.option("--unit", is_flag=True, help="Only write a unit for systemd that starts it with the machine.")
 @click.option("--code", is_flag=True, help="Only show the code of the keeper that runs.")
@@ -142,15 +152,22 @@ def node(door: Door, addresses: tuple[str, ...], bootstrap: str | None, detach: 
         raise faults.usage("A keeper has at most two addresses in its code.")
     if bootstrap is not None:
         said["bootstrap"] = bootstrap
-    if unit:
-        show.outcome(door, {"unit": _unit(door, addresses)}, _unit(door, addresses).rstrip())
-        return
-    home = door.directory
-    if places.has_identity(home):
+    if places.has_identity(door.directory):
         said_why = "This profile is somebody's, and a keeper holds nobody's keys; nothing was changed."
         raise Failure("keeper.identity", said_why, next="weft --profile keeper keeper node", verb="Another profile")
+    if unit:
+        text = cellar.unit(door, addresses, bootstrap)
+        show.outcome(door, {"unit": text}, text.rstrip())
+        cellar.say_where_a_unit_goes(door)
+        return
     if code:
         _show_code(door, _running_code(door))
+        return
+    if running := _running(door):
+        if addresses or bootstrap is not None:
+            said_why = f"The keeper runs (pid {running['pid']}) with what it was started with; nothing was changed."
+            raise Failure("node.running", said_why, next="weft down", verb="Stop it first")
+        _show_up(door, running, already=True)
         return
     if detach:
         _show_up(door, start.detached(door, said, "keep"))
@@ -167,6 +184,9 @@ def node(door: Door, addresses: tuple[str, ...], bootstrap: str | None, detach: 
 
 def _list(door: Door) -> None:
     with door.connect() as client:
+        if places.is_keeper(door.directory):
+            show.outcome(door, *cellar.status(door, client))
+            return
         found = client.call("keepers.list")
     if door.form is Form.JSONL:
         show.rows(door, "keepers", [*found["keepers"], *found["owners"], *found["wishes"]], "")
@@ -184,7 +204,7 @@ def _keepers(door: Door, found: Mapping[str, Any]) -> str:
             _SORTS["own" if one["own"] else "contact"],
             _holds(one),
             _queues(one),
-            f"seen {show.ago(one['seen_ms'])}",
+            "connected" if one["online"] else f"seen {show.ago(one['seen_ms'])}",
             _standing(one),
         )
         for one in found["keepers"]
@@ -200,7 +220,7 @@ def _owners(door: Door, found: Mapping[str, Any]) -> str:
             show.clean(one["name"]),
             _holds(one),
             f"since {show.clock(one['since_ms'])}",
-            f"here {show.ago(one['seen_ms'])}",
+            "here now" if one["online"] else f"here {show.ago(one['seen_ms'])}",
             "needs it no more" if one["state"] == "left" else _STATES[one["state"]],
         )
         for one in found["owners"]
@@ -272,39 +292,28 @@ def _running_code(door: Door) -> dict[str, Any]:
         raise Failure("node.down", said, next="weft keeper node -d", verb="Start it", exit=faults.NODE_DOWN) from None
 
 
+def _running(door: Door) -> dict[str, Any] | None:
+    """What the keeper says of itself that runs in this profile already."""
+    try:
+        with door.connect() as client:
+            return {**client.call("keep.status"), **client.call("keep.code"), "first": False}
+    except Failure as failure:
+        if failure.code not in ("node.down", "profile.empty"):
+            raise
+    return None
+
+
 def _show_code(door: Door, told: dict[str, Any]) -> None:
     show.outcome(door, {"code": told["code"]}, f"weft keeper use {told['code']}")
 
 
-def _show_up(door: Door, told: dict[str, Any]) -> None:
+def _show_up(door: Door, told: dict[str, Any], already: bool = False) -> None:
     value = {name: told[name] for name in ("pid", "addresses", "first", "code")}
-    lines = [f"✔ Keeper up (pid {told['pid']}).   {', '.join(told['addresses']) or 'No network'}"]
+    is_up = "Keeper is up already" if already else "Keeper up"
+    lines = [f"✔ {is_up} (pid {told['pid']}).   {', '.join(told['addresses']) or 'No network'}"]
     if told["first"]:
         lines += ["Run this on your own device; whoever has it could keep mail here in your place:", ""]
         lines.append(f"  weft keeper use {told['code']}")
     else:
-        lines.append(f"Its code again: {door.typed('weft keeper node --code')}")
+        lines.append(f"Its code, as it is with these addresses: {door.typed('weft keeper node --code')}")
     show.outcome(door, value, "\n".join(lines))
-
-
-def _unit(door: Door, addresses: tuple[str, ...]) -> str:
-    """A unit for systemd, with the directories and addresses of this command."""
-    program = [*start.launcher(door), "--profile", door.profile_name, "keeper", "node", "--no-input"]
-    program += [word for address in addresses for word in ("--address", address)]
-    return f"""[Unit]
-Description=weft keeper ({door.profile_name})
-Wants=network-online.target
-After=network-online.target
-
-[Service]
-Environment=WEFT_HOME={shlex.quote(os.fspath(door.directory.parent))}
-ExecStart={shlex.join(program)}
-Restart=on-failure
-RestartSec=5
-NoNewPrivileges=yes
-ProtectSystem=full
-PrivateTmp=yes
-
-[Install]
-WantedBy=default.target
-"""

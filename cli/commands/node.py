@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 import click
 
+from cli import cellar, options, places, show, start, ways
 from cli import client as connection
-from cli import options, places, show, start, ways
 from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door, Form
@@ -50,7 +50,7 @@ def up(door: Door, detach: bool) -> None:
     """Starts the node of this identity."""
     home = door.directory
     if not places.has_identity(home):
-        raise places.no_identity(home)
+        raise _no_node(home)
     try:
         with door.connect() as client:
             running = client.call("node.status")
@@ -143,6 +143,14 @@ def _await_change(client: Client) -> None:
         return
 
 
+def _no_node(home: Path) -> Failure:
+    """Why there is no node to start."""
+    if not places.is_keeper(home):
+        return places.no_identity(home)
+    said = "This profile is a keeper's, and has no identity; nothing was changed."
+    return Failure("keeper.profile", said, next="weft keeper node -d", verb="Its own start")
+
+
 def _pid(file: Path) -> int:
     """The process that serves this profile; 0 when it is just ending."""
     try:
@@ -184,6 +192,8 @@ def _show_up(door: Door, told: Mapping[str, Any], already: bool) -> None:
 
 def _status(door: Door, client: Client, name: str | None) -> tuple[Any, str]:
     """The status of the node, or of one contact: for a script, and for a person."""
+    if places.is_keeper(door.directory):
+        return cellar.status(door, client)
     told = client.call("node.status")
     if name is None:
         return told, _status_text(door, told)

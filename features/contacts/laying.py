@@ -21,6 +21,7 @@ from store.invitations import Invitation
 
 class _Made(NamedTuple):
     said: tuple[bytes, bytes, int]  # keys, content, day
+    sequence: int
     raw: bytes
 
 
@@ -63,16 +64,18 @@ class Laying:
             return known
         entropy: Entropy = self.core.ground.entropy("laying")
         signer = rendezvous.appoint(keys.name, today + rendezvous.LAID_DAYS, entropy(32))
-        sequence = rendezvous.next_sequence(now_s, None)
-        return _Made(saying, rendezvous.write(signer, keys.seal, said, sequence, entropy(24)))
+        sequence = rendezvous.next_sequence(now_s, None if known is None else known.sequence)
+        return _Made(saying, sequence, rendezvous.write(signer, keys.seal, said, sequence, entropy(24)))
 
 
-def endpoints(tx: Tx, own: Sequence[str]) -> tuple[invite.Endpoint, ...]:
-    """The addresses of a link: the nearest of our own, and where a keeper is at which one may knock; at most two."""
+def endpoints(tx: Tx, own: Sequence[str], reached: frozenset[int]) -> tuple[invite.Endpoint, ...]:
+    """The addresses of a link: the nearest of our own, and where a keeper is at which one may knock; at most two.
+
+    reached: the keepers with which we are connected. Another one may be somewhere else by now.
+    """
     mine = invite.addresses_of(own)
-    others = [
-        one for keeper in doors.keepers_of(tx) for one in invite.addresses_of(keeper.addresses) if one not in mine
-    ]
+    nearest = sorted(doors.keepers_of(tx), key=lambda keeper: keeper.id not in reached)
+    others = [one for keeper in nearest for one in invite.addresses_of(keeper.addresses) if one not in mine]
     return (*mine[: invite.ADDRESSES_MAX - bool(others)], *others)[: invite.ADDRESSES_MAX]
 
 

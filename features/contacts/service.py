@@ -77,7 +77,7 @@ class Contacts:
             core.ground.entropy("invitation"),
         )
         self.publisher.bell.ring()
-        addresses = await core.database.transact(laying.endpoints, core.network.addresses())
+        addresses = await core.database.transact(laying.endpoints, core.network.addresses(), core.collector.reached())
         link = invite.Link(
             long_term=made.long_term,
             expiry_s=made.expires_s,

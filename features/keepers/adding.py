@@ -8,6 +8,7 @@ from store import keepers, people
 from store.database import Tx
 from store.keepers import Keeper
 
+FIRST = "home"  # what a node of our own is called where nobody says something else
 TTL_S = 90 * 86_400  # at a node of one's own
 
 
@@ -16,11 +17,15 @@ def code_of(text: str) -> Code | None:
     return keep_code.of_text(text) if text.strip().startswith(keep_code.PREFIX) else None
 
 
-def add(tx: Tx, code: Code, name: str, now_ms: int) -> Keeper:
+def add(tx: Tx, code: Code, name: str | None, now_ms: int) -> Keeper:
     """The keeper of this code, under this name; known already, it is called so from now on.
+
+    name: None for the one that it has, or "home" where it has none.
 
     Raises: BadKeeperName, KeeperNameTaken.
     """
+    known = next((one for one in keepers.known(tx) if one.contact == keepers.OWN and one.peer == code.peer), None)
+    name = name.strip() if name is not None else known.name if known is not None else FIRST
     if not name.isprintable() or not 1 <= len(name.encode("utf-8", "surrogatepass")) <= identity.NAME_BYTES_MAX:
         raise BadKeeperName
     before = own(tx, name)

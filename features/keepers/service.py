@@ -67,12 +67,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """One for whom we keep. state: "said"; "wanted" before he can be told, "left" where he does not need it."""
+    """One for whom we keep. state: "said"; "wanted" before he can be told, "left" where he does not need it.
+
+    online: whether he is here now.
+    """
 
     kind: str
     name: str
     state: str
     since_ms: int
+    online: bool
     seen_ms: int
     bytes: int
     items: int
@@ -106,6 +110,7 @@ class Keepers:
         {"keepers", "owners", "wishes", "learns", "space"}."""
         keeping = self._core.keeping
         uses = {one.contact: one for one in await keeping.usage()}
+        reached, here = self._core.collector.reached(), {talk.contact for talk in self._core.delivery.talks}
 
         def look(tx: Tx) -> dict[str, object]:
             owners = []
@@ -113,14 +118,15 @@ class Keepers:
                 use, contact = uses.get(one.contact), people.contact(tx, one.contact)
                 has = (0, 0, 0) if use is None else (use.seen_ms, use.bytes, use.items)
                 state = {State.WANTED: "wanted", State.SAID: "said"}.get(one.state, "left")
-                owners.append(Owner("owner", contact.name, state, one.since_ms, *has, one.space))
+                is_here = one.contact in here
+                owners.append(Owner("owner", contact.name, state, one.since_ms, is_here, *has, one.space))
             wishes = [
                 Wish("wish", people.contact(tx, contact_id).name, word is Word.ASKED, at_ms)
                 for word in (Word.ASKS, Word.ASKED)
                 for contact_id, at_ms in view.noted(tx, word).items()
             ]
             return {
-                "keepers": [asdict(shown(tx, one)) for one in keepers.known(tx)],
+                "keepers": [{**asdict(shown(tx, one)), "online": one.id in reached} for one in keepers.known(tx)],
                 "owners": [asdict(one) for one in owners],
                 "wishes": [asdict(one) for one in wishes],
             }
@@ -159,10 +165,11 @@ class Keepers:
         owners: object = [one for one in told["owners"] if one["name"] in names]  # type: ignore[attr-defined]
         return {"owners": owners, "space": total}
 
-    async def use(self, who: str, name: str = "home") -> dict[str, object]:
+    async def use(self, who: str, name: str | None = None) -> dict[str, object]:
         """Lets somebody keep for us: {"name", "own", "state"}; state: "used", or "asked" where he must offer it first.
 
-        who: a contact, a node of our own by its name, or the code of one (weft:k/…), which is called `name`.
+        who: a contact, a node of our own by its name, or the code of one (weft:k/…), which is called `name`; None
+        leaves the name that it has, at first "home".
         Errors: contact.unknown, contact.ambiguous, contact.account_changed, keeper.no_contact, keeper.too_many,
         keeper.name, keeper.name_taken, keeper.code.
         """
@@ -171,7 +178,7 @@ class Keepers:
         now_ms, entropy = core.ground.now_ms(), core.ground.entropy("keepers")
 
         def begin(tx: Tx) -> tuple[str, bool, str, int]:
-            own = adding.add(tx, code, name.strip(), now_ms) if code is not None else adding.own(tx, who)
+            own = adding.add(tx, code, name, now_ms) if code is not None else adding.own(tx, who)
             if own is not None:
                 _use(tx, own, entropy(32))
                 return own.name, True, "used", 0
@@ -192,6 +199,8 @@ class Keepers:
         called, is_own, state, told = await core.database.transact(begin)
         if told:
             core.delivery.stir(told)
+        if is_own:
+            core.collector.met(keepers.OWN)  # at once where it is now, which the code may have told
         return {"name": called, "own": is_own, "state": state}
 
     async def stop(self, who: str) -> dict[str, object]:

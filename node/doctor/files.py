@@ -6,14 +6,14 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from node import making, profile
+from node import keeper_files, making, profile
 from node.doctor import findings
 from node.doctor.findings import Finding
 from node.doctor.patient import Patient
 
 OTHERS = 0o077  # what nobody but the owner may do
 OWNERS = 0o700
-OPENING = ("key", "vault", "weft.db")  # the files with which somebody else would be this account
+OPENING = ("key", "vault", "weft.db", "keeper.key")  # the files with which somebody else would be this account
 NAMED_MAX = 4
 
 
@@ -27,6 +27,12 @@ def whole(patient: Patient) -> list[Finding]:
     if command := making.interrupted(place):
         said = f"`{command}` was interrupted, so there is no identity in {place.root} yet; nothing is lost."
         return [findings.failure("profile", said, command)]
+    if keeper_files.key(place).exists():
+        held_in = keeper_files.database(place)
+        if not held_in.exists():
+            return [findings.failure("profile", f"{held_in} is gone, with all that lay there.")]
+        held = findings.size(held_in.stat().st_size)
+        return [findings.ok("profile", f"{place.root}, a keeper's, with a database of {held}.")]
     if not place.vault.exists():
         if place.database.exists():
             said = f"{place.vault} is gone: without it nobody opens the database. Put a copy of it back."
@@ -94,7 +100,8 @@ def _owners(root: Path) -> Iterator[Finding]:
 
 def _all_under(root: Path) -> list[Path]:
     """The directory and what weft keeps in it; what cannot be listed is left out."""
-    names = ("vault", "key", "weft.db", "weft.db-wal", "keeping.db", "keeping.db-wal", "run", "log")
+    files = ("vault", "key", "weft.db", "weft.db-wal", "keeping.db", "keeping.db-wal")
+    names = (*files, "keeper.key", "keeper.db", "keeper.db-wal", "run", "log")
     found = [root, *(root / name for name in names if os.path.lexists(root / name))]
     for folder in (root / "run", root / "log"):
         if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):

@@ -24,18 +24,20 @@ NEXT = "weft keeper list"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A keeper that is used, by its name. wanted: queues that it has not made yet."""
+    """A keeper that is used, by its name. wanted: queues that it has not made yet; is_here: it is connected with us."""
 
     name: str
     keeper: Keeper
     wanted: int
+    is_here: bool = False
 
 
 async def keepers(patient: Patient) -> list[Finding]:
     """A finding for each keeper with trouble, and one for the others together, or that there is none."""
     if patient.ask is None:
         return []
-    rows, has_contacts = await patient.ask(_rows)
+    reached = patient.core.collector.reached() if patient.core is not None else frozenset()
+    rows, has_contacts = await patient.ask(_rows, reached)
     now_ms = patient.ground.now_ms()
     is_settled = patient.core is not None and now_ms - patient.up_since_ms > SETTLED_MS
     return judged(rows, has_contacts, is_settled, now_ms)
@@ -52,7 +54,7 @@ def judged(rows: Sequence[Row], has_contacts: bool, is_settled: bool, now_ms: in
     found = [findings.warning(f"keeper {name}", said, NEXT) for name, said in troubles.items() if said]
     well = [one for one in rows if not troubles[one.name]]
     if well:
-        names = ", ".join(f"{one.name} ({_seen(one.keeper, now_ms)})" for one in well)
+        names = ", ".join(f"{one.name} ({'connected' if one.is_here else _seen(one.keeper, now_ms)})" for one in well)
         found.append(findings.ok("keepers", f"{several(len(well), 'keeper')} for you: {names}."))
     return found
 
@@ -64,7 +66,7 @@ def trouble(row: Row, is_settled: bool, now_ms: int) -> str:
         return (
             f"It does not do what it should: {one.wrong.rstrip('.')}. Your senders have what it has; use another one."
         )
-    if is_settled and now_ms - max(one.seen_ms, one.since_ms) > AWAY_MS:
+    if is_settled and not row.is_here and now_ms - max(one.seen_ms, one.since_ms) > AWAY_MS:
         return f"Not reached ({_seen(one, now_ms)}), so nothing new is left there. Use another one beside it."
     if one.space and 100 * one.bytes >= FULL_PERCENT * one.space:
         return f"Full: it has {size(one.bytes)} of {size(one.space)} for you, and takes no more until you collect it."
@@ -73,8 +75,11 @@ def trouble(row: Row, is_settled: bool, now_ms: int) -> str:
     return ""
 
 
-def _rows(tx: Tx) -> tuple[list[Row], bool]:
-    rows = [Row(known.name(tx, one), one, len(known.queues(tx, one.id, QueueState.WANTED))) for one in known.used(tx)]
+def _rows(tx: Tx, reached: frozenset[int]) -> tuple[list[Row], bool]:
+    rows = [
+        Row(known.name(tx, one), one, len(known.queues(tx, one.id, QueueState.WANTED)), one.id in reached)
+        for one in known.used(tx)
+    ]
     return rows, any(one.state is ContactState.ACTIVE for one in people.contacts(tx))
 
 

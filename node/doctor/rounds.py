@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import trio
 
-from node import supervisor
+from node import keeper_files, supervisor
 from node.doctor import contacts, dht, files, findings, keepers, life, machine, nearby, ports, reach, store
 from node.doctor.findings import Finding
 from node.doctor.patient import Patient, aside
@@ -63,9 +63,16 @@ CHECKS = (
     Check("contacts", contacts.contacts, is_long=True),
 )
 
+OF_KEEPER = frozenset(("program", "profile", "files", "disk", "clock", "node", "socket", "log", "interfaces"))
+
 
 async def examine(patient: Patient, checks: Sequence[Check] = CHECKS) -> tuple[Finding, ...]:
-    """What all checks found, in their order. Raises nothing that a sick patient can cause."""
+    """What all checks found, in their order; of a keeper's profile only those which it has something for.
+
+    Raises nothing that a sick patient can cause.
+    """
+    if keeper_files.key(patient.place).exists():
+        checks = [one for one in checks if one.name in OF_KEEPER]
     found: dict[str, Findings] = {}
 
     async def make(check: Check) -> None:

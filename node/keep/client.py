@@ -129,9 +129,10 @@ class KeeperStream:
         for start in range(0, len(postings), PIPELINE_MAX):
             some = postings[start : start + PIPELINE_MAX]
             await self._say(*(self._put(one, n) for n, one in enumerate(some, self._asked + 1)))
-            for _ in some:
+            for one in some:
                 answer = await self._answer()
-                answers.append(Kept(answer.status, answer.value if answer.status is Status.OK else 0))
+                # keep 6.1: for no longer than was asked, whatever it says
+                answers.append(Kept(answer.status, min(answer.value, one.ttl_s) if answer.status is Status.OK else 0))
         return tuple(answers)
 
     async def aclose(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 import trio
 
+from crypto.faults import Malformed
 from node.bell import Bell
 from node.delivery import Delivery
 from node.ground import jitter
@@ -33,6 +34,7 @@ from store.people import ContactState
 
 ANSWER_S = 30.0  # for a request that is answered at once
 WAIT_S = 300  # that a keeper holds a question open while nothing comes
+WAITED = 0.9  # of it, at least: two clocks do not run at quite the same speed
 PAGE_ITEMS = keep.FETCH_ITEMS_MAX
 DONE_ITEMS = 512  # letters that are confirmed together while more come
 TEND_S = 3600.0  # between two looks at how much a keeper has for us
@@ -49,9 +51,13 @@ log = structlog.get_logger("collector")
 
 @dataclass(slots=True)
 class _Desk:
-    """A keeper that is attended. again: it is to be tried now; tend: queues or contacts have changed."""
+    """A keeper that is attended. again: it is to be tried now; tend: queues or contacts have changed.
+
+    permit: with which it was tried last, or is tried now.
+    """
 
     contact: int
+    permit: bytes
     again: Bell = field(default_factory=Bell)
     tend: Bell = field(default_factory=Bell)
     is_reached: bool = False
@@ -68,10 +74,9 @@ class Collector:
     network_changed: Bell = field(default_factory=Bell)  # rung from outside
     _desks: dict[int, _Desk] = field(default_factory=dict)
 
-    def is_reached(self, keeper_id: int) -> bool:
-        """Whether we are connected with a keeper now."""
-        desk = self._desks.get(keeper_id)
-        return desk is not None and desk.is_reached
+    def reached(self) -> frozenset[int]:
+        """The keepers with which we are connected now."""
+        return frozenset(keeper_id for keeper_id, desk in self._desks.items() if desk.is_reached)
 
     def met(self, contact_id: int) -> None:
         """A talk with a contact has begun: if he keeps for us, he is there."""
@@ -94,8 +99,11 @@ class Collector:
                 while True:
                     for one in await database.read(keepers.known):
                         if one.owner_seed and one.id not in self._desks:
-                            self._desks[one.id] = _Desk(one.contact)
+                            self._desks[one.id] = _Desk(one.contact, one.permit)
                             nursery.start_soon(self._attend, one.id)
+                        elif one.owner_seed and self._desks[one.id].permit != one.permit:
+                            self._desks[one.id].permit = one.permit
+                            self._desks[one.id].again.ring()
                     self.tend()
                     await changes.receive()
 
@@ -119,7 +127,7 @@ class Collector:
                 failures = 0 if trio.current_time() - began > RETRY_S[1] else failures + 1
                 chance = jitter(self.inward.ground.entropy("collector"))
                 pause_s = min(RETRY_S[0] * 2.0 ** min(failures, 10), RETRY_S[1])
-                if one.contact != keepers.OWN:
+                if one.contact != keepers.OWN and not self.delivery.talks.online(one.contact):
                     pause_s = AWAY_S
                 with trio.move_on_after(pause_s * (1 - JITTER + 2 * JITTER * chance)):
                     await desk.again.wait()
@@ -130,7 +138,6 @@ class Collector:
         """Two streams on a link, until it ends or the keeper is gone. Raises: PeerFault, Unavailable, TooSlowError."""
         try:
             async with trio.open_nursery() as nursery:
-                desk.is_reached = True
                 nursery.start_soon(self._fetch, one, link)
                 await self._tend_all(one, desk, link)
                 nursery.cancel_scope.cancel()
@@ -142,25 +149,22 @@ class Collector:
     async def _fetch(self, one: Keeper, link: Link) -> None:
         """Takes in what is there, and then whatever comes."""
         database, reception, drains = self.inward.database, self.reception, Drains()
-        drains.done(one.done)
         counter = reception.met(one.id)
         try:
             async with client.open_stream(link, self.roads.network.peer) as stream:
                 await self._claim(one, stream)
                 await database.transact(watching.absent, one, self.inward.now())
-                fetched = done = one.done
-                wait_s = 0
+                # From the first on: what was confirmed is not there any more, but where the keeper's disk was put back
+                # its numbers are lower than what it has been confirmed.
+                fetched = done = wait_s = 0
                 while True:
                     drains.asked(self.inward.now())
-                    with trio.fail_after(ANSWER_S + wait_s):
-                        page = await stream.fetch(fetched, PAGE_ITEMS, wait_s)
-                    if isinstance(page, Status):
-                        raise Unavailable(f"the keeper refuses: {page.name}")
+                    page = await self._page(stream, fetched, wait_s)
                     wait_s = 0 if page.more else WAIT_S
                     await reception.push(counter, page.items, more=bool(page.more))
                     fetched = page.items[-1].seq if page.items else fetched
                     if not page.more:
-                        await reception.settled(counter, fetched if fetched > one.done else 0)
+                        await reception.settled(counter, fetched)
                     drains.committed(fetched, bool(page.more))
                     if (upto := counter.upto()) > done and (not page.more or upto >= done + DONE_ITEMS):
                         await self._confirm(one, stream, upto)
@@ -169,6 +173,17 @@ class Collector:
                         await database.transact(watching.judge, one.id, drains.complete_ms, self.inward.now())
         finally:
             reception.lost(one.id)
+
+    async def _page(self, stream: KeeperStream, after: int, wait_s: int) -> keep.Items:
+        """What comes after a number. Raises: PeerFault, also where it says too early that nothing came; Unavailable."""
+        began = trio.current_time()
+        with trio.fail_after(ANSWER_S + wait_s):
+            page = await stream.fetch(after, PAGE_ITEMS, wait_s)
+        if isinstance(page, Status):
+            raise Unavailable(f"the keeper refuses: {page.name}")
+        if not page.items and trio.current_time() - began < wait_s * WAITED:
+            raise Malformed("the keeper does not wait")  # else it could have us ask without end
+        return page
 
     async def _confirm(self, one: Keeper, stream: KeeperStream, upto: int) -> None:
         """Has the keeper delete what is committed here."""
@@ -197,6 +212,7 @@ class Collector:
             await self._claim(one, stream)
             where = self._where(one, link)
             await database.transact(keepers.met, one.id, link.peer, where, self.inward.now())
+            desk.is_reached = True
             laid: dict[bytes, bytes] = {}
             while True:
                 await self._count(one, desk, stream)

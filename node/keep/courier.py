@@ -24,7 +24,7 @@ from node.supervisor import first
 from protocol import keep, mailbox
 from protocol.faults import PeerFault, Unavailable
 from protocol.keep import Status
-from store import devices, inboxes, mailing, outbox, parcels, people, sessions
+from store import devices, inboxes, mailing, outbox, pairs, parcels, people, sessions
 from store.database import Tx, changes_after, newest_change
 from store.healing import Healing
 from store.inboxes import Mailbox
@@ -76,7 +76,8 @@ class Courier:
     delivery: Delivery
     roads: Roads
     network_changed: Bell = field(default_factory=Bell)  # rung from outside
-    _offices: dict[bytes, _Office] = field(default_factory=dict)  # by the secret of the keeper's record
+    # By all that a line says of its keeper: who gives out another's record as his own gets nothing but his own mail.
+    _offices: dict[Place, _Office] = field(default_factory=dict)
     _rounds: dict[int, Bell] = field(default_factory=dict)  # contact -> wakes the task that plans for him
     _full: dict[int, float] = field(default_factory=dict)  # line -> until when its keeper has no room
 
@@ -93,6 +94,7 @@ class Courier:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._heed_inboxes)
             nursery.start_soon(self._heed_network)
+            self.delivery.away.all_again()
             while True:
                 for contact_id in await self.delivery.away.take():
                     if contact_id in self._rounds:
@@ -131,9 +133,9 @@ class Courier:
                 if not plan.has_lines:
                     return
                 for box, place in plan.boxes:
-                    office = self._offices.get(box.line.find)
+                    office = self._offices.get(place)
                     if office is None:
-                        office = self._offices[box.line.find] = _Office(place)
+                        office = self._offices[place] = _Office(place)
                         nursery.start_soon(self._run_office, office)
                     office.work[box.id] = None
                     office.bell.ring()
@@ -162,23 +164,29 @@ class Courier:
     ) -> tuple[Planned | outbox.NeedBundle, list[tuple[Mailbox, Place]]]:
         """A step of planning for one device, and its lines for which there is something."""
         inward = self.inward
-        boxes = inboxes.of(tx, device_id)
-        if people.contact(tx, contact_id).alarm == STOPS:
+        if not _may_be_left(tx, contact_id):
             return Planned(0, False), []
+        boxes = [(box, _place(tx, contact_id, box)) for box in inboxes.of(tx, device_id)]
         now_ms = inward.now()
         bundle = sessions.bundle_due(tx, inward.identity, device_id, now_ms, inward.entropy)
         if bundle is not None:
             speech.say(tx, contact_id, (mailbox.Prekeys(bundle),), now_ms, inward.ground.entropy("message"))
-        reached = [box.id for box in boxes if self._is_open(box, at)]
+        reached = [box.id for box, place in boxes if self._is_open(box, place, at)]
         planned = mailing.plan(
             tx, inward.identity, device_id, reached, now_ms, inward.entropy, inward.ground.encapsulate
         )
-        return planned, [(box, _place(tx, contact_id, box)) for box in boxes if parcels.to_put(tx, box.id, 1)]
+        return planned, [
+            (box, place) for box, place in boxes if self._has_room(box, at) and parcels.to_put(tx, box.id, 1)
+        ]
 
-    def _is_open(self, box: Mailbox, at: float) -> bool:
+    def _is_open(self, box: Mailbox, place: Place, at: float) -> bool:
         """Whether a line may be planned for: its keeper was reached last time, and has room at this time."""
-        office = self._offices.get(box.line.find)
-        return (office is None or not office.failures) and self._full.get(box.id, 0.0) <= at
+        office = self._offices.get(place)
+        return (office is None or not office.failures) and self._has_room(box, at)
+
+    def _has_room(self, box: Mailbox, at: float) -> bool:
+        """Whether a keeper may be put to at this time: it has not said a while ago that it takes nothing."""
+        return self._full.get(box.id, 0.0) <= at
 
     # --- putting
 
@@ -204,7 +212,7 @@ class Courier:
                         log.info("mail not left", reason=str(first(faults)))
                         self._failed(office)
         finally:
-            del self._offices[office.place.find]
+            del self._offices[office.place]
 
     async def _is_rung(self, office: _Office) -> bool:
         """Whether there is something more within a minute."""
@@ -266,11 +274,19 @@ def _place(tx: Tx, contact_id: int, box: Mailbox) -> Place:
     return Place(box.peer, box.addresses, box.line.find, None)
 
 
+def _may_be_left(tx: Tx, contact_id: int) -> bool:
+    """Whether anything may be left for a contact: he was not turned away, and his account is the one he had."""
+    contact = people.contact(tx, contact_id)
+    return contact.state not in pairs.CLOSED and contact.alarm != STOPS
+
+
 def _batch(tx: Tx, box_id: int) -> tuple[Mailbox, int, tuple[parcels.ToPut, ...]] | None:
-    """A line, whose it is, and what is to be put there next; None for nothing."""
+    """A line, whose it is, and what is to be put there next; None for nothing, or where nothing may be left now."""
     box = inboxes.find(tx, box_id)
-    batch = () if box is None else parcels.to_put(tx, box_id, BATCH)
-    return (box, devices.device(tx, box.device).contact, batch) if box is not None and batch else None
+    if box is None or not _may_be_left(tx, contact_id := devices.device(tx, box.device).contact):
+        return None
+    batch = parcels.to_put(tx, box_id, BATCH)
+    return (box, contact_id, batch) if batch else None
 
 
 def _posting(box: Mailbox, one: parcels.ToPut) -> Posting:

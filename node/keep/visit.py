@@ -124,7 +124,8 @@ class Visit:
             case keep.Done(up_to):
                 await self._say(await self._own_slices(_done, up_to))
             case keep.Lay(records):
-                await self._say(await self._own(self._lay, records))
+                age_s = self._house.age_s()  # which the thread of the database cannot ask
+                await self._say(await self._own(_lay, records, self._house.now_ms() // 1000, age_s))
             case keep.Usage():
                 used = await self._own(_used)
                 await (self._say(used) if isinstance(used, Status) else self._write(used))
@@ -228,9 +229,6 @@ class Visit:
             if more is not True:
                 return more if isinstance(more, Status) else Status.OK
 
-    def _lay(self, tx: Tx, mine: Owner, records: Sequence[bytes]) -> Status:
-        return laid.lay(tx, mine.id, records, self._house.now_ms() // 1000, self._house.age_s())
-
     def _prove(self) -> None:
         if not self._is_proven:
             self._is_proven = True
@@ -283,6 +281,10 @@ def _fetch(tx: Tx, mine: Owner, after: int, count: int) -> keep.Items:
 
 def _used(tx: Tx, mine: Owner) -> keep.Used:
     return shelves.used(tx, mine.id)
+
+
+def _lay(tx: Tx, mine: Owner, records: Sequence[bytes], now_s: int, age_s: int) -> Status:
+    return laid.lay(tx, mine.id, records, now_s, age_s)
 
 
 def _done(tx: Tx, mine: Owner, up_to: int) -> bool:

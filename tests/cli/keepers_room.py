@@ -30,11 +30,11 @@ class KeepersRoom:
         total = GIB if space is None else space
         return {"owners": [owner(name, space=total // 20) for name in contacts], "space": total}
 
-    async def use(self, who: str, name: str = "home") -> dict[str, Any]:
+    async def use(self, who: str, name: str | None = None) -> dict[str, Any]:
         """Used, or asked."""
         self.asked.append(("use", who, name))
         is_own = who.startswith("weft:k/")
-        return {"name": name if is_own else who, "own": is_own, "state": self.becomes}
+        return {"name": (name or "home") if is_own else who, "own": is_own, "state": self.becomes}
 
     async def stop(self, who: str) -> dict[str, Any]:
         """Ended."""
@@ -55,6 +55,7 @@ def shown(name: str, **more: Any) -> dict[str, Any]:
         "own": False,
         "state": "used",
         "since_ms": 1_790_000_000_000,
+        "online": False,
         "seen_ms": 0,
         "bytes": 1_234_567,
         "items": 12,
@@ -69,8 +70,8 @@ def shown(name: str, **more: Any) -> dict[str, Any]:
 
 def owner(name: str, **more: Any) -> dict[str, Any]:
     """One for whom we keep."""
-    plain = {"kind": "owner", "name": name, "state": "said", "since_ms": 1_790_000_000_000, "seen_ms": 0}
-    return plain | {"bytes": 70_000, "items": 1, "space": GIB // 20} | more
+    plain = {"kind": "owner", "name": name, "state": "said", "since_ms": 1_790_000_000_000, "online": False}
+    return plain | {"seen_ms": 0, "bytes": 70_000, "items": 1, "space": GIB // 20} | more
 
 
 def wish(name: str, **more: Any) -> dict[str, Any]:

@@ -78,7 +78,11 @@ def test_a_unit_starts_it_as_this_command_would(tmp_path: Path) -> None:
     line = next(line for line in ran.out.splitlines() if line.startswith("ExecStart="))
     assert line.endswith("--profile default keeper node --no-input --address '[2001:db8::7]:4001'")
     assert f"WEFT_HOME={tmp_path / 'home'}" in ran.out
+    assert "StandardOutput=null" in ran.out  # the code is not for the journal
+    assert "systemctl --user enable --now weft-default" in ran.err
     assert not (tmp_path / "heard").exists()
+    ran = machine(tmp_path).weft_now("keeper", "node", "--unit", "--bootstrap", "/ip4/192.0.2.1/tcp/1")
+    assert "keeper node --no-input --bootstrap /ip4/192.0.2.1/tcp/1\n" in ran.out
 
 
 def test_the_code_of_a_keeper_that_does_not_run_is_not_known(tmp_path: Path) -> None:

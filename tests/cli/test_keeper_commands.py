@@ -56,26 +56,26 @@ async def test_the_list_says_who_keeps_how_full_and_what_is_wrong(tmp_path: Path
     async with fake.node(tmp_path) as world:
         world.keepers.keepers += [
             shown("home", own=True, space=0, items=1, bytes=16_000, open=1, wanted=3),
-            shown("chen"),
+            shown("chen", online=True),
             shown("dee", state="offered", items=0, bytes=0, open=0),
             shown("eve", fault="3 items are missing."),
             shown("fay", state="declined"),
             shown("gil", state="left"),
         ]
-        world.keepers.owners += [owner("bo"), owner("chen", state="wanted"), owner("dee", state="left")]
+        world.keepers.owners += [owner("bo", online=True), owner("chen", state="wanted"), owner("dee", state="left")]
         ran = await world.weft("keeper")
         mine, theirs, learns = ran.out.split("\n\n")
         assert mine.splitlines()[0].split("  ")[0] == "Keeps for you"
         assert [" ".join(line.split()) for line in mine.splitlines()[1:]] == [
             "home a node of yours 1 item, 16 kB 1 contact, 3 to come seen never",
-            "chen a contact 12 items, 1.2 MB of 53.7 MB 11 contacts seen never",
+            "chen a contact 12 items, 1.2 MB of 53.7 MB 11 contacts connected",
             "dee a contact 0 items, 0 kB of 53.7 MB 0 contacts seen never offers it",
             "eve a contact 12 items, 1.2 MB of 53.7 MB 11 contacts seen never ! 3 items are missing.",
             "fay a contact 12 items, 1.2 MB of 53.7 MB 11 contacts seen never not wanted",
             "gil a contact 12 items, 1.2 MB of 53.7 MB 11 contacts seen never not any more",
         ]
         assert [" ".join(line.split()) for line in theirs.splitlines()[1:]] == [
-            f"bo 1 item, 70 kB of 53.7 MB since {SINCE} here never",
+            f"bo 1 item, 70 kB of 53.7 MB since {SINCE} here now",
             f"chen 1 item, 70 kB of 53.7 MB since {SINCE} here never not told yet",
             f"dee 1 item, 70 kB of 53.7 MB since {SINCE} here never needs it no more",
             "All together may take 1.1 GB.",
@@ -175,10 +175,17 @@ async def test_a_node_of_ones_own_comes_by_its_code(tmp_path: Path) -> None:
         await world.weft("keeper", "use", "-", "--name", "cellar", stdin=" weft:k/BBBB\n")
         await world.weft("keeper", "use", "weft:k/AAAA", "--name", "")
         assert world.keepers.asked == [
-            ("use", "weft:k/AAAA", "home"),
+            ("use", "weft:k/AAAA", None),
             ("use", "weft:k/BBBB", "cellar"),
             ("use", "weft:k/AAAA", ""),
         ]
+        await world.weft("keeper", "use", "-", stdin="  weft keeper use weft:k/AA\n  AA\n")
+        assert world.keepers.asked.pop() == ("use", "weft:k/AAAA", None)  # the whole line, torn by a terminal
+        ran = await world.weft("keeper", "use", "weft:i/AAAA")
+        assert (ran.code, ran.err) == (
+            2,
+            "That is an invitation, and not the code of a keeper; nothing was changed. Next: weft add LINK\n",
+        )
         ran = await world.weft("keeper", "use", "chen", "--name", "cellar")
         assert (ran.code, "has its name already" in ran.err, len(world.keepers.asked)) == (2, True, 3)
 

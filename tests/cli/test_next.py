@@ -215,7 +215,7 @@ def takes(method: str, given: set[str]) -> bool:
 def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(fake.contact("bo")) == set(Shown.__annotations__)
     assert set(strangers.stranger("k3f9")) == set(Greeted.__annotations__)
-    assert set(keepers_room.shown("chen")) == set(KeeperShown.__annotations__)
+    assert set(keepers_room.shown("chen")) == {*KeeperShown.__annotations__, "online"}
     assert set(keepers_room.owner("chen")) == set(Owner.__annotations__)
     assert set(keepers_room.wish("chen")) == set(Wish.__annotations__)
     assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)

@@ -298,6 +298,7 @@ def test_a_node_of_ones_own_is_added_by_its_code() -> None:
         assert (one.name, one.permit, one.find, one.peer) == ("home", b"p" * 32, b"f" * 32, b"h" * 32)
         assert (one.addresses, one.ttl_s) == (("/ip4/192.0.2.7/tcp/4001",), 90 * 86_400)
         await ana.call("keepers.use", who=code, name="cellar")  # the same node under another name
+        assert (await ana.call("keepers.use", who=code))["name"] == "cellar"  # which it keeps
         assert await states(ana) == {"cellar": "used"}
         assert await ana.call("keepers.stop", who="CELLAR") == {"name": "cellar", "own": True}
         assert await states(ana) == {"cellar": "left"}

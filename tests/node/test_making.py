@@ -69,3 +69,23 @@ def test_a_key_that_a_kill_left_half_written_goes_with_the_next_one(tmp_path: Pa
     with making.making(place):
         made_in(place)
     assert files(place) == {"vault", "weft.db", "weft.db-wal"}
+
+
+@pytest.mark.parametrize("name", ["keeper.db", "keeper.key"])
+def test_where_a_keeper_node_lives_no_identity_is_made_and_nothing_is_touched(tmp_path: Path, name: str) -> None:
+    place = Profile("p", tmp_path / "p")
+    place.root.mkdir()
+    (place.root / name).write_bytes(b"what lies there for somebody")
+    with pytest.raises(making.KeeperLivesHere), making.making(place):
+        made_in(place)
+    assert files(place) == {name}
+    assert (place.root / name).read_bytes() == b"what lies there for somebody"
+
+
+def test_what_is_not_of_an_identity_stays_when_one_is_made_anew(tmp_path: Path) -> None:
+    place = Profile("p", tmp_path / "p")
+    place.root.mkdir()
+    (place.root / "photos.db").write_bytes(b"somebody's")
+    with making.making(place):
+        made_in(place)
+    assert (place.root / "photos.db").read_bytes() == b"somebody's"

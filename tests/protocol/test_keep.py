@@ -124,6 +124,7 @@ def test_other_requests_are_malformed(parts: Any) -> None:
         (6, ((17, 2, bytes(16), bytes(1024)), (17, 2, bytes(16), bytes(1024))), 0),
         (6, ((17, 2, bytes(16), bytes(1024)), (17, 1, bytes(16), bytes(1024))), 0),
         (6, (), 2),
+        (6, (), 1),
         (11, bytes(4097)),
         (12, 1, 8, 0),
         (12, -1, 0, 0),

@@ -35,10 +35,10 @@ LARGE = {
     "copied, with a reader": (Rule(1, 2), Bounds(signed=2, runs=3, wire=1, machines=2)),
     "copied, more entries": (Rule(1, 1), Bounds(signed=3, runs=3, wire=1, machines=2)),
     "copied, more on its way": (Rule(1, 1), Bounds(signed=2, runs=3, wire=2, machines=2)),
-    "copied, more starts": (Rule(1, 2), Bounds(signed=2, runs=4, wire=1, machines=2)),
     "by mail, copied, with a reader": (Rule(1, 2), Bounds(signed=2, runs=2, wire=1, machines=2, mail=1)),
 }
 WIDEST = {
+    "copied, more starts": (Rule(1, 2), Bounds(signed=2, runs=4, wire=1, machines=2)),
     "by mail, copied, more starts": (Rule(1, 1), Bounds(signed=2, runs=3, wire=1, machines=2, mail=1, states=10**6)),
     "by mail, restored, more entries": (Rule(1, 2), Bounds(signed=3, runs=2, wire=1, machines=1, mail=2, states=10**6)),
 }

@@ -26,9 +26,8 @@ from tests import depth
 from tests.store import kit
 from tests.store.kit import Note, Side
 
-KEEPERS = 3
 KEEP_S = 30 * 86_400
-CALM_ROUNDS_MAX = 60  # restarts back off to a day, and copies at all keepers take one
+CALM_ROUNDS_MAX = 100  # restarts back off to a day, copies at all keepers take one, and new ones ten
 CALM_S = 6 * 3600.0
 KINDS = content.Kinds((Note, kit.Hallo, Receipt))
 
@@ -121,14 +120,15 @@ def _receive(tx: Tx, arrival: inbox.Arrival) -> None:
 
 
 class Weather:
-    """Two ends, three keepers for each direction, and all that can happen. Every step is a transaction, or none."""
+    """Two ends, so many keepers for each direction, and all that can happen. Every step is a transaction, or none."""
 
-    def __init__(self, ana: End, bo: End) -> None:
+    def __init__(self, ana: End, bo: End, keepers: int) -> None:
         self.ends = (ana, bo)
+        self.keepers = keepers
         self._numbers = count()
         self._ids = kit.entropy_of("shelves")
         for end in self.ends:
-            self.appoint(end, KEEPERS)
+            self.appoint(end, keepers)
 
     def appoint(self, author: End, most: int) -> None:
         """The other has new queues; those that it had are closed."""
@@ -177,7 +177,7 @@ class Weather:
             case "keeper reorders and repeats":
                 shelf.items = [*reversed(shelf.items), *shelf.items[:most]]
             case "keeper forgets the queue":
-                self.appoint(author, KEEPERS)
+                self.appoint(author, self.keepers)
             case "forget the sessions":
                 author.tx.execute("DELETE FROM session")
             case "time":
@@ -249,12 +249,14 @@ STEPS = st.lists(
 
 
 @settings(max_examples=depth.EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(STEPS)
-async def test_mail_through_keepers_is_neither_lost_nor_doubled(steps: list[tuple[str, int, int]]) -> None:
+@given(STEPS, st.integers(1, 3))
+async def test_mail_through_keepers_is_neither_lost_nor_doubled(
+    steps: list[tuple[str, int, int]], keepers: int
+) -> None:
     async with AsyncExitStack() as stack:
         ana, bo = await stack.enter_async_context(kit.open_memory_pair())
         await kit.converse(ana, bo, 1)
-        weather = Weather(End(ana, await kit.grip(ana)), End(bo, await kit.grip(bo)))
+        weather = Weather(End(ana, await kit.grip(ana)), End(bo, await kit.grip(bo)), keepers)
         before = {end.side.name: end.texts() for end in weather.ends}
         for kind, at, most in steps:
             weather.step(kind, at, most)
@@ -269,3 +271,21 @@ async def test_mail_through_keepers_is_neither_lost_nor_doubled(steps: list[tupl
             states = author.tx.all("SELECT DISTINCT state FROM message WHERE device = 0")
             assert states in ([], [(int(State.DELIVERED),)])
             assert author.tx.one("SELECT COUNT(*) FROM parcel WHERE until_ms > 0 AND message != 0") == (0,)
+
+
+async def test_a_receipt_that_its_keepers_lost_is_asked_for_by_leaving_the_message_anew() -> None:
+    async with AsyncExitStack() as stack:
+        ana, bo = await stack.enter_async_context(kit.open_memory_pair())
+        await kit.converse(ana, bo, 1)
+        weather = Weather(End(ana, await kit.grip(ana)), End(bo, await kit.grip(bo)), 1)
+        ends, before = weather.ends, weather.ends[1].texts()
+        weather.step("post", 0, 1)
+        weather.step("leave", 0, 1)
+        weather.step("collect", 0, 1)
+        weather.step("leave", 1, 1)
+        ends[1].shelves[0].items.clear()  # the receipt; Bo has nothing more to say
+        assert weather.ends[1].texts() == [*before, *ends[0].posted]
+        for _ in range(44):
+            weather.go_on()
+        assert weather.is_over()
+        assert ends[1].texts() == [*before, *ends[0].posted]

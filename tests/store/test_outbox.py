@@ -102,6 +102,26 @@ async def test_thirty_days_without_delivery_are_given_up(tmp_path: Path) -> None
         assert await bo.notes() == ["young"]
 
 
+async def test_what_was_given_up_and_was_read_all_the_same_is_delivered(tmp_path: Path) -> None:
+    clock = kit.Clock()
+    async with (
+        kit.open_side(tmp_path / "a", "Ana", clock) as ana,
+        kit.open_side(tmp_path / "b", "Bo", clock) as bo,
+        kit.open_side(tmp_path / "c", "Chen", clock) as chen,
+    ):
+        await kit.acquaint(ana, chen)
+        chen_at_ana = ana.device
+        await kit.acquaint(ana, bo)
+        (seq,) = await ana.post("kept for weeks")
+        await ana.run(outbox.expire, clock.ms + delivery.EXPIRE_MS + 1)
+        sql = "SELECT message_id, state, reason FROM message WHERE seq = ?"
+        message_id, _, reason = await ana.run(lambda tx: tx.one(sql, (seq,)))
+        await ana.run(outbox.received_receipt, chen_at_ana, (message_id,), clock.ms)
+        assert await ana.run(lambda tx: tx.one(sql, (seq,))) == (message_id, State.EXPIRED, reason)
+        await ana.run(outbox.received_receipt, ana.device, (message_id,), clock.ms)
+        assert await ana.run(lambda tx: tx.one(sql, (seq,))) == (message_id, State.DELIVERED, "")
+
+
 async def test_case_36b_receipts_nobody_waits_for_are_ignored(tmp_path: Path) -> None:
     clock = kit.Clock()
     async with (

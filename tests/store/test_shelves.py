@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from protocol import keep, work
 from protocol.keep import Status
-from store import keeping, permits, shelves
+from store import keeping, own_keeper, permits, shelves
 from store.connection import PAGE_BYTES
-from store.database import Tx
+from store.database import Tx, Worker, open_database
 from store.shelves import Arriving, Taken
-from tests.store import keep_kit
+from tests.store import golden, keep_kit
 from tests.store.keep_kit import DAY, GIB, KIB, MIB, NONCE, arriving, check_counts, owner, put, queue, texts
 
 
@@ -404,6 +405,24 @@ def test_a_stop_counts_up_to_a_day_and_a_clock_that_is_wrong_by_a_week_counts_no
     keeping.tick(tx, 1000, 1_000_000)
     assert keeping.begin(tx, wall_s) == age_s
     assert keeping.begin(tx, wall_s + 10) == age_s + 10
+
+
+# --- tables
+
+
+async def test_the_tables_of_a_keeper_are_the_golden_ones(tmp_path: Path) -> None:
+    """Changed tables are a new migration; then this sample is written anew: `python -m tests.store.golden`."""
+    async with open_database(tmp_path / "x.db", bytes(32), own_keeper.TABLES, Worker.INLINE) as db:
+        assert await db.transact(golden.dump) == golden.KEEPING_PATH.read_text()
+
+
+async def test_a_keeper_of_ones_own_is_the_same_after_a_restart(tmp_path: Path) -> None:
+    made = []
+    for byte in (b"a", b"b"):
+        async with open_database(tmp_path / "x.db", bytes(32), own_keeper.TABLES, Worker.INLINE) as db:
+            made.append(await db.transact(own_keeper.begin, lambda size, byte=byte: byte * size))
+    assert made[0] == made[1] == own_keeper.Self(b"a" * 32, b"a" * 32)
+    assert "aaaa" not in repr(made)
 
 
 # --- plans

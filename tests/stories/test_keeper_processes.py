@@ -3,6 +3,7 @@
 import random
 import resource
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from sqlcipher3 import dbapi2
 
 from crypto import sealing
 from node.network import PeerId, peer_text
-from protocol import content, ids, keep
+from protocol import content, ids, keep, presence_record, rendezvous
 from protocol.faults import Unavailable
 from protocol.keep import Status
 from protocol.keep_code import Code
+from protocol.presence_record import Presence
 from store import connection
 from tests import depth
+from tests.protocol import meetings
 from tests.protocol.circle import NOW_MS, someone
 from tests.store.keep_kit import queue
 from tests.stories import keeper_kit
@@ -31,6 +34,7 @@ pytestmark = [pytest.mark.process, pytest.mark.socket]
 KILL_S_MAX = 0.12  # after the first put; all of a round takes about so long
 ROUND = 60
 WEEK_S = 7 * 86_400
+PUBLISHED_S = 60.0
 SIZES = (1024, 1024, 4096, 16384)
 WIDE = {"items": 2000, "door_items": 2000, "size": 2**26}
 
@@ -42,7 +46,7 @@ async def test_killed_between_accept_and_answer_it_has_what_it_said_it_has(tmp_p
         async with keeper_kit.owner(code) as owner:
             assert await owner.open_queues((queue(1, **WIDE),)) is Status.OK  # type: ignore[arg-type]
         cut = 0
-        for point in range(2 * depth.KILLS):
+        for point in range(2 + depth.KILLS // 4):
             postings = [posting(1, f"{point}/{n}", chance.choice(SIZES)) for n in range(ROUND)]
             texts = [f"{point}/{n}" for n in range(ROUND)]
             kept = await until_killed(node, code, postings, chance.uniform(0, KILL_S_MAX))
@@ -82,6 +86,28 @@ async def until_killed(node: RealNode, code: Code, postings: list[Any], after_s:
 
         nursery.start_soon(put)
     return kept
+
+
+async def test_a_record_that_its_owner_lays_is_found_there(tmp_path: Path) -> None:
+    with keeper_kit.keeper(tmp_path) as node:
+        code = keeper_kit.start(node)
+        key, raw = record_of_today()
+        async with keeper_kit.owner(code) as owner:
+            assert await owner.lay((raw,)) is Status.OK
+        async with keeper_kit.stream(code) as seeker:
+            assert await seeker.look(key) == raw
+        node.down()
+
+
+def record_of_today() -> tuple[bytes, bytes]:
+    """Where a good record lies, and the record."""
+    now_s = int(time.time())
+    epoch = rendezvous.epochs_published(now_s)[-1]  # at midnight one that has just begun
+    keys = presence_record.keys_of(meetings.PRESENCE, epoch)
+    signer = rendezvous.appoint(keys.name, epoch, meetings.SEED)
+    said, sequence = Presence((meetings.whereabouts(said_s=now_s),)), rendezvous.next_sequence(now_s, None)
+    raw = presence_record.seal(signer, keys, said, sequence, meetings.NONCE)
+    return rendezvous.dht_key(keys.name.public), raw
 
 
 async def test_on_a_full_disk_it_says_so_gives_out_what_it_has_and_goes_on(tmp_path: Path) -> None:
@@ -200,3 +226,47 @@ async def test_another_key_does_not_open_it(tmp_path: Path) -> None:
         node.down()
     with pytest.raises(dbapi2.DatabaseError), closing(dbapi2.connect(str(tmp_path / "keeper" / "keeper.db"))) as opened:
         opened.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+
+
+async def test_after_a_restart_it_is_the_same_keeper_at_the_same_place(tmp_path: Path) -> None:
+    with keeper_kit.keeper(tmp_path) as node:
+        code = keeper_kit.start(node)
+        assert node.call("keep.status")["items"] == 0
+        assert node.call("node.stop") == {}
+        node._wait(0)
+        assert keeper_kit.start(node) == code
+        async with keeper_kit.owner(code) as owner:
+            await owner.open_queues((queue(1),))
+            await owner.put([posting(1, "a")])
+        told = node.call("keep.status")
+        assert (told["items"], told["bytes"], told["queues"]) == (1, 1024, 1)
+        node.down()
+
+
+def test_a_profile_with_an_identity_is_no_place_for_a_keeper(tmp_path: Path) -> None:
+    node = RealNode(tmp_path, "ana")
+    node.init()
+    before = sorted(node.folder.iterdir())
+    told = node._start("keep", {})
+    node._wait(1)
+    assert told["error"]["code"] == "keeper.identity"
+    assert sorted(node.folder.iterdir()) == before
+
+
+def test_its_record_comes_into_the_dht(tmp_path: Path) -> None:
+    ana = RealNode(tmp_path, "ana")
+    with keeper_kit.keeper(tmp_path) as node:
+        try:
+            ana.init()
+            ana.up()
+            ana.call("node.configure", name="dht.mode", value="server")
+            status = ana.call("node.status")
+            keeper_kit.start(node, bootstrap=f"{status['addresses'][0]}/p2p/{status['peer']}")
+            until = time.monotonic() + PUBLISHED_S
+            while not (told := node.call("keep.status"))["copies"]:
+                assert time.monotonic() < until, told
+                time.sleep(0.2)
+            assert told["published"] == "yes"
+            node.down()
+        finally:
+            ana.kill()

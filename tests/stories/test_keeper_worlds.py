@@ -30,6 +30,7 @@ LOSES = 0.02  # of all visits end with the loss of what the keeper kept
 class Snapshot:
     """What somebody's node held when it was stopped last."""
 
+    at: float = 0.0
     heard: dict[str, int] = field(default_factory=dict)  # text -> when it arrived, ms
     twice: list[str] = field(default_factory=list)
     unfinished: int = 0
@@ -45,6 +46,7 @@ class Crowd:
     people: list[Person]
     chance: random.Random
     liars: frozenset[str] = frozenset()
+    losers: set[str] = field(default_factory=set)  # who lost what they kept
     said: dict[str, int] = field(default_factory=dict)  # text -> when, ms
     seen: dict[str, Snapshot] = field(default_factory=dict)
     inbound: dict[str, trio.Event] = field(default_factory=dict)
@@ -84,13 +86,18 @@ class Crowd:
     async def leave(self, person: Person) -> None:
         """Stops, or is killed; what is on the disk is noted."""
         assert person.node is not None
-        self.seen[person.name] = await crowd_kit.snapshot(person, Snapshot())
-        self.peak_bytes = max(self.peak_bytes, self.seen[person.name].kept_bytes)
+        await self.note(person)
         if person.name in self.liars:
             await crowd_kit.tamper(person, self.chance)
         if self.chance.random() < LOSES:
             await crowd_kit.lose(person)
+            self.losers.add(person.name)
         await (person.kill() if self.chance.random() < 0.3 else person.stop())
+
+    async def note(self, person: Person) -> None:
+        """Notes what a running node holds."""
+        self.seen[person.name] = await crowd_kit.snapshot(person, Snapshot(trio.current_time()))
+        self.peak_bytes = max(self.peak_bytes, self.seen[person.name].kept_bytes)
 
     async def talk(self, person: Person, count: int) -> None:
         """Says something now and then, when he is there."""
@@ -107,7 +114,7 @@ class Crowd:
     async def settle(self) -> float:
         """Waits until nothing is under way any more; in how many days that was."""
         begun = trio.current_time()
-        while any(one.unfinished for one in self.seen.values()):
+        while any(one.unfinished or one.at < begun for one in self.seen.values()):
             if trio.current_time() > begun + CALM_DAYS * DAY_S:
                 break
             await trio.sleep(HOUR_S)
@@ -146,12 +153,15 @@ def _live(seed: int, liars: int = 0) -> None:
                     talking.start_soon(crowd.talk, person, MESSAGES // PEOPLE)
             calm_days = await crowd.settle()
             nursery.cancel_scope.cancel()
+        for person in people:
+            if person.node is not None:
+                await crowd.note(person)
         print(crowd.report(calm_days))
         heard = [text for each in crowd.seen.values() for text in each.heard]
         assert sorted(heard) == sorted(crowd.said), sorted({*crowd.said} - {*heard})
         assert [each.twice for each in crowd.seen.values() if each.twice] == []
         caught = {name: why for each in crowd.seen.values() for name, why in each.caught.items()}
-        assert {*caught} <= crowd.liars, caught
+        assert {*caught} <= crowd.liars | crowd.losers, caught
         assert not crowd.liars or caught
         assert sum(each.unfinished for each in crowd.seen.values()) == 0
 

@@ -1,8 +1,13 @@
 """Mail for people who are away: left at a mutual contact's, collected later, receipted; never there together."""
 
+import trio
+
 from lab import world
-from lab.world import World, befriend, texts
-from tests.stories.crowd_kit import appoint, has_lines, states
+from lab.world import Person, World, befriend, texts
+from store import people
+from store.database import Tx
+from tests.stories.crowd_kit import HOUR_S, appoint, has_lines, states
+from tests.stories.stranger_kit import core_of, kept
 
 
 async def _three(one: World) -> None:
@@ -50,3 +55,51 @@ def test_two_who_are_never_there_together_talk_through_a_mutual_contact() -> Non
         await one.until(learnt)
 
     world.run(story, seed=1)
+
+
+def test_who_gets_another_permit_is_back_at_once() -> None:
+    async def story(one: World) -> None:
+        ana, bo, chen = [await one.person(name) for name in ("ana", "bo", "chen")]
+        await befriend(ana, bo)
+        await kept(ana, chen)
+        await one.until(lambda: has_queues(chen))
+        contact = await core_of(chen).database.transact(people.find_contact, "ana")
+        await core_of(chen).keeping.revoke(contact.id)
+        await trio.sleep(HOUR_S / 2)  # she has tried, and was refused
+        await chen.call("keepers.offer", contacts=["ana"])
+        await one.until(lambda: has_queues(chen), patience_s=30.0)
+
+    world.run(story, seed=2)
+
+
+def test_mail_at_a_keeper_whose_disk_was_put_back_is_collected() -> None:
+    async def story(one: World) -> None:
+        await _three(one)
+        ana, bo, chen = one.people["ana"], one.people["bo"], one.people["chen"]
+        for n in range(2):
+            await bo.stop()
+            if n:  # as it was before Bo had anything there
+                await core_of(chen).keeping.database.transact(_begin_numbers_anew)
+            for text in ("one", "two")[: 2 - n]:
+                await ana.call("chat.send", to="bo", text=f"{text} {n}")
+            await one.until(lambda: _is_said(ana, "kept"))
+            await bo.start()
+            await one.until(lambda: _is_said(ana, "delivered"))
+        assert await texts(bo, "ana") == ["one 0", "two 0", "one 1"]
+
+    world.run(story, seed=3)
+
+
+async def _is_said(sender: Person, state: str) -> bool:
+    """Whether the last that Ana said is so far."""
+    return (await states(sender, "bo"))[-1] == state
+
+
+async def has_queues(keeper: Person) -> bool:
+    """Whether somebody has queues at a keeper."""
+    uses = await core_of(keeper).keeping.database.transact(lambda tx: tx.one("SELECT SUM(queues) FROM owner"))
+    return bool(uses and uses[0])
+
+
+def _begin_numbers_anew(tx: Tx) -> None:
+    tx.execute("UPDATE owner SET seq = 0 WHERE items = 0")

@@ -67,6 +67,30 @@ def test_an_invitation_is_answered_though_the_two_are_never_there_together(seed:
     world.run(story, seed)
 
 
+def test_an_invitation_leads_to_the_keeper_that_is_there_now() -> None:
+    """Its link carries the address of one: that of one who is away, or somewhere else by now, leads nowhere."""
+
+    async def story(w: World) -> None:
+        ana, bo, chen, dee = [await w.person(name) for name in ("ana", "bo", "chen", "dee")]
+        for keeper in (chen, dee):
+            await kept(ana, keeper)
+        await chen.stop()
+        await w.until(lambda: connected(ana, ["Dee"]))
+        made = await ana.call("contacts.invite")
+        await doors_open(w, ana)
+        await ana.stop()
+        await bo.call("contacts.add", link=made["link"], name="ana")
+        assert "left at a keeper of his" in (await left(w, bo))["reason"]
+
+    world.run(story, 0)
+
+
+async def connected(person: Person, names: list[str]) -> bool:
+    """Whether a person is connected with these keepers alone."""
+    rows = (await person.call("keepers.list"))["keepers"]
+    return [one["name"] for one in rows if one["online"]] == names
+
+
 async def says(person: Person, of: str, wanted: list[str]) -> bool:
     """Whether a conversation is these texts."""
     return await texts(person, of) == wanted

@@ -80,14 +80,16 @@ def opener(path: Path, worker: Worker = Worker.INLINE) -> Callable[[], AbstractA
 
 
 @asynccontextmanager
-async def open_keeper(folder: Path, clock: Clock | None = None, seed: int = 1) -> AsyncIterator[Place]:
+async def open_keeper(
+    folder: Path, clock: Clock | None = None, seed: int = 1, worker: Worker = Worker.INLINE
+) -> AsyncIterator[Place]:
     """A keeper whose database lies in this folder, with a permit for contact 1."""
     clock = clock or Clock()
     path = folder / "keeping.db"
     chance = random.Random(seed)
     ground = Ground(clock.now_ms, lambda _: chance.randbytes, keys.encapsulate, Worker.INLINE)
     async with open_network(seed) as sim, sim.open_host("keeper", b"keeper".ljust(32)) as host:
-        keeping = Keeping(ground, host, opener(path), path.exists)
+        keeping = Keeping(ground, host, opener(path, worker), path.exists)
         await host.listen((sim.address("keeper"),))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeping.run)

@@ -102,14 +102,14 @@ async def test_puts_go_out_together_and_each_shows_its_own_number(autojump_clock
     async def script(reader: FrameReader, stream: Stream, heard: list[keep.Request]) -> None:
         while len(heard) < 3:  # nothing is answered before all has come
             heard += map(keep.decode_request, await reader.read_some() or ())
-        said = (Answer(1, Status.OK, 77), Answer(2, Status.QUOTA, 5), Answer(3, Status.OK, 9))
+        said = (Answer(1, Status.OK, 7), Answer(2, Status.QUOTA, 5), Answer(3, Status.OK, 9_999))
         await frames.write(stream, *map(keep.encode, said))
 
     async with asking(script) as (keeper, heard):
         postings = [Posting(SENDER, PUT_KEY, bytes(size), 60, n) for n, size in enumerate((1024, 65536, 4096))]
         with trio.fail_after(60):
             kept = await keeper.put(postings)
-        assert kept == (Kept(Status.OK, 77), Kept(Status.QUOTA, 0), Kept(Status.OK, 9))
+        assert kept == (Kept(Status.OK, 7), Kept(Status.QUOTA, 0), Kept(Status.OK, 60))
         for n, (put, posting) in enumerate(zip(heard, postings, strict=True), 1):
             assert isinstance(put, keep.Put)
             assert keep.is_put_by(put, PUT_KEY, NONCE, n)

@@ -1,0 +1,15 @@
+"""Where the files of a keeper of one's own stand in its profile. Not here: the keeper (keeper_program.py)."""
+
+from pathlib import Path
+
+from node.profile import Profile
+
+
+def key(place: Profile) -> Path:
+    """The key of its database; where it is, the profile is a keeper's."""
+    return place.root / "keeper.key"
+
+
+def database(place: Profile) -> Path:
+    """What lies there for the owner, and who the keeper is."""
+    return place.root / "keeper.db"

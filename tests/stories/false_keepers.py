@@ -1,0 +1,101 @@
+"""Keepers that are no weft: hosts in a world that speak /weft/keep/1 and answer whatever a story wants."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from crypto.faults import PeerFault
+from lab.network import SimHost
+from lab.world import Person, World
+from node import frames
+from node.frames import FrameReader
+from node.network import Stream
+from protocol import keep
+from protocol.faults import Unavailable
+from protocol.keep import Answer, Status
+from protocol.mailbox import Line
+from store import devices, inboxes, keepers, people
+from store.database import Tx
+from tests.stories.stranger_kit import core_of
+
+NONCE = b"n" * keep.NONCE_BYTES
+
+Reply = Callable[[keep.Request, int], keep.Reply | None]
+"""What is answered to a request, by its number on its stream; None for nothing at all."""
+
+
+@dataclass
+class FalseKeeper:
+    """A host that answers as it is told. heard: all requests; streams: how many were opened."""
+
+    host: SimHost
+    reply: Reply
+    heard: list[keep.Request] = field(default_factory=list)
+    streams: int = 0
+
+    def puts(self) -> list[keep.Put]:
+        return [one for one in self.heard if isinstance(one, keep.Put)]
+
+    def fetches(self) -> list[keep.Fetch]:
+        return [one for one in self.heard if isinstance(one, keep.Fetch)]
+
+    def line(self, name: str, find: bytes | None = None, mark: bytes = bytes(16)) -> Line:
+        """A queue of somebody at this keeper, as its sender is told of it. find: of another keeper, to pass for it."""
+        key = name.encode().ljust(32)
+        addresses = tuple(map(str, self.host.addresses()))
+        return Line(bytes(self.host.peer), addresses, find or key, key[:16], key, key, mark)
+
+    async def accept(self, _protocol: str, stream: Stream) -> None:
+        self.streams += 1
+        reader, n = FrameReader(stream, keep.FRAME_BYTES_MAX), 0
+        try:
+            await frames.write(stream, keep.encode(keep.Hello(keep.VERSION, NONCE)))
+            while (raw := await reader.read()) is not None:
+                n += 1
+                asked = keep.decode_request(raw)
+                self.heard.append(asked)
+                said = self.reply(asked, n)
+                if said is None:
+                    return
+                await frames.write(stream, keep.encode(said))
+        except (PeerFault, Unavailable):
+            return
+
+
+@asynccontextmanager
+async def false_keeper(w: World, reply: Reply, name: str = "false") -> AsyncIterator[FalseKeeper]:
+    """Such a host in a world, that listens."""
+    async with w.network.open_host(name, name.encode().ljust(32)) as host:
+        keeper = FalseKeeper(host, reply)
+        host.serve((keep.PROTOCOL,), keeper.accept)
+        await host.listen((w.network.address(name),))
+        yield keeper
+
+
+def always(status: Status, kept_s: int = 0) -> Reply:
+    """The same answer to everything."""
+    return lambda _, n: Answer(n, status, kept_s)
+
+
+async def told(sender: Person, owner: str, lines: Sequence[Line], version: int = 1) -> None:
+    """The sender knows these lines of a contact's device, as if that had told them."""
+
+    def tell(tx: Tx) -> None:
+        (one, *_) = devices.devices_of(tx, people.find_contact(tx, owner).id)
+        inboxes.take(tx, one.id, version, lines, sender.entropy("told"))
+
+    await core_of(sender).database.transact(tell)
+
+
+async def used(owner: Person, keeper: FalseKeeper) -> int:
+    """The keeper is a node of the owner's own, as far as he knows; its row."""
+
+    def use(tx: Tx) -> int:
+        addresses = tuple(map(str, keeper.host.addresses()))
+        peer, now_ms = bytes(keeper.host.peer), owner.now_ms()
+        one = keepers.add_own(tx, "cellar", b"p" * 32, b"f" * 32, peer, addresses, keep.OWN.ttl_s, now_ms)
+        keepers.use(tx, one.id, owner.entropy("owner")(32))
+        return one.id
+
+    found: int = await core_of(owner).database.transact(use)
+    return found

@@ -1,0 +1,110 @@
+"""Keepers that answer what they like: nobody loops for them, and nobody's mail goes where it was not sent."""
+
+import trio
+
+from lab import world
+from lab.world import World, befriend
+from protocol import keep
+from protocol.keep import Answer, Status
+from tests.stories.crowd_kit import HOUR_S, states
+from tests.stories.false_keepers import always, false_keeper, told, used
+
+
+def test_a_keeper_without_room_is_asked_a_few_times_an_hour() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        await bo.stop()
+        async with false_keeper(w, always(Status.QUOTA)) as full:
+            await told(ana, "bo", [full.line("bo")])
+            for n in range(3):
+                await ana.call("chat.send", to="bo", text=str(n))
+            await trio.sleep(HOUR_S)
+            assert 0 < len(full.puts()) < 60, len(full.puts())
+
+    world.run(story, seed=1)
+
+
+def test_a_keeper_that_keeps_for_no_time_is_not_put_to_without_end() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        await bo.stop()
+        async with false_keeper(w, always(Status.OK, 0)) as keeper:
+            await told(ana, "bo", [keeper.line("bo")])
+            await ana.call("chat.send", to="bo", text="here?")
+            await trio.sleep(24 * HOUR_S)
+            assert 0 < len(keeper.puts()) < 40, len(keeper.puts())
+
+    world.run(story, seed=2)
+
+
+def test_nobody_keeps_anything_for_longer_than_the_law_says() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        await bo.stop()
+        async with false_keeper(w, always(Status.OK, 2**53 - 1)) as keeper:
+            await told(ana, "bo", [keeper.line("bo")])
+            await ana.call("chat.send", to="bo", text="for ever?")
+
+            async def kept() -> bool:
+                return await states(ana, "bo") == ["kept"]
+
+            await w.until(kept)
+            sql = "SELECT MAX(until_ms) FROM parcel"
+            assert ana.node is not None
+            (until_ms,) = await ana.node.core.database.transact(lambda tx: tx.one(sql) or (0,))
+            assert until_ms <= ana.now_ms() + keep.TTL_S_MAX * 1000
+
+    world.run(story, seed=3)
+
+
+def test_an_owner_is_not_kept_busy_by_a_keeper_that_never_waits() -> None:
+    for more in (0, 1):
+
+        def reply(asked: keep.Request, n: int, more: int = more) -> keep.Reply:
+            match asked:
+                case keep.Fetch():
+                    return keep.Items((), more)
+                case keep.Usage():
+                    return keep.Used(0, 0, 2**30, 6000)
+                case _:
+                    return Answer(n, Status.OK, 0)
+
+        async def story(w: World, reply: object = reply) -> None:
+            ana = await w.person("ana")
+            async with false_keeper(w, reply) as keeper:  # type: ignore[arg-type]
+                await used(ana, keeper)
+                await trio.sleep(HOUR_S)
+                assert 0 < len(keeper.fetches()) < 60, len(keeper.fetches())
+
+        world.run(story, seed=4)
+
+
+def test_what_is_left_for_one_owner_does_not_go_where_another_says_that_the_keeper_is() -> None:
+    """Who knows the secret of a keeper's record, as all its senders do, gives it out as his own."""
+
+    async def story(w: World) -> None:
+        ana, bo, mallory = [await w.person(name) for name in ("ana", "bo", "mallory")]
+        await befriend(ana, bo)
+        await befriend(ana, mallory)
+        await bo.stop()
+        await mallory.stop()
+        ok = always(Status.OK, keep.DAY_S)
+        async with false_keeper(w, ok, "true") as true, false_keeper(w, ok, "false") as false:
+            honest = true.line("bo")
+            await told(ana, "mallory", [false.line("mallory", honest.find)])
+            await ana.call("chat.send", to="mallory", text="hello")
+            await w.until(lambda: _is_kept(w, "mallory"))
+            await told(ana, "bo", [honest])
+            await ana.call("chat.send", to="bo", text="for bo alone")
+            await w.until(lambda: _is_kept(w, "bo"))
+            assert {one.sender for one in false.puts()} == {false.line("mallory").sender}
+            assert {one.sender for one in true.puts()} == {honest.sender}
+
+    world.run(story, seed=5)
+
+
+async def _is_kept(w: World, to: str) -> bool:
+    return set(await states(w.people["ana"], to)) == {"kept"}
