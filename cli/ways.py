@@ -21,7 +21,7 @@ def dht(told: Mapping[str, Any], has_contacts: bool = True) -> str:
         record = "contacts will find you there"  # without any there is nobody to whom a record would say something
     if told["trouble"]:
         record += f": {show.clean(told['trouble'])}"
-    return f"DHT: {does}, knows {told['peers']} peers, {record}"
+    return f"DHT: {does}, knows {told['peers']} peer{'' if told['peers'] == 1 else 's'}, {record}"
 
 
 def reached(row: Mapping[str, Any]) -> str:
@@ -32,12 +32,20 @@ def reached(row: Mapping[str, Any]) -> str:
     return f"online {path}".strip()
 
 
+def waiting(row: Mapping[str, Any]) -> str:
+    """How much waits for a contact, and how much of it keepers have; "" for nothing."""
+    count, kept = row.get("waiting", 0), row.get("kept", 0)
+    if not kept:
+        return f"{count} waiting" if count else ""
+    return f"{count} kept" if kept >= count else f"{count} waiting, {kept} kept"
+
+
 def lines(row: Mapping[str, Any]) -> list[str]:
     """The way to one contact, line by line."""
     reason = show.clean(row.get("reason", ""))
     found = [show.clean(row["name"]) + f"   {row['state']}   {reached(row)}"]
-    if row.get("waiting"):
-        found.append(f"{row['waiting']} waiting")
+    if said := waiting(row):
+        found.append(said)
     match row.get("path", ""):
         case "direct" if row.get("local"):
             found.append("Path: direct, in the local network: there is none better")

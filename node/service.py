@@ -72,16 +72,18 @@ class NodeService:
 
         def rows(
             tx: Tx,
-        ) -> tuple[str, tuple[tuple[people.Contact, int], ...], dict[str, object], dict[str, object]]:
+        ) -> tuple[str, tuple[tuple[people.Contact, int, int], ...], dict[str, object], dict[str, object]]:
             waiting = {
-                int(contact): int(count)
-                for contact, count in tx.all(
-                    "SELECT m.contact, COUNT(DISTINCT m.seq) FROM delivery d JOIN message m ON m.seq = d.message"
-                    f" WHERE d.state < {int(State.DELIVERED)} AND m.kind NOT IN ({_UNSAID}) GROUP BY m.contact"
+                int(contact): (int(count), int(kept))
+                for contact, count, kept in tx.all(
+                    "SELECT m.contact, COUNT(DISTINCT m.seq), COUNT(DISTINCT CASE WHEN m.state = ? THEN m.seq END)"
+                    " FROM delivery d JOIN message m ON m.seq = d.message"
+                    f" WHERE d.state < {int(State.DELIVERED)} AND m.kind NOT IN ({_UNSAID}) GROUP BY m.contact",
+                    (int(State.KEPT),),
                 )
             }
-            known = tuple((one, waiting.get(one.id, 0)) for one in people.contacts(tx))
-            online = frozenset(one.id for one, _ in known if talks.online(one.id))
+            known = tuple((one, *waiting.get(one.id, (0, 0))) for one in people.contacts(tx))
+            online = frozenset(one.id for one, *_ in known if talks.online(one.id))
             return synchronous(tx), known, _logs(tx, core.ground.now_ms(), online), _keepers(tx, core)
 
         durability, found, of_logs, of_keepers = await core.database.transact(rows)
@@ -105,12 +107,14 @@ class NodeService:
                     "online": talks.online(one.id),
                     "seen_ms": one.seen_ms,
                     "waiting": count,
+                    "kept": kept,
                     "reason": one.reason or (SILENT if one.id in silent else standing.why(core, one.id)),
                     **standing.way(core, one.id),
                 }
-                for one, count in found
+                for one, count, kept in found
             ],
-            "queued": sum(count for _, count in found),
+            "queued": sum(count for _, count, _ in found),
+            "kept": sum(kept for _, _, kept in found),
             **of_keepers,
             "logs": of_logs,
             "trouble": "" if core.database.trouble is None else core.database.trouble.lasting,

@@ -19,6 +19,7 @@ from cli.options import Door, Form
 HISTORY = 10  # lines of the past shown first
 LEAVE_S = 5.0  # how long piped lines may take to be delivered after the pipe has ended
 POLL_S = 0.05
+SOON_S = 1.0  # after it a line says why it waits: a keeper who is there has it by then, and one line is enough
 _SHOWN = ("kept", "held", "delivered", "read", "expired", "failed")
 
 Message = dict[str, Any]
@@ -33,6 +34,7 @@ class _Screen:
         self.typing = False  # whether a prompt stands there now
         self.posted: set[str] = set()  # ids of own messages
         self.settled: dict[str, str] = {}  # id -> last state shown; may know a message before `posted` does
+        self.waiting: dict[str, Message] = {}  # own messages of which nothing was shown yet
         self._lock = threading.Lock()
         self._readline = _readline() if prompt else None
 
@@ -52,6 +54,12 @@ class _Screen:
         before, now = self.settled.get(message["id"], ""), str(message["state"])
         self.settled[message["id"]] = now
         return before != now
+
+    def show_waiting(self, message_id: str) -> None:
+        """Shows why a message waits, unless more has become of it or it was shown before."""
+        message = self.waiting.pop(message_id, None)
+        if message is not None and message_id not in self.settled:
+            self.write(message, f"  {show.state_line(message)}")
 
     def close(self) -> None:
         """Lets nobody write any more: Python aborts when it ends while another thread writes."""
@@ -96,6 +104,8 @@ def chat(door: Door, name: str) -> None:
                 _say(screen, client, contact, line.rstrip("\r\n"))
     if not terminal:
         _wait(screen)
+    for message_id in [*screen.waiting]:
+        screen.show_waiting(message_id)
     screen.close()
 
 
@@ -111,7 +121,10 @@ def _say(screen: _Screen, client: connection.Client, contact: str, text: str) ->
     if not screen.prompt:
         screen.write(message, show.message_line(message))
     elif message.get("reason"):
-        screen.write(message, f"  {show.state_line(message)}")
+        screen.waiting[message["id"]] = message
+        soon = threading.Timer(SOON_S, screen.show_waiting, (message["id"],))
+        soon.daemon = True  # who leaves the talk does not wait for it
+        soon.start()
 
 
 def _listen(screen: _Screen, contact: str, cursor: int) -> None:

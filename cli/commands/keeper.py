@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from cli.options import Door, Form
 
 CODE = "weft:k/"  # how the code of a keeper node begins
 ADDRESSES_MAX = 2  # in a code
+LEARNS_COLUMNS = 80
 CODE_CHARS_MAX = 512  # a code has at most 200; whatever is longer is not read from stdin
 SIZE_MAX = 2**53  # what a call carries; no keeper may take so much
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([kmgt]i?)?b?")
@@ -242,12 +244,14 @@ def _wishes(door: Door, found: Mapping[str, Any]) -> str:
 
 
 def _learns(found: Mapping[str, Any]) -> str:
-    """What those who are there learn, each sort in two lines."""
+    """What those who are there learn, by their sort."""
     lines = []
     for sort, learns in found["learns"].items():
         if any(one["own"] == (sort == "own") for one in found["keepers"]):
-            lines.append(f"{_SORTS[sort].capitalize()} that keeps for you can learn {learns['can']};")
-            lines.append(f"  it cannot learn {learns['cannot']}.")
+            lines.append(f"{_SORTS[sort].capitalize()} that keeps for you")
+            for head, what in (("  can learn     ", learns["can"]), ("  cannot learn  ", learns["cannot"])):
+                indent = " " * len(head)
+                lines.append(textwrap.fill(f"{head}{what}", LEARNS_COLUMNS, subsequent_indent=indent))
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door, Form
 
+SOON_S = 1.0  # what a person waits to see what becomes of a message: a keeper who is there has it by then
 WAIT_S = 30.0  # of --wait without a time
 TICK_S = 1.0
 LINES_MAX = 64  # messages in one call
@@ -29,8 +30,8 @@ Message = dict[str, Any]
 @click.argument("within", required=False, metavar="[SECONDS]")
 @click.option(
     "--wait",
-    type=click.Choice(["sent", "delivered", "read"]),
-    help="Wait until it is so, at most SECONDS (a number or 90s, 2m; 30 if absent); code 6 if it takes longer.",
+    type=click.Choice(["sent", "kept", "delivered", "read"]),
+    help="Wait until it is so or better, at most SECONDS (a number or 90s, 2m; 30 if absent); code 6 if not.",
 )
 @click.option("--lines", is_flag=True, help="Each line of stdin is a message of its own.")
 @click.pass_obj
@@ -51,10 +52,14 @@ def send(door: Door, name: str, text: str | None, within: str | None, wait: str 
         if not said:
             raise faults.usage("There is no text, so nothing was sent.")
         began = time.monotonic()
-        if waits is not None:
+        sees = door.form is Form.TEXT and sys.stdout.isatty()
+        if waits is not None or sees:
             client.watch(connection.STATE)
         message = client.call("chat.send", to=name, text=said)
         if waits is None:
+            if sees:
+                later = _await(door, client, {message["id"]: message}, "sent", SOON_S)[message["id"]]
+                message = message if later["state"] == message["state"] else later  # the answer has said why it waits
             show.outcome(door, message, show.state_line(message))
             return
         state, within_s = waits

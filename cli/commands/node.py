@@ -205,11 +205,12 @@ def _status(door: Door, client: Client, name: str | None) -> tuple[Any, str]:
 
 
 def _status_text(door: Door, told: Mapping[str, Any]) -> str:
+    kept = f" ({told['kept']} kept)" if told.get("kept") else ""
     lines = [
         f"{show.clean(told['name'])}   {show.account(told['account'])}   profile {told['profile']}   "
         f"up since {show.clock(told['up_since_ms'])} (pid {told['pid']})",
         f"{reach(told['addresses'])}   Beacon: {show.clean(told['beacon'])}   Nearby: {told['nearby']}",
-        f"Queued: {told['queued']}   Keepers: {told['keepers'] or 'none'}",
+        f"Queued: {told['queued']}{kept}   Keepers: {told['keepers'] or 'none'}",
         ways.dht(told["dht"], bool(told["contacts"])),
         f"Listens on {', '.join(told['addresses']) or 'nothing'}",
     ]
@@ -262,5 +263,10 @@ def _of_logs(door: Door, told: Mapping[str, Any]) -> list[str]:
 
 
 def _contact_row(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
-    waiting = f"{row['waiting']} waiting" if row.get("waiting") else ""
-    return show.clean(row["name"]), row["state"], ways.reached(row), waiting, show.clean(row.get("reason", ""))
+    return (
+        show.clean(row["name"]),
+        row["state"],
+        ways.reached(row),
+        ways.waiting(row),
+        show.clean(row.get("reason", "")),
+    )

@@ -206,6 +206,8 @@ class Keepers:
     async def stop(self, who: str) -> dict[str, object]:
         """Ends what somebody keeps for us, or would: {"name", "own"}. What lies there is left elsewhere by its senders.
 
+        Once more, a node of our own that was not reached since is forgotten.
+
         Errors: contact.unknown, contact.ambiguous, keeper.unknown.
         """
         core, now_ms = self._core, self._core.ground.now_ms()
@@ -215,6 +217,8 @@ class Keepers:
             if own is not None:
                 if own.state is keepers.State.USED:
                     keepers.leave(tx, own.id, keepers.State.LEFT)
+                else:  # it was left before, and was not reached since: what lies there, it drops by itself
+                    keepers.forget(tx, own.id)
                 return own.name, 0, telling.tell(tx, core.delivery.inward)
             contact = people.find_contact(tx, who)
             known = keepers.of_contact(tx, contact.id)

@@ -195,12 +195,15 @@ class Collector:
 
     async def _claim(self, one: Keeper, stream: KeeperStream) -> None:
         with trio.fail_after(ANSWER_S):
-            status = await stream.claim(one.owner_key, one.permit)
+            status = await stream.claim(one.owner_key, one.permit if one.state is State.USED else None)
         if status is Status.OK:
             return
         is_over = status in (Status.REFUSED, Status.GONE)
         said = "it does not keep for you any more" if is_over else f"it says {status.name}"
-        await self.inward.database.transact(keepers.blamed, one.id, said)
+        if is_over and one.state is not State.USED:
+            await self.inward.database.transact(_end, one.id)
+        else:
+            await self.inward.database.transact(keepers.blamed, one.id, said)
         raise Unavailable(said)
 
     # --- queues, and who is told
@@ -313,6 +316,12 @@ def _has_lost(tx: Tx, keeper_id: int, used: keep.Used) -> bool:
 def _has_doors(tx: Tx, keeper_id: int) -> bool:
     """Whether strangers may knock at this keeper."""
     return any(each.contact == keepers.OWN for each in keepers.queues(tx, keeper_id, QueueState.OPEN))
+
+
+def _end(tx: Tx, keeper_id: int) -> None:
+    """Nothing of ours is at a keeper that we have left: somebody else uses it, or it was made anew."""
+    if keepers.find(tx, keeper_id) is not None:
+        keepers.ended(tx, keeper_id)
 
 
 def _is_over(tx: Tx, keeper_id: int) -> bool:

@@ -122,6 +122,7 @@ class NodeRoom:
             "dht": self.dht,
             "contacts": rows,
             "queued": 2,
+            "kept": self.way.get("kept", 0),
             "keepers": self.keepers,
             "keeping": self.keeping,
             "logs": self.logs,
@@ -284,12 +285,13 @@ class ContactsRoom:
 
 @dataclass
 class ChatRoom:
-    """chat.*; fate: what becomes of a message that is sent, at once."""
+    """chat.*; fate: what becomes of a message that is sent, at once. why: why it waits, as the answer says."""
 
     world: "World"
     lines: list[dict[str, Any]] = field(default_factory=list)
     fate: Callable[[dict[str, Any]], object] = dict.copy  # nothing becomes of it
     posted: trio.Event = field(default_factory=trio.Event)
+    why: str = ""
 
     async def send(self, to: str, text: str) -> dict[str, Any]:
         """Sends."""
@@ -333,7 +335,7 @@ class ChatRoom:
         if any(len(text.encode()) > 16 << 10 for text in texts):
             raise TooLong
         posted = [self._add(name, text, mine=True, state="queued") for text in texts]
-        answers = [dict(line) for line in posted]
+        answers = [line | {"reason": self.why} for line in posted]
         for line in posted:
             self.fate(line)
         self.posted.set()

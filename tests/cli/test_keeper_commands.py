@@ -235,7 +235,7 @@ def _kept(message: dict[str, Any]) -> None:
 async def test_what_a_keeper_has_is_more_than_queued_and_less_than_delivered(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo") as world:
         world.chat.fate = _kept
-        ran = await world.weft("send", "bo", "hi", "--wait", "sent")
+        ran = await world.weft("send", "bo", "hi", "--wait", "kept")
         assert (ran.code, ran.out) == (0, f"• {KEPT}   (id …00000001)\n")
         ran = await world.weft("send", "bo", "hi", "--wait", "delivered", "0.1")
         said = f"Not delivered after 0.1 s, {KEPT}. Nothing is lost; it goes on.   (id …00000002) Next: weft status\n"

@@ -240,6 +240,12 @@ async def test_status_shows_the_node_and_its_contacts(tmp_path: Path) -> None:
             "LAN: reachable   Internet: no public address   Beacon: on   Nearby: off\nQueued: 2   Keepers: 2" in ran.out
         )
         assert "2 waiting  they  wait" in ran.out
+        for kept, shown, row in ((1, "2 (1 kept)", "2 waiting, 1 kept"), (2, "2 (2 kept)", "2 kept")):
+            world.node.way = {"kept": kept}
+            ran = await world.weft("status")
+            assert f"Queued: {shown}   Keepers: 2" in ran.out
+            assert f"{row} they wait" in " ".join(ran.out.split())
+            assert f"\n{row}\n" in (await world.weft("status", "bo")).out
         assert (await world.weft("status", "--json")).json == await world.node.status()
         ran = await world.weft("status", "bo", "--json")
         assert (ran.json["name"], ran.json["waiting"]) == ("Bo", 2)

@@ -44,6 +44,15 @@ class Terminal:
     async def ended(self) -> int:
         return await trio.to_thread.run_sync(self.program.wait, 10)
 
+    async def leave(self) -> int:
+        """Types Ctrl-D until it is heeded: before the line editor waits it is none."""
+        while True:
+            self.type("\x04")
+            try:
+                return await trio.to_thread.run_sync(self.program.wait, 0.3)
+            except subprocess.TimeoutExpired:
+                continue
+
     async def interrupt(self) -> int:
         """Sends SIGINT until it is heeded: the line editor misses one that comes just before it waits."""
         while True:
@@ -119,6 +128,36 @@ async def test_ctrl_c_at_a_question_is_130(tmp_path: Path) -> None:
     async with _terminal(world, _program(tmp_path), "init") as terminal:
         await terminal.until("Display name")
         assert await terminal.interrupt() == 130
+
+
+async def test_on_a_terminal_send_shows_what_becomes_of_the_message(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        world.chat.why = "Bo is away"
+        async with _terminal(world, tmp_path, "send", "bo", "hi") as terminal:
+            await terminal.until("queued: Bo is away   (id …00000001)")
+            assert await terminal.ended() == 0
+        world.chat.fate = lambda message: message.update(state="kept", reason="kept by chen until 22 Dec")
+        async with _terminal(world, tmp_path, "send", "bo", "hi") as terminal:
+            await terminal.until("kept by chen until 22 Dec   (id …00000002)")
+            assert await terminal.ended() == 0
+            assert "queued" not in terminal.shown
+
+
+async def test_a_chat_says_that_a_line_waits_only_if_nothing_else_becomes_of_it(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world, _terminal(world, tmp_path, "chat", "bo") as terminal:
+        world.chat.why = "Bo is away"
+        await terminal.until("> ")
+        terminal.type("one\n")
+        await terminal.until("queued: Bo is away   (id …00000001)")
+        world.chat.fate = lambda message: message.update(state="kept", reason="kept by chen until 22 Dec")
+        terminal.type("two\n")
+        await terminal.until("kept by chen until 22 Dec   (id …00000002)")
+        world.chat.fate, world.chat.posted = dict.copy, trio.Event()
+        terminal.type("three\n")
+        await world.chat.posted.wait()
+        assert await terminal.leave() == 0
+        await terminal.until("queued: Bo is away   (id …00000003)")  # whoever leaves at once is told too
+        assert "Bo is away   (id …00000002)" not in terminal.shown
 
 
 async def test_what_comes_in_a_chat_appears_above_the_line_being_typed(tmp_path: Path) -> None:

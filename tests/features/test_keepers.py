@@ -305,6 +305,9 @@ def test_a_node_of_ones_own_is_added_by_its_code() -> None:
         assert (await ana.call("keepers.use", who="cellar"))["state"] == "used"
         (again,) = await run(ana, keepers.used)
         assert again.owner_seed == one.owner_seed
+        for left in ({"cellar": "left"}, {}):  # nobody is there to be told; once more, and it is forgotten
+            await ana.call("keepers.stop", who="cellar")
+            assert await states(ana) == left
 
     world.run(story, 612)
 

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
+from protocol.keep import Status
+from tests.store import keep_kit
 from tests.stories import keeper_kit
 from tests.stories.real import RealNode, open_pair
 
@@ -26,6 +29,13 @@ def test_mail_for_who_is_off_lies_at_her_own_node(tmp_path: Path) -> None:
         bo.call("chat.send", to="ana", text="see you at 8")
         bo.await_that(lambda: line(bo, "ana")["state"] == "kept", WITHIN_S)
         assert line(bo, "ana")["reason"].startswith("kept by ana's own node until ")
+        told = bo.call("node.status")
+        assert (told["queued"], told["kept"], told["contacts"][0]["waiting"], told["contacts"][0]["kept"]) == (
+            1,
+            1,
+            1,
+            1,
+        )
         bo.down()
         ana.up()
         ana.await_that(lambda: bool(ana.call("chat.history", to="bo")), WITHIN_S)
@@ -33,6 +43,20 @@ def test_mail_for_who_is_off_lies_at_her_own_node(tmp_path: Path) -> None:
 
         ana.call("keepers.stop", who="cellar")
         ana.await_that(lambda: not ana.call("keepers.list")["keepers"], WITHIN_S)  # closed there, then forgotten
+
+
+async def test_who_has_left_a_node_does_not_take_it_from_who_uses_it_now(tmp_path: Path) -> None:
+    with open_pair(tmp_path) as (ana, _bo), keeper_kit.keeper(tmp_path) as node:
+        code = node._start("keep", {})["code"]
+        ana.call("keepers.use", who=code)
+        ana.await_that(lambda: row(ana)["open"] == 1, WITHIN_S)
+        node.down()
+        ana.call("keepers.stop", who="home")
+        async with keeper_kit.owner(keeper_kit.start(node)) as other:  # before ana, who waits some seconds, is there
+            await trio.to_thread.run_sync(
+                lambda: ana.await_that(lambda: not ana.call("keepers.list")["keepers"], WITHIN_S)
+            )
+            assert await other.open_queues((keep_kit.queue(1),)) is Status.OK
 
 
 def test_an_offer_of_a_contact_is_used_by_itself(tmp_path: Path) -> None:
