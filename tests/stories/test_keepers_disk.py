@@ -3,13 +3,15 @@
 import trio
 
 from lab import world
-from lab.world import World, befriend
+from lab.world import Person, World, befriend, texts
 from protocol import keep
 from protocol.keep import Status
 from store.database import Tx
-from tests.stories.crowd_kit import states
+from tests.stories.crowd_kit import has_lines, states
 from tests.stories.false_keepers import always, false_keeper, told
-from tests.stories.stranger_kit import core_of
+from tests.stories.stranger_kit import core_of, kept
+from tests.stories.test_lying_keepers import blamed
+from tests.stories.test_restores import copy_database
 
 
 def test_what_waited_while_the_disk_was_full_is_left_as_soon_as_there_is_room() -> None:
@@ -32,6 +34,61 @@ def test_what_waited_while_the_disk_was_full_is_left_as_soon_as_there_is_room() 
             await w.until(kept, patience_s=120.0)
 
     world.run(story, seed=1)
+
+
+def test_whose_disk_was_put_back_blames_no_keeper_for_what_is_forgotten() -> None:
+    """What was said in both directions since then cannot be read with the old keys: by that she knows it."""
+
+    async def story(w: World) -> None:
+        ana, bo, chen = [await w.person(name) for name in ("ana", "bo", "chen")]
+        await befriend(ana, bo)
+        await kept(bo, chen)
+        await kept(ana, chen)
+        await w.until(lambda: has_lines(ana, bo, 1))
+        await w.until(lambda: has_lines(bo, ana, 1))
+
+        async def leave_and_collect(sender: Person, reader: Person, text: str) -> None:
+            await sender.start()
+            await sender.call("chat.send", to=reader.name, text=text)
+
+            async def is_kept() -> bool:
+                return (await states(sender, reader.name))[-1] == "kept"
+
+            await w.until(is_kept)
+            await trio.sleep(60.0)
+            await sender.stop()
+            await reader.start()
+
+            async def is_there() -> bool:
+                return text in await texts(reader, sender.name)
+
+            await w.until(is_there, patience_s=7200.0)
+            await trio.sleep(1800.0)
+            await reader.stop()
+
+        await bo.stop()
+        await ana.stop()
+        await leave_and_collect(bo, ana, "one")
+        copy_database(w, "ana", ".", "yesterday")
+        for n in range(2):
+            await leave_and_collect(bo, ana, f"two {n}")
+            await leave_and_collect(ana, bo, f"thanks {n}")
+        copy_database(w, "ana", "yesterday", ".")
+        await bo.start()
+        await bo.call("chat.send", to="ana", text="after")
+        for _ in range(3):
+            await trio.sleep(3600.0)
+            await bo.stop()
+            await ana.start()
+            await trio.sleep(3600.0)
+            assert await blamed(ana) == ""
+            await ana.stop()
+            await bo.start()
+        await bo.stop()
+        await ana.start()
+        assert "after" in await texts(ana, "bo")
+
+    world.run(story, seed=5)
 
 
 def _room(tx: Tx, pages: int) -> None:
