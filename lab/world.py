@@ -11,6 +11,7 @@ Not here: the network's misfortunes (network.py), real processes (demo.py).
 
 import hashlib
 import json
+import os
 import random
 import tempfile
 import traceback
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 EPOCH_MS = 1_790_000_000_000  # the wall clock of a world at its start, ms since 1970 (2026-09-21)
 CHEAP = Cost(1, 8 * 2**20)  # of a handle's key: in line, a node waits for it
+MEMORY = next(filter(os.path.isdir, ("/dev/shm",)), None)  # a world dies with its databases: no disk is waited for
 PATIENCE_S = 600.0  # virtual seconds after which `until` gives up
 
 
@@ -244,7 +246,7 @@ def run(story: Callable[[World], Awaitable[None]], seed: int) -> str:
     """
 
     async def live() -> str:
-        with tempfile.TemporaryDirectory(prefix="weft-world-") as folder:
+        with tempfile.TemporaryDirectory(prefix="weft-world-", dir=MEMORY) as folder:
             async with open_world(seed, Path(folder)) as world:
                 await story(world)
                 return world.transcript()

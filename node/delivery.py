@@ -63,7 +63,7 @@ class Delivery:
     ways: Ways = field(default_factory=Ways)
     missed: Missed = field(default_factory=Missed)  # for who looks them up elsewhere
     away: Away = field(default_factory=Away)  # for who leaves them mail
-    _due: dict[int, float] = field(default_factory=dict)  # contact -> when he is dialled next, trio's time
+    _waits: dict[int, trio.CancelScope] = field(default_factory=dict)  # contact -> ends when he is dialled next
     _bells: dict[int, Bell] = field(default_factory=dict)  # contact -> wakes its reaching task
     _doorkeeper: channel.Doorkeeper = field(init=False)
     _dials: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(DIALS_MAX))
@@ -121,7 +121,8 @@ class Delivery:
         """In how many seconds a contact who is away is dialled again, 0 while he is; None where nobody dials him."""
         if not self.is_missing(contact_id):
             return None
-        return max(0.0, self._due.get(contact_id, 0.0) - trio.current_time())
+        waits = self._waits.get(contact_id)
+        return 0.0 if waits is None else max(0.0, waits.deadline - trio.current_time())
 
     async def look_again(self) -> None:
         """The network has changed: what beacons said is old, talks must show that they live, all others are tried."""
@@ -164,7 +165,7 @@ class Delivery:
 
     async def reach_all(self) -> None:
         """Reaches every contact now: something has changed for all of them, as the network or the disk."""
-        for contact in await self.inward.database.transact(people.contacts):
+        for contact in await self.inward.database.read(people.contacts):
             self.reach(contact.id)
 
     async def run(self) -> None:
@@ -191,7 +192,7 @@ class Delivery:
         failures = 0
         is_rung = True
         try:
-            while (route := await self.inward.database.transact(_route, contact_id)) is not None:
+            while (route := await self.inward.database.read(_route, contact_id)) is not None:
                 if self.talks.online(contact_id):
                     failures = 0
                     await bell.wait()
@@ -205,16 +206,23 @@ class Delivery:
                     self.away.missed(contact_id)
                 if not met and failures == 1:
                     self.missed.note(contact_id, has_failed=True)
-                wait_s = delivery.redial_after_s(failures, ground.jitter(self.inward.ground.entropy("jitter")))
+                chance = ground.jitter(self.inward.ground.entropy("jitter"))
+                wait_s = delivery.redial_after_s(failures, len(self._bells), chance)
                 began = trio.current_time()
-                self._due[contact_id] = began + wait_s
                 with trio.move_on_after(wait_s) as waiting:
+                    self._waits[contact_id] = waiting
                     await bell.wait()
                 is_rung = not waiting.cancelled_caught
                 await trio.sleep(max(0.0, min(wait_s, POSTED_GAP_S) - (trio.current_time() - began)))
         finally:
-            self._due.pop(contact_id, None)
+            self._waits.pop(contact_id, None)
             del self._bells[contact_id]  # also when it crashes: `run` begins anew, and then it is reached again
+
+    def _hurry(self) -> None:
+        """Somebody is there, where nobody was: maybe the network was gone. All others are dialled within a minute."""
+        for waits in self._waits.values():
+            within_s = delivery.REDIAL_S * ground.jitter(self.inward.ground.entropy("jitter"))
+            waits.deadline = min(waits.deadline, trio.current_time() + within_s)
 
     async def _seek_better(self, contact_id: int) -> None:
         """While a talk goes through a relay: dials his direct addresses from time to time, and at each hint."""
@@ -224,7 +232,7 @@ class Delivery:
             with trio.move_on_after(pause_s * (0.8 + 0.4 * ground.jitter(self.inward.ground.entropy("jitter")))):
                 await self.ways.hint(contact_id)
             failures += 1
-            route = await self.inward.database.transact(_route, contact_id)
+            route = await self.inward.database.read(_route, contact_id)
             told = () if route is None else self.ways.of(contact_id, route.addresses)
             with suppress(Unavailable, trio.TooSlowError):
                 async with self._dials:
@@ -238,7 +246,7 @@ class Delivery:
 
     async def join(self, contact_id: int, link: Link) -> None:
         """Talks with a contact on a link that stands already, to its end: a better way than the one in use."""
-        route = await self.inward.database.transact(_route, contact_id)
+        route = await self.inward.database.read(_route, contact_id)
         if route is None:
             await link.aclose()
             return
@@ -305,6 +313,8 @@ class Delivery:
         if not await self._wins(one):
             await frames.write(stream, talk.encode(talk.Bye("another stream of the same run stays")))
             return
+        if not any(self.talks):
+            self._hurry()
         with trio.CancelScope() as scope:
             self.talks.begin(one, scope)
             self.away.met(met.contact)

@@ -205,6 +205,9 @@ class Inward:
 
     async def restart(self, device_id: int) -> healing.Healing:
         """Starts a new session with a device whose mail stays unreadable, when it is time (sessions 4)."""
+        reason = await self.database.read(healing.verdict, device_id, self.now())
+        if reason is not None:
+            return reason
 
         def heal(tx: Tx) -> healing.Healing:
             return sessions.heal(tx, self.identity, device_id, self.now(), self.entropy, self.ground.encapsulate)

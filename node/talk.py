@@ -22,7 +22,7 @@ from node.silence import Attention, Silence
 from node.window import Room, Window
 from protocol import talk
 from protocol.faults import PeerFault, Unavailable
-from store import devices, outbox, sessions
+from store import devices, lanes, outbox, sessions
 from store.database import Tx
 from store.devices import Device
 from store.healing import Healing
@@ -358,6 +358,15 @@ class Talk:
             case Healing.NOT_YET:
                 pass
 
+    async def _requeue_held(self) -> None:
+        """Sends again what the other end holds and cannot read; mostly there is nothing."""
+        database = self.inward.database
+        device_id = self.device.id
+        if not await database.read(lanes.has_held, device_id):
+            return
+        if await database.transact(outbox.requeue_held, device_id, self.inward.now()):
+            self.wake()
+
     async def _watch_silence(self) -> None:
         again_at = trio.current_time() + HELD_AGAIN_S
         silence, window = self._silence, self._window
@@ -374,5 +383,4 @@ class Talk:
             await self._heal()
             if now >= again_at:
                 again_at = now + HELD_AGAIN_S
-                if await self.inward.database.transact(outbox.requeue_held, self.device.id, self.inward.now()):
-                    self.wake()
+                await self._requeue_held()

@@ -12,9 +12,9 @@ from crypto.faults import PeerFault
 EXPIRE_MS = 30 * 24 * 3600 * 1000  # a message that reached nobody for so long is given up and shown as expired
 
 REDIAL_FIRST_S = 0.5
-REDIAL_S_MAX = 60.0
-REDIAL_LONG_S_MAX = 600.0  # who was away for a day is looked for every ten minutes
-REDIAL_DAY_FAILURES = 1440  # a day of tries, one a minute
+REDIAL_S = 60.0  # about one contact a minute is dialled: each of few often, each of many seldom
+REDIAL_S_MAX = 600.0
+REDIAL_DAY_FAILURES = 1440  # a day of tries, one a minute: then he is dialled as seldom as each of many
 JITTER = 0.2  # so that nodes which lost each other together do not dial together
 
 
@@ -130,18 +130,17 @@ def step(state: State, event: Event) -> State:
     return after
 
 
-def redial_after_s(failures: int, jitter: float) -> float:
-    """Seconds to wait after so many failures in a row (from 1) to reach a device; 0 after none.
+def redial_after_s(failures: int, contacts: int, jitter: float) -> float:
+    """Seconds to wait after so many failures in a row (from 1) to reach a contact; 0 after none.
 
-    0.5 s, doubling to a minute; after a day of that doubling on to ten minutes. jitter: 0 to 1, exclusive, random:
-    spreads the result by 20 % to both sides.
+    0.5 s, doubling to as many minutes as there are contacts to be reached (contacts, from 1), ten at most; to ten after
+    a day. jitter: 0 to 1, exclusive, random: spreads the result by 20 % to both sides.
     """
     if failures <= 0:
         return 0.0
-    # The exponents are cut off early: two to the number of failures is no number for a float.
-    wait_s: float = min(REDIAL_FIRST_S * 2.0 ** min(failures - 1, 10), REDIAL_S_MAX)
-    if failures > REDIAL_DAY_FAILURES:
-        wait_s = min(REDIAL_S_MAX * 2.0 ** min(failures - REDIAL_DAY_FAILURES, 10), REDIAL_LONG_S_MAX)
+    most_s = REDIAL_S_MAX if failures > REDIAL_DAY_FAILURES else min(REDIAL_S * contacts, REDIAL_S_MAX)
+    # The exponent is cut off: two to the number of failures is no number for a float.
+    wait_s: float = min(REDIAL_FIRST_S * 2.0 ** min(failures - 1, 11), most_s)
     return wait_s * (1 - JITTER + 2 * JITTER * jitter)
 
 

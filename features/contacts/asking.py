@@ -153,7 +153,7 @@ class Asker:
                     trail.pause(WAIT_S, ground.jitter(core.ground.entropy("jitter")))
                     continue
                 failures += 1
-                wait_s = delivery.redial_after_s(failures, ground.jitter(core.ground.entropy("jitter")))
+                wait_s = delivery.redial_after_s(failures, 1, ground.jitter(core.ground.entropy("jitter")))
                 now = trio.current_time()
                 look_at = trail.next_at if trail.next_at > now else float("inf")  # a look is not to wait for a dial
                 with trio.move_on_at(min(now + wait_s, look_at)):

@@ -1,9 +1,10 @@
 """Leaves in the DHT what strangers find us by: the account's record, the answers to invitations, the claim to a handle.
 
-It compares what should lie there with what it has put: at the start, once a minute, when it is told to, and as soon
-as our addresses may be other ones: whoever is behind a NAT has a relay some seconds after his first invitation. What is
-new or changed is put at once, everything again after half a day, tomorrow's within an hour of 22:00 UTC. What should
-not lie there any more is not put again, and ends at midnight. Not here: presence (node/finder.py), bytes (protocol/).
+It compares what should lie there with what it has put: at the start, every five minutes, when it is told to, and as
+soon as our addresses may be other ones: whoever is behind a NAT has a relay some seconds after his first invitation.
+What is new or changed is put at once, everything again after half a day, tomorrow's within an hour of 22:00 UTC. What
+should not lie there any more is not put again, and ends at midnight. Not here: presence (node/finder.py), bytes
+(protocol/).
 """
 
 from collections.abc import Callable
@@ -30,13 +31,13 @@ from store.database import Tx
 from store.faults import TooManyInvitations
 from store.invitations import Invitation
 
-LOOK_S = 60.0
+LOOK_S = 300.0  # for what rings no bell: an invitation that is over, a new day
 AGAIN_S = 12 * 3600.0  # those who keep a record come and go
 SPREAD = 0.2  # of AGAIN_S, to both sides
 LATE_S_MAX = 3600.0  # so that not everybody in the world puts tomorrow's records in one second
 PUT_S = 60.0  # one record, over a slow network with dead peers in the tables
 FAILURES_MAX = 3  # of one round
-RETRY_S = (2.0, 5.0, 10.0, 30.0)  # after the first round in a row that failed, the second, …; then LOOK_S
+RETRY_S = (2.0, 5.0, 10.0, 30.0, 60.0)  # after the first round in a row that failed, the second, …
 ADDRESSES_MAX = rendezvous.ADDRESSES_MAX
 
 log = structlog.get_logger("publishing")
@@ -90,7 +91,7 @@ class Publisher:
             except (Unavailable, trio.TooSlowError) as fault:
                 log.info("not published", reason=str(fault) or "no answer in time")
                 failed += 1
-            pause_s = RETRY_S[failed - 1] if 0 < failed <= len(RETRY_S) else LOOK_S
+            pause_s = RETRY_S[min(failed, len(RETRY_S)) - 1] if failed else LOOK_S
             with trio.move_on_after(pause_s * (1 - SPREAD + 2 * SPREAD * jitter(chance))):
                 await self.bell.wait()
                 failed = 0

@@ -138,8 +138,7 @@ class Collector:
         """Two streams on a link, until it ends or the keeper is gone. Raises: PeerFault, Unavailable, TooSlowError."""
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._fetch, one, link)
-                await self._tend_all(one, desk, link)
+                await self._tend_all(nursery, one, desk, link)
                 nursery.cancel_scope.cancel()
         finally:
             desk.is_reached = False
@@ -208,7 +207,7 @@ class Collector:
 
     # --- queues, and who is told
 
-    async def _tend_all(self, one: Keeper, desk: _Desk, link: Link) -> None:
+    async def _tend_all(self, nursery: trio.Nursery, one: Keeper, desk: _Desk, link: Link) -> None:
         """Opens and closes queues whenever something has changed; returns once the keeper is left and all is closed."""
         database = self.inward.database
         async with client.open_stream(link, self.roads.network.peer) as stream:
@@ -216,15 +215,16 @@ class Collector:
             where = self._where(one, link)
             await database.transact(keepers.met, one.id, link.peer, where, self.inward.now())
             desk.is_reached = True
+            await self._count(one, desk, stream)  # first: who has lost our queues with all that was in them told no lie
+            nursery.start_soon(self._fetch, one, link)
             laid: dict[bytes, bytes] = {}
             while True:
-                await self._count(one, desk, stream)
                 counted_at = trio.current_time()
                 while trio.current_time() < counted_at + TEND_S:
                     wanted, unwanted = await database.transact(self._plan, one.id)
                     await self._open(one, stream, wanted)
                     await self._close(stream, unwanted)
-                    if await database.transact(_has_doors, one.id):
+                    if await database.read(_has_doors, one.id):
                         with trio.fail_after(ANSWER_S):
                             await self.reception.strangers.lay(stream, laid)
                     if await database.transact(_is_over, one.id):
@@ -234,6 +234,7 @@ class Collector:
                     await trio.sleep(SETTLE_S)
                     with trio.move_on_at(counted_at + TEND_S):
                         await desk.tend.wait()
+                await self._count(one, desk, stream)
 
     async def _count(self, one: Keeper, desk: _Desk, stream: KeeperStream) -> None:
         """Asks how much of ours is there. Raises: Unavailable where queues were lost: it is begun anew with others."""

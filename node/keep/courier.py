@@ -45,10 +45,12 @@ log = structlog.get_logger("courier")
 
 @dataclass(slots=True)
 class _Office:
-    """A keeper to which we put. work: the lines that have something; failures: in a row; retry_at: trio's time."""
+    """A keeper to which we put. work: line -> whose it is, for those that have something; failures: in a row;
+    retry_at: trio's time.
+    """
 
     place: Place
-    work: dict[int, None] = field(default_factory=dict)
+    work: dict[int, int] = field(default_factory=dict)
     bell: Bell = field(default_factory=Bell)
     failures: int = 0
     retry_at: float = 0.0
@@ -137,7 +139,7 @@ class Courier:
                     if office is None:
                         office = self._offices[place] = _Office(place)
                         nursery.start_soon(self._run_office, office)
-                    office.work[box.id] = None
+                    office.work[box.id] = contact_id
                     office.bell.ring()
                 with trio.move_on_after(HEAL_S if plan.is_unreadable else LOOK_S):
                     await bell.wait()
@@ -147,7 +149,7 @@ class Courier:
     async def _plan(self, contact_id: int) -> _Plan:
         """Seals and numbers what is to be left for the devices of a contact."""
         plan = _Plan()
-        for device_id in await self.inward.database.transact(_with_lines, contact_id):
+        for device_id in await self.inward.database.read(_with_lines, contact_id):
             plan.has_lines = True
             if await self.inward.restart(device_id) is not Healing.READABLE:
                 plan.is_unreadable = True
@@ -225,10 +227,9 @@ class Courier:
         """Puts what the lines have, each until it has nothing more. Raises: PeerFault, Unavailable, TooSlowError."""
         database = self.inward.database
         while office.work:
-            box_id = next(iter(office.work))
-            contact_id = 0
-            while (found := await database.transact(_batch, box_id)) is not None:
-                box, contact_id, batch = found
+            box_id, contact_id = next(iter(office.work.items()))
+            while (found := await database.read(_batch, box_id)) is not None:
+                box, batch = found
                 with trio.fail_after(PUT_S):
                     answers = await stream.put([_posting(box, one) for one in batch])
                 await database.transact(self._take, box, batch, answers)
@@ -236,8 +237,7 @@ class Courier:
                     self._full[box_id] = trio.current_time() + RETRY_S[1]
                     break
             office.work.pop(box_id, None)
-            if contact_id:
-                self.delivery.away.hint(contact_id)
+            self.delivery.away.hint(contact_id)
 
     def _take(self, tx: Tx, box: Mailbox, batch: Sequence[parcels.ToPut], answers: Sequence[Kept]) -> None:
         """Writes what the keeper has answered, up to the first parcel for which it had no room."""
@@ -257,7 +257,7 @@ class Courier:
         pause_s = RETRY_S[min(office.failures, len(RETRY_S) - 1)] * (1 - JITTER + 2 * JITTER * chance)
         office.failures += 1
         office.retry_at = trio.current_time() + pause_s
-        for contact_id in self._rounds:
+        for contact_id in dict.fromkeys(office.work.values()):
             self.delivery.away.hint(contact_id)
 
 
@@ -280,13 +280,13 @@ def _may_be_left(tx: Tx, contact_id: int) -> bool:
     return contact.state not in pairs.CLOSED and contact.alarm != STOPS
 
 
-def _batch(tx: Tx, box_id: int) -> tuple[Mailbox, int, tuple[parcels.ToPut, ...]] | None:
-    """A line, whose it is, and what is to be put there next; None for nothing, or where nothing may be left now."""
+def _batch(tx: Tx, box_id: int) -> tuple[Mailbox, tuple[parcels.ToPut, ...]] | None:
+    """A line, and what is to be put there next; None for nothing, or where nothing may be left now."""
     box = inboxes.find(tx, box_id)
-    if box is None or not _may_be_left(tx, contact_id := devices.device(tx, box.device).contact):
+    if box is None or not _may_be_left(tx, devices.device(tx, box.device).contact):
         return None
     batch = parcels.to_put(tx, box_id, BATCH)
-    return (box, contact_id, batch) if batch else None
+    return (box, batch) if batch else None
 
 
 def _posting(box: Mailbox, one: parcels.ToPut) -> Posting:

@@ -90,23 +90,28 @@ def test_the_page_shows_the_table() -> None:
     assert f"```\n{delivery.drawing()}\n```" in PAGE.read_text()
 
 
-def test_the_wait_doubles_to_a_minute_and_after_a_day_to_ten() -> None:
-    middle = [delivery.redial_after_s(n, 0.5) for n in range(12)]
+def test_the_wait_doubles_to_a_minute_for_each_contact_and_to_ten_for_many_or_after_a_day() -> None:
+    middle = [delivery.redial_after_s(n, 1, 0.5) for n in range(12)]
     assert middle == [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 60.0]
-    assert delivery.redial_after_s(1440, 0.5) == 60
-    assert [delivery.redial_after_s(n, 0.5) for n in (1441, 1442, 1443, 1444, 1445)] == [120, 240, 480, 600, 600]
-    assert delivery.redial_after_s(10**9, 0.5) == 600
+    assert [delivery.redial_after_s(n, 4, 0.5) for n in (8, 9, 10)] == [64, 128, 240]
+    assert [delivery.redial_after_s(n, 5_000, 0.5) for n in (9, 10, 11, 12, 13)] == [128, 256, 512, 600, 600]
+    assert [delivery.redial_after_s(n, 1, 0.5) for n in (1440, 1441, 10**9)] == [60, 600, 600]
 
 
-@given(st.integers(1, 10**12), st.floats(0, 1, exclude_max=True))
-def test_jitter_spreads_by_a_fifth(failures: int, jitter: float) -> None:
-    middle_s = delivery.redial_after_s(failures, 0.5)
-    assert 0.8 * middle_s - 1e-9 <= delivery.redial_after_s(failures, jitter) <= 1.2 * middle_s + 1e-9
+CONTACTS = st.integers(1, 5_000)
 
 
-@given(st.integers(0, 3000), st.floats(0, 1, exclude_max=True))
-def test_patience_grows(failures: int, jitter: float) -> None:
-    assert delivery.redial_after_s(failures, jitter) <= delivery.redial_after_s(failures + 1, jitter)
+@given(st.integers(1, 10**12), CONTACTS, st.floats(0, 1, exclude_max=True))
+def test_jitter_spreads_by_a_fifth(failures: int, contacts: int, jitter: float) -> None:
+    middle_s = delivery.redial_after_s(failures, contacts, 0.5)
+    assert 0.8 * middle_s - 1e-9 <= delivery.redial_after_s(failures, contacts, jitter) <= 1.2 * middle_s + 1e-9
+
+
+@given(st.integers(0, 3000), CONTACTS, st.floats(0, 1, exclude_max=True))
+def test_patience_grows(failures: int, contacts: int, jitter: float) -> None:
+    waits_s = delivery.redial_after_s(failures, contacts, jitter)
+    assert waits_s <= delivery.redial_after_s(failures + 1, contacts, jitter)
+    assert waits_s <= delivery.redial_after_s(failures, contacts + 1, jitter)
 
 
 def test_a_message_is_tried_for_thirty_days() -> None:

@@ -359,7 +359,7 @@ def test_while_the_dht_is_down_nothing_is_lost_and_it_is_put_when_it_is_back() -
         for _ in range(9):
             await alice.call("contacts.invite")
         count = len(table.asked)
-        await trio.sleep(publishing.LOOK_S)
+        await trio.sleep(publishing.RETRY_S[-1])
         asked = [who for _, who, _ in table.asked[count:] if who == "alice"]
         rounds = len(publishing.RETRY_S) + 2
         assert len(asked) <= rounds * publishing.FAILURES_MAX  # whoever answers nothing is not asked for each record
