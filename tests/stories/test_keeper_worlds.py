@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass, field
 from functools import partial
 
+import pytest
 import trio
 
 from lab import world
@@ -15,6 +16,8 @@ from lab.world import Person, World, befriend
 from tests import depth
 from tests.stories import crowd_kit
 from tests.stories.crowd_kit import DAY_S, HOUR_S, appoint, has_lines
+
+pytestmark = pytest.mark.depth
 
 PEOPLE = (5, 50, 50)[depth.LEVEL]
 FEW = (5, 12, 50)[depth.LEVEL]  # a day of a person costs a third of a second
