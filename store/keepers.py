@@ -314,7 +314,7 @@ def watch_anew(tx: Tx, contact_id: int | None = None) -> None:
 
 def queues(tx: Tx, keeper_id: int, *states: QueueState) -> tuple[Queue, ...]:
     """The queues at a keeper that are in one of these states, or all."""
-    rows = tx.all(f"SELECT {_QUEUE_COLUMNS} FROM queue WHERE keeper = ? ORDER BY id", (keeper_id,))
+    rows = tx.all(f"SELECT {_QUEUE_COLUMNS} FROM queue WHERE keeper = ? ORDER BY contact", (keeper_id,))
     return tuple(one for one in map(_queue, rows) if not states or one.state in states)
 
 

@@ -13,13 +13,13 @@ from store.database import Tx
 from store.keepers import QueueState
 
 
-def of(tx: Tx, contact_id: int, own: ids.AccountId) -> tuple[Line, ...]:
+def of(tx: Tx, contact_id: int, own: ids.AccountId, used: Sequence[keepers.Keeper] | None = None) -> tuple[Line, ...]:
     """Where this contact can leave mail for us now: his queues that are open at keepers that are used and were met.
 
-    own: our account, which marks a node of ours.
+    own: our account, which marks a node of ours. used: keepers.used, where it was asked already.
     """
     found = []
-    for one in keepers.used(tx):
+    for one in keepers.used(tx) if used is None else used:
         queue = keepers.queue_of(tx, one.id, contact_id)
         if queue is None or queue.state is not QueueState.OPEN or not one.peer:
             continue
@@ -35,18 +35,21 @@ def told(tx: Tx, contact_id: int) -> tuple[int, bytes]:
     return (0, b"") if row is None else (row[0], row[1])
 
 
-def tell(tx: Tx, contact_id: int, version: int, lines: Sequence[Line]) -> None:
-    """Keeps what a contact is told in this transaction."""
+def tell(tx: Tx, contact_id: int, version: int, told: bytes) -> None:
+    """Keeps what a contact is told in this transaction. told: what `encoded` gives."""
     tx.execute(
         "INSERT INTO inbox_told (contact, version, lines) VALUES (?, ?, ?)"
         " ON CONFLICT (contact) DO UPDATE SET version = excluded.version, lines = excluded.lines",
-        (contact_id, version, encoded(lines)),
+        (contact_id, version, told),
     )
 
 
-def encoded(lines: Sequence[Line]) -> bytes:
-    """Lines as bytes that are equal where they are."""
-    return wire.encode(tuple(map(record.encode, lines))) if lines else b""
+def encoded(lines: Sequence[Line], device_id: int) -> bytes:
+    """Lines as bytes that are equal where they are, and are told to the same devices. device_id: the contact's newest.
+
+    One that he has got since then, perhaps in place of one that he lost, was not told.
+    """
+    return wire.encode((device_id, *map(record.encode, lines))) if lines else b""
 
 
 def _account(tx: Tx, contact_id: int) -> ids.AccountId:

@@ -188,7 +188,7 @@ CREATE TABLE queue (
   id INTEGER PRIMARY KEY, keeper INTEGER NOT NULL, contact INTEGER NOT NULL, reader BLOB NOT NULL UNIQUE,
   sender BLOB NOT NULL, put_key BLOB NOT NULL, wrap_key BLOB NOT NULL, state INTEGER NOT NULL, watch BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX queue_contact ON queue (contact, keeper);
+CREATE UNIQUE INDEX queue_keeper ON queue (keeper, contact);
 CREATE INDEX queue_sender ON queue (sender);
 
 CREATE TABLE inbox_told (contact INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, lines BLOB NOT NULL) STRICT;

@@ -300,8 +300,9 @@ class Keepers:
         for one in view.all_given(tx, State.SAID):
             if one.find != find:  # somebody has left who knows the old one
                 view.offer(tx, one.contact, one.space, ground.now_ms())
-        stopped = {one.id for one in people.contacts(tx) if one.alarm == people.STOPS}  # until the person has decided
         due = view.all_given(tx, State.WANTED, State.LEFT, State.UNWANTED)
+        stopped = {one.contact for one in due if people.contact(tx, one.contact).alarm == people.STOPS}
+        # of those under the alarm what is said waits until the person has decided
         return tuple(one for one in due if one.state is not State.WANTED or one.contact not in stopped), told
 
     def _say_offer(self, tx: Tx, wanted: Given, permit: bytes) -> None:

@@ -44,7 +44,7 @@ AWAY_S = 1800.0  # a contact's talk begins at any time, and rings; this is for w
 JITTER = 0.2
 # Whoever we ask may have to leave us his answer.
 WITH_QUEUES = (ContactState.ACTIVE, ContactState.ASKED, ContactState.WAITING, ContactState.PENDING)
-TOPICS = frozenset({keepers.CHANGED, people.CHANGED, invitations.CHANGED})
+TOPICS = frozenset({keepers.CHANGED, invitations.CHANGED})
 
 log = structlog.get_logger("collector")
 
@@ -95,6 +95,7 @@ class Collector:
         self._desks.clear()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._heed_network)
+            nursery.start_soon(self._heed_people)
             with database.watch(TOPICS) as changes:
                 while True:
                     for one in await database.read(keepers.known):
@@ -112,6 +113,18 @@ class Collector:
         while True:
             await self.network_changed.wait()
             self.met(keepers.OWN)
+
+    async def _heed_people(self) -> None:
+        """Has queues opened and closed where contacts come, go or are blocked: not whenever somebody is seen."""
+        database = self.inward.database
+        with database.watch(frozenset({people.CHANGED})) as changes:
+            before = None
+            while True:
+                if (now := await database.transact(people.census)) != before:
+                    before = now
+                    self.tend()
+                await changes.receive()
+                await trio.sleep(SETTLE_S)
 
     async def _attend(self, keeper_id: int) -> None:
         """Keeps in touch with one keeper until it is gone, or has nothing of ours any more."""

@@ -21,7 +21,7 @@ from node.keep import client
 from node.keep.client import KeeperStream, Kept, Posting
 from node.keep.roads import Place, Roads
 from node.supervisor import first
-from protocol import keep, mailbox
+from protocol import ids, keep, mailbox
 from protocol.faults import PeerFault, Unavailable
 from protocol.keep import Status
 from store import devices, inboxes, mailing, outbox, pairs, parcels, people, sessions
@@ -268,9 +268,9 @@ def _with_lines(tx: Tx, contact_id: int) -> tuple[int, ...]:
 
 def _place(tx: Tx, contact_id: int, box: Mailbox) -> Place:
     """Where the keeper of a line is: reached as a contact of ours where we know by the mark that he is one."""
-    for one in people.contacts(tx):
-        if one.id != contact_id and mailbox.mark_of(box.line.put_key, one.account) == box.line.mark:
-            return Place(box.peer, box.addresses, box.line.find, one.id)
+    for keeper_id, account in tx.execute("SELECT id, account FROM contact WHERE id != ? ORDER BY id", (contact_id,)):
+        if mailbox.mark_of(box.line.put_key, ids.AccountId(account)) == box.line.mark:
+            return Place(box.peer, box.addresses, box.line.find, keeper_id)
     return Place(box.peer, box.addresses, box.line.find, None)
 
 

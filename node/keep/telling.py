@@ -3,7 +3,7 @@
 from node import speech
 from node.inward import Inward
 from protocol import mailbox
-from store import devices, lines, people
+from store import devices, keepers, lines, people
 from store.database import Tx
 from store.people import ContactState
 
@@ -11,16 +11,18 @@ from store.people import ContactState
 def tell(tx: Tx, inward: Inward) -> tuple[int, ...]:
     """Says to each contact the lines that are others than he was told; returns those contacts, to be stirred."""
     told = []
+    used = keepers.used(tx)
     for contact in people.contacts(tx):
         if contact.state is not ContactState.ACTIVE or contact.alarm == people.STOPS:
             continue
-        if not devices.devices_of(tx, contact.id):
+        living = [one.id for one in devices.devices_of(tx, contact.id) if not one.revoked]
+        if not living:
             continue
-        found = lines.of(tx, contact.id, inward.identity.account)
+        found = lines.of(tx, contact.id, inward.identity.account, used)
         version, before = lines.told(tx, contact.id)
-        if lines.encoded(found) != before:
+        if lines.encoded(found, living[-1]) != before:
             version = max(version + 1, inward.now())
-            lines.tell(tx, contact.id, version, found)
+            lines.tell(tx, contact.id, version, lines.encoded(found, living[-1]))
             said = mailbox.Inbox(version, found)
             speech.say(tx, contact.id, (said,), inward.now(), inward.ground.entropy("message"))
             told.append(contact.id)

@@ -158,7 +158,7 @@ CREATE INDEX parcel_message ON parcel (device, message, line);
 CREATE INDEX px3_seen_prekey ON px3_seen (prekey);
 CREATE INDEX quarantine_contact ON quarantine (contact, seq, bytes);
 CREATE INDEX quarantine_device ON quarantine (device, at_ms);
-CREATE UNIQUE INDEX queue_contact ON queue (contact, keeper);
+CREATE UNIQUE INDEX queue_keeper ON queue (keeper, contact);
 CREATE INDEX queue_sender ON queue (sender);
 CREATE INDEX reader_contact ON reader (contact);
 CREATE INDEX session_device ON session (device, receive_only, counter DESC, sid);

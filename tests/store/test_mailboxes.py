@@ -289,3 +289,23 @@ async def test_a_receipt_that_its_keepers_lost_is_asked_for_by_leaving_the_messa
             weather.go_on()
         assert weather.is_over()
         assert ends[1].texts() == [*before, *ends[0].posted]
+
+
+async def test_nothing_that_is_asked_often_walks_through_all_queues_or_parcels() -> None:
+    async with AsyncExitStack() as stack:
+        ana, _ = await stack.enter_async_context(kit.open_memory_pair())
+        tx = await kit.grip(ana)
+        for sql in (
+            "SELECT id FROM queue WHERE keeper = 1 ORDER BY contact",
+            "SELECT id FROM queue WHERE contact = 1 AND keeper = 1",
+            "SELECT id FROM queue WHERE reader = x'00' AND keeper = 1",
+            "SELECT id FROM queue WHERE sender = x'00'",
+            "SELECT number, envelope FROM parcel WHERE line = 1 AND until_ms = 0 ORDER BY number LIMIT 9",
+            "SELECT 1 FROM parcel WHERE device = 1 LIMIT 1",
+            "SELECT line, sealed_ms, until_ms FROM parcel WHERE device = 1 AND message = 1 ORDER BY sealed_ms, line",
+            "DELETE FROM parcel WHERE device = 1 AND until_ms > 0",
+            "DELETE FROM parcel WHERE line = 1",
+            "SELECT id FROM inbox_line WHERE device = 1 ORDER BY place",
+        ):
+            steps = [row[3] for row in tx.all(f"EXPLAIN QUERY PLAN {sql}")]
+            assert not any(step.startswith("SCAN") for step in steps), (sql, steps)

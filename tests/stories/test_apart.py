@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,8 @@ WITHIN_S = 90.0
 MAIL = 90  # texts of a round: two pages
 COLLECTING_S = 0.35  # from the first question to the last confirmation, on a slow disk
 LEAVING_S = (0.1, 0.7)
+PAUSE_S = 0.02  # a queue at a friend's holds 500
+KILLS_MAX = 20  # before it is emptied
 
 
 @contextmanager
@@ -144,27 +147,31 @@ def test_case_20_killed_while_it_leaves_mail_nothing_is_lost_or_there_twice(tmp_
     chance = random.Random(21)
     with open_three(tmp_path) as (ana, bo, _):
         ana.down()
-        speaker = Speaker(bo, "ana")
-        bo.up()
-        thread = threading.Thread(target=speaker.talk)
-        thread.start()
-        try:
-            for _ in range(depth.KILLS):
-                time.sleep(chance.uniform(*LEAVING_S))  # as above
-                bo.kill()
-                bo.up()
-        finally:
-            speaker.end()
-            thread.join(WITHIN_S)
-        bo.await_that(lambda: said_by(bo, "ana") == {"kept"}, WITHIN_S)
-        bo.down()
-        ana.up()
-        ana.await_that(partial(has, ana, len(speaker.said)), WITHIN_S)
-        arrived = everything(ana)
-        assert len(arrived) == len(set(arrived)), "shown twice"
-        assert set(speaker.said) <= set(arrived) <= speaker.asked
-        numbers = [int(text.split()[1]) for text in arrived]
-        assert numbers == sorted(numbers), "out of order"
+        speaker = Speaker(bo, "ana", PAUSE_S)
+        for done in range(0, depth.KILLS, KILLS_MAX):
+            bo.up()
+            thread = threading.Thread(target=speaker.talk)
+            thread.start()
+            try:
+                for _ in range(min(KILLS_MAX, depth.KILLS - done)):
+                    time.sleep(chance.uniform(*LEAVING_S))  # as above
+                    bo.kill()
+                    bo.up()
+            finally:
+                speaker.end()
+                thread.join(WITHIN_S)
+            bo.await_that(lambda: said_by(bo, "ana") <= {"kept", "delivered"}, WITHIN_S)
+            bo.down()
+            ana.up()
+            ana.await_that(partial(has, ana, len(speaker.said)), WITHIN_S)
+            ana.await_that(lambda: ana.call("node.status")["queued"] == 0, WITHIN_S)
+            arrived = everything(ana)
+            ana.down()
+            assert len(arrived) == len(set(arrived)), "shown twice"
+            assert set(speaker.said) <= set(arrived) <= speaker.asked
+            numbers = [int(text.split()[1]) for text in arrived]
+            assert numbers == sorted(numbers), "out of order"
+            speaker = replace(speaker, _end=threading.Event())
 
 
 def test_two_who_are_never_on_together_and_a_keeper_node_each(tmp_path: Path) -> None:

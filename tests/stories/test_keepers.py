@@ -4,7 +4,8 @@ import trio
 
 from lab import world
 from lab.world import Person, World, befriend, texts
-from store import people
+from protocol import identity, ids
+from store import devices, lines, people
 from store.database import Tx
 from tests.stories.crowd_kit import HOUR_S, appoint, has_lines, states
 from tests.stories.stranger_kit import core_of, kept
@@ -103,3 +104,34 @@ async def has_queues(keeper: Person) -> bool:
 
 def _begin_numbers_anew(tx: Tx) -> None:
     tx.execute("UPDATE owner SET seq = 0 WHERE items = 0")
+
+
+def test_a_device_that_a_contact_has_got_since_is_told_where_mail_can_be_left() -> None:
+    async def story(one: World) -> None:
+        await _three(one)
+        ana, bo = one.people["ana"], one.people["bo"]
+        before = await _version_told(ana, "bo")
+        key, draw, now_s = core_of(bo).identity.account_key(), ana.entropy("another device"), ana.now_ms() // 1000
+        added = identity.certify(key, ids.DeviceId(draw(32)), draw(32), 2, now_s - 9, now_s + 99_999)
+
+        def add(tx: Tx) -> None:
+            contact = people.find_contact(tx, "bo")
+            devices.add_device(tx, contact.id, added)
+            tx.changed(people.CHANGED, contact.id)
+
+        await core_of(ana).database.transact(add)
+
+        async def is_told() -> bool:
+            return await _version_told(ana, "bo") > before
+
+        await one.until(is_told, patience_s=60.0)
+
+    world.run(story, seed=4)
+
+
+async def _version_told(owner: Person, name: str) -> int:
+    def look(tx: Tx) -> int:
+        return lines.told(tx, people.find_contact(tx, name).id)[0]
+
+    version: int = await core_of(owner).database.transact(look)
+    return version

@@ -22,10 +22,14 @@ BUSY_S = (0.05, 0.6)  # how long both talk before the next kill: from the first 
 
 @dataclass
 class Speaker:
-    """Says numbered texts through the local socket until it is told to end, and keeps its own list."""
+    """Says numbered texts through the local socket until it is told to end, and keeps its own list.
+
+    pause_s: between two of them.
+    """
 
     node: RealNode
     to: str
+    pause_s: float = 0.0
     said: list[str] = field(default_factory=list)  # answered: durable
     asked: set[str] = field(default_factory=set)  # sent to the socket; perhaps durable, when the node died over it
     _end: threading.Event = field(default_factory=threading.Event)
@@ -40,6 +44,7 @@ class Speaker:
                         self.asked.add(text)
                         client.call("chat.send", to=self.to, text=text)
                         self.said.append(text)
+                        self._end.wait(self.pause_s)
             except (Failure, OSError):
                 self._end.wait(0.05)  # nobody serves there until the node is up again
 
