@@ -36,6 +36,7 @@ WAIT_S = 300  # that a keeper holds a question open while nothing comes
 PAGE_ITEMS = keep.FETCH_ITEMS_MAX
 DONE_ITEMS = 512  # letters that are confirmed together while more come
 TEND_S = 3600.0  # between two looks at how much a keeper has for us
+EMPTIED_S = 10.0  # the same, once something was fetched from there: who looks then sees no full keeper that is empty
 SETTLE_S = 0.2  # what changes together is dealt with together
 RETRY_S = (5.0, 600.0)  # until a node of our own is dialled again, doubling
 AWAY_S = 1800.0  # a contact's talk begins at any time, and rings; this is for what was missed
@@ -49,12 +50,16 @@ log = structlog.get_logger("collector")
 
 @dataclass(slots=True)
 class _Desk:
-    """A keeper that is attended. again: it is to be tried now; tend: queues or contacts have changed."""
+    """A keeper that is attended. again: it is to be tried now; tend: queues or contacts have changed.
+
+    is_emptied: less of ours is there than was counted last.
+    """
 
     contact: int
     again: Bell = field(default_factory=Bell)
     tend: Bell = field(default_factory=Bell)
     is_reached: bool = False
+    is_emptied: bool = False
 
 
 @dataclass
@@ -129,7 +134,7 @@ class Collector:
         """Two streams on a link, until it ends or the keeper is gone. Raises: PeerFault, Unavailable, TooSlowError."""
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._fetch, one, link)
+                nursery.start_soon(self._fetch, one, desk, link)
                 await self._tend_all(one, desk, link)
                 nursery.cancel_scope.cancel()
         finally:
@@ -137,7 +142,7 @@ class Collector:
 
     # --- what came
 
-    async def _fetch(self, one: Keeper, link: Link) -> None:
+    async def _fetch(self, one: Keeper, desk: _Desk, link: Link) -> None:
         """Takes in what is there, and then whatever comes."""
         database, reception, drains = self.inward.database, self.reception, Drains()
         drains.done(one.done)
@@ -163,6 +168,8 @@ class Collector:
                     if (upto := counter.upto()) > done and (not page.more or upto >= done + DONE_ITEMS):
                         await self._confirm(one, stream, upto)
                         drains.done(done := upto)
+                        desk.is_emptied = True
+                        desk.tend.ring()
                     if not page.more:
                         await database.transact(watching.judge, one.id, drains.complete_ms, self.inward.now())
         finally:
@@ -201,9 +208,10 @@ class Collector:
             desk.is_reached = True
             laid: dict[bytes, bytes] = {}
             while True:
+                desk.is_emptied = False
                 await self._count(one, desk, stream)
                 counted_at = trio.current_time()
-                while trio.current_time() < counted_at + TEND_S:
+                while trio.current_time() < (until := counted_at + (EMPTIED_S if desk.is_emptied else TEND_S)):
                     wanted, unwanted = await database.transact(self._plan, one.id)
                     await self._open(one, stream, wanted)
                     await self._close(stream, unwanted)
@@ -215,7 +223,7 @@ class Collector:
                     for contact_id in await database.transact(telling.tell, self.inward):
                         self.delivery.stir(contact_id)
                     await trio.sleep(SETTLE_S)
-                    with trio.move_on_at(counted_at + TEND_S):
+                    with trio.move_on_at(until):
                         await desk.tend.wait()
 
     async def _count(self, one: Keeper, desk: _Desk, stream: KeeperStream) -> None:
