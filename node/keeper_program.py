@@ -10,6 +10,7 @@ open. Not here: what it keeps and for whom (keep/server.py, store/shelves.py), t
 """
 
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -41,7 +42,8 @@ from store import own_keeper, permits, settings
 from store.database import Database, Tx, Worker, open_database
 from store.own_keeper import Self
 
-SPACE_BYTES = 10 << 30  # of one's own machine, for one's own mail alone
+SPACE_BYTES = 10 << 30  # of one's own machine, for one's own mail alone, if its disk has so much
+RESERVE_BYTES = 128 << 20  # of the disk: where nothing can be written, nothing can be deleted either
 PORT_SETTING = "listen.port.last"  # the port that the system gave, so that the code stays good
 KEY_BYTES = 32
 
@@ -95,7 +97,7 @@ class KeepService:
 
     async def code(self) -> dict[str, object]:
         """Returns the code that the owner's device takes; whoever has it may keep mail here in the owner's place."""
-        permit = await self.keeping.permit(permits.OWN, SPACE_BYTES, keep.OWN.ttl_s)
+        permit = await self.keeping.permit(permits.OWN, await self.keeping.given(), keep.OWN.ttl_s)
         where = self.named or _best(self.network.addresses())
         code = keep_code.Code(permit, self.me.find, self.network.peer, where[: invite.ADDRESSES_MAX])
         return {"code": keep_code.text_of(code)}
@@ -170,8 +172,7 @@ async def _serve(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(supervise, "keeping", keeping.run)
             is_first = not [one for one in await keeping.usage() if one.contact == permits.OWN]
-            if is_first:
-                await keeping.give(SPACE_BYTES)
+            await keeping.give(space_of(place))
             code = await service.code()
             for name, task in (("dht", dht.kad.run), ("bootstrap", bootstrap.run), ("publisher", publisher.run)):
                 nursery.start_soon(supervise, name, task)
@@ -185,6 +186,12 @@ async def _serve(
             await trio.sleep(0.05)  # the answer to node.stop goes out first
             LOG.info("down")
             nursery.cancel_scope.cancel()
+
+
+def space_of(place: profile.Profile) -> int:
+    """To how many bytes the file may grow, as the disk is now."""
+    held = keeper_files.database(place).stat().st_size
+    return max(0, min(SPACE_BYTES, held + shutil.disk_usage(place.root).free - RESERVE_BYTES))
 
 
 @asynccontextmanager

@@ -66,9 +66,9 @@ def offer(door: Door, contacts: str, space: str | None) -> None:
     with door.connect() as client:
         made = client.call("keepers.offer", contacts=wanted, space=None if space is None else size_of(space))
     owners = made["owners"]
-    each = f", {show.size(owners[0]['space'])} for each" if owners else ""
+    share = f", up to {show.size(owners[0]['space'])}{' each' * (len(owners) > 1)}" if owners else ""
     names = ", ".join(show.clean(one["name"]) for one in owners)
-    show.outcome(door, made, f"✔ You keep for {names}{each}; who is away is told when you meet.")
+    show.outcome(door, made, f"✔ You keep for {names}{share}; who is away is told when you meet.")
     for one in owners:
         show.talk(door, f"  Next, the other way round: {door.typed('weft keeper use ' + show.typed_name(one['name']))}")
 

@@ -235,7 +235,10 @@ def _of_keepers(door: Door, told: Mapping[str, Any]) -> list[str]:
     lines = []
     if not told["keepers"] and any(row["state"] == "active" for row in told["contacts"]):
         said = "No keeper: what is sent while you are away comes only once its sender and you are there together."
-        lines.append(f"! {said} Ask a contact: {door.typed('weft keeper use NAME')}")
+        offers = told["keeping"].get("offers", ())
+        how = f"{show.clean(offers[0])} offers to be one" if offers else "Ask a contact"
+        use = door.typed(f"weft keeper use {show.typed_name(offers[0]) if offers else 'NAME'}")
+        lines.append(f"! {said} {how}: {use}")
     lines += [f"! Keeper {show.clean(one['name'])}: {show.clean(one['fault'])}" for one in told["keeping"]["faults"]]
     for name in told["keeping"]["asks"]:
         offer = door.typed(f"weft keeper offer {show.typed_name(name)}")

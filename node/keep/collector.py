@@ -38,6 +38,7 @@ WAITED = 0.9  # of it, at least: two clocks do not run at quite the same speed
 PAGE_ITEMS = keep.FETCH_ITEMS_MAX
 DONE_ITEMS = 512  # letters that are confirmed together while more come
 TEND_S = 3600.0  # between two looks at how much a keeper has for us
+EMPTIED_S = 10.0  # the same, once something was fetched from there: who looks then sees no full keeper that is empty
 SETTLE_S = 0.2  # what changes together is dealt with together
 RETRY_S = (5.0, 600.0)  # until a node of our own is dialled again, doubling
 AWAY_S = 1800.0  # a contact's talk begins at any time, and rings; this is for what was missed
@@ -53,7 +54,11 @@ log = structlog.get_logger("collector")
 class _Desk:
     """A keeper that is attended. again: it is to be tried now; tend: queues or contacts have changed.
 
-    permit: with which it was tried last, or is tried now.
+    <<<<<<< HEAD
+        permit: with which it was tried last, or is tried now.
+    =======
+        is_emptied: less of ours is there than was counted last.
+    >>>>>>> user
     """
 
     contact: int
@@ -61,6 +66,7 @@ class _Desk:
     again: Bell = field(default_factory=Bell)
     tend: Bell = field(default_factory=Bell)
     is_reached: bool = False
+    is_emptied: bool = False
 
 
 @dataclass
@@ -158,7 +164,7 @@ class Collector:
 
     # --- what came
 
-    async def _fetch(self, one: Keeper, link: Link) -> None:
+    async def _fetch(self, one: Keeper, desk: _Desk, link: Link) -> None:
         """Takes in what is there, and then whatever comes."""
         database, reception, drains = self.inward.database, self.reception, Drains()
         counter = reception.met(one.id)
@@ -181,6 +187,8 @@ class Collector:
                     if (upto := counter.upto()) > done and (not page.more or upto >= done + DONE_ITEMS):
                         await self._confirm(one, stream, upto)
                         drains.done(done := upto)
+                        desk.is_emptied = True
+                        desk.tend.ring()
                     if not page.more:
                         await database.transact(watching.judge, one.id, drains.complete_ms, self.inward.now())
         finally:
@@ -229,11 +237,11 @@ class Collector:
             await database.transact(keepers.met, one.id, link.peer, where, self.inward.now())
             desk.is_reached = True
             await self._count(one, desk, stream)  # first: who has lost our queues with all that was in them told no lie
-            nursery.start_soon(self._fetch, one, link)
+            nursery.start_soon(self._fetch, one, desk, link)
             laid: dict[bytes, bytes] = {}
             while True:
                 counted_at = trio.current_time()
-                while trio.current_time() < counted_at + TEND_S:
+                while trio.current_time() < (until := counted_at + (EMPTIED_S if desk.is_emptied else TEND_S)):
                     wanted, unwanted = await database.transact(self._plan, one.id)
                     await self._open(one, stream, wanted)
                     await self._close(stream, unwanted)
@@ -245,8 +253,9 @@ class Collector:
                     for contact_id in await database.transact(telling.tell, self.inward):
                         self.delivery.stir(contact_id)
                     await trio.sleep(SETTLE_S)
-                    with trio.move_on_at(counted_at + TEND_S):
+                    with trio.move_on_at(until):
                         await desk.tend.wait()
+                desk.is_emptied = False
                 await self._count(one, desk, stream)
 
     async def _count(self, one: Keeper, desk: _Desk, stream: KeeperStream) -> None:

@@ -121,7 +121,7 @@ async def test_names_and_faults_move_no_cursor(tmp_path: Path) -> None:
 async def test_an_offer_names_contacts_and_the_space_for_all(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo", "Chen") as world:
         ran = await world.weft("keeper", "offer", "Bo, Chen Li,")
-        assert ran.out == "✔ You keep for Bo, Chen Li, 53.7 MB for each; who is away is told when you meet.\n"
+        assert ran.out == "✔ You keep for Bo, Chen Li, up to 53.7 MB each; who is away is told when you meet.\n"
         assert ran.err == (
             "  Next, the other way round: weft keeper use Bo\n  Next, the other way round: weft keeper use 'Chen Li'\n"
         )
@@ -219,6 +219,8 @@ async def test_status_counts_keepers_and_warns_where_there_is_none(tmp_path: Pat
         (line,) = said(ran)
         assert line.startswith("! No keeper: what is sent while you are away comes only once its sender and you")
         assert line.endswith("Ask a contact: weft keeper use NAME")
+        world.node.keeping = {"faults": [], "asks": [], "offers": ["Bo Li", "dee"]}
+        assert "there together. Bo Li offers to be one: weft keeper use 'Bo Li'\n" in (await world.weft("status")).out
         world.contacts.rows[0]["state"] = "asked"
         assert said(await world.weft("status")) == []  # who has nobody needs none
         world.node.keeping = {"faults": [{"name": "ch\x1ben", "fault": "full\x07"}], "asks": ["Bo Li"]}

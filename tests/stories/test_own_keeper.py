@@ -40,6 +40,7 @@ def test_mail_for_who_is_off_lies_at_her_own_node(tmp_path: Path) -> None:
         ana.up()
         ana.await_that(lambda: bool(ana.call("chat.history", to="bo")), WITHIN_S)
         assert line(ana, "bo")["text"] == "see you at 8"
+        ana.await_that(lambda: row(ana)["items"] == 0, WITHIN_S)  # what was counted before it was fetched is gone
 
         ana.call("keepers.stop", who="cellar")
         ana.await_that(lambda: not ana.call("keepers.list")["keepers"], WITHIN_S)  # closed there, then forgotten
