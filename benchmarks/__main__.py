@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ALL = ("messages", "cli", "node", "ratchet", "lan", "search", "logs", "discovery", "keepers")
-PARTS = ("finding", "relaying", "idle", "replicate")  # of discovery, the last of logs; each can be run alone
+PARTS = ("finding", "relaying", "idle", "replicate", "collecting")  # of discovery, logs, keepers; each runs alone too
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import trio
 
-from benchmarks import figures, node, profiles
+from benchmarks import collecting, figures, node, profiles
 from crypto.keys import SigningKey
 from node import dialler
 from node.host import open_host
@@ -52,6 +52,7 @@ NONCE = bytes(32)
 
 def main() -> None:
     """Prints the figures."""
+    collecting.main()
     with profiles.home() as home:
         with _keeper(home):
             pass  # it has made its key and its database
