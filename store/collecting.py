@@ -10,7 +10,7 @@ from crypto import sealing
 from protocol import envelope
 from protocol.envelope import Inner
 from protocol.faults import PeerFault
-from store import devices, inbox, pairs, people
+from store import devices, inbox, pairs, people, session_rows
 from store.database import Tx
 from store.devices import Device
 from store.identity import Identity
@@ -37,7 +37,16 @@ def take(
     """
     if people.contact(tx, contact_id).state in pairs.CLOSED:
         return ()
-    runs: list[tuple[Device, list[bytes]]] = []
+    is_one = len(devices.devices_of(tx, contact_id)) == 1
+    took: list[tuple[int, Accepted]] = []
+    batch: list[bytes] = []
+    author: Device | None = None
+
+    def accept() -> None:
+        if author is not None and batch:
+            took.append((author.id, inbox.accept(tx, rooms, identity, author.id, tuple(batch), now_ms)))
+            batch.clear()
+
     for one in parcels:
         row = tx.execute(
             "INSERT INTO collected (contact, run, sealing, at_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -45,15 +54,17 @@ def take(
         )
         if row.rowcount == 0:
             continue
-        sender = _sender(tx, contact_id, one.inner)
+        if not is_one:
+            accept()  # whose the next one is, may be known only then
+        sender = _sender(tx, contact_id, one.inner, now_ms)
         if sender is None:
             continue
-        if not runs or runs[-1][0].id != sender.id:
-            runs.append((sender, []))
-        runs[-1][1].append(sealing.pad(one.inner))
-    return tuple(
-        (sender.id, inbox.accept(tx, rooms, identity, sender.id, envelopes, now_ms)) for sender, envelopes in runs
-    )
+        if author is None or sender.id != author.id:
+            accept()
+        author = sender
+        batch.append(sealing.pad(one.inner))
+    accept()
+    return tuple(took)
 
 
 def forget_old(tx: Tx, now_ms: int) -> None:
@@ -61,14 +72,21 @@ def forget_old(tx: Tx, now_ms: int) -> None:
     tx.execute("DELETE FROM collected WHERE at_ms < ?", (now_ms - REMEMBERED_MS,))
 
 
-def _sender(tx: Tx, contact_id: int, raw: bytes) -> Device | None:
-    """The device that sealed this: the one in its certificate, else the newest of the contact; None for nonsense."""
+def _sender(tx: Tx, contact_id: int, raw: bytes, now_ms: int) -> Device | None:
+    """The device that sealed this: the one in its certificate, or with whom a session opens it, else the newest.
+
+    None for nonsense, and for what a revoked one has sealed (case 39).
+    """
     try:
         inner: Inner = envelope.disclose(sealing.pad(raw))
     except PeerFault:
         return None
-    living = [one for one in devices.devices_of(tx, contact_id) if not one.revoked]
+    known = devices.devices_of(tx, contact_id)
+    living = [one for one in known if not one.revoked]
     match inner:
+        case envelope.Message(header, body) if len(known) > 1:  # all of them leave what they have in one queue
+            found = next((one for one in reversed(known) if session_rows.knows(tx, one.id, header, body, now_ms)), None)
+            return next(reversed(living), None) if found is None else None if found.revoked else found
         case envelope.Message():
             return living[-1] if living else None
         case envelope.Init(certificate=certificate) | envelope.Restart(init=envelope.Init(certificate=certificate)):

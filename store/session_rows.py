@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crypto import ratchet
-from crypto.faults import Replayed
+from crypto.faults import PeerFault, Replayed, Unreadable
 from crypto.handshake import Agreed
 from crypto.ratchet import Ratchet
 from protocol import ids, wire
@@ -97,6 +97,19 @@ def sending(tx: Tx, device_id: int) -> ids.SessionId | None:
     """The id of the session that sends to a device."""
     live = load_sending(tx, device_id)
     return None if live is None else live.sid
+
+
+def knows(tx: Tx, device_id: int, header: bytes, body: bytes, now_ms: int) -> bool:
+    """Whether a message belongs to a session with this device; nothing is changed."""
+    for live in load(tx, device_id):
+        try:
+            ratchet.decrypt(live.r, header, body, now_ms)
+        except Unreadable:
+            continue
+        except PeerFault:
+            return True  # it does, and is a copy, or damaged
+        return True
+    return False
 
 
 def save(tx: Tx, live: Live) -> None:

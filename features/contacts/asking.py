@@ -308,6 +308,8 @@ class Asker:
         """The init with our card. The session is stored before a byte of it leaves, and repeated when asked again."""
         core = self.core
         now_ms, entropy = core.ground.now_ms(), core.ground.entropy("session")
+        if people.contact(tx, contact_id).state is ContactState.BLOCKED:
+            raise Unavailable("you blocked this contact")  # while he was dialled, or looked for
         _check_not_void(tx, contact_id, bundle.certificate)
         device = devices.add_device(tx, contact_id, bundle.certificate)
         # The same session as before, if nobody has answered in it: a retry, not a second asker.

@@ -7,12 +7,13 @@ the same mail in between; sessions are forgotten.
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crypto import keys
-from protocol import content, ids, parcel
+from protocol import content, envelope, ids, parcel, record
 from protocol.delivery import State
 from protocol.mailbox import Line
 from protocol.receipt import Receipt
@@ -309,3 +310,37 @@ async def test_nothing_that_is_asked_often_walks_through_all_queues_or_parcels()
         ):
             steps = [row[3] for row in tx.all(f"EXPLAIN QUERY PLAN {sql}")]
             assert not any(step.startswith("SCAN") for step in steps), (sql, steps)
+
+
+async def test_of_two_devices_that_fill_one_queue_each_is_read_with_its_own_session(tmp_path: Path) -> None:
+    clock = kit.Clock()
+    async with (
+        kit.open_side(tmp_path / "a", "Ana", clock) as ana,
+        kit.open_side(tmp_path / "b", "Bo", clock) as phone,
+        kit.open_side(tmp_path / "c", "Bo's other", clock) as laptop,
+    ):
+        await kit.acquaint(ana, phone)
+        bo, phone_at_ana = ana.contact, ana.device
+        await kit.converse(ana, phone, 1)
+        await kit.acquaint(ana, laptop)
+        laptop_at_ana = ana.device
+        await kit.converse(ana, laptop, 1)
+
+        def one_contact(tx: Tx) -> None:
+            tx.execute("UPDATE device SET contact = ? WHERE id = ?", (bo, laptop_at_ana))
+
+        await ana.run(one_contact)
+        sealed = []
+        for number, side in enumerate((phone, laptop, phone)):
+            await side.post(f"text {number}")
+            (envelope_,) = (one.envelope for one in await side.seal())
+            inner = record.encode(envelope.disclose(envelope_))
+            sealed.append(Collected(bytes((number,)) * parcel.RUN_BYTES, 1, inner))
+
+        def take(tx: Tx) -> list[tuple[int, bool]]:
+            took = collecting.take(tx, ana.rooms, ana.mine, bo, sealed, clock.ms)
+            return [(device_id, accepted.unreadable) for device_id, accepted in took]
+
+        devices = (phone_at_ana, laptop_at_ana, phone_at_ana)
+        assert await ana.run(take) == [(one, False) for one in devices]
+        assert (await ana.notes())[-3:] == ["text 0", "text 1", "text 2"]
