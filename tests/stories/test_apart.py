@@ -27,6 +27,7 @@ MAIL = 90  # texts of a round: two pages
 COLLECTING_S = 0.35  # from the first question to the last confirmation, on a slow disk
 LEAVING_S = (0.1, 0.7)
 PAUSE_S = 0.02  # a queue at a friend's holds 500
+KILLS = max(2, depth.KILLS // 5)  # each costs two starts of a node
 KILLS_MAX = 20  # before it is emptied
 
 
@@ -123,11 +124,11 @@ def test_case_20_killed_while_it_collects_from_a_keeper_each_text_is_there_once_
     texts: list[str] = []
     with open_three(tmp_path) as (ana, bo, _):
         ana.down()
-        for round_ in range(1 + depth.KILLS // 8):
+        for round_ in range(1 + KILLS // 8):
             new = [f"{round_}/{n}" for n in range(MAIL)]
             leave(bo, "ana", new)
             texts += new
-            for _ in range(min(8, depth.KILLS)):
+            for _ in range(min(8, KILLS)):
                 ana.up()
                 time.sleep(chance.uniform(0.0, COLLECTING_S))  # the moment of a kill is what is tested
                 ana.kill()
@@ -148,12 +149,12 @@ def test_case_20_killed_while_it_leaves_mail_nothing_is_lost_or_there_twice(tmp_
     with open_three(tmp_path) as (ana, bo, _):
         ana.down()
         speaker = Speaker(bo, "ana", PAUSE_S)
-        for done in range(0, depth.KILLS, KILLS_MAX):
+        for done in range(0, KILLS, KILLS_MAX):
             bo.up()
             thread = threading.Thread(target=speaker.talk)
             thread.start()
             try:
-                for _ in range(min(KILLS_MAX, depth.KILLS - done)):
+                for _ in range(min(KILLS_MAX, KILLS - done)):
                     time.sleep(chance.uniform(*LEAVING_S))  # as above
                     bo.kill()
                     bo.up()
