@@ -4,7 +4,6 @@ import random
 from contextlib import suppress
 from functools import partial
 
-import pytest
 import trio
 
 from features.logs.content import Note
@@ -257,8 +256,12 @@ def test_who_asks_for_all_and_reads_nothing_holds_a_quarter_of_a_megabyte_and_is
         stream = Deaf(space.log.secret, space.log.id, 300)
         peer = Peer(contact.id, contact.account, 1)
         sitting = Sitting(core.delivery.inward, core.sync.policy, peer, stream, Side.LISTENER, _note)
-        with pytest.RaisesGroup(trio.TooSlowError, flatten_subgroups=True):
+        given_up = False
+        try:
             await sitting.run()
+        except* (trio.TooSlowError, Unavailable):  # nothing is read, and nothing is said: whichever is noticed first
+            given_up = True
+        assert given_up
         assert stream.is_full.is_set()
         assert sitting._out_bytes <= OUT_BYTES_MAX + 2 * sync.FRAME_BYTES_MAX
         await still_goes(w, ana, bo)
