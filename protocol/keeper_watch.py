@@ -19,7 +19,7 @@ from protocol import wire
 from protocol.parcel import Parcel
 
 WATCH_BYTES_MAX = 8 * 1024
-RUNS_MAX = 16  # of a queue that are remembered: a sender begins one with each start of his node
+RUNS_MAX = 16  # of a queue that are remembered: a sender has one for each time that he met this inbox anew
 GAPS_MAX = 16  # of a run; a keeper that drops in more places is found out all the same
 SETTLE_MS = 600_000  # how late a put that its sender gave up and repeated may still arrive, on a stream that hangs
 CLOCKS_MS = 8 * 86_400_000  # by how much clocks may be wrong before what may have expired is taken for missing
