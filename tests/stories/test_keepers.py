@@ -91,6 +91,39 @@ def test_mail_at_a_keeper_whose_disk_was_put_back_is_collected() -> None:
     world.run(story, seed=3)
 
 
+def test_a_contact_who_has_lost_all_that_he_kept_keeps_on_for_whom_he_kept() -> None:
+    async def story(one: World) -> None:
+        ana, bo, chen = [await one.person(name) for name in ("ana", "bo", "chen")]
+        await befriend(ana, bo)
+        await kept(bo, chen)
+        await one.until(lambda: has_lines(ana, bo, 1))
+        before = await core_of(chen).keeping.database.transact(_secrets)
+        await chen.stop()
+        lost = list(one.folder.glob("chen.keeping.db*"))
+        assert lost
+        for path in lost:
+            path.unlink()
+        await chen.start()
+        await one.until(lambda: keeps_again(chen))
+        assert not before & await core_of(chen).keeping.database.transact(_secrets)
+        await bo.stop()
+        await ana.call("chat.send", to="bo", text="still")
+        await one.until(lambda: _is_said(ana, "kept"))
+        await ana.stop()
+        await bo.start()
+        await one.until(lambda: _has(bo, "still"))
+
+    world.run(story, seed=4)
+
+
+def _secrets(tx: Tx) -> set[bytes]:
+    return {secret for (secret,) in tx.all("SELECT secret FROM permit")}
+
+
+async def _has(reader: Person, text: str) -> bool:
+    return text in await texts(reader, "ana")
+
+
 async def _is_said(sender: Person, state: str) -> bool:
     """Whether the last that Ana said is so far."""
     return (await states(sender, "bo"))[-1] == state
@@ -100,6 +133,11 @@ async def has_queues(keeper: Person) -> bool:
     """Whether somebody has queues at a keeper."""
     uses = await core_of(keeper).keeping.database.transact(lambda tx: tx.one("SELECT SUM(queues) FROM owner"))
     return bool(uses and uses[0])
+
+
+async def keeps_again(keeper: Person) -> bool:
+    """The same of one whose database is not open yet."""
+    return core_of(keeper).keeping.is_serving and await has_queues(keeper)
 
 
 def _begin_numbers_anew(tx: Tx) -> None:
