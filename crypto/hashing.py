@@ -40,6 +40,7 @@ class Label(StrEnum):
     PAIR = "weft/1/pair"
     SAS = "weft/1/sas"
     NEARBY = "weft/1/nearby"
+    LEDGER = "weft/1/ledger"
 
 
 # One encoding of each label, with the separating zero byte: labels have no zero byte inside, so no labelled message

@@ -1,0 +1,61 @@
+"""A line as one of the two holds it, beside how the other stood at each of his entries (docs/protocol/ledger.md 5).
+
+    book = Book(Side.LOW, is_witnessed)
+    book.write(said)      an entry of ours, once it is on the disk      book.hear(said)     the next one of the other's
+    book.line             all that we have                              book.differences    where he counts otherwise
+
+Two who have taken the same entries come to the same state. Who accepts or settles says in which state he stood: so a
+difference is found at the first such entry. Not here: what follows from entries (line.py).
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from ledger.line import IsWitnessed, Line, Said
+from ledger.payment import Side
+from ledger.terms import Accept, Settle
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The other stands elsewhere than his entries say. seq: of the entry; said, found: states of 32 bytes."""
+
+    seq: int
+    said: bytes
+    found: bytes
+
+
+@dataclass
+class Book:
+    """Both views of a line. differences: the first hundred."""
+
+    side: Side
+    is_witnessed: IsWitnessed
+    line: Line = field(init=False)
+    differences: list[Difference] = field(default_factory=list)
+    _theirs: Line = field(init=False)
+    _unseen: deque[Said] = field(default_factory=deque)  # entries of ours that the other has not acknowledged
+
+    def __post_init__(self) -> None:
+        self.line, self._theirs = Line(self.is_witnessed), Line(self.is_witnessed)
+
+    def write(self, said: Said) -> None:
+        """The next entry of ours. Raises: line.Unseen."""
+        self.line.take(self.side, said)
+        self._unseen.append(said)
+
+    def hear(self, said: Said) -> None:
+        """The next entry of the other's. Raises: line.Unseen where it acknowledges more than there is of ours."""
+        other = self.side.other
+        self.line.take(other, said)
+        theirs = self._theirs
+        while theirs.heads[self.side] < said.ack:
+            theirs.take(self.side, self._unseen.popleft())
+        if isinstance(said.term, Accept | Settle) and len(self.differences) < DIFFERENCES_MAX:
+            found = theirs.state()
+            if found != said.term.state:
+                self.differences.append(Difference(theirs.heads[other], said.term.state, found))
+        theirs.take(other, said)
+
+
+DIFFERENCES_MAX = 100

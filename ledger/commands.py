@@ -1,0 +1,67 @@
+"""What an honest side may write now: limits and the order of things (docs/protocol/ledger.md 3.3 and 3.4). Pure.
+
+The creditor alone holds the limit, against what he himself has accepted: so no interleaving exceeds it. What a payer is
+told of his room is a courtesy, since the other may lower the limit at the same time. Not here: entries and their order.
+"""
+
+from enum import Enum
+
+from ledger.line import Key, Line
+from ledger.payment import Side, Stage
+
+BALANCE_MAX = 2**63 - 1  # of a unit in either direction, as it is stored
+
+
+class Refusal(Enum):
+    """Why a payment is not accepted."""
+
+    UNKNOWN = "there is no such offer"
+    OVER = "it was answered or taken back already"
+    LIMIT = "more would be owed than is allowed"
+    HUGE = "the balance would be larger than can be written"
+
+
+def exposure(line: Line, creditor: Side, unit: str) -> int:
+    """What the other side owes the creditor, with all that he has accepted or may turn into a debt by himself.
+
+    line: as the creditor has it; what he writes now acknowledges all that is in it.
+    """
+    owed = line.balance(creditor, unit)
+    for one in line.open():
+        if one.payer is creditor.other and one.unit == unit and (one.is_taken or one.lock is not None):
+            owed += one.amount
+    return owed
+
+
+def refusal(line: Line, payee: Side, key: Key) -> Refusal | None:
+    """Why this offer is not to be accepted by an honest payee; None where it may be."""
+    one = line.payments.get(key)
+    if one is None or one.payer is payee or one.lock is not None:
+        return Refusal.UNKNOWN
+    if one.stage is not Stage.OFFERED:
+        return Refusal.OVER
+    owed = exposure(line, payee, one.unit) + one.amount
+    if owed > BALANCE_MAX:
+        return Refusal.HUGE
+
+    return Refusal.LIMIT if owed > line.limit(payee, one.unit) else None
+
+
+def room(line: Line, payer: Side, unit: str) -> int:
+    """How much more a payer can expect to be accepted: all that he has on its way counts against him."""
+    waiting = sum(one.amount for one in line.open() if one.payer is payer and one.unit == unit)
+    return line.limit(payer.other, unit) - line.balance(payer.other, unit) - waiting
+
+
+def may_settle(line: Line, key: Key) -> bool:
+    """Whether the payer, who has taken all that came, may settle."""
+    one = line.payments.get(key)
+    return one is not None and one.ending is None and one.stage is Stage.ACCEPTED
+
+
+def may_void(line: Line, key: Key, now_ms: int) -> bool:
+    """Whether the payer may take it back: before it was accepted at any time, afterwards when its time is over."""
+    one = line.payments.get(key)
+    if one is None or one.ending is not None or one.lock is not None:
+        return False
+    return one.stage is Stage.OFFERED or (one.stage is Stage.ACCEPTED and now_ms > one.expires_ms)

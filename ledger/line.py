@@ -1,0 +1,198 @@
+"""A line: what two accounts owe each other, as a fold over the two halves of their ledger (docs/protocol/ledger.md 3).
+
+    line = Line(is_witnessed)
+    line.take(Side.LOW, Said(ack=0, term=Offer(...), id=...))       # Unseen: take more of the other half first
+    line.balance("EUR"), line.payments, line.state()
+
+Each half is taken in its own order, the two in any order in which nothing is taken before what it has acknowledged: the
+result is the same. What is said out of turn changes nothing; nothing that can be written raises. Not here: what a
+payment is (payment.py), what an honest node writes (commands.py), entries and their signatures (protocol).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from crypto import hashing
+from crypto.hashing import Label
+from ledger.payment import Payment, Side, Stage
+from ledger.terms import Accept, Attest, Decline, Limit, Lock, Offer, Release, Reveal, Settle, Term, Void
+from protocol import wire
+
+IsWitnessed = Callable[[Attest, bytes], bool]
+"""Whether the signature in an attest is its witness's, over the acceptance with this entry id (ledger 4.3)."""
+
+
+def lock_of(preimage: bytes) -> bytes:
+    """The 32-byte hash by which a payment is locked. preimage: 32 bytes."""
+    return hashing.hash_of(Label.LEDGER, b"lock" + preimage)
+
+
+class Unseen(Exception):
+    """An entry acknowledges one of the other half that was not taken yet: that comes first."""
+
+
+class Said(NamedTuple):
+    """An entry of a half. ack: how many of the other half its author had seen; term: None for what nobody knows yet."""
+
+    ack: int
+    term: Term | None
+    id: bytes
+
+
+class Key(NamedTuple):
+    """By what a payment is known on a line."""
+
+    payer: Side
+    pay: bytes
+
+
+@dataclass
+class Line:
+    """The fold. heads: how many entries of each half were taken; acked: up to where each has seen the other."""
+
+    is_witnessed: IsWitnessed
+    payments: dict[Key, Payment] = field(default_factory=dict)
+    heads: list[int] = field(default_factory=lambda: [0, 0])
+    acked: list[int] = field(default_factory=lambda: [0, 0])
+    _debts: dict[str, int] = field(default_factory=dict)  # what HIGH owes LOW, by unit
+    _limits: dict[tuple[Side, str], int] = field(default_factory=dict)  # by creditor
+    _open: dict[Key, None] = field(default_factory=dict)
+    _voided: tuple[list[Key], list[Key]] = field(default_factory=lambda: ([], []))  # by payer, not seen by the payee
+    _accepts: dict[Key, bytes] = field(default_factory=dict)  # ids of the entries, while open
+
+    def take(self, side: Side, said: Said) -> None:
+        """The next entry of a half. Raises: Unseen, and then nothing was taken."""
+        if said.ack > self.heads[side.other]:
+            raise Unseen
+        seq = self.heads[side]
+        self.heads[side] += 1
+        self.acked[side] = max(self.acked[side], said.ack)
+        self._see(side, seq)
+        match said.term:
+            case Limit(unit, most):
+                self._limits[side, unit] = most
+            case Offer(pay, unit, amount, expires_ms, witnesses, _, refund_of):
+                self._begin(Payment(side, pay, unit, amount, seq, expires_ms, witnesses, refund_of=refund_of))
+            case Lock(pay, unit, amount, hash_):
+                self._begin(Payment(side, pay, unit, amount, seq, 0, lock=hash_))
+            case Accept(pay) | Decline(pay):
+                self._answer(Key(side.other, pay), seq, said, is_lock=False)
+            case Reveal(pay) | Release(pay):
+                self._answer(Key(side.other, pay), seq, said, is_lock=True)
+            case Settle(pay):
+                self._settle(Key(side, pay), seq)
+            case Void(pay):
+                self._void(Key(side, pay), seq)
+            case Attest(pay):
+                self._attest(Key(side.other, pay), seq, said.term)
+            case _:  # Ackn, Request, and what a later version says
+                pass
+
+    # --- what it comes to
+
+    def balance(self, side: Side, unit: str) -> int:
+        """What the other side owes this one, of payments that are settled; negative where this side owes."""
+        owed = self._debts.get(unit, 0)
+        return owed if side is Side.LOW else -owed
+
+    def limit(self, creditor: Side, unit: str) -> int:
+        """Up to how much the other side may owe this creditor."""
+        return self._limits.get((creditor, unit), 0)
+
+    def open(self) -> Iterable[Payment]:
+        """The payments that are not final, in no order that means anything."""
+        return (self.payments[key] for key in self._open)
+
+    def units(self) -> tuple[str, ...]:
+        """All units in which something was ever owed or allowed, in order."""
+        return tuple(sorted({*self._debts, *(unit for _, unit in self._limits)}))
+
+    def state(self) -> bytes:
+        """32 bytes in which two agree who have taken the same of both halves (ledger 5)."""
+        lines = tuple(
+            (unit, _signed(self._debts.get(unit, 0)), self.limit(Side.LOW, unit), self.limit(Side.HIGH, unit))
+            for unit in self.units()
+        )
+        payments = tuple(
+            (int(one.payer), one.pay, one.unit, one.amount, int(one.stage))
+            for one in (self.payments[key] for key in sorted(self._open))
+        )
+        return hashing.hash_of(Label.LEDGER, b"state" + wire.encode((*self.heads, lines, payments)))
+
+    # --- the facts
+
+    def _see(self, payee: Side, seq: int) -> None:
+        """The payee has acknowledged voids with this entry, before it says anything itself."""
+        waiting = self._voided[payee.other]
+        while waiting and self._ending(waiting[0]) < self.acked[payee]:
+            key = waiting.pop(0)
+            if self.payments[key].stage is Stage.REFUNDING:
+                self._put(key, replace(self.payments[key], seen=seq))
+
+    def _begin(self, one: Payment) -> None:
+        key = Key(one.payer, one.pay)
+        if key not in self.payments:
+            self._put(key, one)
+
+    def _answer(self, key: Key, seq: int, said: Said, *, is_lock: bool) -> None:
+        one = self._acknowledged(key)
+        if one is None or one.answer is not None or one.seen is not None or (one.lock is not None) != is_lock:
+            return
+        match said.term:
+            case Reveal(_, preimage) if lock_of(preimage) != one.lock:
+                return
+            case Accept():
+                self._accepts[key] = said.id
+        self._put(key, replace(one, answer=seq, is_taken=isinstance(said.term, Accept | Reveal)))
+
+    def _settle(self, key: Key, seq: int) -> None:
+        one = self.payments.get(key)
+        if one is None or one.lock is not None or one.ending is not None or not one.is_taken:
+            return
+        assert one.answer is not None
+        if one.answer < self.acked[key.payer]:
+            self._put(key, replace(one, ending=seq, is_settled=True))
+
+    def _void(self, key: Key, seq: int) -> None:
+        one = self.payments.get(key)
+        if one is None or one.lock is not None or one.ending is not None:
+            return
+        if not one.stage.is_final:
+            self._voided[key.payer].append(key)
+        self._put(key, replace(one, ending=seq))
+
+    def _attest(self, key: Key, seq: int, said: Attest) -> None:
+        one = self._acknowledged(key)
+        if one is None or not one.is_taken or one.lock is not None or one.seen is not None or one.attested is not None:
+            return
+        is_in_time = said.witness in one.witnesses and said.at_ms <= one.expires_ms
+        if is_in_time and key in self._accepts and self.is_witnessed(said, self._accepts[key]):
+            self._put(key, replace(one, attested=seq))
+
+    def _acknowledged(self, key: Key) -> Payment | None:
+        """A payment whose payee has acknowledged the offer."""
+        one = self.payments.get(key)
+        return None if one is None or one.offered >= self.acked[key.payer.other] else one
+
+    def _ending(self, key: Key) -> int:
+        ending = self.payments[key].ending
+        assert ending is not None
+        return ending
+
+    def _put(self, key: Key, one: Payment) -> None:
+        before = self.payments.get(key)
+        self.payments[key] = one
+        if not one.stage.is_final:
+            self._open[key] = None
+            return
+        self._open.pop(key, None)
+        self._accepts.pop(key, None)
+        if one.stage is Stage.SETTLED and (before is None or before.stage is not Stage.SETTLED):
+            owed = one.amount if one.payer is Side.HIGH else -one.amount
+            self._debts[one.unit] = self._debts.get(one.unit, 0) + owed
+
+
+def _signed(debt: int) -> bytes:
+    """Two who cheat together can owe each other more than fits 64 bits; 2^74 entries are needed for more than these."""
+    return debt.to_bytes(16, "big", signed=True)
