@@ -70,7 +70,7 @@ class NodeService:
         Asks the contacts who have been silent for long, and waits up to a second for their answers.
         """
         core = self.core
-        talks = core.delivery.talks
+        talks, now_ms = core.delivery.talks, core.ground.now_ms()
 
         def rows(
             tx: Tx,
@@ -78,15 +78,16 @@ class NodeService:
             waiting = {
                 int(contact): (int(count), int(kept))
                 for contact, count, kept in tx.all(
-                    "SELECT m.contact, COUNT(DISTINCT m.seq), COUNT(DISTINCT CASE WHEN m.state = ? THEN m.seq END)"
-                    " FROM delivery d JOIN message m ON m.seq = d.message"
+                    "SELECT m.contact, COUNT(DISTINCT m.seq), COUNT(DISTINCT CASE WHEN m.state = ? AND EXISTS (SELECT 1"
+                    " FROM parcel p WHERE p.device = d.device AND p.message = d.message AND p.until_ms > ?)"
+                    " THEN m.seq END) FROM delivery d JOIN message m ON m.seq = d.message"
                     f" WHERE d.state < {int(State.DELIVERED)} AND m.kind NOT IN ({_UNSAID}) GROUP BY m.contact",
-                    (int(State.KEPT),),
+                    (int(State.KEPT), now_ms),
                 )
             }
             known = tuple((one, *waiting.get(one.id, (0, 0))) for one in people.contacts(tx))
             online = frozenset(one.id for one, *_ in known if talks.online(one.id))
-            return synchronous(tx), known, _logs(tx, core.ground.now_ms(), online), _keepers(tx, core)
+            return synchronous(tx), known, _logs(tx, now_ms, online), _keepers(tx, core)
 
         durability, found, of_logs, of_keepers = await core.database.transact(rows)
         silent = await talks.look()
