@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import trio
+
 from features.chat.content import Text
 from lab import world
 from lab.world import Person, World, befriend
@@ -10,6 +12,7 @@ from node.service import NodeService
 from store import whereabouts
 from tests.node.test_doctor_network import looked_at
 from tests.stories.crowd_kit import appoint, has_lines
+from tests.stories.log_kit import row
 from tests.stories.stranger_kit import DAY_S, core_of, doors_open, kept, left
 
 MONTH_MS = 30 * DAY_S * 1000
@@ -86,6 +89,31 @@ def test_what_was_kept_until_a_day_that_is_over_waits_again_at_once() -> None:
         assert "until you meet" in (await of_bo(w, ana)).sentence
 
     world.run(story, seed=12)
+
+
+def test_entries_that_lie_at_a_keeper_for_their_anchor_are_said_to_be_there() -> None:
+    async def story(w: World) -> None:
+        ana, _bo, chen = await waits_at_chen(w)
+        await ana.call("logs.begin", name="trip", readers=["bo"], anchor="bo")
+        await ana.call("logs.write_all", log="trip", texts=["one", "two", "three"])
+
+        async def are_kept() -> bool:
+            return bool((await row(ana, "trip"))["kept"] == 3)
+
+        await w.until(are_kept)
+        day = whereabouts.day(w.now_ms() + MONTH_MS)
+        one = await row(ana, "trip")
+        assert (one["waits_for"], one["kept_by"]) == ("Bo", f"kept by Chen until {day}")
+        await chen.stop()
+        await ana.call("logs.write", log="trip", text="four")
+        await trio.sleep(600.0)
+        one = await row(ana, "trip")
+        assert (one["entries"] - one["published"], one["kept"]) == (4, 3)
+        await trio.sleep(1.5 * DAY_S)
+        (told,) = (await status(ana))["logs"]["waiting"]
+        assert (told["anchor"], told["entries"], told["kept"], told["kept_by"][:13]) == ("Bo", 4, 3, "kept by Chen ")
+
+    world.run(story, seed=14)
 
 
 def test_the_doctor_says_until_when_a_request_lies_at_a_keeper() -> None:
