@@ -22,6 +22,7 @@ from protocol import keep
 from store import permits
 from store.database import Database
 from store.faults import StoreFault
+from store.keeper_words import NO_ROOM
 
 SPACE_BYTES = 10 << 30  # of one's own machine, for one's own mail alone, if its disk has so much
 RESERVE_BYTES = 128 << 20  # of the disk, the spare file included: it stays free of what is kept
@@ -87,7 +88,7 @@ async def look(place: Profile, keeping: Keeping, database: Database) -> None:
         space, before = space_of(place), await keeping.given()
         if is_failing or abs(space - before) >= STEP_BYTES or (space != before and space in (0, SPACE_BYTES)):
             await keeping.give(space)
-            await keeping.permit(permits.OWN, max(space, 1), keep.OWN.ttl_s)  # its owner is told by this
+            await keeping.permit(permits.OWN, max(space, NO_ROOM), keep.OWN.ttl_s)  # its owner is told by this
             log.info("may keep", space=space)
 
 

@@ -39,6 +39,7 @@ from protocol.invite import Endpoint
 from protocol.version import VERSION
 from store import own_keeper, permits, settings
 from store.database import Database, Tx, Worker, open_database
+from store.keeper_words import NO_ROOM
 from store.own_keeper import Self
 
 PORT_SETTING = "listen.port.last"  # the port that the system gave, so that the code stays good
@@ -97,7 +98,8 @@ class KeepService:
 
     async def code(self) -> dict[str, object]:
         """Returns the code that the owner's device takes; whoever has it may keep mail here in the owner's place."""
-        permit = await self.keeping.permit(permits.OWN, await self.keeping.given(), keep.OWN.ttl_s)
+        space = max(await self.keeping.given(), NO_ROOM)
+        permit = await self.keeping.permit(permits.OWN, space, keep.OWN.ttl_s)
         where = self.named or _best(self.network.addresses())
         code = keep_code.Code(permit, self.me.find, self.network.peer, where[: invite.ADDRESSES_MAX])
         return {"code": keep_code.text_of(code)}

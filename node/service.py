@@ -50,7 +50,7 @@ def _logs(tx: Tx, now_ms: int, online: frozenset[int]) -> dict[str, object]:
 def _keepers(tx: Tx, core: Core) -> dict[str, object]:
     """How many keep for us, what is wrong with them, who asks us to keep for him, and whose offer lies unused."""
     used = keepers.used(tx)
-    wrong = [{"name": keepers.name(tx, one), "fault": one.wrong} for one in used if one.wrong]
+    wrong = [{"name": keepers.name(tx, one), "fault": said} for one in used if (said := one.wrong or one.full)]
     offers = [keepers.name(tx, one) for one in keepers.known(tx) if one.state is keepers.State.OFFERED]
     asks = [*core.services["keepers"].asking(tx)]
     return {"keepers": len(used), "keeping": {"faults": wrong, "asks": asks, "offers": offers}}

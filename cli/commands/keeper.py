@@ -81,7 +81,8 @@ def use(door: Door, who: str, name: str | None) -> None:
     """Lets a contact, or a node of your own, keep mail for you while you are away.
 
     WHO is a contact, who is asked where he has not offered it, a node of yours by its name, or the code that
-    `weft keeper node` has shown there ("-": read it from stdin). At most three keep for you.
+    `weft keeper node` has shown there ("-": read it from stdin). At most three keep for you. A code is for one account:
+    of two that use it each takes the keeper, and what lies there, from the other.
     """
     if who == "-":
         who = sys.stdin.read(CODE_CHARS_MAX).strip()
@@ -142,7 +143,7 @@ def size_of(text: str) -> int:
 @click.option("--bootstrap", metavar="ADDRESS", help="Where it finds the DHT, from now on; as dht.bootstrap.")
 @click.option("-d", "--detach", is_flag=True, help="Leave it running and return when it serves.")
 @click.option("--unit", is_flag=True, help="Only write a unit for systemd that starts it with the machine.")
-@click.option("--code", is_flag=True, help="Only show the code of the keeper that runs.")
+@click.option("--code", is_flag=True, help="Only show the code of the keeper that runs; it is for one account.")
 @click.pass_obj
 def node(door: Door, addresses: tuple[str, ...], bootstrap: str | None, detach: bool, unit: bool, code: bool) -> None:
     """Runs a keeper of your own on a machine that is always on.
@@ -256,7 +257,7 @@ def _learns(found: Mapping[str, Any]) -> str:
 
 
 def _holds(one: Mapping[str, Any]) -> str:
-    of = f" of {show.size(one['space'])}" if one["space"] else ""
+    of = f" of {show.size(one['space'])}" if one["space"] > max(1, one["bytes"]) else ""
     return f"{one['items']:,} item{'' if one['items'] == 1 else 's'}, {show.size(one['bytes'])}{of}"
 
 
@@ -316,7 +317,7 @@ def _show_up(door: Door, told: dict[str, Any], already: bool = False) -> None:
     is_up = "Keeper is up already" if already else "Keeper up"
     lines = [f"✔ {is_up} (pid {told['pid']}).   {', '.join(told['addresses']) or 'No network'}"]
     if told["first"]:
-        lines += ["Run this on your own device; whoever has it could keep mail here in your place:", ""]
+        lines += ["Run this on your own device; it is for one account, and whoever has it could take your place:", ""]
         lines.append(f"  weft keeper use {told['code']}")
     else:
         lines.append(f"Its code, as it is with these addresses: {door.typed('weft keeper node --code')}")
