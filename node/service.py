@@ -120,7 +120,7 @@ class NodeService:
             "kept": sum(kept for _, _, kept in found),
             **of_keepers,
             "logs": of_logs,
-            "trouble": "" if core.database.trouble is None else core.database.trouble.lasting,
+            "trouble": core.keeping.trouble if core.database.trouble is None else core.database.trouble.lasting,
             "synchronous": durability,
             "version": VERSION,
             "protocol": rpc.API,
