@@ -1,6 +1,7 @@
 """A keeper of one's own: a second weft without a screen, an account or a ratchet key, always on.
 
-    weft.py _node keep --profile P     {"addresses": "IP:PORT …", "bootstrap": "…"}; one JSON line when it serves
+    weft.py _node keep --profile P     {"addresses": "IP:PORT …" or "auto", "bootstrap": "…"}; one JSON line when it
+                                       serves. Both are remembered; without "addresses" those of before count
 
     <profile>/keeper.key   the key of keeper.db, 0600: it starts without anybody, so nothing stronger opens it
     <profile>/keeper.db    what lies there for the owner, and who the keeper is
@@ -43,6 +44,8 @@ from store.keeper_words import NO_ROOM
 from store.own_keeper import Self
 
 PORT_SETTING = "listen.port.last"  # the port that the system gave, so that the code stays good
+ADDRESSES_SETTING = "keeper.addresses"  # those that the person gave
+AUTO = "auto"  # in place of addresses: what this machine knows of itself
 KEY_BYTES = 32
 
 LOG = structlog.get_logger("keeper")
@@ -127,7 +130,6 @@ async def run(place: profile.Profile, said: Mapping[str, str], answer: Callable[
     if profile.exists(place):
         raise HasIdentity
     real = ground.real()
-    named = invite.addresses_of(map(_multiaddr, said.get("addresses", "").split()))
     with profile.writing(place):
         place.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.root.chmod(0o700)
@@ -143,9 +145,13 @@ async def run(place: profile.Profile, said: Mapping[str, str], answer: Callable[
         if "bootstrap" in said:
             text = str(config.parse("dht.bootstrap", said["bootstrap"]))
             await database.transact(settings.put, "dht.bootstrap", text)
+        before = await database.transact(lambda tx: settings.get(tx, ADDRESSES_SETTING) or AUTO)
+        told = said.get("addresses") or before
+        named = invite.addresses_of(map(_multiaddr, told.split()))
         network = await stack.enter_async_context(open_host(me.transport_seed))
         bound = await _listen(network, await database.transact(_ports, named))
         await database.transact(settings.put, PORT_SETTING, str(parts_of(bound)[1]))
+        await database.transact(settings.put, ADDRESSES_SETTING, told)  # now that one can listen there
         await _serve(place, real, database, network, me, named, answer)
     return 0
 

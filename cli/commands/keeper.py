@@ -15,6 +15,7 @@ from cli.options import Door, Form
 
 CODE = "weft:k/"  # how the code of a keeper node begins
 ADDRESSES_MAX = 2  # in a code
+AUTO = "auto"  # in place of an address
 LEARNS_COLUMNS = 80
 CODE_CHARS_MAX = 512  # a code has at most 200; whatever is longer is not read from stdin
 SIZE_MAX = 2**53  # what a call carries; no keeper may take so much
@@ -138,7 +139,7 @@ def size_of(text: str) -> int:
     "addresses",
     metavar="IP:PORT",
     multiple=True,
-    help="Where others reach it, in this run; twice at most.",
+    help="Where others reach it, and at which port it listens, from now on; twice at most. auto: none of them.",
 )
 @click.option("--bootstrap", metavar="ADDRESS", help="Where it finds the DHT, from now on; as dht.bootstrap.")
 @click.option("-d", "--detach", is_flag=True, help="Leave it running and return when it serves.")
@@ -150,7 +151,7 @@ def node(door: Door, addresses: tuple[str, ...], bootstrap: str | None, detach: 
 
     It holds sealed messages for you while your device is off. It needs a profile of its own, and no identity.
     """
-    said = {"addresses": " ".join(map(_address, addresses))}
+    said = {"addresses": AUTO if addresses == (AUTO,) else " ".join(map(_address, addresses))}
     if len(addresses) > ADDRESSES_MAX:
         raise faults.usage("A keeper has at most two addresses in its code.")
     if bootstrap is not None:
