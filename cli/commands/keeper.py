@@ -99,7 +99,7 @@ def use(door: Door, who: str, name: str | None) -> None:
     called = show.clean(found["name"])
     if found["state"] == "asked":
         show.outcome(door, found, f"• {called} is asked; it begins when {called} offers it.")
-        show.talk(door, f"  There: {door.typed('weft keeper offer NAME')}")
+        show.talk(door, "  There: weft keeper offer NAME")  # in whatever profile that is
         return
     show.outcome(door, found, f"✔ {called} keeps for you from now on; your contacts are told when you meet.")
     show.talk(door, f"  How it stands: {door.typed('weft keeper list')}")
