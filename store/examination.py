@@ -39,13 +39,15 @@ class Schema:
 class Waiting:
     """What was said to a contact and is not delivered: how many messages, and the time of the oldest in ms.
 
-    kept: how many of them keepers have; where: who has these, and until when, in one line.
+    kept: how many of them keepers have; where: who has these, and until when, in one line. keepers: where the others can
+    be left.
     """
 
     count: int
     since_ms: int
     kept: int = 0
     where: str = ""
+    keepers: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -165,7 +167,9 @@ def waiting(tx: Tx, unsaid: Collection[int], now_ms: int) -> dict[int, Waiting]:
     found = {}
     for contact, count, since_ms in rows:
         lying = whereabouts.lying(tx, contact, now_ms, lambda kind: kind not in unsaid)
-        found[int(contact)] = Waiting(int(count), int(since_ms), len(lying), whereabouts.said_of(lying.values()))
+        names = tuple(dict.fromkeys(whereabouts.keepers_of(tx, contact).values()))
+        where = whereabouts.said_of(lying.values())
+        found[int(contact)] = Waiting(int(count), int(since_ms), len(lying), where, names)
     return found
 
 

@@ -167,11 +167,12 @@ def _online(name: str, versions: tuple[int, ...], waits: str) -> Finding:
 
 def _until(one: Waiting) -> str:
     """For what that waits which is for somebody who is away: what keepers have he gets whenever he comes."""
+    meets = "until you meet" + (f" or it is left with {' or '.join(one.keepers)}" if one.keepers else "")
     if not one.kept:
-        return ", until you meet"
+        return f", {meets}"
     if one.kept >= one.count:
         return f", {one.where}"
-    return f": {one.kept} {'is' if one.kept == 1 else 'are'} {one.where}, and {one.count - one.kept} until you meet"
+    return f": {one.kept} {'is' if one.kept == 1 else 'are'} {one.where}, and {one.count - one.kept} {meets}"
 
 
 def _stranger(name: str, row: Row, patient: Patient) -> Finding:
