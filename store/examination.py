@@ -39,8 +39,8 @@ class Schema:
 class Waiting:
     """What was said to a contact and is not delivered: how many messages, and the time of the oldest in ms.
 
-    kept: how many of them keepers have; where: who has these, and until when, in one line. keepers: where the others can
-    be left.
+    kept: how many of them keepers have; where: who has these, and until when, in one line. keepers: the names of those
+    with whom others can be left.
     """
 
     count: int
