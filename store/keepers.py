@@ -11,6 +11,7 @@ from typing import Any
 
 from crypto import keys
 from protocol import keeper_watch, mailbox, wire
+from store import keeper_words
 from store.database import Tx
 
 CHANGED = "keepers.changed"  # topic of changes; the key is the keeper
@@ -74,7 +75,12 @@ class Keeper:
     @property
     def wrong(self) -> str:
         """What a person should know of it; "" for nothing."""
-        return self.lie or self.fault
+        return self.lie or keeper_words.wrong(self.fault, self.contact == OWN)
+
+    @property
+    def full(self) -> str:
+        """That it takes no more of ours, by what it said last; "" where it does."""
+        return keeper_words.full(self.bytes, self.space)
 
     @property
     def owner_key(self) -> keys.SigningKey:
@@ -280,6 +286,8 @@ def lost(tx: Tx, keeper_id: int) -> None:
     """The keeper does not have our queues any more: others are made, and their contacts told."""
     tx.execute("DELETE FROM queue WHERE keeper = ?", (keeper_id,))
     tx.execute("UPDATE keeper SET done = 0 WHERE id = ?", (keeper_id,))
+    if keeper(tx, keeper_id).contact == OWN:
+        caught(tx, keeper_id, keeper_words.LOST)
     tx.changed(CHANGED, keeper_id)
 
 

@@ -109,13 +109,16 @@ def copies(tx: Tx, device_id: int, message: int) -> tuple[tuple[int, int, int], 
     return tuple((line, sealed_ms, until_ms) for line, sealed_ms, until_ms in rows)
 
 
-def where(tx: Tx, message: int) -> tuple[tuple[int, int], ...]:
-    """(line, until when, ms) of each keeper that has a message of ours, the longest first."""
+def where(tx: Tx, message: int, now_ms: int) -> tuple[tuple[int, int], ...]:
+    """(line, until when, ms) of each keeper that has a message of ours now, the longest first.
+
+    now_ms: 0 for those too that had it, as long as nothing has expired it.
+    """
     rows = tx.all(
         "SELECT p.line, p.until_ms FROM message m JOIN device d ON d.contact = m.contact"
         " CROSS JOIN parcel p ON p.device = d.id AND p.message = m.seq"
-        " WHERE m.seq = ? AND p.until_ms > 0 ORDER BY p.until_ms DESC, p.line",
-        (message,),
+        " WHERE m.seq = ? AND p.until_ms > ? ORDER BY p.until_ms DESC, p.line",
+        (message, now_ms),
     )
     return tuple((line, until_ms) for line, until_ms in rows)
 

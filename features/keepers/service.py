@@ -359,7 +359,7 @@ def shown(tx: Tx, one: Keeper) -> Shown:
         ttl_s=one.ttl_s,
         open=of_contacts.count(QueueState.OPEN),
         wanted=of_contacts.count(QueueState.WANTED),
-        fault=one.wrong,
+        fault=one.wrong or one.full,
     )
 
 
@@ -382,7 +382,7 @@ def _agreed(tx: Tx, name: str) -> Contact:
 def _use(tx: Tx, one: Keeper, owner_seed: bytes) -> None:
     if one.state is not keepers.State.USED:
         _require_room(tx)
-        keepers.use(tx, one.id, owner_seed)
+    keepers.use(tx, one.id, owner_seed)  # of one that is used, it forgives what it was caught at
 
 
 def _require_room(tx: Tx) -> None:
