@@ -46,12 +46,12 @@ def test_a_disk_that_takes_nothing_for_others_is_told_until_it_does_again() -> N
             return found
 
         permit = await core.keeping.permit(1, GIB, MONTH_S)
-        assert await fetched(ana, bo, permit, "a") == ["a"]
+        assert await fetched(ana, bo, permit, enrols=True, text="a") == ["a"]
         assert await trouble() == ""
         disk = core.keeping.database._connection
         disk.execute("PRAGMA max_page_count = 1")  # SQLite then says what it says of a full disk
         for n in range(40):
-            await fetched(ana, bo, None, f"{n}" * 300)
+            await fetched(ana, bo, permit, text=f"{n}" * 300)
         assert (await trouble()).startswith("What you keep for others: the disk is full")
         disk.execute("PRAGMA max_page_count = 1073741823")
         await trio.sleep(TRY_S + 1.0)
