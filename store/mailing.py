@@ -4,6 +4,7 @@ docs/protocol/mailbox.md 3. Rows of parcels are in parcels.py, lines in inboxes.
 node/keep/courier.py.
 """
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -22,6 +23,9 @@ BYTES_MAX = 4 * 1024 * 1024  # of their bodies
 UNANSWERED_MAX = 128  # parcels of one line that its keeper has not answered
 EVERYWHERE_MS = 86_400_000  # without a receipt for so long: to all keepers, one or two may have lost it
 RENEW_MS = 10 * 86_400_000  # without one for so long: sealed anew, since it, or the receipt, may be lost everywhere
+DUE_MAX = 1000  # messages that are looked at together, 20 ms
+LATE = "late"  # the words in which it is noted how a message lies
+UNANSWERED = "?"
 
 
 class Answer(Enum):
@@ -98,30 +102,63 @@ def answered(tx: Tx, box: Mailbox, number: int, answer: Answer, kept_s: int, now
 
 
 def _choose(tx: Tx, device_id: int, count: int, open_: Sequence[int], now_ms: int) -> list[_Waiting]:
-    """The messages that have too few copies, each with the lines that get one. count: the lines that the device has."""
+    """The messages that have too few copies, each with the lines that get one. count: the lines that the device has.
+
+    A lane may be long: looked at are those whose copies are others than they were, and the oldest of each way to lie.
+    """
+    while True:
+        due = lanes.due(tx, device_id, DUE_MAX, now_ms)
+        for message in due:
+            copies, until_ms = _noted(parcels.copies(tx, device_id, message), now_ms)
+            lanes.lie(tx, device_id, message, copies, until_ms)
+        chosen = _oldest(tx, device_id, count, open_, now_ms)
+        if len(due) < DUE_MAX or len(chosen) == MESSAGES_MAX:
+            return chosen
+
+
+def _oldest(tx: Tx, device_id: int, count: int, open_: Sequence[int], now_ms: int) -> list[_Waiting]:
+    """The oldest messages that have too few copies, of those of which it is noted how they lie."""
+    wanted = {copies: _wanted(copies, count, open_) for copies in lanes.lying(tx, device_id)}
+    found = [
+        [(message, lines) for message in lanes.lying_so(tx, device_id, copies, MESSAGES_MAX, now_ms)]
+        for copies, lines in wanted.items()
+        if lines
+    ]
     chosen: list[_Waiting] = []
     size = 0
-    places, renewed_ms = ", ".join(map(str, open_)), now_ms - RENEW_MS
-    for message, body, copies, first_ms in tx.execute(
-        "SELECT d.message, m.body, (SELECT COUNT(*) FROM parcel p WHERE p.device = d.device AND p.message = d.message"
-        f" AND p.sealed_ms > ? AND (p.until_ms > 0 OR p.line IN ({places}))) AS copies,"
-        " (SELECT MIN(p.sealed_ms) FROM parcel p WHERE p.device = d.device AND p.message = d.message)"
-        " FROM delivery d LEFT JOIN message m ON m.seq = d.message"
-        " WHERE d.device = ? AND copies < ? ORDER BY d.message",
-        (renewed_ms, device_id, count),
-    ):
-        is_late = first_ms is not None and first_ms + EVERYWHERE_MS <= now_ms
-        wanted = (count if is_late else min(count, mailbox.COPIES)) - copies
-        if wanted <= 0:
-            continue
-        there = {line for line, sealed_ms, _ in parcels.copies(tx, device_id, message) if sealed_ms > renewed_ms}
-        lines = tuple(line for line in open_ if line not in there)[:wanted]
-        if lines:
-            chosen.append(_Waiting(message, body or b"", lines))
-            size += len(body or b"")
+    for message, lines in heapq.merge(*found):
+        row = tx.one("SELECT body FROM message WHERE seq = ?", (message,))
+        body = b"" if row is None else row[0]  # it only carries a session
+        chosen.append(_Waiting(message, body, lines))
+        size += len(body)
         if len(chosen) == MESSAGES_MAX or size > BYTES_MAX:
             break
     return chosen
+
+
+def _noted(copies: Sequence[tuple[int, int, int]], now_ms: int) -> tuple[str, int]:
+    """How a message lies, as text, and when that changes if nothing happens, 0 for never. copies: the oldest first.
+
+    "late 3 5?": it has waited for a day, lies at line 3, and is to be put on line 5; copies that are old do not count.
+    """
+    if not copies:
+        return "", 0
+    late_ms = copies[0][1] + EVERYWHERE_MS
+    good = [(line, sealed_ms, until_ms) for line, sealed_ms, until_ms in copies if sealed_ms > now_ms - RENEW_MS]
+    words = [LATE] if late_ms <= now_ms else []
+    words += sorted(f"{line}" if until_ms else f"{line}{UNANSWERED}" for line, _, until_ms in good)
+    changes = [sealed_ms + RENEW_MS for _, sealed_ms, _ in good]
+    return " ".join(words), min(changes if late_ms <= now_ms else [*changes, late_ms], default=0)
+
+
+def _wanted(noted: str, count: int, open_: Sequence[int]) -> tuple[int, ...]:
+    """The lines that get a copy of what lies so."""
+    words = noted.split()
+    copies = {int(word.rstrip(UNANSWERED)): word.endswith(UNANSWERED) for word in words if word != LATE}
+    # one that is to be put where nobody is reached now is none
+    there = sum(line in open_ or not is_unanswered for line, is_unanswered in copies.items())
+    most = count if LATE in words else min(count, mailbox.COPIES)
+    return tuple(line for line in open_ if line not in copies)[: max(0, most - there)]
 
 
 def _unanswered(tx: Tx, box_id: int) -> int:

@@ -240,6 +240,15 @@ CREATE INDEX message_passing ON message (seq) WHERE kind IN (306) AND body != x'
 CREATE TABLE log_doubt (log INTEGER NOT NULL PRIMARY KEY, nonce BLOB NOT NULL) STRICT;
 """
 
+_LEAVING = """
+ALTER TABLE delivery ADD COLUMN copies TEXT NOT NULL DEFAULT '';
+ALTER TABLE delivery ADD COLUMN due_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE delivery SET due_ms = 1
+  WHERE EXISTS (SELECT 1 FROM parcel p WHERE p.device = delivery.device AND p.message = delivery.message);
+CREATE INDEX delivery_copies ON delivery (device, copies);
+CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -251,4 +260,5 @@ CORE: tuple[Migration, ...] = (
     Migration("logs", 2, _SPACES),
     Migration("keepers", 1, _KEEPERS),
     Migration("logs", 3, _CARRYING),
+    Migration("keepers", 2, _LEAVING),
 )

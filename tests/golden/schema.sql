@@ -28,7 +28,7 @@ CREATE TABLE day_certificate (
   day INTEGER PRIMARY KEY, name BLOB NOT NULL, seed BLOB NOT NULL, certificate BLOB NOT NULL
 ) STRICT;
 CREATE TABLE delivery (
-  device INTEGER NOT NULL, message INTEGER NOT NULL, state INTEGER NOT NULL, PRIMARY KEY (device, message)
+  device INTEGER NOT NULL, message INTEGER NOT NULL, state INTEGER NOT NULL, copies TEXT NOT NULL DEFAULT '', due_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (device, message)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE device (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, device BLOB NOT NULL UNIQUE, certificate BLOB NOT NULL,
@@ -147,6 +147,8 @@ CREATE TABLE witnessed (
   proof BLOB NOT NULL, doubt BLOB NOT NULL, signed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX carried_owed ON carried (contact, log) WHERE owed != 0;
+CREATE INDEX delivery_copies ON delivery (device, copies);
+CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
 CREATE INDEX device_contact ON device (contact);
 CREATE INDEX device_next_peer ON device (next_peer);
 CREATE INDEX device_peer ON device (peer);
