@@ -7,8 +7,10 @@ from lab.world import Person, World, befriend, texts
 from protocol import identity, ids
 from store import devices, lines, people
 from store.database import Tx
-from tests.stories.crowd_kit import HOUR_S, appoint, has_lines, states
+from tests.stories.crowd_kit import DAY_S, HOUR_S, appoint, has_lines, states
 from tests.stories.stranger_kit import core_of, kept
+
+SILENCE_BYTES_MAX = 5_500  # that a node sends in six hours: one keeper, two contacts, and nothing to say
 
 
 async def _three(one: World) -> None:
@@ -56,6 +58,21 @@ def test_two_who_are_never_there_together_talk_through_a_mutual_contact() -> Non
         await one.until(learnt)
 
     world.run(story, seed=1)
+
+
+def test_a_quarter_of_a_silent_day_with_a_keeper_costs_5500_bytes() -> None:
+    """Three know each other and one keeps for the others; talks take 2.6 kB of it, streams to the keeper the rest."""
+
+    async def story(one: World) -> None:
+        await _three(one)
+        await trio.sleep(2 * HOUR_S)
+        before = one.network.sent_bytes.copy()
+        await trio.sleep(DAY_S / 4)
+        spent = one.network.sent_bytes - before
+        assert set(spent) == {"ana", "bo", "chen"}
+        assert max(spent.values()) <= SILENCE_BYTES_MAX, spent
+
+    world.run(story, seed=5)
 
 
 def test_who_gets_another_permit_is_back_at_once() -> None:
