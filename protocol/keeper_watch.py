@@ -23,6 +23,7 @@ RUNS_MAX = 16  # of a queue that are remembered: a sender has one for each time 
 GAPS_MAX = 16  # of a run; a keeper that drops in more places is found out all the same
 SETTLE_MS = 600_000  # how late a put that its sender gave up and repeated may still arrive, on a stream that hangs
 CLOCKS_MS = 8 * 86_400_000  # by how much clocks may be wrong before what may have expired is taken for missing
+TTL_S_MIN = 16 * 86_400  # for which a keeper must keep: who comes once a week can then always judge it
 
 Gap = tuple[int, int]
 """Numbers that did not come: the first and the last."""

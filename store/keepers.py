@@ -16,6 +16,7 @@ from store.database import Tx
 CHANGED = "keepers.changed"  # topic of changes; the key is the keeper
 OWN = 0  # in place of a contact: a node of our own
 USED_MAX = mailbox.LINES_MAX
+DAY_S = 86_400
 KNOWN_MAX = 64  # offers that are remembered; more people than that keep for nobody
 ADDRESSES_BYTES_MAX = 4 * 1024
 LINES_BYTES_MAX = 4 * 1024
@@ -72,9 +73,19 @@ class Keeper:
     lie: str
 
     @property
+    def is_brief(self) -> bool:
+        """Whether it keeps for so short a time that no lie of it would be found (parcel 3.5); it is not used."""
+        return self.ttl_s < keeper_watch.TTL_S_MIN
+
+    @property
     def wrong(self) -> str:
         """What a person should know of it; "" for nothing."""
-        return self.lie or self.fault
+        return self.lie or self.fault or (f"{self.briefly}; it is not used" if self.is_brief else "")
+
+    @property
+    def briefly(self) -> str:
+        """For how long it keeps, and for how long it should."""
+        return f"it keeps for {self.ttl_s // DAY_S} days, and should for {keeper_watch.TTL_S_MIN // DAY_S} at least"
 
     @property
     def owner_key(self) -> keys.SigningKey:

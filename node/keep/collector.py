@@ -248,7 +248,7 @@ class Collector:
                     if await database.read(_has_doors, one.id):
                         with trio.fail_after(ANSWER_S):
                             await self.reception.strangers.lay(stream, laid)
-                    if await database.transact(_is_over, one.id):
+                    if await database.transact(_is_over, one.id, one.owner_seed):
                         return
                     for contact_id in await database.transact(telling.tell, self.inward):
                         self.delivery.stir(contact_id)
@@ -347,9 +347,11 @@ def _end(tx: Tx, keeper_id: int) -> None:
         keepers.ended(tx, keeper_id)
 
 
-def _is_over(tx: Tx, keeper_id: int) -> bool:
-    """Whether nothing of ours is left at a keeper that we have left."""
+def _is_over(tx: Tx, keeper_id: int, owner_seed: bytes) -> bool:
+    """Whether nothing of ours is left at a keeper that we have left, or it is used anew with another key."""
     one = keepers.find(tx, keeper_id)
+    if one is not None and one.owner_seed and one.owner_seed != owner_seed:
+        return True
     if one is not None and one.state is not State.USED and not keepers.queues(tx, keeper_id):
         keepers.ended(tx, keeper_id)
         return True
