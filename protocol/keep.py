@@ -2,8 +2,8 @@
 
     keeper: [1 hello, version, nonce]      [12 answer, n, status, value]
     owner : [2 claim, owner, permit id, permit mac, signature]      [3 open, [queue, ...]]    [4 close, [reader, ...]]
-            [5 fetch, after, count, wait] -> [6 items, [item, ...], more]    [7 done, up to]    [8 lay, [record, ...]]
-            [13 usage] -> [14 used, bytes, items, bytes max, queues]
+            [5 fetch, after, count, wait] -> [6 items, [item, ...], more]    [7 done, up to, note]
+            [8 lay, [record, ...]]     [13 usage] -> [14 used, bytes, items, bytes max, queues, note]
     anyone: [9 put, sender, envelope, ttl, mac, work]      [10 look, name] -> [11 lying, record]
 
 Requests are numbered from 1 on each stream and answered in that order. Pure. Not here: what is inside an envelope at a
@@ -20,6 +20,7 @@ from crypto import hashing, keys, sealing
 from crypto.faults import Malformed
 from crypto.hashing import Label
 from protocol import record, rendezvous
+from protocol.keep_note import Note
 from protocol.record import Bytes16, Bytes32, Counter
 from protocol.talk import Envelope
 
@@ -31,7 +32,6 @@ PERMIT_BYTES = 32
 PUT_KEY_BYTES = 32
 ID_BYTES = 16  # of a reader, a sender, a permit
 REFUSALS_MAX = 8  # on a stream, which then ends: an honest peer is refused once or twice, when something was revoked
-
 QUEUES_MAX = 64  # in one frame
 DOORS_MAX = 257  # of a queue: one contact's, or a stranger queue's, one for each of 256 invitations and the open one
 READERS_MAX = 256  # in one frame
@@ -42,7 +42,6 @@ RECORDS_MAX = 64  # in one frame
 RECORDS_OWNER_MAX = 600  # that lie at a keeper for one owner
 QUEUES_OWNER_MAX = 6_000  # 5,000 contacts, and room
 WORK_BITS_MAX = 32  # an hour of a fast core: nobody asks for more in earnest
-
 DAY_S = 86_400
 TTL_S_MAX = 90 * DAY_S
 QUEUE_ITEMS_MAX = 2_000
@@ -189,11 +188,12 @@ class Items:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Done:
-    """I have everything up to this number; delete it."""
+    """I have everything up to this number; delete it. note: of keep_note.py, for Used; none leaves the one before."""
 
     KIND: ClassVar[int] = 7
 
     up_to: Counter
+    note: Note = b""
 
 
 @record.record
@@ -263,7 +263,7 @@ class Usage:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The answer to Usage."""
+    """The answer to Usage. note: the newest of the owner's."""
 
     KIND: ClassVar[int] = 14
 
@@ -271,6 +271,7 @@ class Used:
     items: Counter
     bytes_max: Counter
     queues: Counter
+    note: Note = b""
 
 
 Request = Claim | Open | Close | Fetch | Done | Lay | Put | Look | Usage
@@ -285,7 +286,7 @@ _REQUESTS: Mapping[int, type[Request]] = {
 _REPLIES: Mapping[int, type[Reply]] = {cls.KIND: cls for cls in (Hello, Items, Lying, Answer, Used)}
 
 # keep 2: what stands in front of everything that is signed, hashed or MACed here
-_CLAIM, _ENROL, _PUT, _ENVELOPE = b"\x01", b"\x02", b"\x03", b"\x05"  # 4: work.py
+_CLAIM, _ENROL, _PUT, _ENVELOPE = b"\x01", b"\x02", b"\x03", b"\x05"  # 4: work.py, 6: keep_note.py
 
 
 def encode(frame: Request | Reply) -> bytes:

@@ -309,20 +309,6 @@ def set_watch(tx: Tx, queue_id: int, watch: bytes) -> None:
     tx.execute("UPDATE queue SET watch = ? WHERE id = ?", (watch, queue_id))
 
 
-def watch_anew(tx: Tx, contact_id: int | None = None) -> None:
-    """Our disk may have been put back, and what came since is forgotten: no keeper is to be blamed for that.
-
-    contact_id: whose queues, where only the session with him shows it; None for all, and then what keepers were found
-    to do is forgotten too, since some of it may have been found because of that.
-    """
-    where, params = ("contact != ?", (OWN,)) if contact_id is None else ("contact = ?", (contact_id,))
-    for queue_id, watch in tx.all(f"SELECT id, watch FROM queue WHERE {where} AND watch != x''", params):
-        set_watch(tx, queue_id, keeper_watch.pack(keeper_watch.away(keeper_watch.unpack(watch))))
-    if contact_id is None:
-        for (keeper_id,) in tx.all("SELECT id FROM keeper WHERE lie != ''"):
-            caught(tx, keeper_id, "")
-
-
 def queues(tx: Tx, keeper_id: int, *states: QueueState) -> tuple[Queue, ...]:
     """The queues at a keeper that are in one of these states, or all."""
     rows = tx.all(f"SELECT {_QUEUE_COLUMNS} FROM queue WHERE keeper = ? ORDER BY contact", (keeper_id,))

@@ -249,6 +249,8 @@ CREATE INDEX delivery_copies ON delivery (device, copies);
 CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
 """
 
+_NOTES = "ALTER TABLE keeper ADD COLUMN notes INTEGER NOT NULL DEFAULT 0;"
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -261,4 +263,5 @@ CORE: tuple[Migration, ...] = (
     Migration("keepers", 1, _KEEPERS),
     Migration("logs", 3, _CARRYING),
     Migration("keepers", 2, _LEAVING),
+    Migration("keepers", 3, _NOTES),
 )

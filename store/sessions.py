@@ -14,7 +14,7 @@ from crypto.keys import DhKey, Encapsulate, Entropy
 from protocol import envelope, ids, record, wire
 from protocol import identity as documents
 from protocol.identity import Bundle, Certificate
-from store import devices, healing, keepers, lanes, parcels, people, prekeys, session_rows
+from store import devices, healing, lanes, parcels, people, prekeys, session_rows, watches
 from store.database import Tx
 from store.devices import Device
 from store.healing import Healing
@@ -279,7 +279,7 @@ def keep(tx: Tx, device: Device, live: Live, now_ms: int) -> None:
         healing.set_must(tx, device.id, live.receive_only)
         lanes.new_round(tx, device.id)
         parcels.forget(tx, device.id)
-        keepers.watch_anew(tx, device.contact)
+        watches.begin_anew(tx, device.contact)
         tx.changed(RESTARTED, device.contact)
         people.tell_restart(tx, device.contact)
     session_rows.prune(tx, device.id, now_ms)
@@ -343,7 +343,7 @@ def replace(
     lanes.new_round(tx, device.id)
     parcels.forget(tx, device.id)
     lanes.add(tx, device.id, (lanes.CARRIER,))
-    keepers.watch_anew(tx, device.contact)
+    watches.begin_anew(tx, device.contact)
     tx.changed(RESTARTED, device.contact)
     people.tell_restart(tx, device.contact)
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crypto import keys
-from protocol import content, envelope, ids, parcel, record
+from protocol import content, envelope, ids, keeper_watch, parcel, record
 from protocol.delivery import State
 from protocol.mailbox import COPIES, Line
 from protocol.receipt import Receipt
@@ -298,6 +298,10 @@ async def test_mail_through_keepers_is_neither_lost_nor_doubled(
             states = author.tx.all("SELECT DISTINCT state FROM message WHERE device = 0")
             assert states in ([], [(int(State.DELIVERED),)])
             assert author.tx.one("SELECT COUNT(*) FROM parcel WHERE until_ms > 0 AND message != 0") == (0,)
+
+
+def test_no_line_has_more_unanswered_than_who_was_put_back_counts_with() -> None:
+    assert mailing.UNANSWERED_MAX - 1 + mailing.MESSAGES_MAX <= keeper_watch.UNANSWERED_MAX
 
 
 async def test_a_receipt_that_its_keepers_lost_is_asked_for_by_leaving_the_message_anew() -> None:
