@@ -5,14 +5,14 @@ node/keep/courier.py.
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from crypto import sealing
 from crypto.keys import Encapsulate, Entropy
 from protocol import mailbox, parcel, receipt, record
-from store import inboxes, lanes, outbox, parcels
+from store import devices, healing, inboxes, lanes, outbox, parcels, sessions
 from store.database import Tx
 from store.identity import Identity
 from store.inboxes import Mailbox
@@ -67,25 +67,18 @@ def plan(
     open_ = [box_id for box_id in boxes if box_id in reached and _unanswered(tx, box_id) < UNANSWERED_MAX]
     if not open_ or not outbox.is_open(tx, device_id):
         return Planned(0, False)
+    asked = _ask_anew(tx, identity, device_id, boxes, open_, now_ms, entropy)
     waiting = _choose(tx, device_id, len(boxes), open_, now_ms)
     if not waiting:
-        return Planned(0, False)
+        return Planned(asked, False)
     sealed = outbox.seal_apart(
         tx, identity, device_id, [(one.message, one.body) for one in waiting], now_ms, entropy, encapsulate
     )
     if isinstance(sealed, NeedBundle):
         return sealed
-    count = 0
+    count = asked
     for one, inner in zip(waiting, map(record.encode, sealed), strict=True):
-        run, sealing_ms = inboxes.next_sealing(tx, device_id, now_ms)
-        for box_id in one.lines:
-            heads = tuple(parcel.Head(box.line.sender, box.kept) for box in boxes.values() if box.kept)
-            number = inboxes.next_numbers(tx, box_id, 1)
-            line = boxes[box_id].line
-            said = parcel.Parcel(run, number, sealing_ms, heads, inner)
-            wrapped = parcel.wrap(line.wrap_key, line.sender, said, entropy(sealing.NONCE_BYTES))
-            parcels.add(tx, box_id, number, device_id, one.message, now_ms, wrapped)
-            count += 1
+        count += _wrap(tx, device_id, one.message, one.lines, inner, boxes, now_ms, entropy)
     return Planned(count, len(waiting) == MESSAGES_MAX)
 
 
@@ -99,6 +92,48 @@ def answered(tx: Tx, box: Mailbox, number: int, answer: Answer, kept_s: int, now
             message = parcels.answered(tx, box.id, number, now_ms + 1000 * kept_s, now_ms)
             if _is_unacknowledged(tx, message) and all(end for _, _, end in parcels.copies(tx, box.device, message)):
                 outbox.left(tx, box.device, message, now_ms)
+
+
+def _wrap(
+    tx: Tx,
+    device_id: int,
+    message: int,
+    lines: Sequence[int],
+    inner: bytes,
+    boxes: Mapping[int, Mailbox],
+    now_ms: int,
+    entropy: Entropy,
+) -> int:
+    """Makes a parcel of one sealing for each of these lines; returns how many."""
+    run, sealing_ms = inboxes.next_sealing(tx, device_id, now_ms)
+    for box_id in lines:
+        heads = tuple(parcel.Head(box.line.sender, box.kept) for box in boxes.values() if box.kept)
+        number = inboxes.next_numbers(tx, box_id, 1)
+        line = boxes[box_id].line
+        said = parcel.Parcel(run, number, sealing_ms, heads, inner)
+        wrapped = parcel.wrap(line.wrap_key, line.sender, said, entropy(sealing.NONCE_BYTES))
+        parcels.add(tx, box_id, number, device_id, message, now_ms, wrapped)
+    return len(lines)
+
+
+def _ask_anew(
+    tx: Tx,
+    identity: Identity,
+    device_id: int,
+    boxes: Mapping[int, Mailbox],
+    open_: Sequence[int],
+    now_ms: int,
+    entropy: Entropy,
+) -> int:
+    """Asks a device that cannot be read, and of which there is no bundle, to begin a session; returns the parcels."""
+    is_due = sessions.needs_restart(tx, device_id, now_ms) or sessions.sending(tx, device_id) is None
+    if not is_due or sessions.usable_bundle(devices.device(tx, device_id), now_ms) is not None:
+        return 0
+    if not healing.ask(tx, device_id, now_ms):
+        return 0
+    inner = record.encode(mailbox.Anew(sessions.give_bundle(tx, identity, device_id, now_ms, entropy)))
+    lines = open_[: mailbox.COPIES]
+    return _wrap(tx, device_id, parcels.SETTLED, lines, inner, boxes, now_ms, entropy)
 
 
 def _choose(tx: Tx, device_id: int, count: int, open_: Sequence[int], now_ms: int) -> list[_Waiting]:

@@ -250,6 +250,7 @@ CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
 """
 
 _NOTES = "ALTER TABLE keeper ADD COLUMN notes INTEGER NOT NULL DEFAULT 0;"
+_ASKING = "ALTER TABLE healing ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;"
 
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
@@ -264,4 +265,5 @@ CORE: tuple[Migration, ...] = (
     Migration("logs", 3, _CARRYING),
     Migration("keepers", 2, _LEAVING),
     Migration("keepers", 3, _NOTES),
+    Migration("sessions", 2, _ASKING),
 )

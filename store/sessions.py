@@ -28,6 +28,7 @@ __all__ = [
     "Opened",
     "answer",
     "answer_init",
+    "asked",
     "asking",
     "bundle_due",
     "give_bundle",
@@ -296,6 +297,20 @@ def store_bundle(tx: Tx, device_id: int, bundle: Bundle, now_ms: int) -> None:
     if bundle.certificate.device != device.device:
         raise documents.NotListed
     devices.store_bundle(tx, device_id, bundle)
+
+
+def asked(tx: Tx, contact_id: int, bundle: Bundle, now_ms: int) -> None:
+    """A device of a contact cannot read us, and has no bundle of ours: we begin a session with this one of its.
+
+    One that is not newer than what we have from it was asked before that, and is passed over. Raises: as store_bundle.
+    """
+    device = devices.device_by_key(tx, bundle.certificate.device)
+    if device is None or device.contact != contact_id or device.revoked:
+        raise documents.NotListed
+    if device.bundle is not None and bundle.not_after_s <= device.bundle.not_after_s:
+        return
+    store_bundle(tx, device.id, bundle, now_ms)
+    healing.set_must(tx, device.id, True)
 
 
 def usable_bundle(device: Device, now_ms: int) -> Bundle | None:

@@ -44,7 +44,7 @@ CREATE TABLE fork (log INTEGER NOT NULL PRIMARY KEY, proof BLOB NOT NULL, at_ms 
 CREATE TABLE healing (
   device INTEGER NOT NULL PRIMARY KEY, counter INTEGER NOT NULL, garbled_ms INTEGER NOT NULL,
   healed_ms INTEGER NOT NULL, restarted_ms INTEGER NOT NULL, restarts INTEGER NOT NULL, must INTEGER NOT NULL
-) STRICT;
+, asked_ms INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE identity (
   id INTEGER PRIMARY KEY CHECK (id = 1), recovery BLOB NOT NULL, device_seed BLOB NOT NULL,
   identity_secret BLOB NOT NULL, certificate BLOB NOT NULL, name TEXT NOT NULL, transport_seed BLOB NOT NULL,
