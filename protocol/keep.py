@@ -1,13 +1,14 @@
 """Frames of /weft/keep/1: envelopes that wait at a keeper for an absent owner (docs/protocol/keep.md).
 
-    keeper: [1 hello, version, nonce]      [12 answer, n, status, value]
+    keeper: [1 hello, version, nonce]      [12 answer, n, status]      [18 shown, n, status, value, proof]
     owner : [2 claim, owner, permit id, permit mac, signature]      [3 open, [queue, ...]]    [4 close, [reader, ...]]
             [5 fetch, after, count, wait] -> [6 items, [item, ...], more]    [7 done, up to, note]
             [8 lay, [record, ...]]     [13 usage] -> [14 used, bytes, items, bytes max, queues, note]
     anyone: [9 put, sender, envelope, ttl, mac, work]      [10 look, name] -> [11 lying, record]
 
-Requests are numbered from 1 on each stream and answered in that order. Pure. Not here: what is inside an envelope at a
-keeper (parcel.py), lengths on the stream (node/frames.py), what a keeper does (node/keep/server.py).
+Requests are numbered from 1 on each stream and answered in that order. Pure. Not here: what shows who asks and who
+answers (keep_proof.py), what is inside an envelope at a keeper (parcel.py), lengths on the stream (node/frames.py),
+what a keeper does (node/keep/server.py).
 """
 
 from collections.abc import Mapping
@@ -16,9 +17,8 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import Annotated, ClassVar, NamedTuple
 
-from crypto import hashing, keys, sealing
+from crypto import keys, sealing
 from crypto.faults import Malformed
-from crypto.hashing import Label
 from protocol import record, rendezvous
 from protocol.keep_note import Note
 from protocol.record import Bytes16, Bytes32, Counter
@@ -32,6 +32,7 @@ PERMIT_BYTES = 32
 PUT_KEY_BYTES = 32
 ID_BYTES = 16  # of a reader, a sender, a permit
 REFUSALS_MAX = 8  # on a stream, which then ends: an honest peer is refused once or twice, when something was revoked
+
 QUEUES_MAX = 64  # in one frame
 DOORS_MAX = 257  # of a queue: one contact's, or a stranger queue's, one for each of 256 invitations and the open one
 READERS_MAX = 256  # in one frame
@@ -42,6 +43,7 @@ RECORDS_MAX = 64  # in one frame
 RECORDS_OWNER_MAX = 600  # that lie at a keeper for one owner
 QUEUES_OWNER_MAX = 6_000  # 5,000 contacts, and room
 WORK_BITS_MAX = 32  # an hour of a fast core: nobody asks for more in earnest
+
 DAY_S = 86_400
 TTL_S_MAX = 90 * DAY_S
 QUEUE_ITEMS_MAX = 2_000
@@ -243,13 +245,28 @@ class Lying:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of request n of this stream. value: of a Put that is kept, for how many seconds; else 0."""
+    """What became of request n of this stream, where nothing else is the answer to it."""
 
     KIND: ClassVar[int] = 12
 
     n: Counter
     status: Status
-    value: Counter
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The answer to Claim and Put. proof: that it comes from whoever has the permit, or the key of the door.
+
+    So nobody answers in a keeper's place; where it knows neither, the proof is noise.
+    """
+
+    KIND: ClassVar[int] = 18
+
+    n: Counter
+    status: Status
+    value: Annotated[int, record.Range(0, _U32_MAX)]
+    proof: Bytes32
 
 
 @record.record
@@ -275,18 +292,18 @@ class Used:
 
 
 Request = Claim | Open | Close | Fetch | Done | Lay | Put | Look | Usage
-Reply = Hello | Items | Lying | Answer | Used
+Reply = Hello | Items | Lying | Answer | Shown | Used
 OwnersRequest = Open | Close | Fetch | Done | Lay | Usage
 
-FRAMES = (Hello, Claim, Open, Close, Fetch, Items, Done, Lay, Put, Look, Lying, Answer, Usage, Used, Door, Queue, Item)
+FRAMES = (
+    *(Hello, Claim, Open, Close, Fetch, Items, Done, Lay, Put, Look, Lying, Answer, Usage, Used, Door, Queue, Item),
+    Shown,
+)
 
 _REQUESTS: Mapping[int, type[Request]] = {
     cls.KIND: cls for cls in (Claim, Open, Close, Fetch, Done, Lay, Put, Look, Usage)
 }
-_REPLIES: Mapping[int, type[Reply]] = {cls.KIND: cls for cls in (Hello, Items, Lying, Answer, Used)}
-
-# keep 2: what stands in front of everything that is signed, hashed or MACed here
-_CLAIM, _ENROL, _PUT, _ENVELOPE = b"\x01", b"\x02", b"\x03", b"\x05"  # 4: work.py, 6: keep_note.py
+_REPLIES: Mapping[int, type[Reply]] = {cls.KIND: cls for cls in (Hello, Items, Lying, Answer, Shown, Used)}
 
 
 def encode(frame: Request | Reply) -> bytes:
@@ -311,72 +328,6 @@ def decode_reply(raw: bytes) -> Reply:
     return said
 
 
-def claim(
-    owner: keys.SigningKey, keeper_peer: bytes, owner_peer: bytes, nonce: bytes, permit: bytes | None = None
-) -> Claim:
-    """The claim of an owner on one stream. permit: 32 bytes, to enrol the key; None when it is enrolled already."""
-    t = _transcript(keeper_peer, owner_peer, nonce)
-    signature = owner.sign(Label.KEEP, _CLAIM + t)
-    if permit is None:
-        return Claim(owner.public, None, None, signature)
-    return Claim(owner.public, permit_id(permit), permit_mac(permit, t, owner.public), signature)
-
-
-def check_claim(claimed: Claim, keeper_peer: bytes, owner_peer: bytes, nonce: bytes) -> None:
-    """Returns when whoever said this on this stream has the key that he names. Raises: Forged."""
-    t = _transcript(keeper_peer, owner_peer, nonce)
-    keys.verify(claimed.owner, Label.KEEP, _CLAIM + t, claimed.signature)
-
-
-def is_permitted(claimed: Claim, permit: bytes, keeper_peer: bytes, owner_peer: bytes, nonce: bytes) -> bool:
-    """Whether a claim was made by somebody who has this permit, on this stream and for this owner key."""
-    if claimed.permit_mac is None:
-        return False
-    t = _transcript(keeper_peer, owner_peer, nonce)
-    return hashing.same(permit_mac(permit, t, claimed.owner), claimed.permit_mac)
-
-
-def permit_id(permit: bytes) -> bytes:
-    """The 16-byte name of a permit, which does not tell it."""
-    return hashing.keyed_id(permit, Label.KEEP, b"permit")
-
-
-def permit_mac(permit: bytes, transcript: bytes, owner: bytes) -> bytes:
-    """32 bytes that show a permit, for one stream and one owner key. transcript: both PeerIds and the nonce."""
-    return hashing.mac(permit, hashing.labelled(Label.KEEP, _ENROL + transcript + owner))
-
-
-def envelope_id(envelope: bytes) -> bytes:
-    """The 32-byte hash by which an envelope is known in its queue, and nowhere else."""
-    return hashing.hash_of(Label.KEEP, _ENVELOPE + envelope)
-
-
-def put_mac(put_key: bytes, nonce: bytes, n: int, sender: bytes, ttl_s: int, envelope_id: bytes) -> bytes:
-    """32 bytes that show the key of a door, for one request of one stream. n: its number, from 1."""
-    said = nonce + _u32(n) + sender + _u32(ttl_s) + envelope_id
-    return hashing.mac(put_key, hashing.labelled(Label.KEEP, _PUT + said))
-
-
-def put(
-    put_key: bytes, nonce: bytes, n: int, sender: bytes, envelope: bytes, ttl_s: int, work: int | None = None
-) -> Put:
-    """Request n of a stream: an envelope through a door."""
-    mac = put_mac(put_key, nonce, n, sender, ttl_s, envelope_id(envelope))
-    return Put(sender, envelope, ttl_s, mac, work)
-
-
-def is_put_by(asked: Put, put_key: bytes, nonce: bytes, n: int) -> bool:
-    """Whether a Put was made by somebody who has this key, as request n of this stream."""
-    mac = put_mac(put_key, nonce, n, asked.sender, asked.ttl_s, envelope_id(asked.envelope))
-    return hashing.same(mac, asked.mac)
-
-
-def _transcript(keeper_peer: bytes, owner_peer: bytes, nonce: bytes) -> bytes:
-    assert len(keeper_peer) == len(owner_peer) == 32
-    assert len(nonce) == NONCE_BYTES
-    return keeper_peer + owner_peer + nonce
-
-
 def _is_even(asked: Request) -> bool:
     """Whether what belongs together is there together, and nothing is named twice."""
     match asked:
@@ -394,7 +345,3 @@ def _is_even(asked: Request) -> bool:
 
 def _ascend(items: tuple[Item, ...]) -> bool:
     return all(one.seq < other.seq for one, other in pairwise(items))
-
-
-def _u32(number: int) -> bytes:
-    return number.to_bytes(4, "big")

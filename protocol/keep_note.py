@@ -1,6 +1,6 @@
 """What an owner leaves with a keeper that shall delete something: by it he learns that his own disk was put back.
 
-    count u64 || BLAKE2b-128(key = seed of the owner key, 0x06 || count)
+    count u64 || BLAKE2b-128(key = seed of the owner key, 0x08 || count)
 
 docs/protocol/keep.md 3.7. The frames that carry it are in keep.py, the counts in store/watches.py.
 """
@@ -13,7 +13,7 @@ from protocol import record
 
 COUNT_BYTES = 8
 NOTE_BYTES = COUNT_BYTES + hashing.ID_BYTES
-_NOTE = b"\x06"  # 1 to 5: keep.py and work.py
+_NOTE = b"\x08"  # 1 to 7: keep_proof.py and work.py
 
 Note = Annotated[bytes, record.Size(0, NOTE_BYTES)]
 

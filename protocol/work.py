@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from crypto import hashing
 from crypto.hashing import Label
-from protocol import keep, rendezvous
+from protocol import keep, keep_proof, rendezvous
 
 SLICE = 50_000  # numbers tried in one call, about 50 ms: so long a thread may go on after its caller has given up
 
@@ -19,7 +19,7 @@ _U32_MAX = 2**32 - 1
 def find(sender: bytes, day: int, envelope_id: bytes, bits: int, start: int, count: int = SLICE) -> int | None:
     """The first of `count` numbers from `start` on that is enough work for this door, None when none of them is.
 
-    sender: 16 bytes. day: rendezvous.epoch_of the sender's clock. envelope_id: keep.envelope_id. bits: 0 to 32; about
+    sender: 16 bytes. day: rendezvous.epoch_of the sender's clock. envelope_id: keep_proof's. bits: 0 to 32; about
     2^bits numbers have to be tried, a million take a second.
     """
     front = _MARK + sender + day.to_bytes(4, "big") + envelope_id
@@ -36,7 +36,7 @@ def is_enough(put: keep.Put, bits: int, days: Iterable[int]) -> bool:
         return True
     if put.work is None:
         return False
-    named = keep.envelope_id(put.envelope)
+    named = keep_proof.envelope_id(put.envelope)
     return any(find(put.sender, day, named, bits, put.work, 1) is not None for day in days)
 
 

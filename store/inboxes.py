@@ -98,8 +98,8 @@ def moved(tx: Tx, box_id: int, peer: bytes, addresses: Sequence[str]) -> None:
     tx.execute("UPDATE inbox_line SET peer = ?, addresses = ? WHERE id = ?", (peer, told, box_id))
 
 
-def gone(tx: Tx, box_id: int) -> None:
-    """The keeper knows no such queue: what it had is lost."""
+def useless(tx: Tx, box_id: int) -> None:
+    """A line cannot take what is to be left on it: what was left there counts as lost."""
     parcels.lose(tx, box_id)
     row = tx.one("DELETE FROM inbox_line WHERE id = ? RETURNING device", (box_id,))
     if row is not None:

@@ -32,7 +32,8 @@ class Answer(Enum):
     """What a keeper makes of a parcel."""
 
     KEPT = "kept"
-    GONE = "gone"  # it has no such queue
+    GONE = "gone"  # whoever answers there has no such queue
+    USELESS = "useless"  # its queue is too small for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,9 @@ def answered(tx: Tx, box: Mailbox, number: int, answer: Answer, kept_s: int, now
     """Takes in what a keeper answered to a parcel. kept_s: for how long it has it."""
     match answer:
         case Answer.GONE:
-            inboxes.gone(tx, box.id)
+            parcels.doubt(tx, box.id)
+        case Answer.USELESS:
+            inboxes.useless(tx, box.id)
         case Answer.KEPT:
             inboxes.kept(tx, box.id, number)
             message = parcels.answered(tx, box.id, number, now_ms + 1000 * kept_s, now_ms)

@@ -76,6 +76,13 @@ def finish(tx: Tx, device_id: int, messages: Iterable[int]) -> None:
             tx.execute("UPDATE parcel SET message = ? WHERE device = ? AND message = ?", (SETTLED, device_id, message))
 
 
+def doubt(tx: Tx, line: int) -> None:
+    """Whoever answered for the keeper of this line does not know it: what the keeper has may be lost, or reached again
+    later. What it has not answered stays to be put.
+    """
+    _lost(tx, tx.all("DELETE FROM parcel WHERE line = ? AND until_ms > 0 RETURNING device, message", (line,)))
+
+
 def lose(tx: Tx, line: int) -> None:
     """The queue of this line is no more."""
     rows = tx.all("DELETE FROM parcel WHERE line = ? RETURNING device, message", (line,))

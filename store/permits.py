@@ -6,7 +6,7 @@ has (shelves.py), how a permit is shown (protocol/keep.py).
 
 from typing import NamedTuple
 
-from protocol import keep
+from protocol import keep_proof
 from store import shelves
 from store.database import Tx
 
@@ -43,7 +43,7 @@ def make(tx: Tx, contact: int, space: int, ttl_s: int, secret: bytes) -> bytes:
         return bytes(row[0])
     tx.execute(
         "INSERT INTO permit (contact, name, secret, space, ttl_s, seen_ms) VALUES (?, ?, ?, ?, ?, 0)",
-        (contact, keep.permit_id(secret), secret, space, ttl_s),
+        (contact, keep_proof.permit_id(secret), secret, space, ttl_s),
     )
     return secret
 
@@ -63,9 +63,11 @@ def named(tx: Tx, name: bytes) -> Permit | None:
     return None if row is None else Permit(*row)
 
 
-def seen(tx: Tx, permit_id: int, now_ms: int) -> None:
-    """Notes that the owner of a permit is here."""
-    tx.execute("UPDATE permit SET seen_ms = ? WHERE id = ?", (now_ms, permit_id))
+def seen(tx: Tx, permit_id: int, now_ms: int) -> bytes:
+    """Notes that the owner of a permit is here; returns the permit."""
+    row = tx.one("UPDATE permit SET seen_ms = ? WHERE id = ? RETURNING secret", (now_ms, permit_id))
+    assert row is not None
+    return bytes(row[0])
 
 
 def count(tx: Tx) -> int:

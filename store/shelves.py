@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from crypto import hashing
-from protocol import keep, work
+from protocol import keep, keep_proof, work
 from protocol.keep import Status
 from store import keeping, laid
 from store.database import Tx
@@ -35,7 +35,7 @@ class Owner(NamedTuple):
 
 
 class Arriving(NamedTuple):
-    """A put as it came: request n of a stream with this nonce. named: keep.envelope_id."""
+    """A put as it came: request n of a stream with this nonce. named: keep_proof.envelope_id."""
 
     put: keep.Put
     n: int
@@ -44,9 +44,12 @@ class Arriving(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What became of a put. kept_s: where it lies here; owner: who has something new, 0 for nobody."""
+    """What became of a put. key: of its door, b"" where it did not show that; kept_s: where it lies here; owner: who
+    has something new, 0 for nobody.
+    """
 
     status: Status
+    key: bytes = b""
     kept_s: int = 0
     owner: int = 0
 
@@ -167,6 +170,14 @@ def put(tx: Tx, arriving: Sequence[Arriving], age_s: int, days: Sequence[int]) -
     return tuple(_put(tx, one, age_s, days) for one in arriving)
 
 
+def turned_away(tx: Tx, arriving: Sequence[Arriving]) -> tuple[Taken, ...]:
+    """The same where the disk takes nothing: FULL to those who show the key of their door."""
+    return tuple(
+        Taken(Status.GONE) if door is None else Taken(Status.FULL, door.put_key)
+        for door in (_shown(tx, one) for one in arriving)
+    )
+
+
 def fetch(tx: Tx, owner_id: int, after: int, count: int) -> keep.Items:
     """What lies there for an owner after a number: at most so many, and at most 60,000 bytes, but one."""
     first, last = _places(owner_id)
@@ -260,31 +271,28 @@ def _open(tx: Tx, mine: Owner, queue: keep.Queue, number: int | None) -> None:
 
 
 def _put(tx: Tx, one: Arriving, age_s: int, days: Sequence[int]) -> Taken:
+    door = _shown(tx, one)
+    queue = None if door is None else _queue(tx, door.queue)
+    if door is None or queue is None:
+        return Taken(Status.GONE)
     asked = one.put
-    door = _door(tx, asked.sender)
-    mac = keep.put_mac(NOBODY if door is None else door.put_key, one.nonce, one.n, asked.sender, asked.ttl_s, one.named)
-    if not hashing.same(mac, asked.mac) or door is None:
-        return Taken(Status.GONE)
-    queue = _queue(tx, door.queue)
-    if queue is None:
-        return Taken(Status.GONE)
     if not work.is_enough(asked, door.bits, days):
-        return Taken(Status.WORK)
+        return Taken(Status.WORK, door.put_key)
     name, size = one.named[:NAME_BYTES], len(asked.envelope)
     same = tx.one("SELECT place, expires_s FROM parcel WHERE queue = ? AND name = ?", (door.queue, name))
     if same is not None and same[1] > age_s:
-        return Taken(Status.OK, same[1] - age_s)
+        return Taken(Status.OK, door.put_key, same[1] - age_s)
     if size > queue.bytes_max:
-        return Taken(Status.TOO_BIG)
+        return Taken(Status.TOO_BIG, door.put_key)
     if same is not None:
         _take_away(tx, _WHERE_PLACE, (same[0] - 1, same[0]))
     if not _fits(tx, door.id, size):
         _take_old_away(tx, age_s)
         if not _fits(tx, door.id, size):
-            return Taken(Status.QUOTA)
+            return Taken(Status.QUOTA, door.put_key)
     kept_s = min(asked.ttl_s, queue.ttl_s)
     _lay_down(tx, queue, door.id, name, age_s + kept_s, asked.envelope)
-    return Taken(Status.OK, kept_s, queue.owner)
+    return Taken(Status.OK, door.put_key, kept_s, queue.owner)
 
 
 def _lay_down(tx: Tx, queue: _Queue, door: int, name: bytes, expires_s: int, envelope: bytes) -> None:
@@ -297,6 +305,15 @@ def _lay_down(tx: Tx, queue: _Queue, door: int, name: bytes, expires_s: int, env
     )
     tx.execute("UPDATE queue SET items = items + 1, bytes = bytes + ? WHERE id = ?", (size, queue.id))
     tx.execute("UPDATE door SET items = items + 1 WHERE id = ?", (door,))
+
+
+def _shown(tx: Tx, one: Arriving) -> _Door | None:
+    """The door of a put, None where there is none or its key is not shown; after the same work."""
+    asked = one.put
+    door = _door(tx, asked.sender)
+    key = NOBODY if door is None else door.put_key
+    mac = keep_proof.put_mac(key, one.nonce, one.n, asked.sender, asked.ttl_s, one.named)
+    return door if hashing.same(mac, asked.mac) else None
 
 
 def _door(tx: Tx, sender: bytes) -> _Door | None:

@@ -23,7 +23,7 @@ from protocol import (
     envelope,
     invitation_record,
     invite,
-    keep,
+    keep_proof,
     knock,
     mailbox,
     rendezvous,
@@ -147,7 +147,7 @@ async def _put(core: Core, link: invite.Link, doors: Doors, place: door_record.P
     where = Place(place.peer, place.addresses, place.find, None)
     async with (
         core.courier.roads.to(where, core.ground.now_ms() // 1000) as way,
-        client.open_stream(way, core.network.peer) as stream,
+        client.open_stream(way.link, core.network.peer) as stream,
     ):
         (answer,) = await stream.put([Posting(door.sender, door.put_key, sealed, knock.TTL_S, shown)])
     return answer
@@ -155,7 +155,7 @@ async def _put(core: Core, link: invite.Link, doors: Doors, place: door_record.P
 
 async def _work(ground: Ground, sender: bytes, sealed: bytes, bits: int) -> int:
     """Work enough for a door, done in a thread, a slice after the other."""
-    day, named, start = rendezvous.epoch_of(ground.now_ms() // 1000), keep.envelope_id(sealed), 0
+    day, named, start = rendezvous.epoch_of(ground.now_ms() // 1000), keep_proof.envelope_id(sealed), 0
     while True:
         args = (sender, day, named, bits, start)
         if ground.worker is Worker.INLINE:

@@ -22,6 +22,7 @@ from node import config, speech
 from node.core import Core
 from node.keep import telling
 from node.publisher import Publisher
+from protocol.faults import UserFault
 from protocol.keep_code import KEEPER
 from store import keepers, pairs, people, settings
 from store.database import Tx
@@ -289,6 +290,19 @@ class Keepers:
                 await core.database.transact(self._say_offer, one, permit)
                 core.delivery.stir(one.contact)
 
+    async def renew(self) -> None:
+        """Has offers made anew whose permits are not there any more: what was kept is on a disk of its own."""
+        try:
+            there = {one.contact for one in await self._core.keeping.usage()}
+        except UserFault:
+            return  # it cannot be opened, which is told elsewhere
+        await self._core.database.transact(self._renew, there)
+
+    def _renew(self, tx: Tx, there: set[int]) -> None:
+        for one in view.all_given(tx, State.SAID):
+            if one.contact not in there:
+                view.offer(tx, one.contact, one.space, self._core.ground.now_ms())
+
     def _facts(self, tx: Tx) -> tuple[bytes, bool]:
         """The secret of our record as a keeper, and whether anybody has it."""
         return self._find(tx), bool(view.all_given(tx, State.SAID))
@@ -331,6 +345,7 @@ async def run(room: Keepers) -> None:
 async def _settle_all(room: Keepers) -> None:
     topics = frozenset({keepers.CHANGED, view.CHANGED, people.CHANGED, settings.CHANGED})
     with room._core.database.watch(topics) as changes:
+        await room.renew()
         while True:
             await room.settle()
             await changes.receive()

@@ -1,7 +1,7 @@
 """The asking end of /weft/keep/1: what an owner or a sender says to a keeper, and what comes back (keep.md).
 
     async with client.open_stream(link, network.peer) as keeper:
-        if await keeper.claim(owner_key, permit) is Status.OK:
+        if await keeper.claim(owner_key, permit, enrols=True) is Status.OK:
             page = await keeper.fetch(after, 58, 0)
 
 What a keeper answers is returned, also where it refuses; a keeper that breaks the rules raises PeerFault. One task at a
@@ -15,17 +15,20 @@ from typing import NamedTuple, TypeVar
 
 import trio
 
-from crypto.faults import Malformed
+from crypto import hashing
+from crypto.faults import Forged, Malformed
 from crypto.keys import SigningKey
 from node import frames
 from node.frames import FrameReader
 from node.network import Link, PeerId, Stream
-from protocol import keep
+from protocol import keep, keep_proof
 from protocol.faults import Unavailable
 from protocol.keep import Status
 
 PIPELINE_MAX = 256  # puts that wait for their answers: 16 MiB of the largest, which the stream's window bounds
 SAID_BYTES_MAX = 60_000  # of one frame that is packed from many
+
+_ANOTHER = "a keeper answers something else than it was asked"
 
 T = TypeVar("T")
 F = TypeVar("F", bound=keep.Items | keep.Lying | keep.Used)
@@ -42,7 +45,11 @@ class Posting(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What became of a posting. kept_s: for how many seconds it lies there, 0 where the status is not OK."""
+    """What became of a posting. kept_s: for how many seconds it lies there, 0 where the status is not OK.
+
+    GONE stands for every answer that does not show the key of the door: from a keeper that has no such door, or from
+    somebody who answers in its place.
+    """
 
     status: Status
     kept_s: int
@@ -87,9 +94,19 @@ class KeeperStream:
         """The keeper's PeerId."""
         return self._stream.peer
 
-    async def claim(self, owner: SigningKey, permit: bytes | None = None) -> Status:
-        """Shows that we are this owner: from then on the stream is his. permit: 32 bytes, to enrol a new key."""
-        return await self._request(keep.claim(owner, self.peer, self._mine, self._nonce, permit))
+    async def claim(self, owner: SigningKey, permit: bytes, *, enrols: bool) -> Status:
+        """Shows that we are this owner: from then on the stream is his. enrols: whether his key may be a new one.
+
+        permit: 32 bytes, by which the keeper shows itself. Raises: Forged where it says yes and does not have it.
+        """
+        ends = (bytes(self.peer), bytes(self._mine), self._nonce)
+        await self._say(keep_proof.claim(owner, *ends, permit if enrols else None))
+        said = await self._shown()
+        if said.status is Status.OK and not hashing.same(
+            said.proof, keep_proof.claim_proof(permit, ends, owner.public, said.n, said.status)
+        ):
+            raise Forged("somebody answers in the place of the keeper")
+        return said.status
 
     async def open_queues(self, queues: Sequence[keep.Queue]) -> Status:
         """Makes queues, or changes them, in as many requests as they need; the first that is not OK ends it."""
@@ -128,11 +145,10 @@ class KeeperStream:
         answers: list[Kept] = []
         for start in range(0, len(postings), PIPELINE_MAX):
             some = postings[start : start + PIPELINE_MAX]
-            await self._say(*(self._put(one, n) for n, one in enumerate(some, self._asked + 1)))
-            for one in some:
-                answer = await self._answer()
-                # keep 6.1: for no longer than was asked, whatever it says
-                answers.append(Kept(answer.status, min(answer.value, one.ttl_s) if answer.status is Status.OK else 0))
+            puts = [self._put(one, n) for n, one in enumerate(some, self._asked + 1)]
+            await self._say(*puts)
+            for one, asked in zip(some, puts, strict=True):
+                answers.append(self._kept(one, asked, await self._shown()))
         return tuple(answers)
 
     async def aclose(self) -> None:
@@ -140,7 +156,14 @@ class KeeperStream:
         await self._stream.aclose()
 
     def _put(self, one: Posting, n: int) -> keep.Put:
-        return keep.put(one.put_key, self._nonce, n, one.sender, one.envelope, one.ttl_s, one.work)
+        return keep_proof.put(one.put_key, self._nonce, n, one.sender, one.envelope, one.ttl_s, one.work)
+
+    def _kept(self, one: Posting, asked: keep.Put, said: keep.Shown) -> Kept:
+        proof = keep_proof.put_proof(one.put_key, self._nonce, asked, said.n, said.status, said.value)
+        if not hashing.same(proof, said.proof):
+            return Kept(Status.GONE, 0)
+        # keep 6.1: for no longer than was asked, whatever it says
+        return Kept(said.status, min(said.value, one.ttl_s) if said.status is Status.OK else 0)
 
     async def _request(self, request: keep.Request) -> Status:
         await self._say(request)
@@ -175,10 +198,18 @@ class KeeperStream:
         self._heard += 1
         return self._checked(await _read(self._reader))
 
+    async def _shown(self) -> keep.Shown:
+        """What shows that it is the keeper's answer, or does not. Raises: Malformed, Unavailable."""
+        reply = await _read(self._reader)
+        self._heard += 1
+        if not isinstance(reply, keep.Shown) or reply.n != self._heard:
+            raise Malformed(_ANOTHER)
+        return reply
+
     def _checked(self, reply: keep.Reply) -> keep.Answer:
         """An answer to the request whose turn it is. Raises: Malformed."""
         if not isinstance(reply, keep.Answer) or reply.n != self._heard:
-            raise Malformed("a keeper answers something else than it was asked")
+            raise Malformed(_ANOTHER)
         return reply
 
     async def _say(self, *requests: keep.Request) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 import trio
 
-from crypto.faults import Malformed
+from crypto.faults import Forged, Malformed
 from node.bell import Bell
 from node.delivery import Delivery
 from node.ground import jitter
@@ -47,6 +47,8 @@ JITTER = 0.2
 WITH_QUEUES = (ContactState.ACTIVE, ContactState.ASKED, ContactState.WAITING, ContactState.PENDING)
 TOPICS = frozenset({keepers.CHANGED, invitations.CHANGED})
 
+_REFUSED = "it does not keep for you any more"
+
 log = structlog.get_logger("collector")
 
 
@@ -54,11 +56,7 @@ log = structlog.get_logger("collector")
 class _Desk:
     """A keeper that is attended. again: it is to be tried now; tend: queues or contacts have changed.
 
-    <<<<<<< HEAD
-        permit: with which it was tried last, or is tried now.
-    =======
-        is_emptied: less of ours is there than was counted last.
-    >>>>>>> user
+    permit: with which it was tried last, or is tried now; is_emptied: less of ours is there than was counted last.
     """
 
     contact: int
@@ -139,8 +137,8 @@ class Collector:
             while (one := await self.inward.database.read(keepers.find, keeper_id)) is not None and one.owner_seed:
                 began = trio.current_time()
                 try:
-                    async with self.roads.to(_place(one), self.inward.now() // 1000) as link:
-                        await self._converse(one, desk, link)
+                    async with self.roads.to(_place(one), self.inward.now() // 1000) as way:
+                        await self._converse(one, desk, way.link)
                 except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
                     log.info("keeper not reached", keeper=keeper_id, reason=str(first(faults)))
                 failures = 0 if trio.current_time() - began > RETRY_S[1] else failures + 1
@@ -215,16 +213,21 @@ class Collector:
         await self.inward.database.transact(keepers.done, one.id, upto)
 
     async def _claim(self, one: Keeper, stream: KeeperStream) -> None:
-        with trio.fail_after(ANSWER_S):
-            status = await stream.claim(one.owner_key, one.permit if one.state is State.USED else None)
-        if status is Status.OK:
-            return
-        is_over = status in (Status.REFUSED, Status.GONE)
-        said = "it does not keep for you any more" if is_over else f"it says {status.name}"
-        if is_over and one.state is not State.USED:
-            await self.inward.database.transact(_end, one.id)
+        """Shows whose stream it is, and that it leads to the keeper. Raises: Unavailable where it does not."""
+        is_used = one.state is State.USED
+        try:
+            with trio.fail_after(ANSWER_S):
+                status = await stream.claim(one.owner_key, one.permit, enrols=is_used)
+        except Forged:
+            said = "somebody else answers in its place"
         else:
-            await self.inward.database.transact(keepers.blamed, one.id, said)
+            if status is Status.OK:
+                return
+            if status is Status.REFUSED and not is_used:
+                await self.inward.database.transact(_end, one.id)
+                raise Unavailable(_REFUSED)
+            said = _REFUSED if status is Status.REFUSED else f"it says {status.name}"
+        await self.inward.database.transact(keepers.blamed, one.id, said)
         raise Unavailable(said)
 
     # --- queues, and who is told

@@ -24,6 +24,7 @@ from node.supervisor import first
 from protocol import ids, keep, mailbox
 from protocol.faults import PeerFault, Unavailable
 from protocol.keep import Status
+from protocol.presence_record import Whereabouts
 from store import devices, inboxes, mailing, outbox, pairs, parcels, people, sessions
 from store.database import Tx, changes_after, newest_change
 from store.healing import Healing
@@ -34,11 +35,14 @@ from store.people import STOPS
 PUT_S = 60.0  # for a batch, over a slow link
 BATCH = 32  # parcels under way at once
 IDLE_S = 60.0  # that a way to a keeper is kept after the last parcel: what is said next goes at once
-RETRY_S = (60.0, 300.0, 1800.0, 7200.0, 21_600.0)  # until a keeper that was not reached, or is full, is tried again
-LOOK_S = 3600.0  # between two looks at a contact who is away: copies get old, sessions may be healed
+RETRY_S = (60.0, 300.0, 1800.0, 7200.0, 21_600.0)  # until a keeper that was not reached is tried again
+FULL_S = 300.0  # until one that had no room is tried again
+LOOK_S = 3600.0  # between two looks at a contact who is away: copies get old, sessions may be healed, keepers be back
 HEAL_S = 60.0  # while something of his is unreadable
 JITTER = 0.2
 CHANGES_MAX = 1000
+
+_MADE = {Status.OK: Answer.KEPT, Status.GONE: Answer.GONE, Status.TOO_BIG: Answer.USELESS}
 
 log = structlog.get_logger("courier")
 
@@ -81,7 +85,8 @@ class Courier:
     # By all that a line says of its keeper: who gives out another's record as his own gets nothing but his own mail.
     _offices: dict[Place, _Office] = field(default_factory=dict)
     _rounds: dict[int, Bell] = field(default_factory=dict)  # contact -> wakes the task that plans for him
-    _full: dict[int, float] = field(default_factory=dict)  # line -> until when its keeper has no room
+    # line and PeerId -> until when its keeper takes nothing for it there
+    _shut: dict[tuple[int, bytes], float] = field(default_factory=dict)
 
     def met(self, contact_id: int) -> None:
         """A talk with a contact has begun: if he is a keeper, he is there."""
@@ -188,7 +193,7 @@ class Courier:
 
     def _has_room(self, box: Mailbox, at: float) -> bool:
         """Whether a keeper may be put to at this time: it has not said a while ago that it takes nothing."""
-        return self._full.get(box.id, 0.0) <= at
+        return self._shut.get((box.id, box.peer), 0.0) <= at
 
     # --- putting
 
@@ -202,13 +207,13 @@ class Courier:
                 is_old = False  # a way that has served before is begun anew at once when it ends
                 try:
                     async with (
-                        self.roads.to(office.place, self.inward.now() // 1000) as link,
-                        client.open_stream(link, self.roads.network.peer) as stream,
+                        self.roads.to(office.place, self.inward.now() // 1000) as way,
+                        client.open_stream(way.link, self.roads.network.peer) as stream,
                     ):
-                        await self._work_off(office, stream)
+                        await self._work_off(office, stream, way.moved)
                         office.failures, is_old = 0, True
                         while await self._is_rung(office):
-                            await self._work_off(office, stream)
+                            await self._work_off(office, stream, way.moved)
                 except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
                     if not is_old:
                         log.info("mail not left", reason=str(first(faults)))
@@ -223,33 +228,43 @@ class Courier:
             return True
         return False
 
-    async def _work_off(self, office: _Office, stream: KeeperStream) -> None:
+    async def _work_off(self, office: _Office, stream: KeeperStream, moved: Whereabouts | None) -> None:
         """Puts what the lines have, each until it has nothing more. Raises: PeerFault, Unavailable, TooSlowError."""
         database = self.inward.database
         while office.work:
             box_id, contact_id = next(iter(office.work.items()))
             while (found := await database.read(_batch, box_id)) is not None:
                 box, batch = found
+                place = (box.id, box.peer)
+                batch = batch[:1] if place in self._shut else batch  # a try, where it was not known or had no room
                 with trio.fail_after(PUT_S):
                     answers = await stream.put([_posting(box, one) for one in batch])
-                await database.transact(self._take, box, batch, answers)
-                if any(answer.status not in (Status.OK, Status.GONE) for answer in answers):
-                    self._full[box_id] = trio.current_time() + RETRY_S[1]
+                await database.transact(self._take, box, batch, answers, moved)
+                refusal = next((answer.status for answer in answers if answer.status is not Status.OK), None)
+                if refusal is not None:
+                    self._shut[place] = trio.current_time() + (LOOK_S if refusal is Status.GONE else FULL_S)
                     break
+                self._shut.pop(place, None)
             office.work.pop(box_id, None)
             self.delivery.away.hint(contact_id)
 
-    def _take(self, tx: Tx, box: Mailbox, batch: Sequence[parcels.ToPut], answers: Sequence[Kept]) -> None:
-        """Writes what the keeper has answered, up to the first parcel for which it had no room."""
+    def _take(
+        self,
+        tx: Tx,
+        box: Mailbox,
+        batch: Sequence[parcels.ToPut],
+        answers: Sequence[Kept],
+        moved: Whereabouts | None,
+    ) -> None:
+        """Writes what the keeper has answered, up to the first parcel that it did not take."""
         for one, answer in zip(batch, answers, strict=True):
-            match answer.status:
-                case Status.OK:
-                    mailing.answered(tx, box, one.number, Answer.KEPT, answer.kept_s, self.inward.now())
-                case Status.GONE | Status.REFUSED | Status.TOO_BIG:
-                    mailing.answered(tx, box, one.number, Answer.GONE, 0, self.inward.now())
-                    return
-                case _:
-                    return
+            made = _MADE.get(answer.status)
+            if made is not None:
+                mailing.answered(tx, box, one.number, made, answer.kept_s, self.inward.now())
+            if made is not Answer.KEPT:
+                return
+        if moved is not None:  # it has shown the key of the door, which a record does not
+            inboxes.moved(tx, box.id, moved.peer, moved.addresses)
 
     def _failed(self, office: _Office) -> None:
         """The keeper was not reached: it is tried again later, and whoever waits for it is planned for without it."""

@@ -3,7 +3,7 @@
 A keeper is never dialled without the PeerId that was told for it. Not here: what is said there (client.py).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -36,6 +36,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """A link to a keeper. moved: where its record says that it is, when it was found there."""
+
+    link: Link
+    moved: Whereabouts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Roads:
     """How this node comes to keepers. lookup: None where there is no DHT."""
 
@@ -44,19 +52,19 @@ class Roads:
     lookup: Lookup | None
 
     @asynccontextmanager
-    async def to(self, place: Place, now_s: int) -> AsyncIterator[Link]:
-        """A link to a keeper, for as long as the block runs. Raises: Unavailable where it cannot be reached."""
+    async def to(self, place: Place, now_s: int) -> AsyncIterator[Way]:
+        """A way to a keeper, for as long as the block runs. Raises: Unavailable where it cannot be reached."""
         if (beside := self._beside(place)) is not None:
-            yield beside
+            yield Way(beside)
             return
         if place.is_met:
             raise Unavailable("he is away")
-        link = await self._dialled(place, now_s)
+        way = await self._dialled(place, now_s)
         try:
-            yield link
+            yield way
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
-                await link.aclose()
+                await way.link.aclose()
 
     def _beside(self, place: Place) -> Link | None:
         """The link of a talk with whoever keeps there."""
@@ -66,23 +74,22 @@ class Roads:
                 return one.link
         return None
 
-    async def _dialled(self, place: Place, now_s: int) -> Link:
+    async def _dialled(self, place: Place, now_s: int) -> Way:
         try:
-            with trio.fail_after(DIAL_S):
-                return await dialler.dial(
-                    self.network, finder.dialable(place.addresses, self.network.addresses()), PeerId(place.peer)
-                )
+            return Way(await self._dial(place.peer, place.addresses))
         except (Unavailable, trio.TooSlowError):
             moved = await self._found(place, now_s)
             if moved is None:
                 raise Unavailable("it does not answer") from None
         try:
-            with trio.fail_after(DIAL_S):
-                return await dialler.dial(
-                    self.network, finder.dialable(moved.addresses, self.network.addresses()), PeerId(moved.peer)
-                )
+            return Way(await self._dial(moved.peer, moved.addresses), moved)
         except (Unavailable, trio.TooSlowError):
             raise Unavailable("it does not answer where its record says that it is") from None
+
+    async def _dial(self, peer: bytes, addresses: Sequence[str]) -> Link:
+        with trio.fail_after(DIAL_S):
+            known = finder.dialable(addresses, self.network.addresses())
+            return await dialler.dial(self.network, known, PeerId(peer))
 
     async def _found(self, place: Place, now_s: int) -> Whereabouts | None:
         """Where the record of a keeper says that it is; None where there is none."""

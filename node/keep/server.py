@@ -32,6 +32,7 @@ TEND_S = 900.0  # what expired is gone so soon after; where its room is needed, 
 VISITS_MAX = 2_000  # at once: a thousand owners who wait, and those who put
 VISITS_PER_PEER_MAX = 8
 UNPROVEN_MAX = 256  # of them, who have shown nothing yet
+NOISE_BYTES = 32
 PAUSE_S = 0.05  # between two slices of what is taken away: others get their turn
 
 log = structlog.get_logger("keeping")
@@ -161,7 +162,7 @@ class Keeping:
         self._here[scope] = None
         try:
             with scope:
-                await Visit(self, stream, self._entropy(keep.NONCE_BYTES), proven).run()
+                await Visit(self, stream, self._entropy(keep.NONCE_BYTES), self._entropy(NOISE_BYTES), proven).run()
         finally:
             del self._here[scope]
             self._left.ring()

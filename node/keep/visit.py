@@ -13,9 +13,9 @@ from crypto.faults import PeerFault
 from node import frames
 from node.frames import FrameReader
 from node.network import PeerId, Stream
-from protocol import keep, work
+from protocol import keep, keep_proof, work
 from protocol.faults import Unavailable
-from protocol.keep import Answer, Status
+from protocol.keep import Answer, Shown, Status
 from store import laid, permits, shelves
 from store.database import Database, Tx
 from store.faults import StoreFault
@@ -61,11 +61,14 @@ class Refused(PeerFault):
 class Visit:
     """A stream that is being served."""
 
-    def __init__(self, house: House, stream: Stream, nonce: bytes, proven: Callable[[], None]) -> None:
-        """nonce: 32 random bytes. proven: called once, when the other end has shown a key."""
+    def __init__(self, house: House, stream: Stream, nonce: bytes, noise: bytes, proven: Callable[[], None]) -> None:
+        """nonce: 32 random bytes; noise: 32 others, a key that nobody has. proven: called once, when the other end
+        has shown a key.
+        """
         self._house = house
         self._stream = stream
         self._nonce = nonce
+        self._noise = noise
         self._proven = proven
         self._reader = FrameReader(stream, keep.FRAME_BYTES_MAX)
         self._ahead: list[bytes] | None = []  # what came while an answer waited; None: the stream has ended
@@ -110,7 +113,7 @@ class Visit:
         self._n += 1
         match request:
             case keep.Claim():
-                await self._say(await self._claim(request))
+                await self._claim(request)
             case keep.Look(name):
                 self._looks += 1
                 if self._looks > LOOKS_MAX:
@@ -137,42 +140,53 @@ class Visit:
             case _:
                 assert_never(request)
 
-    async def _claim(self, claimed: keep.Claim) -> Status:
-        ends = (self._house.peer, self._stream.peer, self._nonce)
+    async def _claim(self, claimed: keep.Claim) -> None:
+        """Answers a claim; who has no permit cannot tell our answer from that of anybody."""
+        ends = (bytes(self._house.peer), bytes(self._stream.peer), self._nonce)
+        status, permit = await self._owner_of(claimed, ends)
+        proof = keep_proof.claim_proof(permit, ends, claimed.owner, self._n, status)
+        self._count(status)
+        await self._write(Shown(self._n, status, 0, proof))
+        self._end_if_refused()
+
+    async def _owner_of(self, claimed: keep.Claim, ends: tuple[bytes, bytes, bytes]) -> tuple[Status, bytes]:
+        """Whether a claim is good, and the permit by which that is shown."""
         try:
-            keep.check_claim(claimed, *ends)
+            keep_proof.check_claim(claimed, *ends)
+            found, permit, ended = await self._house.database.transact(_claimed, claimed, ends, self._house.now_ms())
         except PeerFault:
-            return Status.REFUSED
-        try:
-            found, ended = await self._house.database.transact(_claimed, claimed, ends, self._house.now_ms())
+            return Status.REFUSED, self._noise
         except StoreFault:
-            return Status.FULL
+            return Status.FULL, self._noise
         if ended:
             self._house.tell(ended)  # whoever waits as the one before learns that he is none any more
         if found is None:
-            return Status.REFUSED
+            return Status.REFUSED, self._noise
         self._owner = found
         self._prove()
-        return Status.OK
+        return Status.OK, permit
 
     async def _put(self, puts: Sequence[keep.Put]) -> None:
         """Answers puts that came together, after one transaction."""
         arriving = tuple(
-            Arriving(put, n, self._nonce, keep.envelope_id(put.envelope)) for n, put in enumerate(puts, self._n + 1)
+            Arriving(put, n, self._nonce, keep_proof.envelope_id(put.envelope))
+            for n, put in enumerate(puts, self._n + 1)
         )
         days = work.days(self._house.now_ms() // 1000)
         try:
             taken = await self._house.database.transact(shelves.put, arriving, self._house.age_s(), days)
         except StoreFault:
-            taken = (shelves.Taken(Status.FULL),) * len(puts)
+            taken = await self._house.database.read(shelves.turned_away, arriving)
         for owner_id in dict.fromkeys(one.owner for one in taken if one.owner):
             self._house.tell(owner_id)
         if any(one.status not in (Status.GONE, Status.FULL) for one in taken):
             self._prove()
         answers = []
-        for one in taken:
+        for asked, one in zip(puts, taken, strict=True):
             self._n += 1
-            answers.append(Answer(self._n, one.status, one.kept_s))
+            key = one.key or self._noise
+            proof = keep_proof.put_proof(key, self._nonce, asked, self._n, one.status, one.kept_s)
+            answers.append(Shown(self._n, one.status, one.kept_s, proof))
             if self._count(one.status):
                 break
         await self._write(*answers)
@@ -246,7 +260,7 @@ class Visit:
 
     async def _say(self, status: Status) -> None:
         self._count(status)
-        await self._write(Answer(self._n, status, 0))
+        await self._write(Answer(self._n, status))
         self._end_if_refused()
 
     async def _write(self, *replies: keep.Reply) -> None:
@@ -258,16 +272,16 @@ class Visit:
 
 def _claimed(
     tx: Tx, claimed: keep.Claim, ends: tuple[bytes, bytes, bytes], now_ms: int
-) -> tuple[Owner | None, int | None]:
-    """Whose stream it is from now on, and who is no owner any more because of it."""
+) -> tuple[Owner | None, bytes, int | None]:
+    """Whose stream it is from now on, his permit, and who is no owner any more because of it."""
     ended = None
     permit = None if claimed.permit_id is None else permits.named(tx, claimed.permit_id)
-    if permit is not None and keep.is_permitted(claimed, permit.secret, *ends):
+    if permit is not None and keep_proof.is_permitted(claimed, permit.secret, *ends):
         ended = shelves.enrol(tx, permit.id, claimed.owner)
     found = shelves.owner(tx, claimed.owner)
-    if found is not None:
-        permits.seen(tx, found.permit, now_ms)
-    return found, ended
+    if found is None:
+        return None, b"", ended
+    return found, permits.seen(tx, found.permit, now_ms), ended
 
 
 def _of_living(tx: Tx, mine: Owner, f: Callable[..., T], *args: Any) -> T | Status:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from protocol import content, entry, identity, invite, keep, kinds, log, record, spine, sync, talk, work
+from protocol import content, entry, identity, invite, keep, keep_proof, kinds, log, record, spine, sync, talk, work
 from protocol.entry import Ack, Body, Kind
 from protocol.ids import MessageId
 from tests.protocol import handed, samples
@@ -193,17 +193,20 @@ def keeping() -> dict[str, Any]:
     owner = someone("golden ana").device_key
     permit, put_key, sender, nonce, peers = b"P" * 32, b"K" * 32, b"s" * 16, b"n" * 32, (b"k" * 32, b"o" * 32)
     envelope, day = bytes(1024), NOW_S // 86_400
-    named = keep.envelope_id(envelope)
+    named = keep_proof.envelope_id(envelope)
     found = work.find(sender, day, named, 8, 0)
+    put = keep_proof.put(put_key, nonce, 7, sender, envelope, 3600, found)
     return {
         "owner_seed": owner.seed.hex(),
         "permit": permit.hex(),
-        "permit_id": keep.permit_id(permit).hex(),
-        "claim": keep.encode(keep.claim(owner, *peers, nonce, permit)).hex(),
-        "claim_again": keep.encode(keep.claim(owner, *peers, nonce)).hex(),
+        "permit_id": keep_proof.permit_id(permit).hex(),
+        "claim": keep.encode(keep_proof.claim(owner, *peers, nonce, permit)).hex(),
+        "claim_again": keep.encode(keep_proof.claim(owner, *peers, nonce)).hex(),
         "envelope_id": named.hex(),
         "work": found,
-        "put_mac": keep.put(put_key, nonce, 7, sender, envelope, 3600, found).mac.hex(),
+        "put_mac": put.mac.hex(),
+        "put_proof": keep_proof.put_proof(put_key, nonce, put, 7, keep.Status.OK, 3600).hex(),
+        "claim_proof": keep_proof.claim_proof(permit, (*peers, nonce), owner.public, 1, keep.Status.OK).hex(),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from crypto.faults import Forged, Malformed
 from crypto.keys import SigningKey
-from protocol import keep, record, wire
+from protocol import keep, keep_proof, record, wire
 from protocol.faults import OverLimit
 from tests.protocol import keeping
 from tests.protocol.keeping import DOOR, ENVELOPE, KEEPER_PEER, NONCE, OWNER_PEER, PERMIT, PUT_KEY, QUEUE, SENDER
@@ -42,7 +42,7 @@ def test_the_fullest_frames_fit() -> None:
     doors = tuple(replace(DOOR, sender=n.to_bytes(16, "big")) for n in range(keep.DOORS_MAX))
     queues = tuple(replace(QUEUE, reader=n.to_bytes(16, "big"), doors=(doors[n],)) for n in range(keep.QUEUES_MAX))
     fullest: tuple[keep.Request | keep.Reply, ...] = (
-        keep.put(PUT_KEY, NONCE, 2**32 - 1, SENDER, bytes(65536), 2**32 - 1, 2**64 - 1),
+        keep_proof.put(PUT_KEY, NONCE, 2**32 - 1, SENDER, bytes(65536), 2**32 - 1, 2**64 - 1),
         keep.Open((replace(QUEUE, doors=doors),)),
         keep.Open(queues),
         keep.Close(tuple(n.to_bytes(16, "big") for n in range(keep.READERS_MAX))),
@@ -146,41 +146,42 @@ def test_a_frame_one_byte_over_its_limit_is_malformed_without_being_decoded() ->
 
 
 def test_a_claim_shows_the_key_of_the_owner_and_the_permit() -> None:
-    keep.check_claim(keeping.claim(), *ENDS)
-    assert keep.is_permitted(keeping.claim(), PERMIT, *ENDS)
-    keep.check_claim(keeping.claim(None), *ENDS)
-    assert not keep.is_permitted(keeping.claim(None), PERMIT, *ENDS)
+    keep_proof.check_claim(keeping.claim(), *ENDS)
+    assert keep_proof.is_permitted(keeping.claim(), PERMIT, *ENDS)
+    keep_proof.check_claim(keeping.claim(None), *ENDS)
+    assert not keep_proof.is_permitted(keeping.claim(None), PERMIT, *ENDS)
 
 
 @pytest.mark.parametrize("ends", OTHER_ENDS.values(), ids=OTHER_ENDS)
 def test_case_50_a_claim_is_good_for_one_stream_only(ends: tuple[bytes, bytes, bytes]) -> None:
     with pytest.raises(Forged):
-        keep.check_claim(keeping.claim(), *ends)
-    assert not keep.is_permitted(keeping.claim(), PERMIT, *ends)
+        keep_proof.check_claim(keeping.claim(), *ends)
+    assert not keep_proof.is_permitted(keeping.claim(), PERMIT, *ends)
 
 
 def test_case_50_a_claim_of_another_key_or_permit_is_none() -> None:
     other = SigningKey(b"X" * 32)
     with pytest.raises(Forged):
-        keep.check_claim(replace(keeping.claim(), owner=other.public), *ENDS)
-    stolen = keep.claim(other, *ENDS)
+        keep_proof.check_claim(replace(keeping.claim(), owner=other.public), *ENDS)
+    stolen = keep_proof.claim(other, *ENDS)
     mac = keeping.claim().permit_mac
-    assert not keep.is_permitted(replace(stolen, permit_id=keep.permit_id(PERMIT), permit_mac=mac), PERMIT, *ENDS)
-    assert not keep.is_permitted(keeping.claim(), b"Q" * 32, *ENDS)
+    stolen = replace(stolen, permit_id=keep_proof.permit_id(PERMIT), permit_mac=mac)
+    assert not keep_proof.is_permitted(stolen, PERMIT, *ENDS)
+    assert not keep_proof.is_permitted(keeping.claim(), b"Q" * 32, *ENDS)
 
 
 def test_the_name_of_a_permit_is_another_for_each() -> None:
-    assert keep.permit_id(PERMIT) != keep.permit_id(b"Q" * 32)
+    assert keep_proof.permit_id(PERMIT) != keep_proof.permit_id(b"Q" * 32)
 
 
 # --- puts
 
 
-PUT = keep.put(PUT_KEY, NONCE, 5, SENDER, ENVELOPE, 3600)
+PUT = keep_proof.put(PUT_KEY, NONCE, 5, SENDER, ENVELOPE, 3600)
 
 
 def test_a_put_shows_the_key_of_its_door() -> None:
-    assert keep.is_put_by(PUT, PUT_KEY, NONCE, 5)
+    assert keep_proof.is_put_by(PUT, PUT_KEY, NONCE, 5)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_a_put_shows_the_key_of_its_door() -> None:
     ids=["another key", "another stream", "another request", "another door", "another time", "another envelope", "mac"],
 )
 def test_case_47_a_put_is_good_for_one_request_of_one_stream(put: keep.Put, key: bytes, nonce: bytes, n: int) -> None:
-    assert not keep.is_put_by(put, key, nonce, n)
+    assert not keep_proof.is_put_by(put, key, nonce, n)
 
 
 def test_limits_hold_for_what_we_write_too() -> None:

@@ -5,23 +5,23 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import keep, work
+from protocol import keep, keep_proof, work
 from tests.protocol.keeping import ENVELOPE, NONCE, PUT_KEY, SENDER
 
 DAY = 20_000
 
 
 def worked(bits: int, day: int = DAY, sender: bytes = SENDER) -> keep.Put:
-    found = work.find(sender, day, keep.envelope_id(ENVELOPE), bits, 0, 1 << 20)
+    found = work.find(sender, day, keep_proof.envelope_id(ENVELOPE), bits, 0, 1 << 20)
     assert found is not None
-    return keep.put(PUT_KEY, NONCE, 1, sender, ENVELOPE, 3600, found)
+    return keep_proof.put(PUT_KEY, NONCE, 1, sender, ENVELOPE, 3600, found)
 
 
 def test_work_is_found_in_slices_and_counts_for_one_door_envelope_and_day() -> None:
     put, bits = worked(12), 12
     found = put.work
     assert found is not None
-    named = keep.envelope_id(ENVELOPE)
+    named = keep_proof.envelope_id(ENVELOPE)
     assert work.find(SENDER, DAY, named, bits, 0, found) is None
     assert work.find(SENDER, DAY, named, bits, found, 1) == found
     assert work.is_enough(put, bits, (DAY,))
@@ -39,7 +39,7 @@ def test_a_door_without_work_asks_for_none() -> None:
 
 @given(bits=st.integers(0, 9), number=st.integers(0, 2**64 - 1024))
 def test_as_many_leading_zero_bits_as_asked_for_are_enough(bits: int, number: int) -> None:
-    named = keep.envelope_id(ENVELOPE)
+    named = keep_proof.envelope_id(ENVELOPE)
     found = work.find(SENDER, DAY, named, bits, number, 1000)
     for less in range(bits if found is not None else 0):
         assert work.find(SENDER, DAY, named, less, found or 0, 1) == found

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crypto.faults import Malformed
-from protocol import keep
+from protocol import keep, keep_proof
 from store import connection, keeping, migrations, permits, shelves
 from store.database import Tx
 from store.keeping import KEEPING
@@ -34,7 +34,7 @@ def open_tx(path: Path = Path(":memory:")) -> Iterator[Tx]:
 def owner(tx: Tx, number: int = 1, space: int = GIB, ttl_s: int = 90 * keep.DAY_S) -> Owner:
     """An owner with a permit: contact `number`, his key and secret made from it; 0 is the person himself."""
     permits.make(tx, number, space, ttl_s, bytes((number,)) * 32)
-    permit = permits.named(tx, keep.permit_id(bytes((number,)) * 32))
+    permit = permits.named(tx, keep_proof.permit_id(bytes((number,)) * 32))
     assert permit is not None
     shelves.enrol(tx, permit.id, key_of(number))
     found = shelves.owner(tx, key_of(number))
@@ -78,8 +78,9 @@ def arriving(
     door: int, text: object, size: int = KIB, ttl_s: int = keep.DAY_S, key: bytes | None = None, n: int = 1
 ) -> Arriving:
     """A good put through a door, or with another key."""
-    asked = keep.put(put_key_of(door) if key is None else key, NONCE, n, sender_of(door), envelope(text, size), ttl_s)
-    return Arriving(asked, n, NONCE, keep.envelope_id(asked.envelope))
+    shown = put_key_of(door) if key is None else key
+    asked = keep_proof.put(shown, NONCE, n, sender_of(door), envelope(text, size), ttl_s)
+    return Arriving(asked, n, NONCE, keep_proof.envelope_id(asked.envelope))
 
 
 def put(tx: Tx, door: int, text: object, age_s: int = 0, size: int = KIB, ttl_s: int = keep.DAY_S) -> Taken:

@@ -41,6 +41,8 @@ class Shelf:
     is_up: bool = True
     is_full: bool = False
     is_gone: bool = False
+    is_false: bool = False  # somebody else answers in its place
+    is_shut: bool = False  # and the sender has noticed
     items: list[bytes] = field(default_factory=list)
 
 
@@ -70,7 +72,7 @@ class End:
 
     def plan(self) -> None:
         side = self.side
-        reached = [box.id for box in self.boxes() if self.shelf(box).is_up]
+        reached = [box.id for box in self.boxes() if self.shelf(box).is_up and not self.shelf(box).is_shut]
         wanted, before = self.wanted(reached), self._numbers()
         planned = mailing.plan(self.tx, side.mine, side.device, reached, side.clock.ms, side.entropy, keys.encapsulate)
         if isinstance(planned, mailing.Planned):
@@ -103,9 +105,10 @@ class End:
         for box in self.boxes():
             shelf = self.shelf(box)
             for place, one in enumerate(parcels.to_put(self.tx, box.id, most)):
-                if not shelf.is_up or (shelf.is_full and not shelf.is_gone):
+                if not shelf.is_up or shelf.is_full or shelf.is_shut:
                     break
-                if shelf.is_gone:
+                if shelf.is_false:
+                    shelf.is_shut = True
                     mailing.answered(self.tx, box, one.number, Answer.GONE, 0, self.side.clock.ms)
                     break
                 if one.envelope not in shelf.items:
@@ -198,6 +201,8 @@ class Weather:
                 shelf.is_up = not shelf.is_up
             case "keeper full or empty":
                 shelf.is_full = not shelf.is_full
+            case "somebody answers for the keeper, or no more":
+                shelf.is_false = not shelf.is_false
             case "keeper drops":
                 del shelf.items[: most // 2]
             case "keeper reorders and repeats":
@@ -208,6 +213,8 @@ class Weather:
                 author.tx.execute("DELETE FROM session")
                 author.tx.execute("DELETE FROM px3_seen")
             case "time":
+                for one in living:
+                    one.is_shut = False
                 author.side.clock.pass_s(3000.0 * most)
                 parcels.expire(author.tx, author.side.clock.ms)
 
@@ -233,7 +240,7 @@ class Weather:
         """From now on all keepers are there, have room and keep what they get."""
         for end in self.ends:
             for shelf in end.shelves:
-                shelf.is_up, shelf.is_full = True, False
+                shelf.is_up, shelf.is_full, shelf.is_false, shelf.is_shut = True, False, False, False
                 shelf.items = list(dict.fromkeys(shelf.items))
 
     def give_bundles(self) -> None:
@@ -270,7 +277,13 @@ KINDS_OF_STEP = [
         "collect",
     ),
     *("collect, and the confirmation is lost", "crash before the commit", "stream", "keeper down or up"),
-    *("keeper full or empty", "keeper drops", "keeper reorders and repeats", "keeper forgets the queue"),
+    *(
+        "keeper full or empty",
+        "somebody answers for the keeper, or no more",
+        "keeper drops",
+        "keeper reorders and repeats",
+        "keeper forgets the queue",
+    ),
     *("forget the sessions", "time"),
 ]
 STEPS = st.lists(

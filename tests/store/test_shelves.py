@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from protocol import keep, work
+from protocol import keep, keep_proof, work
 from protocol.keep import Status
 from store import keeping, own_keeper, permits, shelves
 from store.connection import PAGE_BYTES
@@ -35,7 +35,7 @@ def test_what_is_put_is_fetched_in_order_until_it_is_done(tx: Tx) -> None:
     ana = owner(tx)
     assert shelves.open_queues(tx, ana, (queue(1), queue(2))) is Status.OK
     for n, door in enumerate((1, 2, 1)):
-        assert put(tx, door, n, ttl_s=100) == Taken(Status.OK, 100, ana.id)
+        assert put(tx, door, n, ttl_s=100) == Taken(Status.OK, keep_kit.put_key_of(door), 100, ana.id)
     page = shelves.fetch(tx, ana.id, 0, 512)
     assert [(one.seq, one.reader) for one in page.items] == [
         (n, keep_kit.sender_of(q)) for n, q in ((1, 1), (2, 2), (3, 1))
@@ -95,8 +95,8 @@ def test_a_page_has_what_was_asked_for_and_60_000_bytes_or_one_envelope(tx: Tx) 
 def test_an_envelope_is_kept_once_until_it_is_done(tx: Tx) -> None:
     ana = owner(tx)
     shelves.open_queues(tx, ana, (queue(1, (1, 2)), queue(3)))
-    assert put(tx, 1, "x", ttl_s=100) == Taken(Status.OK, 100, ana.id)
-    assert put(tx, 1, "x", ttl_s=500, age_s=30) == Taken(Status.OK, 70, 0)
+    assert put(tx, 1, "x", ttl_s=100) == Taken(Status.OK, keep_kit.put_key_of(1), 100, ana.id)
+    assert put(tx, 1, "x", ttl_s=500, age_s=30) == Taken(Status.OK, keep_kit.put_key_of(1), 70, 0)
     assert put(tx, 2, "x").status is Status.OK  # the same queue by another door
     assert put(tx, 3, "x").status is Status.OK  # another queue
     assert texts(tx, ana.id) == ["x", "x"]
@@ -110,7 +110,7 @@ def test_an_envelope_that_has_expired_is_kept_again(tx: Tx) -> None:
     ana = owner(tx)
     shelves.open_queues(tx, ana, (queue(1),))
     put(tx, 1, "x", ttl_s=100)
-    assert put(tx, 1, "x", ttl_s=50, age_s=100) == Taken(Status.OK, 50, ana.id)
+    assert put(tx, 1, "x", ttl_s=50, age_s=100) == Taken(Status.OK, keep_kit.put_key_of(1), 50, ana.id)
     assert [one.seq for one in shelves.fetch(tx, ana.id, 0, 9).items] == [2]
     check_counts(tx)
 
@@ -144,7 +144,7 @@ def test_case_47_without_the_token_nothing_is_put(tx: Tx) -> None:
         "no mac": replace_put(good, mac=bytes(32)),
         "another request's": good._replace(n=2),
         "another stream's": good._replace(nonce=b"x" * 32),
-        "another envelope": good._replace(named=keep.envelope_id(b"x")),
+        "another envelope": good._replace(named=keep_proof.envelope_id(b"x")),
     }
     assert {name: status(tx, one) for name, one in hostile.items()} == dict.fromkeys(hostile, Status.GONE)
     assert texts(tx, ana.id) == []
@@ -176,10 +176,10 @@ def test_a_door_may_ask_for_work(tx: Tx) -> None:
     ana = owner(tx)
     shelves.open_queues(tx, ana, (queue(1, bits=8),))
     envelope = keep_kit.envelope("x")
-    named = keep.envelope_id(envelope)
+    named = keep_proof.envelope_id(envelope)
     found = work.find(keep_kit.sender_of(1), DAY, named, 8, 0)
     for number, expected in ((None, Status.WORK), (found, Status.OK)):
-        asked = keep.put(keep_kit.put_key_of(1), NONCE, 1, keep_kit.sender_of(1), envelope, 60, number)
+        asked = keep_proof.put(keep_kit.put_key_of(1), NONCE, 1, keep_kit.sender_of(1), envelope, 60, number)
         assert status(tx, Arriving(asked, 1, NONCE, named)) is expected
 
 

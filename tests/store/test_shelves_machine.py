@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from protocol import keep
+from protocol import keep, keep_proof
 from protocol.keep import Status
 from store import permits, shelves
 from store.shelves import Owner
@@ -68,7 +68,7 @@ class Shelves(RuleBasedStateMachine):
         self.keys += 1
         key = self.keys.to_bytes(32, "big")
         permits.make(self.tx, number, SPACE, 90 * keep.DAY_S, bytes((number,)) * 32)
-        permit = permits.named(self.tx, keep.permit_id(bytes((number,)) * 32))
+        permit = permits.named(self.tx, keep_proof.permit_id(bytes((number,)) * 32))
         assert permit is not None
         shelves.enrol(self.tx, permit.id, key)
         found = shelves.owner(self.tx, key)

@@ -50,10 +50,10 @@ async def stream(code: Code, seed: bytes = SENDER_SEED) -> AsyncIterator[KeeperS
 
 
 @asynccontextmanager
-async def owner(code: Code, permit: bool = True) -> AsyncIterator[KeeperStream]:
+async def owner(code: Code, enrols: bool = True) -> AsyncIterator[KeeperStream]:
     """A stream that has claimed."""
     async with stream(code, OWNER_SEED) as opened:
-        assert await opened.claim(OWNER, code.permit if permit else None) is Status.OK
+        assert await opened.claim(OWNER, code.permit, enrols=enrols) is Status.OK
         yield opened
 
 

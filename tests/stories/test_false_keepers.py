@@ -1,13 +1,18 @@
 """Keepers that answer what they like: nobody loops for them, and nobody's mail goes where it was not sent."""
 
+from dataclasses import replace
+
 import trio
 
 from lab import world
 from lab.world import World, befriend
 from protocol import keep
-from protocol.keep import Answer, Status
+from protocol.keep import Status
+from store import inboxes
+from store.database import Tx
 from tests.stories.crowd_kit import HOUR_S, states
-from tests.stories.false_keepers import always, false_keeper, told, used
+from tests.stories.false_keepers import Say, always, false_keeper, told, used
+from tests.stories.stranger_kit import core_of
 
 
 def test_a_keeper_without_room_is_asked_a_few_times_an_hour() -> None:
@@ -44,7 +49,7 @@ def test_nobody_keeps_anything_for_longer_than_the_law_says() -> None:
         ana, bo = await w.person("ana"), await w.person("bo")
         await befriend(ana, bo)
         await bo.stop()
-        async with false_keeper(w, always(Status.OK, 2**53 - 1)) as keeper:
+        async with false_keeper(w, always(Status.OK, 2**32 - 1)) as keeper:
             await told(ana, "bo", [keeper.line("bo")])
             await ana.call("chat.send", to="bo", text="for ever?")
 
@@ -63,14 +68,14 @@ def test_nobody_keeps_anything_for_longer_than_the_law_says() -> None:
 def test_an_owner_is_not_kept_busy_by_a_keeper_that_never_waits() -> None:
     for more in (0, 1):
 
-        def reply(asked: keep.Request, n: int, more: int = more) -> keep.Reply:
+        def reply(asked: keep.Request, _: int, more: int = more) -> keep.Reply | Say:
             match asked:
                 case keep.Fetch():
                     return keep.Items((), more)
                 case keep.Usage():
                     return keep.Used(0, 0, 2**30, 6000)
                 case _:
-                    return Answer(n, Status.OK, 0)
+                    return Say(Status.OK)
 
         async def story(w: World, reply: object = reply) -> None:
             ana = await w.person("ana")
@@ -104,6 +109,85 @@ def test_what_is_left_for_one_owner_does_not_go_where_another_says_that_the_keep
             assert {one.sender for one in true.puts()} == {honest.sender}
 
     world.run(story, seed=5)
+
+
+def test_nobody_answers_in_the_place_of_a_keeper_that_was_left_mail() -> None:
+    """Who has the secret of a keeper's record can say that it is at his place, and has no key of another's door."""
+
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        await bo.stop()
+        ok = always(Status.OK, keep.DAY_S)
+        async with (
+            false_keeper(w, ok, "true") as true,
+            false_keeper(w, ok, "false", is_known=False) as false,
+        ):
+            honest = true.line("bo")
+            stolen = replace(honest, peer=bytes(false.host.peer), addresses=tuple(map(str, false.host.addresses())))
+            await told(ana, "bo", [stolen])
+            await ana.call("chat.send", to="bo", text="is it there?")
+            await trio.sleep(3 * HOUR_S)
+            assert await states(ana, "bo") == ["queued"]
+            assert 0 < len(false.puts()) < 6
+            # the keeper is where it was again: all numbers reach it, none was left out
+            await told(ana, "bo", [honest], version=2)
+            await w.until(lambda: _is_kept(w, "bo"))
+            assert {one.sender for one in true.puts()} == {honest.sender}
+
+    world.run(story, seed=6)
+
+
+def test_what_was_kept_is_left_elsewhere_when_somebody_says_that_it_is_gone() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        await bo.stop()
+        answers = {"first": Say(Status.OK, 9 * keep.DAY_S), "others": Say(Status.OK, 9 * keep.DAY_S)}
+        async with (
+            false_keeper(w, lambda *_: answers["first"], "first") as first,
+            false_keeper(w, lambda *_: answers["others"], "second") as second,
+            false_keeper(w, lambda *_: answers["others"], "third") as third,
+        ):
+            await told(ana, "bo", [one.line(f"bo {n}") for n, one in enumerate((first, second, third))])
+            await ana.call("chat.send", to="bo", text="one")
+            await w.until(lambda: _is_kept(w, "bo"))
+            assert first.puts()
+            assert not third.puts()
+            answers["first"] = Say(Status.GONE)
+            await ana.call("chat.send", to="bo", text="two")
+            await w.until(lambda: _is_kept(w, "bo"))
+            await trio.sleep(HOUR_S / 2)
+            rows = await core_of(ana).database.transact(_copies)
+            lines = {message: {line for one, line in rows if one == message} for message, _ in rows}
+            assert len(lines) >= 2
+            assert len(set(map(frozenset, lines.values()))) == 1, lines  # all at the two that know of them
+            assert {one.envelope for one in third.puts()}
+
+    world.run(story, seed=7)
+
+
+def test_nobody_claims_the_place_of_a_keeper_of_ones_own() -> None:
+    """He would be told the keys of all doors, and contacts that they are at his place."""
+
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        async with false_keeper(w, always(Status.OK), is_known=False) as false:
+            await used(ana, false)
+            await trio.sleep(HOUR_S)
+            assert false.streams > 0
+            assert all(isinstance(one, keep.Claim) for one in false.heard)
+            (shown,) = (await ana.call("keepers.list"))["keepers"]
+            assert shown["fault"] == "somebody else answers in its place"
+            assert await core_of(bo).database.transact(inboxes.contacts) == ()
+
+    world.run(story, seed=8)
+
+
+def _copies(tx: Tx) -> list[tuple[int, int]]:
+    """(message, line) of what keepers have."""
+    return tx.all("SELECT message, line FROM parcel WHERE until_ms > 0")
 
 
 async def _is_kept(w: World, to: str) -> bool:

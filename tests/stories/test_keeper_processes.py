@@ -52,7 +52,7 @@ async def test_killed_between_accept_and_answer_it_has_what_it_said_it_has(tmp_p
             kept = await until_killed(node, code, postings, chance.uniform(0, KILL_S_MAX))
             cut += len(kept) < ROUND
             code = keeper_kit.start(node)
-            async with keeper_kit.owner(code, permit=False) as owner:
+            async with keeper_kit.owner(code, enrols=False) as owner:
                 found = await everything(owner)
                 assert set(kept) <= set(found) <= set(texts)
                 assert len(set(found)) == len(found)
@@ -138,7 +138,7 @@ async def test_with_a_clock_that_is_wrong_by_a_week_nothing_is_dropped(tmp_path:
             node.down()
             node.prefix = clock_that_is_off(tmp_path, off_s)
             code = keeper_kit.start(node)
-            async with keeper_kit.owner(code, permit=False) as owner:
+            async with keeper_kit.owner(code, enrols=False) as owner:
                 assert await everything(owner) == ["a"]
                 (again,) = await owner.put([short])
                 assert 3 * keep.DAY_S - 60 <= again.kept_s <= 3 * keep.DAY_S

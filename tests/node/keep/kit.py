@@ -49,7 +49,7 @@ class Place:
     async def owner(self, name: str = "owner", key: SigningKey = OWNER) -> AsyncIterator[KeeperStream]:
         """A stream that has claimed, with contact 1's permit."""
         async with self.stream(name) as stream:
-            assert await stream.claim(key, self.permit) is Status.OK
+            assert await stream.claim(key, self.permit, enrols=True) is Status.OK
             yield stream
 
 

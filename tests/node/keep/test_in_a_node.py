@@ -11,7 +11,9 @@ from tests.node.keep.kit import GIB, MONTH_S, OWNER, posting, texts
 from tests.store.keep_kit import queue
 
 
-async def fetched(ana: Person, bo: Person, permit: bytes | None = None, text: str = "") -> list[str] | Status:
+async def fetched(
+    ana: Person, bo: Person, permit: bytes, *, enrols: bool = False, text: str = ""
+) -> list[str] | Status:
     """What lies at Ana's node for bo's owner key, after a text was put."""
     assert ana.node is not None
     assert bo.node is not None
@@ -19,7 +21,7 @@ async def fetched(ana: Person, bo: Person, permit: bytes | None = None, text: st
     link = await network.dial(ana.node.addresses[0], ana.node.core.network.peer)
     try:
         async with client.open_stream(link, network.peer) as stream:
-            status = await stream.claim(OWNER, permit)
+            status = await stream.claim(OWNER, permit, enrols=enrols)
             if status is not Status.OK:
                 return status
             if text:
@@ -40,7 +42,7 @@ def test_a_node_keeps_for_whom_it_gave_a_permit_and_goes_on_after_a_restart() ->
         with trio.fail_after(60):
             permit = await ana.node.core.keeping.permit(1, GIB, MONTH_S)
         assert file.exists()
-        assert await fetched(ana, bo, permit, "a") == ["a"]
+        assert await fetched(ana, bo, permit, enrols=True, text="a") == ["a"]
         await ana.kill()
         await ana.start()
 
@@ -49,7 +51,7 @@ def test_a_node_keeps_for_whom_it_gave_a_permit_and_goes_on_after_a_restart() ->
             return keep.PROTOCOL in w.network._hosts["ana"].accepts
 
         await w.until(serves)
-        assert await fetched(ana, bo) == ["a"]
+        assert await fetched(ana, bo, permit) == ["a"]
         assert ana.node is not None
         (use,) = await ana.node.core.keeping.usage()
         assert (use.contact, use.items) == (1, 1)

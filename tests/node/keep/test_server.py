@@ -13,7 +13,7 @@ from node import frames
 from node.keep import client, server, visit
 from node.keep.client import Kept
 from node.keep.server import Keeping
-from protocol import keep
+from protocol import keep, keep_proof
 from protocol.faults import Unavailable
 from protocol.keep import Status
 from store import permits
@@ -66,7 +66,7 @@ async def test_case_50_before_a_claim_nothing_of_an_owner_is_reached(autojump_cl
             assert await stranger.open_queues((queue(1),)) is Status.REFUSED
             assert await stranger.lay((b"x",)) is Status.REFUSED
             assert await stranger.usage() is Status.REFUSED
-            assert await stranger.claim(SigningKey(b"X" * 32)) is Status.REFUSED
+            assert await stranger.claim(SigningKey(b"X" * 32), bytes(32), enrols=True) is Status.REFUSED
         assert texts(await owner.fetch(0, 9, 0)) == ["a"]
 
 
@@ -74,7 +74,7 @@ async def test_case_50_another_owner_gets_and_deletes_nothing(autojump_clock: Mo
     async with open_keeper(tmp_path) as place, place.owner() as owner, place.stream("other") as other:
         await owner.open_queues((queue(1),))
         theirs = await place.keeping.permit(2, GIB, MONTH_S)
-        assert await other.claim(SigningKey(b"X" * 32), theirs) is Status.OK
+        assert await other.claim(SigningKey(b"X" * 32), theirs, enrols=True) is Status.OK
         assert await other.open_queues((queue(2),)) is Status.OK
         await other.put([posting(1, "a")])
         assert texts(await other.fetch(0, 9, 0)) == []
@@ -86,9 +86,9 @@ async def test_case_50_another_owner_gets_and_deletes_nothing(autojump_clock: Mo
 
 async def test_case_50_a_claim_that_was_overheard_is_worth_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with open_keeper(tmp_path) as place, place.owner() as owner, place.stream("thief") as thief:
-        heard = keep.claim(OWNER, owner.peer, owner._mine, owner._nonce, place.permit)
+        heard = keep_proof.claim(OWNER, owner.peer, owner._mine, owner._nonce, place.permit)
         await thief._say(heard)
-        assert (await thief._answer()).status is Status.REFUSED
+        assert (await thief._shown()).status is Status.REFUSED
         assert await thief.fetch(0, 1, 0) is Status.REFUSED
 
 
@@ -109,14 +109,14 @@ async def test_case_47_a_put_that_was_overheard_is_worth_nothing(autojump_clock:
     async with open_keeper(tmp_path) as place, place.owner() as owner, place.stream("sender") as sender:
         await owner.open_queues((queue(1),))
         first = posting(1, "a")
-        heard = keep.put(first.put_key, sender._nonce, 1, first.sender, first.envelope, first.ttl_s)
+        heard = keep_proof.put(first.put_key, sender._nonce, 1, first.sender, first.envelope, first.ttl_s)
         assert (await sender.put([first]))[0].status is Status.OK
         await owner.done(1)
         await sender._say(heard)  # again on the same stream
-        assert (await sender._answer()).status is Status.GONE
+        assert (await sender._shown()).status is Status.GONE
         async with place.stream("thief") as thief:
             await thief._say(heard)
-            assert (await thief._answer()).status is Status.GONE
+            assert (await thief._shown()).status is Status.GONE
         assert texts(await owner.fetch(0, 9, 0)) == []
 
 
@@ -251,7 +251,7 @@ async def test_another_key_with_the_same_permit_ends_the_one_before(autojump_clo
                 assert await restored.open_queues((queue(1),)) is Status.OK
         assert trio.current_time() - began < 2
         async with place.stream("owner again") as again:
-            assert await again.claim(OWNER) is Status.REFUSED
+            assert await again.claim(OWNER, place.permit, enrols=False) is Status.REFUSED
 
 
 async def test_who_keeps_for_nobody_has_no_file_and_serves_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ async def test_after_a_restart_all_is_there_and_served_without_being_asked(
         await owner.put([posting(1, "a")])
     async with open_keeper(tmp_path) as place, place.stream("owner") as owner:
         assert place.permit == permit
-        assert await owner.claim(OWNER) is Status.OK
+        assert await owner.claim(OWNER, place.permit, enrols=False) is Status.OK
         assert texts(await owner.fetch(0, 9, 0)) == ["a"]
         await owner.done(1)
         await owner.put([posting(1, "b")])
