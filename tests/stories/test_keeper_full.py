@@ -70,7 +70,9 @@ async def test_on_a_disk_that_others_filled_it_deletes_and_goes_on_by_itself(sma
             await says(node, "Others have filled the disk")
             assert {one.status for one in await owner.put([posting(1, "x", LARGE)])} == {Status.QUOTA}
         async with keeper_kit.stream(code, OWNER_SEED) as again:
-            assert await again.claim(OWNER, code.permit, enrols=False) is Status.OK  # who comes now gets what lies there
+            assert (
+                await again.claim(OWNER, code.permit, enrols=False) is Status.OK
+            )  # who comes now gets what lies there
             used = await again.usage()
             assert isinstance(used, keep.Used)
             assert used.bytes > used.bytes_max  # and learns that there is no room
