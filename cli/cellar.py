@@ -24,6 +24,8 @@ def status(door: Door, client: Client) -> tuple[Any, str]:
         found(told),
         holds(told),
     ]
+    if told.get("trouble"):
+        lines.append(f"! {show.clean(told['trouble'])}")
     if not told["queues"]:
         lines.append(f"What to run on your own device: {door.typed('weft keeper node --code')}")
     elif told["published"] != "yes":
@@ -53,6 +55,9 @@ def finding(door: Door) -> dict[str, str]:
     """What the doctor says of the keeper of this profile. Raises: Failure when it runs and does not answer."""
     with door.connect() as client:
         told = client.call("keep.status")
+    if told.get("trouble"):
+        sentence = f"{show.clean(told['trouble'])} {holds(told)}"
+        return {"name": "keeper", "level": "warning", "sentence": sentence, "next": "df -h"}
     sentence = f"{holds(told)} {found(told)}"
     if told["published"] != "yes":
         return {"name": "keeper", "level": "warning", "sentence": sentence, "next": NO_PEER}

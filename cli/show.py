@@ -183,6 +183,13 @@ def state_mark(message: Mapping[str, Any]) -> str:
     return f"{_MARKS.get(message['state'], '•')} {clean(message['reason']) if is_told else message['state']}"
 
 
+def lying(count: int, kept: int, kept_by: str) -> str:
+    """What is said behind a number of things that wait: who keeps them, or some of them; "" where nobody does."""
+    if not kept:
+        return ""
+    return f", {clean(kept_by)}" if kept >= count else f", {kept:,} of them {clean(kept_by)}"
+
+
 def state_line(message: Mapping[str, Any], took_s: float | None = None) -> str:
     """What became of one's own message, with the reason or the time it took."""
     said = state_mark(message)

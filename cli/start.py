@@ -28,6 +28,7 @@ TICK_S = 0.5  # how often the waiting person sees the seconds
 LINE_BYTES_MAX = 1 << 20  # what a doctor finds with many contacts is some 10 kB
 PASSPHRASE_BYTES_MAX = 1024
 LAST_WORDS_CHARS = 300
+_NAMES = {"run": "node", "keep": "keeper"}  # what a verb starts
 AGAIN = {
     "init": "weft init",
     "doctor": "weft doctor",
@@ -88,7 +89,7 @@ def detached(door: Door, said: dict[str, str], verb: str = "run") -> dict[str, A
     """
     with _started(door, verb, said) as program:
         try:
-            told = _first_line(door, program, "Starting the node", verb)
+            told = _first_line(door, program, f"Starting the {_NAMES.get(verb, 'node')}", verb)
         except BaseException:
             _end(program)
             raise
@@ -108,7 +109,7 @@ def attached(door: Door, said: dict[str, str], ready: Callable[[dict[str, Any]],
 
         before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            ready(_first_line(door, program, "Starting the node", verb))
+            ready(_first_line(door, program, f"Starting the {_NAMES.get(verb, 'node')}", verb))
             code = program.wait()
         finally:
             _end(program)
@@ -249,7 +250,7 @@ def _first_line(
         told = json.loads(heard.partition(b"\n")[0])
     except ValueError:
         code = program.wait(STOP_S)
-        what = "The node did not start" if verb in ("run", "keep") else "weft's program ended before it was done"
+        what = f"The {_NAMES[verb]} did not start" if verb in _NAMES else "weft's program ended before it was done"
         said = f"{what} (code {code}); what was kept is safe.{_last_words(log)}"
         raise Failure("node.start", said, next=AGAIN[verb], verb="Again") from None
     if "error" in told:

@@ -10,6 +10,11 @@ def key(place: Profile) -> Path:
     return place.root / "keeper.key"
 
 
+def spare(place: Profile) -> Path:
+    """What is given up when the disk is full (keeper_disk.py)."""
+    return place.root / "keeper.spare"
+
+
 def database(place: Profile) -> Path:
     """What lies there for the owner, and who the keeper is."""
     return place.root / "keeper.db"

@@ -1,6 +1,7 @@
 """A keeper of one's own: a second weft without a screen, an account or a ratchet key, always on.
 
-    weft.py _node keep --profile P     {"addresses": "IP:PORT …", "bootstrap": "…"}; one JSON line when it serves
+    weft.py _node keep --profile P     {"addresses": "IP:PORT …" or "auto", "bootstrap": "…"}; one JSON line when it
+                                       serves. Both are remembered; without "addresses" those of before count
 
     <profile>/keeper.key   the key of keeper.db, 0600: it starts without anybody, so nothing stronger opens it
     <profile>/keeper.db    what lies there for the owner, and who the keeper is
@@ -10,7 +11,6 @@ open. Not here: what it keeps and for whom (keep/server.py, store/shelves.py), t
 """
 
 import os
-import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,7 +24,7 @@ import structlog
 import trio
 
 from crypto.keys import Entropy
-from node import config, ground, keeper_files, log, profile, rpc
+from node import config, ground, keeper_disk, keeper_files, log, profile, rpc
 from node.bootstrap import Bootstrap
 from node.host import open_host
 from node.introductions import Introductions
@@ -40,11 +40,12 @@ from protocol.invite import Endpoint
 from protocol.version import VERSION
 from store import own_keeper, permits, settings
 from store.database import Database, Tx, Worker, open_database
+from store.keeper_words import NO_ROOM
 from store.own_keeper import Self
 
-SPACE_BYTES = 10 << 30  # of one's own machine, for one's own mail alone, if its disk has so much
-RESERVE_BYTES = 128 << 20  # of the disk: where nothing can be written, nothing can be deleted either
 PORT_SETTING = "listen.port.last"  # the port that the system gave, so that the code stays good
+ADDRESSES_SETTING = "keeper.addresses"  # those that the person gave
+AUTO = "auto"  # in place of addresses: what this machine knows of itself
 KEY_BYTES = 32
 
 LOG = structlog.get_logger("keeper")
@@ -70,6 +71,8 @@ class CannotKeepHere(UserFault):
 class KeepService:
     """What a door asks a keeper of one's own. Every public method is a call of the local API, `keep.NAME`."""
 
+    place: profile.Profile
+    database: Database
     keeping: Keeping
     publisher: Publisher
     network: Network
@@ -78,7 +81,7 @@ class KeepService:
 
     async def status(self) -> dict[str, object]:
         """Returns what this keeper holds, for how long it may grow, and whether it is found: {bytes, items, queues,
-        space, seen_ms, copies, ...}."""
+        space, seen_ms, copies, trouble, ...}. trouble: what is wrong with its disk."""
         uses = await self.keeping.usage()
         own = next((one for one in uses if one.contact == permits.OWN), None)
         return {
@@ -92,12 +95,14 @@ class KeepService:
             "space": await self.keeping.given(),
             "copies": self.publisher.copies,
             "published": self.publisher.fault or "yes",
+            "trouble": keeper_disk.trouble(self.place, self.database),
             "version": VERSION,
         }
 
     async def code(self) -> dict[str, object]:
         """Returns the code that the owner's device takes; whoever has it may keep mail here in the owner's place."""
-        permit = await self.keeping.permit(permits.OWN, await self.keeping.given(), keep.OWN.ttl_s)
+        space = max(await self.keeping.given(), NO_ROOM)
+        permit = await self.keeping.permit(permits.OWN, space, keep.OWN.ttl_s)
         where = self.named or _best(self.network.addresses())
         code = keep_code.Code(permit, self.me.find, self.network.peer, where[: invite.ADDRESSES_MAX])
         return {"code": keep_code.text_of(code)}
@@ -125,13 +130,13 @@ async def run(place: profile.Profile, said: Mapping[str, str], answer: Callable[
     if profile.exists(place):
         raise HasIdentity
     real = ground.real()
-    named = invite.addresses_of(map(_multiaddr, said.get("addresses", "").split()))
     with profile.writing(place):
         place.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.root.chmod(0o700)
     async with AsyncExitStack() as stack:
         stack.enter_context(profile.locked(place))
         with profile.writing(place):
+            keeper_disk.ready(place)
             key = _key(keeper_files.key(place), real.entropy("keeper"))
             stack.enter_context(log.opened(place.log, "info"))
         opening = open_database(keeper_files.database(place), key, own_keeper.TABLES, Worker.THREAD)
@@ -140,9 +145,13 @@ async def run(place: profile.Profile, said: Mapping[str, str], answer: Callable[
         if "bootstrap" in said:
             text = str(config.parse("dht.bootstrap", said["bootstrap"]))
             await database.transact(settings.put, "dht.bootstrap", text)
+        before = await database.transact(lambda tx: settings.get(tx, ADDRESSES_SETTING) or AUTO)
+        told = said.get("addresses") or before
+        named = invite.addresses_of(map(_multiaddr, told.split()))
         network = await stack.enter_async_context(open_host(me.transport_seed))
         bound = await _listen(network, await database.transact(_ports, named))
         await database.transact(settings.put, PORT_SETTING, str(parts_of(bound)[1]))
+        await database.transact(settings.put, ADDRESSES_SETTING, told)  # now that one can listen there
         await _serve(place, real, database, network, me, named, answer)
     return 0
 
@@ -167,15 +176,16 @@ async def _serve(
         real, database, keep_code.KEEPER, network.peer, dht.kad, where, facts=lambda _: (me.find, True)
     )
     keeping = Keeping(real, network, partial(_opened, database), lambda: True)
-    service, stop = KeepService(keeping, publisher, network, me, named), StopService()
+    service, stop = KeepService(place, database, keeping, publisher, network, me, named), StopService()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(supervise, "keeping", keeping.run)
             is_first = not [one for one in await keeping.usage() if one.contact == permits.OWN]
-            await keeping.give(space_of(place))
+            await keeper_disk.look(place, keeping, database)
             code = await service.code()
             for name, task in (("dht", dht.kad.run), ("bootstrap", bootstrap.run), ("publisher", publisher.run)):
                 nursery.start_soon(supervise, name, task)
+            nursery.start_soon(supervise, "disk", keeper_disk.run, place, keeping, database)
             services: dict[str, object] = {"keep": service, "node": stop}
             with profile.writing(place):
                 await nursery.start(rpc.serve, profile.socket_path(place), services, {}, database)
@@ -186,12 +196,6 @@ async def _serve(
             await trio.sleep(0.05)  # the answer to node.stop goes out first
             LOG.info("down")
             nursery.cancel_scope.cancel()
-
-
-def space_of(place: profile.Profile) -> int:
-    """To how many bytes the file may grow, as the disk is now."""
-    held = keeper_files.database(place).stat().st_size
-    return max(0, min(SPACE_BYTES, held + shutil.disk_usage(place.root).free - RESERVE_BYTES))
 
 
 @asynccontextmanager

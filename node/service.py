@@ -50,7 +50,7 @@ def _logs(tx: Tx, now_ms: int, online: frozenset[int]) -> dict[str, object]:
 def _keepers(tx: Tx, core: Core) -> dict[str, object]:
     """How many keep for us, what is wrong with them, who asks us to keep for him, and whose offer lies unused."""
     used = keepers.used(tx)
-    wrong = [{"name": keepers.name(tx, one), "fault": one.wrong} for one in used if one.wrong]
+    wrong = [{"name": keepers.name(tx, one), "fault": said} for one in used if (said := one.wrong or one.full)]
     offers = [keepers.name(tx, one) for one in keepers.known(tx) if one.state is keepers.State.OFFERED]
     asks = [*core.services["keepers"].asking(tx)]
     return {"keepers": len(used), "keeping": {"faults": wrong, "asks": asks, "offers": offers}}
@@ -70,7 +70,7 @@ class NodeService:
         Asks the contacts who have been silent for long, and waits up to a second for their answers.
         """
         core = self.core
-        talks = core.delivery.talks
+        talks, now_ms = core.delivery.talks, core.ground.now_ms()
 
         def rows(
             tx: Tx,
@@ -78,15 +78,16 @@ class NodeService:
             waiting = {
                 int(contact): (int(count), int(kept))
                 for contact, count, kept in tx.all(
-                    "SELECT m.contact, COUNT(DISTINCT m.seq), COUNT(DISTINCT CASE WHEN m.state = ? THEN m.seq END)"
-                    " FROM delivery d JOIN message m ON m.seq = d.message"
+                    "SELECT m.contact, COUNT(DISTINCT m.seq), COUNT(DISTINCT CASE WHEN m.state = ? AND EXISTS (SELECT 1"
+                    " FROM parcel p WHERE p.device = d.device AND p.message = d.message AND p.until_ms > ?)"
+                    " THEN m.seq END) FROM delivery d JOIN message m ON m.seq = d.message"
                     f" WHERE d.state < {int(State.DELIVERED)} AND m.kind NOT IN ({_UNSAID}) GROUP BY m.contact",
-                    (int(State.KEPT),),
+                    (int(State.KEPT), now_ms),
                 )
             }
             known = tuple((one, *waiting.get(one.id, (0, 0))) for one in people.contacts(tx))
             online = frozenset(one.id for one, *_ in known if talks.online(one.id))
-            return synchronous(tx), known, _logs(tx, core.ground.now_ms(), online), _keepers(tx, core)
+            return synchronous(tx), known, _logs(tx, now_ms, online), _keepers(tx, core)
 
         durability, found, of_logs, of_keepers = await core.database.transact(rows)
         silent = await talks.look()
@@ -119,7 +120,7 @@ class NodeService:
             "kept": sum(kept for _, _, kept in found),
             **of_keepers,
             "logs": of_logs,
-            "trouble": "" if core.database.trouble is None else core.database.trouble.lasting,
+            "trouble": core.keeping.trouble if core.database.trouble is None else core.database.trouble.lasting,
             "synchronous": durability,
             "version": VERSION,
             "protocol": rpc.API,

@@ -2,8 +2,8 @@
 
     keeper: [1 hello, version, nonce]      [12 answer, n, status]      [18 shown, n, status, value, proof]
     owner : [2 claim, owner, permit id, permit mac, signature]      [3 open, [queue, ...]]    [4 close, [reader, ...]]
-            [5 fetch, after, count, wait] -> [6 items, [item, ...], more]    [7 done, up to]    [8 lay, [record, ...]]
-            [13 usage] -> [14 used, bytes, items, bytes max, queues]
+            [5 fetch, after, count, wait] -> [6 items, [item, ...], more]    [7 done, up to, note]
+            [8 lay, [record, ...]]     [13 usage] -> [14 used, bytes, items, bytes max, queues, note]
     anyone: [9 put, sender, envelope, ttl, mac, work]      [10 look, name] -> [11 lying, record]
 
 Requests are numbered from 1 on each stream and answered in that order. Pure. Not here: what shows who asks and who
@@ -20,6 +20,7 @@ from typing import Annotated, ClassVar, NamedTuple
 from crypto import keys, sealing
 from crypto.faults import Malformed
 from protocol import record, rendezvous
+from protocol.keep_note import Note
 from protocol.record import Bytes16, Bytes32, Counter
 from protocol.talk import Envelope
 
@@ -189,11 +190,12 @@ class Items:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Done:
-    """I have everything up to this number; delete it."""
+    """I have everything up to this number; delete it. note: of keep_note.py, for Used; none leaves the one before."""
 
     KIND: ClassVar[int] = 7
 
     up_to: Counter
+    note: Note = b""
 
 
 @record.record
@@ -278,7 +280,7 @@ class Usage:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The answer to Usage."""
+    """The answer to Usage. note: the newest of the owner's."""
 
     KIND: ClassVar[int] = 14
 
@@ -286,6 +288,7 @@ class Used:
     items: Counter
     bytes_max: Counter
     queues: Counter
+    note: Note = b""
 
 
 Request = Claim | Open | Close | Fetch | Done | Lay | Put | Look | Usage

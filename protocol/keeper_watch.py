@@ -12,7 +12,7 @@ parcel (parcel.py), how mail is brought into order (arrivals.py), what a person 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Any
 
 from protocol import wire
@@ -23,6 +23,8 @@ RUNS_MAX = 16  # of a queue that are remembered: a sender has one for each time 
 GAPS_MAX = 16  # of a run; a keeper that drops in more places is found out all the same
 SETTLE_MS = 600_000  # how late a put that its sender gave up and repeated may still arrive, on a stream that hangs
 CLOCKS_MS = 8 * 86_400_000  # by how much clocks may be wrong before what may have expired is taken for missing
+UNANSWERED_MAX = 256  # parcels that a sender has on one line and whose keeper has not answered, at most
+TTL_S_MIN = 16 * 86_400  # for which a keeper must keep: who comes once a week can then always judge it
 
 Gap = tuple[int, int]
 """Numbers that did not come: the first and the last."""
@@ -47,20 +49,27 @@ class Finding:
     last: int
 
 
+class Sure(IntEnum):
+    """Whether it is sure that no number came which is not counted. The numbers are stored."""
+
+    EXPIRED = 0  # not before the first that comes: older ones may have expired
+    YES = 1
+    FORGOTTEN = 2  # not before so many more as a sender may have on their way: our own disk may have been put back
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """A run of a sender in this queue, as far as it came.
 
-    base: numbers up to it are not judged: they may have come or expired while nobody watched. exact: whether it is sure
-    that nothing above it was there before. top: the highest number known; gaps: those up to it that did not come,
-    ascending. own: up to where parcels of this very queue say that it was filled. told: the same from anywhere;
-    waiting: as much of it as waits to be judged, since waiting_ms; settled: as much as was judged. newest: the highest
-    sealing that came.
+    base: numbers up to it are not judged: they may have come or expired while nobody watched. sure: whether nothing
+    above it was there before. top: the highest number known; gaps: those up to it that did not come, ascending.
+    own: up to where parcels of this very queue say that it was filled. told: the same from anywhere; waiting: as much
+    of it as waits to be judged, since waiting_ms; settled: as much as was judged. newest: the highest sealing.
     """
 
     run: bytes
     base: int = 0
-    exact: bool = True
+    sure: Sure = Sure.YES
     top: int = 0
     gaps: tuple[Gap, ...] = ()
     own: int = 0
@@ -75,7 +84,7 @@ class Counted:
 class Watch:
     """What is known of one queue. whole: whether every run that ever came is among these. runs: the newest last."""
 
-    whole: bool = True
+    whole: Sure = Sure.YES
     runs: tuple[Counted, ...] = ()
 
     @property
@@ -139,10 +148,11 @@ def came(watch: Watch, sender_id: bytes, parcel: Parcel, now_ms: int) -> Judged:
     if _is_counted(run, parcel.number) and parcel.sealing > run.newest:
         run = _forgotten(run)  # a number with something new: the disk of the sender was put back
     run = replace(run, newest=max(run.newest, parcel.sealing))
-    if not run.exact:
-        # What was put after this one cannot have expired before it: from here on the count is sure.
-        base = max(run.base, own, parcel.number - 1)
-        run = replace(run, base=base, exact=True, top=max(run.top, base), settled=max(run.settled, base))
+    if run.sure is not Sure.YES:
+        # What was put after this one cannot have expired before it: from here on the count is sure. What we have
+        # forgotten may have a higher number, since it came while this one was on its way again and again.
+        base = max(run.base, own, parcel.number - 1 + UNANSWERED_MAX * (run.sure is Sure.FORGOTTEN))
+        run = replace(run, base=base, sure=Sure.YES, top=max(run.top, base), settled=max(run.settled, base))
     run, findings = _count(run, parcel.number)
     run = _told(replace(run, own=max(run.own, own)), own, now_ms)
     return _with(watch, run), findings
@@ -151,7 +161,7 @@ def came(watch: Watch, sender_id: bytes, parcel: Parcel, now_ms: int) -> Judged:
 def told(watch: Watch, run_id: bytes, number: int, now_ms: int) -> Watch:
     """The watch after a parcel of another queue said, by a head, up to which number this queue was filled."""
     watch, run = _run_of(watch, run_id)
-    if not run.exact:
+    if run.sure is not Sure.YES:
         base = max(run.base, number)
         return _with(watch, replace(run, base=base, top=max(run.top, base)))
     return _with(watch, _told(run, number, now_ms))
@@ -176,7 +186,14 @@ def judge(watch: Watch, complete_ms: int | None, now_ms: int) -> Judged:
 
 def away(watch: Watch) -> Watch:
     """The watch after so long an absence that parcels may have expired: it begins to count anew."""
-    return Watch(False, tuple(map(_forgotten, watch.runs)))
+    whole = watch.whole if watch.whole is Sure.FORGOTTEN else Sure.EXPIRED
+    return Watch(whole, tuple(map(_forgotten, watch.runs)))
+
+
+def forgotten(watch: Watch) -> Watch:
+    """The watch where our own disk was put back, and parcels that came and were confirmed are forgotten."""
+    runs = tuple(replace(_forgotten(run), sure=Sure.FORGOTTEN) for run in watch.runs)
+    return Watch(Sure.FORGOTTEN, runs)
 
 
 def pack(watch: Watch) -> bytes:
@@ -190,7 +207,7 @@ def unpack(raw: bytes) -> Watch:
         return NEW
     value: Any = wire.decode(raw, WATCH_BYTES_MAX)
     whole, runs = value
-    return Watch(bool(whole), tuple(Counted(run, base, bool(exact), *rest) for run, base, exact, *rest in runs))
+    return Watch(Sure(whole), tuple(Counted(run, base, Sure(sure), *rest) for run, base, sure, *rest in runs))
 
 
 def _run_of(watch: Watch, run_id: bytes) -> tuple[Watch, Counted]:
@@ -200,15 +217,17 @@ def _run_of(watch: Watch, run_id: bytes) -> tuple[Watch, Counted]:
     if known is not None:
         return Watch(watch.whole, (*others, known)), known
     # A run that comes again after it was forgotten looks like a new one.
-    fresh = Counted(run_id, exact=watch.whole)
+    fresh = Counted(run_id, sure=watch.whole)
     kept = others[-(RUNS_MAX - 1) :]
-    return Watch(watch.whole and kept == others, (*kept, fresh)), fresh
+    whole = Sure.EXPIRED if watch.whole is Sure.YES and kept != others else watch.whole
+    return Watch(whole, (*kept, fresh)), fresh
 
 
 def _forgotten(run: Counted) -> Counted:
     """The run begun anew, above all that is known of it."""
     base = max(run.base, run.top, run.told)
-    return Counted(run.run, base, False, base, told=base, waiting=base, settled=base, newest=run.newest)
+    sure = run.sure if run.sure is Sure.FORGOTTEN else Sure.EXPIRED
+    return Counted(run.run, base, sure, base, told=base, waiting=base, settled=base, newest=run.newest)
 
 
 def _is_counted(run: Counted, number: int) -> bool:
@@ -271,4 +290,4 @@ def _without(gaps: Iterable[Gap], number: int) -> tuple[Gap, ...]:
 
 def _packed(run: Counted) -> wire.Value:
     numbers = (run.own, run.told, run.waiting, run.waiting_ms, run.settled, run.newest)
-    return (run.run, run.base, int(run.exact), run.top, run.gaps, *numbers)
+    return (run.run, run.base, int(run.sure), run.top, run.gaps, *numbers)

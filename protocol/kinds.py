@@ -67,7 +67,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Inside a parcel",
         "What lies in a queue at a keeper, before padding and wrap (parcel.md).",
-        (parcel.Parcel, parcel.Head, knock.Knock),
+        (parcel.Parcel, parcel.Head, knock.Knock, mailbox.Anew),
     ),
     Place(
         "Frames of /weft/talk/1",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from crypto import hashing
+from crypto.faults import Malformed
 from crypto.hashing import Label
 from protocol import content, identity, ids, record
 from protocol.record import Bytes16, Bytes32, Counter
@@ -15,6 +16,7 @@ LINES_MAX = 3  # keepers of one device
 ADDRESSES_MAX = 4
 ADDRESS_BYTES_MAX = 192  # a way through a relay
 COPIES = 2  # of a message, at different keepers
+ANEW_BYTES_MAX = 4 * 1024
 ID_BYTES = 16
 KEY_BYTES = 32
 
@@ -67,6 +69,27 @@ class Prekeys:
 
 
 CONTENTS = (Inbox, Prekeys)
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """In place of an init or message in a parcel: the sending device cannot read the reader, and has no bundle of his.
+
+    bundle: fresh, of the sending device; with it the reader begins a session. No ratchet seals it, the queue does.
+    """
+
+    KIND: ClassVar[int] = 4  # beside those of envelope.py
+
+    bundle: identity.Bundle
+
+
+def anew(inner: bytes) -> Anew | None:
+    """The wish in a parcel; None where it carries what envelope.py knows, or nonsense."""
+    try:
+        return record.decode(Anew, inner, ANEW_BYTES_MAX)
+    except Malformed:
+        return None
 
 
 def mark_of(put_key: bytes, account: ids.AccountId) -> bytes:

@@ -4,13 +4,14 @@ docs/protocol/mailbox.md 4. What an envelope says is inbox.py's; who fetches is 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto import sealing
-from protocol import envelope
+from protocol import envelope, mailbox
 from protocol.envelope import Inner
 from protocol.faults import PeerFault
-from store import devices, inbox, pairs, people, session_rows
+from store import devices, inbox, pairs, people, session_rows, sessions
 from store.database import Tx
 from store.devices import Device
 from store.identity import Identity
@@ -53,6 +54,10 @@ def take(
             (contact_id, one.run, one.sealing, now_ms),
         )
         if row.rowcount == 0:
+            continue
+        if (wish := mailbox.anew(one.inner)) is not None:
+            with suppress(PeerFault):
+                sessions.asked(tx, contact_id, wish.bundle, now_ms)
             continue
         if not is_one:
             accept()  # whose the next one is, may be known only then

@@ -4,13 +4,14 @@ Every function here takes an open transaction: of a running node (store/database
 that nobody uses. Not here: what a finding means for a person (node/doctor/).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from protocol.delivery import State
+from store import whereabouts
 from store.connection import connect_still, require_cipher
 from store.database import Database, Migration, Tx
 from store.faults import NoSqlCipher, StoreFault, StoreUnreadable
@@ -36,10 +37,17 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is not delivered to a contact: how many messages, and the time of the oldest in ms."""
+    """What was said to a contact and is not delivered: how many messages, and the time of the oldest in ms.
+
+    kept: how many of them keepers have; where: who has these, and until when, in one line. keepers: the names of those
+    with whom others can be left.
+    """
 
     count: int
     since_ms: int
+    kept: int = 0
+    where: str = ""
+    keepers: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -149,13 +157,27 @@ def offsets_s(tx: Tx) -> tuple[int, ...]:
     return tuple(int(offset_s) for (offset_s,) in tx.all("SELECT offset_s FROM clock ORDER BY offset_s"))
 
 
-def waiting(tx: Tx) -> dict[int, Waiting]:
-    """What is not delivered, by contact."""
+def waiting(tx: Tx, unsaid: Collection[int], now_ms: int) -> dict[int, Waiting]:
+    """What is not delivered, by contact. unsaid: the kinds that nodes tell each other by themselves."""
+    kinds = ", ".join(map(str, sorted(unsaid)))
     rows = tx.all(
         "SELECT m.contact, COUNT(DISTINCT m.seq), MIN(m.at_ms) FROM delivery d JOIN message m ON m.seq = d.message"
-        f" WHERE d.state < {int(State.DELIVERED)} GROUP BY m.contact"
+        f" WHERE d.state < {int(State.DELIVERED)} AND m.kind NOT IN ({kinds}) GROUP BY m.contact"
     )
-    return {int(contact): Waiting(int(count), int(since_ms)) for contact, count, since_ms in rows}
+    found = {}
+    for contact, count, since_ms in rows:
+        lying = whereabouts.lying(tx, contact, now_ms, lambda kind: kind not in unsaid)
+        names = tuple(dict.fromkeys(whereabouts.keepers_of(tx, contact).values()))
+        where = whereabouts.said_of(lying.values())
+        found[int(contact)] = Waiting(int(count), int(since_ms), len(lying), where, names)
+    return found
+
+
+def knocked(tx: Tx) -> dict[int, int]:
+    """Until when (ms) our request lies at a keeper of somebody whom we ask, by contact."""
+    if "knocked" not in tables(tx):  # of an older weft
+        return {}
+    return {int(contact): int(until_ms) for contact, until_ms in tx.all("SELECT contact, until_ms FROM knocked")}
 
 
 def _sqlite() -> Any:

@@ -11,6 +11,7 @@ from store.database import Tx
 UNREADABLE_MS = 60_000  # what its init or the next retry would have made readable is readable by now
 BACKOFF_FIRST_MS = 600_000  # docs/protocol/store.md 5: one restart in 10 minutes for a pair of devices,
 BACKOFF_MS_MAX = 86_400_000  # doubling to a day
+ASK_MS = 86_400_000  # between two wishes by mail that the other side begin a session: a keeper may have lost one
 CALM_MS = 2 * BACKOFF_MS_MAX  # after so long without a restart the back-off begins anew
 
 
@@ -74,8 +75,17 @@ def healed(tx: Tx, device_id: int, counter: int, now_ms: int) -> None:
 
 
 def set_must(tx: Tx, device_id: int, must: bool) -> None:
-    """Whether a restart of ours is due because the other side's count is behind."""
+    """Whether a restart of ours is due because the other side's count is behind, or it asked for one."""
     tx.execute("UPDATE healing SET must = ? WHERE device = ?", (int(must), device_id))
+
+
+def ask(tx: Tx, device_id: int, now_ms: int) -> bool:
+    """Whether the other side is to be asked by mail, now, to begin a session; not again before a day is over."""
+    changed = tx.execute(
+        "UPDATE healing SET asked_ms = ?1 WHERE device = ?2 AND NOT (?1 >= asked_ms AND ?1 < asked_ms + ?3)",
+        (now_ms, device_id, ASK_MS),
+    )
+    return bool(changed.rowcount)
 
 
 def restarted(tx: Tx, device_id: int, counter: int, now_ms: int) -> None:

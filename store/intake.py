@@ -15,7 +15,7 @@ from protocol.evidence import Proof
 from protocol.faults import PeerFault
 from protocol.grant import Role
 from protocol.log import BrokenChain, Fork, Head
-from store import authoring, doubts, entries, keepers, logs, people, spaces, witnessing
+from store import authoring, doubts, entries, logs, people, spaces, watches, witnessing
 from store.database import Tx
 from store.spaces import Space
 
@@ -109,7 +109,7 @@ def _own(tx: Tx, of: Space, piece: Piece, key: SigningKey, now_ms: int, entropy:
         authoring.rewrite(tx, of, of, ours, key, now_ms, entropy)
         count = len(ours)
     if taken.entries or count:
-        keepers.watch_anew(tx)  # parcel 3.3
+        watches.begin_anew(tx)  # parcel 3.3
     if of.role is Role.SPINE and (taken.entries or count):
         doubts.arise(tx)  # spine 3.1: what we did not write, or had forgotten, may commit to more than is known here
     return Took(entries.head(tx, piece.number), taken_back=count)

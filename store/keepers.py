@@ -11,11 +11,13 @@ from typing import Any
 
 from crypto import keys
 from protocol import keeper_watch, mailbox, wire
+from store import keeper_words
 from store.database import Tx
 
 CHANGED = "keepers.changed"  # topic of changes; the key is the keeper
 OWN = 0  # in place of a contact: a node of our own
 USED_MAX = mailbox.LINES_MAX
+DAY_S = 86_400
 KNOWN_MAX = 64  # offers that are remembered; more people than that keep for nobody
 ADDRESSES_BYTES_MAX = 4 * 1024
 LINES_BYTES_MAX = 4 * 1024
@@ -72,9 +74,25 @@ class Keeper:
     lie: str
 
     @property
+    def is_brief(self) -> bool:
+        """Whether it keeps for so short a time that no lie of it would be found (parcel 3.5); it is not used."""
+        return self.ttl_s < keeper_watch.TTL_S_MIN
+
+    @property
     def wrong(self) -> str:
         """What a person should know of it; "" for nothing."""
-        return self.lie or self.fault
+        brief = f"{self.briefly}; it is not used" if self.is_brief else ""
+        return self.lie or keeper_words.wrong(self.fault, self.contact == OWN) or brief
+
+    @property
+    def full(self) -> str:
+        """That it takes no more of ours, by what it said last; "" where it does."""
+        return keeper_words.full(self.bytes, self.space)
+
+    @property
+    def briefly(self) -> str:
+        """For how long it keeps, and for how long it should."""
+        return f"it keeps for {self.ttl_s // DAY_S} days, and should for {keeper_watch.TTL_S_MIN // DAY_S} at least"
 
     @property
     def owner_key(self) -> keys.SigningKey:
@@ -280,6 +298,8 @@ def lost(tx: Tx, keeper_id: int) -> None:
     """The keeper does not have our queues any more: others are made, and their contacts told."""
     tx.execute("DELETE FROM queue WHERE keeper = ?", (keeper_id,))
     tx.execute("UPDATE keeper SET done = 0 WHERE id = ?", (keeper_id,))
+    if keeper(tx, keeper_id).contact == OWN:
+        caught(tx, keeper_id, keeper_words.LOST)
     tx.changed(CHANGED, keeper_id)
 
 
@@ -296,20 +316,6 @@ def forget_queues(tx: Tx, queue_ids: Sequence[int]) -> None:
 def set_watch(tx: Tx, queue_id: int, watch: bytes) -> None:
     """Keeps what is known of a queue."""
     tx.execute("UPDATE queue SET watch = ? WHERE id = ?", (watch, queue_id))
-
-
-def watch_anew(tx: Tx, contact_id: int | None = None) -> None:
-    """Our disk may have been put back, and what came since is forgotten: no keeper is to be blamed for that.
-
-    contact_id: whose queues, where only the session with him shows it; None for all, and then what keepers were found
-    to do is forgotten too, since some of it may have been found because of that.
-    """
-    where, params = ("contact != ?", (OWN,)) if contact_id is None else ("contact = ?", (contact_id,))
-    for queue_id, watch in tx.all(f"SELECT id, watch FROM queue WHERE {where} AND watch != x''", params):
-        set_watch(tx, queue_id, keeper_watch.pack(keeper_watch.away(keeper_watch.unpack(watch))))
-    if contact_id is None:
-        for (keeper_id,) in tx.all("SELECT id FROM keeper WHERE lie != ''"):
-            caught(tx, keeper_id, "")
 
 
 def queues(tx: Tx, keeper_id: int, *states: QueueState) -> tuple[Queue, ...]:

@@ -62,7 +62,9 @@ CREATE INDEX laid_owner ON laid (owner);
 CREATE INDEX laid_expires ON laid (expires_s);
 """
 
-KEEPING: tuple[Migration, ...] = (Migration("keeping", 1, _TABLES),)
+_NOTES = "ALTER TABLE owner ADD COLUMN note BLOB NOT NULL DEFAULT x'';"
+
+KEEPING: tuple[Migration, ...] = (Migration("keeping", 1, _TABLES), Migration("keeping", 2, _NOTES))
 
 
 def keeping_key(database_key: bytes) -> bytes:

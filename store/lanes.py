@@ -32,8 +32,9 @@ def add(tx: Tx, device_id: int, messages: Iterable[int]) -> None:
     """More deliveries at the end of a lane."""
     queued = int(State.QUEUED)
     tx.executemany(
-        "INSERT OR IGNORE INTO delivery (device, message, state) VALUES (?, ?, ?)",
-        [(device_id, message, queued) for message in messages],
+        "INSERT OR IGNORE INTO delivery (device, message, state, copies, due_ms) VALUES (?, ?, ?, '', ?)",
+        # of a carrier that was there before there may be copies
+        [(device_id, message, queued, int(message == CARRIER)) for message in messages],
     )
 
 
@@ -46,7 +47,10 @@ def inherit(tx: Tx, lost_id: int, heir_id: int) -> None:
     """What a lost device has not acknowledged waits for the one in its place, which has a lane already."""
     under_way = new_round(tx, lost_id)
     parcels.forget(tx, lost_id)
-    moved = tx.execute("UPDATE OR IGNORE delivery SET device = ? WHERE device = ? AND message != 0", (heir_id, lost_id))
+    moved = tx.execute(
+        "UPDATE OR IGNORE delivery SET device = ?, copies = '', due_ms = 0 WHERE device = ? AND message != 0",
+        (heir_id, lost_id),
+    )
     tx.execute("DELETE FROM delivery WHERE device = ?", (lost_id,))
     if moved.rowcount:
         new_round(tx, heir_id)  # what the heir has had sealed may be newer than what came to it now
@@ -89,6 +93,41 @@ def waiting(tx: Tx, device_id: int, sealed: int, count_max: int) -> Iterator[tup
 def seal_up_to(tx: Tx, device_id: int, message: int) -> None:
     """The lane has sealed up to this message."""
     tx.execute("UPDATE lane SET sealed = ? WHERE device = ?", (message, device_id))
+
+
+def due(tx: Tx, device_id: int, count_max: int, now_ms: int) -> tuple[int, ...]:
+    """Deliveries of which it must be looked again at which keepers they lie."""
+    rows = tx.all(
+        "SELECT message FROM delivery WHERE device = ? AND due_ms > 0 AND due_ms <= ? ORDER BY due_ms, message LIMIT ?",
+        (device_id, now_ms, count_max),
+    )
+    return tuple(message for (message,) in rows)
+
+
+def lie(tx: Tx, device_id: int, message: int, copies: str, due_ms: int) -> None:
+    """Notes at which keepers a delivery lies, until when nothing of that changes by itself; 0: never."""
+    tx.execute(
+        "UPDATE delivery SET copies = ?, due_ms = ? WHERE device = ? AND message = ?",
+        (copies, due_ms, device_id, message),
+    )
+
+
+def lying(tx: Tx, device_id: int) -> Iterator[str]:
+    """All the ways in which deliveries to a device lie at keepers, as `lie` has noted them; few."""
+    row = tx.one("SELECT MIN(copies) FROM delivery WHERE device = ?", (device_id,))
+    while row is not None and row[0] is not None:
+        yield row[0]
+        row = tx.one("SELECT MIN(copies) FROM delivery WHERE device = ? AND copies > ?", (device_id, row[0]))
+
+
+def lying_so(tx: Tx, device_id: int, copies: str, count_max: int, now_ms: int) -> tuple[int, ...]:
+    """The oldest deliveries that lie at keepers in this way, in order; without those that are due."""
+    rows = tx.all(
+        "SELECT message FROM delivery INDEXED BY delivery_copies WHERE device = ? AND copies = ?"
+        " AND due_ms NOT BETWEEN 1 AND ? ORDER BY message LIMIT ?",
+        (device_id, copies, now_ms, count_max),
+    )
+    return tuple(message for (message,) in rows)
 
 
 def new_round(tx: Tx, device_id: int) -> tuple[int, ...]:

@@ -33,6 +33,7 @@ def add(tx: Tx, line: int, number: int, device_id: int, message: int, sealed_ms:
         " VALUES (?, ?, ?, ?, ?, 0, ?)",
         (line, number, device_id, message, sealed_ms, envelope),
     )
+    _touch(tx, ((device_id, message),))
 
 
 def to_put(tx: Tx, line: int, count_max: int) -> tuple[ToPut, ...]:
@@ -45,10 +46,10 @@ def to_put(tx: Tx, line: int, count_max: int) -> tuple[ToPut, ...]:
 
 def answered(tx: Tx, line: int, number: int, until_ms: int, now_ms: int) -> int:
     """The keeper has it until then; returns the message, SETTLED where nothing waits for it."""
-    row = tx.one("SELECT message FROM parcel WHERE line = ? AND number = ?", (line, number))
+    row = tx.one("SELECT device, message FROM parcel WHERE line = ? AND number = ?", (line, number))
     if row is None:
         return SETTLED
-    (message,) = row
+    device_id, message = row
     if message == SETTLED:
         tx.execute("DELETE FROM parcel WHERE line = ? AND number = ?", (line, number))
         return SETTLED
@@ -57,6 +58,7 @@ def answered(tx: Tx, line: int, number: int, until_ms: int, now_ms: int) -> int:
         "UPDATE message SET state = ?, state_ms = ? WHERE seq = ? AND state IN (?, ?)",
         (int(State.KEPT), now_ms, message, int(State.QUEUED), int(State.SENT)),
     )
+    _touch(tx, ((device_id, message),))
     _tell(tx, message)
     return int(message)
 
@@ -90,6 +92,7 @@ def lose(tx: Tx, line: int) -> None:
 def forget(tx: Tx, device_id: int) -> None:
     """What lies at keepers for a device is sealed in a session that is over: it is left there anew."""
     rows = tx.all("DELETE FROM parcel WHERE device = ? AND until_ms > 0 RETURNING device, message", (device_id,))
+    _touch(tx, tx.all("SELECT device, message FROM parcel WHERE device = ?", (device_id,)))
     tx.execute("UPDATE parcel SET message = ? WHERE device = ?", (SETTLED, device_id))
     _lost(tx, rows)
 
@@ -109,18 +112,27 @@ def copies(tx: Tx, device_id: int, message: int) -> tuple[tuple[int, int, int], 
     return tuple((line, sealed_ms, until_ms) for line, sealed_ms, until_ms in rows)
 
 
-def where(tx: Tx, message: int) -> tuple[tuple[int, int], ...]:
-    """(line, until when, ms) of each keeper that has a message of ours, the longest first."""
+def where(tx: Tx, message: int, now_ms: int) -> tuple[tuple[int, int], ...]:
+    """(line, until when, ms) of each keeper that has a message of ours now, the longest first.
+
+    now_ms: 0 for those too that had it, as long as nothing has expired it.
+    """
     rows = tx.all(
         "SELECT p.line, p.until_ms FROM message m JOIN device d ON d.contact = m.contact"
         " CROSS JOIN parcel p ON p.device = d.id AND p.message = m.seq"
-        " WHERE m.seq = ? AND p.until_ms > 0 ORDER BY p.until_ms DESC, p.line",
-        (message,),
+        " WHERE m.seq = ? AND p.until_ms > ? ORDER BY p.until_ms DESC, p.line",
+        (message, now_ms),
     )
     return tuple((line, until_ms) for line, until_ms in rows)
 
 
+def _touch(tx: Tx, rows: Iterable[tuple[int, int]]) -> None:
+    """What is known of the copies of these (device, message) is not true any more (lanes.due)."""
+    tx.executemany("UPDATE delivery SET due_ms = 1 WHERE device = ? AND message = ?", rows)
+
+
 def _lost(tx: Tx, rows: Sequence[tuple[int, int]]) -> None:
+    _touch(tx, rows)
     for device_id, message in rows:
         still = tx.one(
             "SELECT 1 FROM parcel WHERE device = ? AND message = ? AND until_ms > 0 LIMIT 1", (device_id, message)

@@ -3,10 +3,39 @@
 protocol/carrying.py says which kinds these are. Not here: what is carried (carrying.py), other messages (outbox.py).
 """
 
-from protocol import carrying
+from collections.abc import Mapping
+
+from protocol import carrying, content
+from protocol import log as chains
+from protocol.carrying import Carried
+from store import whereabouts
 from store.database import Tx
+from store.whereabouts import Kept
 
 PASSING_MAX = 256  # contents with entries of logs that wait for one contact: 14 MiB, whatever he says that he lacks
+_KINDS = content.Kinds(carrying.CONTENTS)
+
+
+Lying = Mapping[bytes, Mapping[int, tuple[Kept, ...]]]
+"""Entries that lie at keepers: who has each and until when, by the id of the log and seq."""
+
+
+def lying(tx: Tx, contact_id: int, now_ms: int) -> Lying:
+    """What keepers have of our logs for a contact now."""
+    found: dict[bytes, dict[int, tuple[Kept, ...]]] = {}
+    for message, kept in whereabouts.lying(tx, contact_id, now_ms, lambda kind: kind in carrying.PASSING).items():
+        row = tx.one("SELECT body FROM message WHERE seq = ? AND body != x''", (message,))
+        if row is not None:
+            said = _KINDS.hear(row[0], content.Channel.RATCHET).content
+            assert isinstance(said, Carried)
+            found.setdefault(said.log, {}).update((chains.recall(raw).body.seq, kept) for raw in said.entries)
+    return found
+
+
+def kept(found: Lying, log: bytes, first: int) -> tuple[int, str]:
+    """How many entries of a log from this seq on are among these, and who has them until when, in one line."""
+    of = [one for seq, one in found.get(log, {}).items() if seq >= first]
+    return len(of), whereabouts.said_of(of)
 
 
 def is_laden(tx: Tx, contact_id: int) -> bool:

@@ -240,6 +240,18 @@ CREATE INDEX message_passing ON message (seq) WHERE kind IN (306) AND body != x'
 CREATE TABLE log_doubt (log INTEGER NOT NULL PRIMARY KEY, nonce BLOB NOT NULL) STRICT;
 """
 
+_LEAVING = """
+ALTER TABLE delivery ADD COLUMN copies TEXT NOT NULL DEFAULT '';
+ALTER TABLE delivery ADD COLUMN due_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE delivery SET due_ms = 1
+  WHERE EXISTS (SELECT 1 FROM parcel p WHERE p.device = delivery.device AND p.message = delivery.message);
+CREATE INDEX delivery_copies ON delivery (device, copies);
+CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
+"""
+
+_NOTES = "ALTER TABLE keeper ADD COLUMN notes INTEGER NOT NULL DEFAULT 0;"
+_ASKING = "ALTER TABLE healing ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;"
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -251,4 +263,7 @@ CORE: tuple[Migration, ...] = (
     Migration("logs", 2, _SPACES),
     Migration("keepers", 1, _KEEPERS),
     Migration("logs", 3, _CARRYING),
+    Migration("keepers", 2, _LEAVING),
+    Migration("keepers", 3, _NOTES),
+    Migration("sessions", 2, _ASKING),
 )

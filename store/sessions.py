@@ -14,7 +14,7 @@ from crypto.keys import DhKey, Encapsulate, Entropy
 from protocol import envelope, ids, record, wire
 from protocol import identity as documents
 from protocol.identity import Bundle, Certificate
-from store import devices, healing, keepers, lanes, parcels, people, prekeys, session_rows
+from store import devices, healing, lanes, parcels, people, prekeys, session_rows, watches
 from store.database import Tx
 from store.devices import Device
 from store.healing import Healing
@@ -28,6 +28,7 @@ __all__ = [
     "Opened",
     "answer",
     "answer_init",
+    "asked",
     "asking",
     "bundle_due",
     "give_bundle",
@@ -279,7 +280,7 @@ def keep(tx: Tx, device: Device, live: Live, now_ms: int) -> None:
         healing.set_must(tx, device.id, live.receive_only)
         lanes.new_round(tx, device.id)
         parcels.forget(tx, device.id)
-        keepers.watch_anew(tx, device.contact)
+        watches.begin_anew(tx, device.contact)
         tx.changed(RESTARTED, device.contact)
         people.tell_restart(tx, device.contact)
     session_rows.prune(tx, device.id, now_ms)
@@ -296,6 +297,20 @@ def store_bundle(tx: Tx, device_id: int, bundle: Bundle, now_ms: int) -> None:
     if bundle.certificate.device != device.device:
         raise documents.NotListed
     devices.store_bundle(tx, device_id, bundle)
+
+
+def asked(tx: Tx, contact_id: int, bundle: Bundle, now_ms: int) -> None:
+    """A device of a contact cannot read us, and has no bundle of ours: we begin a session with this one of its.
+
+    One that is not newer than what we have from it was asked before that, and is passed over. Raises: as store_bundle.
+    """
+    device = devices.device_by_key(tx, bundle.certificate.device)
+    if device is None or device.contact != contact_id or device.revoked:
+        raise documents.NotListed
+    if device.bundle is not None and bundle.not_after_s <= device.bundle.not_after_s:
+        return
+    store_bundle(tx, device.id, bundle, now_ms)
+    healing.set_must(tx, device.id, True)
 
 
 def usable_bundle(device: Device, now_ms: int) -> Bundle | None:
@@ -343,7 +358,7 @@ def replace(
     lanes.new_round(tx, device.id)
     parcels.forget(tx, device.id)
     lanes.add(tx, device.id, (lanes.CARRIER,))
-    keepers.watch_anew(tx, device.contact)
+    watches.begin_anew(tx, device.contact)
     tx.changed(RESTARTED, device.contact)
     people.tell_restart(tx, device.contact)
 

@@ -115,10 +115,11 @@ def end(tx: Tx, permit: int) -> int | None:
 def used(tx: Tx, owner_id: int) -> keep.Used:
     """How much an owner uses of what he may have."""
     row = tx.one(
-        "SELECT o.bytes, o.items, p.space, o.queues FROM owner o JOIN permit p ON p.id = o.permit WHERE o.id = ?",
+        "SELECT o.bytes, o.items, p.space, o.queues, o.note FROM owner o JOIN permit p ON p.id = o.permit"
+        " WHERE o.id = ?",
         (owner_id,),
     )
-    return keep.Used(*(row or (0, 0, 0, 0)))
+    return keep.Used(*(row or (0, 0, 0, 0, b"")))
 
 
 # --- queues and doors
@@ -195,8 +196,13 @@ def fetch(tx: Tx, owner_id: int, after: int, count: int) -> keep.Items:
     return keep.Items(tuple(items), 0)
 
 
-def done(tx: Tx, owner_id: int, up_to: int) -> bool:
-    """Takes a slice of an owner's parcels up to a number away; returns whether there are more of them."""
+def done(tx: Tx, owner_id: int, up_to: int, note: bytes = b"") -> bool:
+    """Takes a slice of an owner's parcels up to a number away; returns whether there are more of them.
+
+    note: what he is to be reminded of.
+    """
+    if note:
+        tx.execute("UPDATE owner SET note = ? WHERE id = ?", (note, owner_id))
     first, last = _places(owner_id)
     return _take_away(tx, _WHERE_PLACE, (first, min(first + up_to, last)))
 

@@ -4,7 +4,7 @@ A keeper is recognised by the mark of its line (docs/protocol/mailbox.md 2.2): a
 own, or somebody whom we do not know. The rows are written by parcels.py and inboxes.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from protocol import ids, mailbox
@@ -39,16 +39,38 @@ def keepers_of(tx: Tx, contact_id: int) -> dict[int, str]:
     return {box.id: _keeper(box.line, known) or f"a keeper of {reader.name}'s" for box in boxes}
 
 
-def kept(tx: Tx, message: int, names: Mapping[int, str]) -> tuple[Kept, ...]:
+def kept(tx: Tx, message: int, names: Mapping[int, str], now_ms: int) -> tuple[Kept, ...]:
     """Who has a message now, the longest first. names: what `keepers_of` gave for its reader."""
-    return tuple(Kept(names[line], until_ms) for line, until_ms in parcels.where(tx, message) if line in names)
+    found = parcels.where(tx, message, now_ms)
+    return tuple(Kept(names[line], until_ms) for line, until_ms in found if line in names)
+
+
+def lying(tx: Tx, contact_id: int, now_ms: int, wanted: Callable[[int], bool]) -> dict[int, tuple[Kept, ...]]:
+    """Who has which of our messages for a contact now, by message, the longest first. wanted: whether of this kind."""
+    names = keepers_of(tx, contact_id)
+    found: dict[int, tuple[Kept, ...]] = {}
+    for message, kind, line, until_ms in tx.all(
+        "SELECT m.seq, m.kind, p.line, p.until_ms FROM device d JOIN parcel p ON p.device = d.id"
+        " JOIN message m ON m.seq = p.message WHERE d.contact = ? AND p.until_ms > ? ORDER BY p.until_ms DESC, p.line",
+        (contact_id, now_ms),
+    ):
+        if line in names and wanted(kind):
+            found[message] = (*found.get(message, ()), Kept(names[line], until_ms))
+    return found
 
 
 def said(found: Sequence[Kept]) -> str:
     """Who has a message and until when, in one line; "" where nobody has it."""
-    if not found:
+    return said_of((found,) if found else ())
+
+
+def said_of(messages: Collection[Sequence[Kept]]) -> str:
+    """Who has these messages, and until when each of them is somewhere, in one line; "" where there are none."""
+    if not messages:
         return ""
-    return f"kept by {_listed(found)} until {day(found[0].until_ms)}"
+    ends = sorted(max(one.until_ms for one in found) for found in messages)
+    some = "" if day(ends[0]) == day(ends[-1]) else " at least"
+    return f"kept by {_listed([one for found in messages for one in found])} until {day(ends[0])}{some}"
 
 
 def why_expired(tx: Tx, message: int, now_ms: int) -> str:
@@ -58,7 +80,7 @@ def why_expired(tx: Tx, message: int, now_ms: int) -> str:
     reader = people.contact(tx, row[0])
     seen = f"was last seen on {day(reader.seen_ms)}" if reader.seen_ms else "was never here"
     why = f"not delivered within 30 days: {reader.name} {seen}"
-    found = kept(tx, message, keepers_of(tx, reader.id))
+    found = kept(tx, message, keepers_of(tx, reader.id), 0)
     if not found:
         return why
     until_ms = found[0].until_ms

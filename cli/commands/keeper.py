@@ -15,6 +15,7 @@ from cli.options import Door, Form
 
 CODE = "weft:k/"  # how the code of a keeper node begins
 ADDRESSES_MAX = 2  # in a code
+AUTO = "auto"  # in place of an address
 LEARNS_COLUMNS = 80
 CODE_CHARS_MAX = 512  # a code has at most 200; whatever is longer is not read from stdin
 SIZE_MAX = 2**53  # what a call carries; no keeper may take so much
@@ -81,7 +82,8 @@ def use(door: Door, who: str, name: str | None) -> None:
     """Lets a contact, or a node of your own, keep mail for you while you are away.
 
     WHO is a contact, who is asked where he has not offered it, a node of yours by its name, or the code that
-    `weft keeper node` has shown there ("-": read it from stdin). At most three keep for you.
+    `weft keeper node` has shown there ("-": read it from stdin). At most three keep for you. A code is for one account:
+    of two that use it each takes the keeper, and what lies there, from the other.
     """
     if who == "-":
         who = sys.stdin.read(CODE_CHARS_MAX).strip()
@@ -97,7 +99,7 @@ def use(door: Door, who: str, name: str | None) -> None:
     called = show.clean(found["name"])
     if found["state"] == "asked":
         show.outcome(door, found, f"• {called} is asked; it begins when {called} offers it.")
-        show.talk(door, f"  There: {door.typed('weft keeper offer NAME')}")
+        show.talk(door, "  There: weft keeper offer NAME")  # in whatever profile that is
         return
     show.outcome(door, found, f"✔ {called} keeps for you from now on; your contacts are told when you meet.")
     show.talk(door, f"  How it stands: {door.typed('weft keeper list')}")
@@ -137,19 +139,19 @@ def size_of(text: str) -> int:
     "addresses",
     metavar="IP:PORT",
     multiple=True,
-    help="Where others reach it, in this run; twice at most.",
+    help="Where others reach it, and at which port it listens, from now on; twice at most. auto: none of them.",
 )
 @click.option("--bootstrap", metavar="ADDRESS", help="Where it finds the DHT, from now on; as dht.bootstrap.")
 @click.option("-d", "--detach", is_flag=True, help="Leave it running and return when it serves.")
 @click.option("--unit", is_flag=True, help="Only write a unit for systemd that starts it with the machine.")
-@click.option("--code", is_flag=True, help="Only show the code of the keeper that runs.")
+@click.option("--code", is_flag=True, help="Only show the code of the keeper that runs; it is for one account.")
 @click.pass_obj
 def node(door: Door, addresses: tuple[str, ...], bootstrap: str | None, detach: bool, unit: bool, code: bool) -> None:
     """Runs a keeper of your own on a machine that is always on.
 
     It holds sealed messages for you while your device is off. It needs a profile of its own, and no identity.
     """
-    said = {"addresses": " ".join(map(_address, addresses))}
+    said = {"addresses": AUTO if addresses == (AUTO,) else " ".join(map(_address, addresses))}
     if len(addresses) > ADDRESSES_MAX:
         raise faults.usage("A keeper has at most two addresses in its code.")
     if bootstrap is not None:
@@ -256,7 +258,7 @@ def _learns(found: Mapping[str, Any]) -> str:
 
 
 def _holds(one: Mapping[str, Any]) -> str:
-    of = f" of {show.size(one['space'])}" if one["space"] else ""
+    of = f" of {show.size(one['space'])}" if one["space"] > max(1, one["bytes"]) else ""
     return f"{one['items']:,} item{'' if one['items'] == 1 else 's'}, {show.size(one['bytes'])}{of}"
 
 
@@ -316,7 +318,7 @@ def _show_up(door: Door, told: dict[str, Any], already: bool = False) -> None:
     is_up = "Keeper is up already" if already else "Keeper up"
     lines = [f"✔ {is_up} (pid {told['pid']}).   {', '.join(told['addresses']) or 'No network'}"]
     if told["first"]:
-        lines += ["Run this on your own device; whoever has it could keep mail here in your place:", ""]
+        lines += ["Run this on your own device; it is for one account, and whoever has it could take your place:", ""]
         lines.append(f"  weft keeper use {told['code']}")
     else:
         lines.append(f"Its code, as it is with these addresses: {door.typed('weft keeper node --code')}")

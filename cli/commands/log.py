@@ -299,7 +299,10 @@ def _state(door: Door, one: Mapping[str, Any]) -> str:
         return f"by {show.clean(one['author'])}"
     waiting = one["entries"] - one["published"]
     have = _names(name for name, count in one["readers"] if count >= one["entries"] > 0)
-    found = [f"{waiting:,} wait{'s' * (waiting == 1)} for {show.clean(one['waits_for'])}"] if one["waits_for"] else []
+    found = []
+    if one["waits_for"]:
+        where = show.lying(waiting, one["kept"], one["kept_by"])
+        found.append(f"{waiting:,} wait{'s' * (waiting == 1)} for {show.clean(one['waits_for'])}{where}")
     found += [f"all is with {have}"] if have else []
     return "; ".join(found) or f"for {_readers(one) or 'nobody'}"
 

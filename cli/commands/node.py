@@ -259,6 +259,7 @@ def _of_logs(door: Door, told: Mapping[str, Any]) -> list[str]:
         count, anchor = first["entries"], show.clean(first["anchor"])
         said = f"{count:,} entr{'y' if count == 1 else 'ies'} of the log {show.clean(first['log'])}"
         said += f" wait{'s' * (count == 1)} for {anchor} (seen {show.ago(first['seen_ms'])})"
+        said += show.lying(count, first["kept"], first["kept_by"])
         more = f", and {len(rest)} more log{'s' * (len(rest) > 1)}" if rest else ""
         again = f"Go on without: {door.typed('weft log reopen ' + show.typed_name(first['log']))}"
         lines.append(f"! {said}{more}. {again if first['others'] else 'Nobody else reads it.'}")

@@ -14,6 +14,7 @@ from cli.options import Door, Form
 
 ADD_WAIT_S = 10.0  # without --wait; two nodes in one network need about a second
 TICK_S = 1.0
+WORK_WAIT_S = 180.0  # without --wait, while the node works on what a keeper asks for: many times what it mostly takes
 ROUND_S = 30.0  # added to what is left, if that is more, so that a day that has just begun is shown as 24 h
 LINK_CHARS_MAX = 512  # a link has at most 173; whatever is longer is not read from stdin
 
@@ -86,7 +87,8 @@ def add(door: Door, link: str, petname: str | None, greeting: str, replace: bool
         if was_contact:
             is_told = _is_met if door.asks or wait is not None else _is_met_or_explained
         if not is_told(contact):
-            contact = _wait_for_contact(door, client, contact, within_s, is_told)
+            work_s = wait if wait is not None else WORK_WAIT_S
+            contact = _wait_for_contact(door, client, contact, within_s, work_s, is_told)
     if was_contact:
         _show_anew(door, contact, wait)
     else:
@@ -186,8 +188,8 @@ def _is_decided(contact: dict[str, Any]) -> bool:
 
 
 def _is_explained(contact: dict[str, Any]) -> bool:
-    """Whether it is decided, or it is known why not."""
-    return _is_decided(contact) or bool(contact["reason"])
+    """Whether it is decided, or it is known why not: also what came of the work that a keeper asks for."""
+    return _is_decided(contact) or (bool(contact["reason"]) and not _is_busy(contact))
 
 
 def _is_met(contact: dict[str, Any]) -> bool:
@@ -195,18 +197,35 @@ def _is_met(contact: dict[str, Any]) -> bool:
 
 
 def _is_met_or_explained(contact: dict[str, Any]) -> bool:
-    return _is_met(contact) or bool(contact["reason"])
+    return _is_met(contact) or (bool(contact["reason"]) and not _is_busy(contact))
+
+
+def _is_busy(contact: dict[str, Any]) -> bool:
+    """Whether the node works on what his keeper asks for."""
+    return bool(contact.get("busy"))
 
 
 def _wait_for_contact(
-    door: Door, client: Client, contact: dict[str, Any], within_s: float, is_told: Callable[[dict[str, Any]], bool]
+    door: Door,
+    client: Client,
+    contact: dict[str, Any],
+    within_s: float,
+    work_s: float,
+    is_told: Callable[[dict[str, Any]], bool],
 ) -> dict[str, Any]:
-    """The contact as it is when enough is told of it, or when the time is over: then never without a reason."""
-    began = time.monotonic()
+    """The contact as it is when enough is told of it, or when the time is over: then never without a reason.
+
+    work_s: the time while the node works on what a keeper asks for.
+    """
+    began, is_said = time.monotonic(), False
     if not show.is_terminal():
         show.talk(door, "Asking…")
-    while (left_s := within_s - (time.monotonic() - began)) > 0:
-        show.passing(door, f"Asking… {int(time.monotonic() - began)} s")
+    while (left_s := (work_s if _is_busy(contact) else within_s) - (time.monotonic() - began)) > 0:
+        what = ": working on the puzzle of a keeper (Ctrl-C: the node goes on)" if _is_busy(contact) else ""
+        show.passing(door, f"Asking… {int(time.monotonic() - began)} s{what}")
+        if what and not is_said and not show.is_terminal():
+            show.talk(door, "Working on the puzzle that a keeper sets to who is no contact…")
+            is_said = True
         for _ in client.changes(within_s=min(left_s, TICK_S)):
             break
         found = client.call("contacts.list")  # why nobody answers is no change that watchers are told of

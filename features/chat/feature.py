@@ -8,14 +8,16 @@ from features.chat.service import Chat
 from node.feature import Feature, Keeping
 from store.database import Tx
 
+AS_STORED = 0  # no time: a change tells what was committed
+
 
 def _show(tx: Tx, seq: int) -> dict[str, object] | None:
-    line = view.line(tx, seq)
+    line = view.line(tx, seq, AS_STORED)
     return None if line is None else asdict(line)
 
 
 def _show_state(tx: Tx, seq: int) -> dict[str, object] | None:
-    line = view.line(tx, seq)
+    line = view.line(tx, seq, AS_STORED)
     return asdict(line) if line is not None and line.mine else None
 
 

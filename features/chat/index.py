@@ -76,7 +76,7 @@ def catch_up(tx: Tx, upto: int) -> bool:
     return False
 
 
-def find(tx: Tx, asked: Asked, contact_id: int | None, before: int | None, limit: int) -> tuple[Line, ...]:
+def find(tx: Tx, asked: Asked, contact_id: int | None, before: int | None, limit: int, now_ms: int) -> tuple[Line, ...]:
     """The newest indexed lines that have all that is asked, newest first.
 
     contact_id: None for all chats. before: only lines before this row.
@@ -88,5 +88,5 @@ def find(tx: Tx, asked: Asked, contact_id: int | None, before: int | None, limit
         "SELECT rowid FROM chat_index WHERE chat_index MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?",
         (expression, _END if before is None else max(0, min(before, _END)), max(0, min(limit, LINES_MAX))),
     )
-    lines = (view.line(tx, seq) for (seq,) in rows)
+    lines = (view.line(tx, seq, now_ms) for (seq,) in rows)
     return tuple(line for line in lines if line is not None)

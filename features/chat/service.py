@@ -49,7 +49,7 @@ class Chat:
         """
         contact = await self._core.database.read(people.find_contact, to)
         (spoken,) = await self._core.delivery.say(contact.id, (_text(text),))
-        found = await self._core.database.read(view.line, spoken.seq)
+        found = await self._core.database.read(view.line, spoken.seq, self._core.ground.now_ms())
         assert found is not None
         (line,) = await self._explained([found], contact)
         return line
@@ -76,10 +76,11 @@ class Chat:
 
         Errors: contact.unknown, contact.ambiguous.
         """
+        now_ms = self._core.ground.now_ms()
 
         def lines(tx: Tx) -> tuple[Contact, tuple[Line, ...]]:
             contact = people.find_contact(tx, to)
-            return contact, view.history(tx, contact.id, before, limit)
+            return contact, view.history(tx, contact.id, before, limit, now_ms)
 
         contact, found = await self._core.database.transact(lines)
         return await self._explained(found, contact)
@@ -89,7 +90,7 @@ class Chat:
 
         Errors: message.unknown, message.ambiguous, id.malformed.
         """
-        return await self._core.database.transact(view.find, id)
+        return await self._core.database.transact(view.find, id, self._core.ground.now_ms())
 
     async def search(
         self, query: str, contact: str | None = None, limit: int = 50, before: int | None = None
@@ -104,10 +105,10 @@ class Chat:
         asked = words.asked(query)
         database = self._core.database
         of = None if contact is None else (await database.read(people.find_contact, contact)).id
-        upto = await database.read(index.newest)
+        upto, now_ms = await database.read(index.newest), self._core.ground.now_ms()
 
         def look(tx: Tx) -> tuple[Line, ...] | None:
-            return index.find(tx, asked, of, before, limit) if index.catch_up(tx, upto) else None
+            return index.find(tx, asked, of, before, limit, now_ms) if index.catch_up(tx, upto) else None
 
         while (lines := await database.transact(look)) is None:
             pass

@@ -3,7 +3,7 @@
 The messages and their deliveries are written by store/inbox.py and store/outbox.py; this room adds only the read mark.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ MARK_BYTES_MAX = 16
 CLOCK_AHEAD_MS_MAX = 5 * 60_000  # a sender's clock further ahead is not believed: the arrival counts instead
 CLOCK_BEHIND_MS_MAX = delivery.EXPIRE_MS + 86_400_000  # older than this no message arrives: its sender gave it up
 
-KEPT = delivery.State.KEPT.name.lower()
+KEPT, QUEUED = (one.name.lower() for one in (delivery.State.KEPT, delivery.State.QUEUED))
 _LAST = "~"  # sorts behind every id
 _KINDS = content.Kinds((Text,))
 _LINES = (
@@ -82,10 +82,10 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
     return ()
 
 
-def line(tx: Tx, seq: int) -> Line | None:
-    """The line in this row, or None where the row holds something else than chat."""
+def line(tx: Tx, seq: int, now_ms: int) -> Line | None:
+    """The line in this row, as it is now, or None where the row holds something else than chat."""
     row = tx.one(f"{_LINES} WHERE m.seq = ? AND {HEARD}", (seq,))
-    return None if row is None else _explained(tx, row[-1], [_line(row)])[0]
+    return None if row is None else _explained(tx, row[-1], [_line(row)], now_ms)[0]
 
 
 def inbox(tx: Tx, after: int, limit: int) -> tuple[Line, ...]:
@@ -107,20 +107,20 @@ def unread(tx: Tx, limit: int) -> tuple[Line, ...]:
     return tuple(_line(row) for row in tx.all(f"{_LINES} {where}", (_page(limit),)))
 
 
-def history(tx: Tx, contact_id: int, before: int | None, limit: int) -> tuple[Line, ...]:
+def history(tx: Tx, contact_id: int, before: int | None, limit: int, now_ms: int) -> tuple[Line, ...]:
     """The last lines with a contact before this row, in the conversation's order: hybrid clock, then message id."""
     where = f"WHERE m.contact = ? AND {HEARD} AND m.seq < ? ORDER BY m.seq DESC LIMIT ?"
     top = 2**62 if before is None else before
     lines = [_line(row) for row in tx.all(f"{_LINES} {where}", (contact_id, top, _page(limit)))]
-    return _in_order(reversed(_explained(tx, contact_id, lines)))
+    return _in_order(reversed(_explained(tx, contact_id, lines, now_ms)))
 
 
-def find(tx: Tx, text: str) -> Line:
+def find(tx: Tx, text: str, now_ms: int) -> Line:
     """The line whose id is, or ends with, this text. Raises: UnknownMessage, AmbiguousMessage, UserFault (no id)."""
     wanted = ids.matches(text)
     found: list[Line] = []
     for seq, message_id in tx.all(f"SELECT seq, message_id FROM message WHERE kind = {Text.KIND} ORDER BY seq DESC"):
-        if ids.ulid(message_id).endswith(wanted) and (one := line(tx, seq)) is not None:
+        if ids.ulid(message_id).endswith(wanted) and (one := line(tx, seq, now_ms)) is not None:
             found.append(one)
     if not found:
         raise UnknownMessage(f"No message ends with {quoted(text)}.")
@@ -189,15 +189,18 @@ def why_queued(contact: Contact, keepers: Sequence[str], now_ms: int) -> str:
             return f"{contact.name} was last seen {ago} ago; {meets}"
 
 
-def _explained(tx: Tx, contact_id: int, lines: Sequence[Line]) -> list[Line]:
+def _explained(tx: Tx, contact_id: int, lines: Sequence[Line], now_ms: int) -> list[Line]:
     """Lines of one conversation; of those that a keeper has it is said who has it, and until when."""
     if all(one.state != KEPT for one in lines):
         return list(lines)
     names = whereabouts.keepers_of(tx, contact_id)
-    return [
-        replace(one, reason=whereabouts.said(whereabouts.kept(tx, one.seq, names))) if one.state == KEPT else one
-        for one in lines
-    ]
+    return [_kept(tx, one, names, now_ms) if one.state == KEPT else one for one in lines]
+
+
+def _kept(tx: Tx, one: Line, names: Mapping[int, str], now_ms: int) -> Line:
+    """A line that a keeper has; where its day is over, it waits again, also before the store has noticed."""
+    found = whereabouts.kept(tx, one.seq, names, now_ms)
+    return replace(one, reason=whereabouts.said(found)) if found else replace(one, state=QUEUED)
 
 
 def _page(limit: int) -> int:

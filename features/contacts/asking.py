@@ -85,6 +85,7 @@ class Asker:
 
     core: Core
     network_changed: Bell = field(default_factory=Bell)  # rung from outside
+    working: set[int] = field(default_factory=set)  # the contacts for whose keepers work is done now
     _bells: dict[int, Bell] = field(default_factory=dict)
     _news: Bell = field(default_factory=Bell)
     _waiting: list[int] = field(default_factory=list)
@@ -209,7 +210,8 @@ class Asker:
         def introduce(tx: Tx, bundle: identity.Bundle) -> envelope.Init:
             return self._introduce(tx, asking.contact, bundle, asking.greeting)
 
-        return await knocking.leave_once(self.core, asking.contact, link, trail.invited, trail.doors, introduce, why)
+        known = (link, trail.invited, trail.doors)
+        return await knocking.leave_once(self.core, asking.contact, *known, introduce, self.working, why)
 
     async def _find(self, asking: Asking) -> None:
         """Looks where they are who have our request: delivery dials them there too."""

@@ -14,7 +14,10 @@ from store.people import Contact
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A contact. state: asked, waiting, request, pending, active, blocked, refused. verified: no, words, digits, qr."""
+    """A contact. state: asked, waiting, request, pending, active, blocked, refused. verified: no, words, digits, qr.
+
+    busy: whether this node works so that his keeper takes our request: then `reason` is no last word.
+    """
 
     name: str
     account: str
@@ -27,9 +30,10 @@ class Shown:
     seen_ms: int
     created_ms: int
     reason: str
+    busy: bool
 
 
-def shown(contact: Contact, online: bool, reason: str) -> Shown:
+def shown(contact: Contact, online: bool, reason: str, busy: bool) -> Shown:
     """A contact as doors see it. reason: why it is not reached now."""
     return Shown(
         name=contact.name,
@@ -43,6 +47,7 @@ def shown(contact: Contact, online: bool, reason: str) -> Shown:
         seen_ms=contact.seen_ms,
         created_ms=contact.created_ms,
         reason=contact.reason or reason,
+        busy=busy,
     )
 
 

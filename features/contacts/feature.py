@@ -13,8 +13,8 @@ from store.database import Tx
 
 
 def _show(tx: Tx, contact_id: int) -> dict[str, object] | None:
-    """As in contacts.list, but for `online`, which is no fact of the database: see node.status."""
-    return asdict(cards.shown(people.contact(tx, contact_id), online=False, reason=""))
+    """As in contacts.list, but for `online` and `busy`, which are no facts of the database: see node.status."""
+    return asdict(cards.shown(people.contact(tx, contact_id), online=False, reason="", busy=False))
 
 
 def _show_words(tx: Tx, contact_id: int) -> dict[str, object] | None:

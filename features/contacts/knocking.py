@@ -4,7 +4,8 @@ Where his doors are is told by a record (protocol/door_record.py), in the DHT or
 has. docs/protocol/invite.md 7. The bytes: protocol/knock.py; his side: inviting.py and node/keep/strangers.py.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import structlog
 import trio
@@ -35,15 +36,17 @@ from protocol.identity import Bundle
 from protocol.invitation_record import Invited
 from protocol.keep import Status
 from protocol.knock import Knock
-from store import lines, whereabouts
+from store import lines, people, whereabouts
 from store.database import Tx, Worker
 
 LOOK_S = 10.0  # one address
-PUT_S = 30.0
+PUT_S = 30.0  # without the work, which takes as long as it takes
 SEARCHES_MAX = 1  # at once: each takes a core for some seconds
 
 Introduce = Callable[[Tx, Bundle], envelope.Init]
 """Our init for a bundle, stored before a byte of it leaves."""
+
+WORKS = "this node works on the puzzle that his keeper sets to who is no contact: some seconds, seldom a minute"
 
 log = structlog.get_logger("knocking")
 _SEARCHES = trio.CapacityLimiter(SEARCHES_MAX)
@@ -77,22 +80,36 @@ async def leave_once(
     invited: Invited | None,
     doors: Doors | None,
     introduce: Introduce,
+    working: set[int],
     why: str,
 ) -> str:
     """Leaves our request at a keeper unless one has it still; returns what a person is told.
 
-    link, invited, doors: None where they are not known (now). why: what he is told while nothing lies anywhere.
+    link, invited, doors: None where they are not known (now). working: the contact is among them while work is done for
+    him. why: what a person is told while nothing lies anywhere.
     """
     until_ms = await core.database.transact(view.knocked, contact_id)
     if until_ms <= core.ground.now_ms():
         if link is None or invited is None or doors is None:
             return why
-        try:
-            until_ms = await _leave(core, contact_id, link, doors, lambda tx: introduce(tx, invited.bundle))
-        except (PeerFault, Unavailable) as fault:
-            return f"{why}, and {fault}"
-        await core.database.transact(view.keep_knocked, contact_id, until_ms)
+        with at_work(core, contact_id, working) if doors.bits else nullcontext():
+            try:
+                until_ms = await _leave(core, contact_id, link, doors, lambda tx: introduce(tx, invited.bundle))
+            except (PeerFault, Unavailable) as fault:
+                return f"{why}, and {fault}"
+            await core.database.transact(view.keep_knocked, contact_id, until_ms)
     return f"left at a keeper of his until {whereabouts.day(until_ms)}"
+
+
+@contextmanager
+def at_work(core: Core, contact_id: int, working: set[int]) -> Iterator[None]:
+    """Says of a contact that work is done for him, within the block; what comes of it replaces that."""
+    working.add(contact_id)
+    core.delivery.reasons[contact_id] = WORKS
+    try:
+        yield
+    finally:
+        working.discard(contact_id)
 
 
 async def _leave(
@@ -105,11 +122,17 @@ async def _leave(
     if doors.bits > config.WORK_BITS_MAX:
         raise Unavailable("his keeper asks for more work than this node does")
     kept_s, reasons = 0, []
-    what = await core.database.transact(lambda tx: Knock(introduce(tx), _inbox(core, tx, contact_id)))
+
+    def say(tx: Tx) -> Knock:
+        tx.changed(people.CHANGED, contact_id)  # what he is waited for is something else now
+        return Knock(introduce(tx), _inbox(core, tx, contact_id))
+
+    what = await core.database.transact(say)
     for place in doors.places:
+        posting = await _posting(core, link, doors, place, what)
         try:
             with trio.fail_after(PUT_S):
-                answer = await _put(core, link, doors, place, what)
+                answer = await _put(core, place, posting)
         except (PeerFault, Unavailable, trio.TooSlowError) as fault:
             reasons.append("his keeper does not answer")
             log.info("not left", reason=str(fault))
@@ -138,18 +161,23 @@ async def _lying(core: Core, address: Address, wanted: Sequence[rendezvous.Keys]
     return raws
 
 
-async def _put(core: Core, link: invite.Link, doors: Doors, place: door_record.Place, what: Knock) -> Kept:
-    """What a keeper answers. Raises: PeerFault, Unavailable."""
+async def _posting(core: Core, link: invite.Link, doors: Doors, place: door_record.Place, what: Knock) -> Posting:
+    """What is put through a door, with the work that it asks for. Raises: PeerFault, for an inbox that is none."""
     door = knock.door_of(link.secret, place.find)
     ephemeral = DhKey(core.ground.entropy("knock")(32))
     sealed = knock.seal(doors.inbox, door.sender, what, ephemeral, core.ground.encapsulate)
     shown = await _work(core.ground, door.sender, sealed, doors.bits) if doors.bits else None
+    return Posting(door.sender, door.put_key, sealed, knock.TTL_S, shown)
+
+
+async def _put(core: Core, place: door_record.Place, posting: Posting) -> Kept:
+    """What a keeper answers. Raises: PeerFault, Unavailable."""
     where = Place(place.peer, place.addresses, place.find, None)
     async with (
         core.courier.roads.to(where, core.ground.now_ms() // 1000) as way,
         client.open_stream(way.link, core.network.peer) as stream,
     ):
-        (answer,) = await stream.put([Posting(door.sender, door.put_key, sealed, knock.TTL_S, shown)])
+        (answer,) = await stream.put([posting])
     return answer
 
 

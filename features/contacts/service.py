@@ -375,7 +375,7 @@ class Contacts:
         delivery = self._core.delivery
         is_online = delivery.talks.online(contact.id)
         why = "" if is_online else delivery.reasons.get(contact.id, "")
-        return shown(contact, is_online, SILENT if is_online and is_silent else why)
+        return shown(contact, is_online, SILENT if is_online and is_silent else why, contact.id in self.asker.working)
 
 
 async def run(contacts: Contacts) -> None:

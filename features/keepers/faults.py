@@ -27,6 +27,14 @@ class TooManyKeepers(UserFault):
     exit = 1
 
 
+class KeepsTooBriefly(UserFault):
+    """This contact keeps for too short a time: what he drops would look as if it had expired; nothing was changed."""
+
+    code = "keeper.brief"
+    next = "weft keeper list"
+    exit = 1
+
+
 class NotContacts(UserFault):
     """Only contacts keep for each other, and this is none; nothing was changed."""
 

@@ -111,7 +111,7 @@ def restored(tx: Tx, _me: Identity, now_ms: int, entropy: keys.Entropy) -> None:
         for agreed in found.theirs:
             offer = (agreed.permit, agreed.find, agreed.space, agreed.ttl_s, agreed.version)
             taken = keepers.offered(tx, contact_id, *offer, now_ms)
-            if taken is not None and agreed.stands == _USED:
+            if taken is not None and agreed.stands == _USED and not taken.is_brief:
                 keepers.use(tx, taken.id, entropy(32))
             elif agreed.stands == _STOPPED:
                 view.note(tx, contact_id, view.Word.STOPPED, now_ms)

@@ -8,7 +8,15 @@ from crypto import hashing
 from crypto.hashing import Label
 from features.keepers import adding, view
 from features.keepers.content import SPACE_MAX, Asked, Left
-from features.keepers.faults import BadSpace, KeepsNothing, KeptForNobody, NobodyNamed, NotContacts, TooManyKeepers
+from features.keepers.faults import (
+    BadSpace,
+    KeepsNothing,
+    KeepsTooBriefly,
+    KeptForNobody,
+    NobodyNamed,
+    NotContacts,
+    TooManyKeepers,
+)
 from features.keepers.view import Given, State, Word
 from node import config, speech
 from node.core import Core
@@ -172,7 +180,7 @@ class Keepers:
         who: a contact, a node of our own by its name, or the code of one (weft:k/…), which is called `name`; None
         leaves the name that it has, at first "home".
         Errors: contact.unknown, contact.ambiguous, contact.account_changed, keeper.no_contact, keeper.too_many,
-        keeper.name, keeper.name_taken, keeper.code.
+        keeper.brief, keeper.name, keeper.name_taken, keeper.code.
         """
         core = self._core
         code = adding.code_of(who)
@@ -359,7 +367,7 @@ def shown(tx: Tx, one: Keeper) -> Shown:
         ttl_s=one.ttl_s,
         open=of_contacts.count(QueueState.OPEN),
         wanted=of_contacts.count(QueueState.WANTED),
-        fault=one.wrong,
+        fault=one.wrong or one.full,
     )
 
 
@@ -380,9 +388,11 @@ def _agreed(tx: Tx, name: str) -> Contact:
 
 
 def _use(tx: Tx, one: Keeper, owner_seed: bytes) -> None:
+    if one.is_brief:
+        raise KeepsTooBriefly(f"{keepers.name(tx, one)} would not do as a keeper: {one.briefly}; nothing was changed.")
     if one.state is not keepers.State.USED:
         _require_room(tx)
-        keepers.use(tx, one.id, owner_seed)
+    keepers.use(tx, one.id, owner_seed)  # of one that is used, it forgives what it was caught at
 
 
 def _require_room(tx: Tx) -> None:

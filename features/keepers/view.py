@@ -87,10 +87,7 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
     contact_id, now_ms = arrival.contact.id, arrival.now_ms
     match said:
         case Offer():
-            before = keepers.of_contact(tx, contact_id)
-            keepers.offered(tx, contact_id, said.permit, said.find, said.space, said.ttl_s, said.version, now_ms)
-            if before is not None and keepers.of_contact(tx, contact_id) is None:
-                note(tx, contact_id, Word.ENDED, now_ms)
+            _offered(tx, contact_id, said, now_ms)
             return ()
         case Asked():
             return _asked(tx, contact_id, now_ms)
@@ -102,6 +99,22 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
             return ()
         case _:
             assert_never(said)
+
+
+def _offered(tx: Tx, contact_id: int, said: Offer, now_ms: int) -> None:
+    """Keeps an offer; one that takes another back, or is too brief to be used, ends what was used."""
+    before = keepers.of_contact(tx, contact_id)
+    now = _keep(tx, contact_id, said, now_ms)
+    if now is not None and now.is_brief and now.state is keepers.State.USED:
+        keepers.forget(tx, now.id)  # as if he had never been used: a longer one is taken again
+        _keep(tx, contact_id, said, now_ms)
+        note(tx, contact_id, Word.ENDED, now_ms)
+    elif before is not None and keepers.of_contact(tx, contact_id) is None:
+        note(tx, contact_id, Word.ENDED, now_ms)
+
+
+def _keep(tx: Tx, contact_id: int, said: Offer, now_ms: int) -> Keeper | None:
+    return keepers.offered(tx, contact_id, said.permit, said.find, said.space, said.ttl_s, said.version, now_ms)
 
 
 def _asked(tx: Tx, contact_id: int, now_ms: int) -> tuple[Any, ...]:
@@ -217,7 +230,7 @@ def take_offers(tx: Tx, by_itself: bool, entropy: keys.Entropy) -> int:
     asked, stopped = noted(tx, Word.ASKED), noted(tx, Word.STOPPED)
     for one in keepers.known(tx):
         wanted = one.contact in asked or (by_itself and one.contact not in stopped)
-        if one.contact == keepers.OWN or one.state is not keepers.State.OFFERED or not wanted:
+        if one.contact == keepers.OWN or one.state is not keepers.State.OFFERED or one.is_brief or not wanted:
             continue
         if len(keepers.used(tx)) == keepers.USED_MAX:
             break

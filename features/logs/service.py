@@ -25,7 +25,7 @@ from protocol.entry import SEQ_MAX
 from protocol.faults import OverLimit
 from protocol.grant import NAME_BYTES_MAX, Role
 from protocol.ids import AccountId
-from store import carrying, logs, people, spaces, troubles, witnessing
+from store import carrying, logs, passing, people, spaces, troubles, witnessing
 from store.database import Tx
 from store.faults import LogFrozen
 from store.logs import State
@@ -41,8 +41,9 @@ ROLES = {Role.SPINE: "spine", Role.NOTES: "notes"}
 class Shown:
     """A log as people see it. author: "" for ours; published: entries that others may have; progress: of a long log.
 
-    waits_for: the name of the anchor where entries wait for him. readers: names, with how many entries each is known to
-    have. previous: the id of the log that it goes on.
+    waits_for: the name of the anchor where entries wait for him; kept: how many of these lie at keepers for him;
+    kept_by: whose, and until when. readers: names, with how many entries each is known to have. previous: the id of the
+    log that it goes on.
     """
 
     id: str
@@ -57,6 +58,8 @@ class Shown:
     anchor: str
     is_open: bool
     waits_for: str
+    kept: int
+    kept_by: str
     readers: tuple[tuple[str, int], ...]
     progress: tuple[int, int] | None
     previous: str
@@ -280,7 +283,10 @@ class Logs:
         anchor = people.by_account(tx, AccountId(one.anchor))
         named = "you" if one.anchor == self._core.identity.account else "" if anchor is None else anchor.name
         held = publishing.NONE if anchor is None else desks.held_by.get((number, anchor.id), publishing.NONE)
-        published = max(one.log.published, held) + 1 if one.log.own else count
+        published = min(max(one.log.published, held) + 1, count) if one.log.own else count
+        waits = anchor is not None and published < count
+        lying = passing.lying(tx, anchor.id, self._core.ground.now_ms()) if anchor is not None and waits else {}
+        kept, kept_by = passing.kept(lying, one.log.id, published)
         known = carrying.held(tx, number)
         readers = [] if one.contact != spaces.OURS else spaces.readers(tx, number)
         return Shown(
@@ -292,10 +298,12 @@ class Logs:
             state=view.state(one),
             entries=count,
             newest_ms=newest_ms,
-            published=min(published, count),
+            published=published,
             anchor=named,
             is_open=desks.is_open(number),
-            waits_for=named if one.log.own and published < count else "",
+            waits_for=named if published < count else "",
+            kept=kept,
+            kept_by=kept_by,
             readers=tuple(
                 (
                     people.contact(tx, reader).name,

@@ -9,6 +9,7 @@ from node import dialler
 from node.doctor import findings
 from node.doctor.findings import Finding, Level, several, span
 from node.doctor.patient import Patient
+from node.feature import SAID
 from node.network import Address
 from node.talk import VERSION
 from node.talks import SILENT
@@ -17,12 +18,14 @@ from store import devices, examination, intake, people
 from store.database import Tx
 from store.examination import Waiting
 from store.people import Contact, ContactState
+from store.whereabouts import day
 
 SHOWN_MAX = 32  # contacts with a line of their own, those with trouble first, and so the most that are dialled
 DIALS_MAX = 16  # at once
 DIAL_S = 4.0  # more than a node across the world needs to answer
 SLOW_MS = 60_000  # what waits so long for somebody who is connected is not just on its way
 REASON_CHARS = 160
+UNSAID = frozenset(one.KIND for one in SAID)  # what nodes tell each other by themselves: nobody waits for it
 
 _STATES = {
     ContactState.ASKED: "was asked to be a contact, and was not reached yet",
@@ -36,18 +39,19 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A contact with what the database knows of the way to it."""
+    """A contact with what the database knows of the way to it. left_ms: until when our request lies at its keeper."""
 
     contact: Contact
     waiting: Waiting
     addresses: tuple[str, ...]
+    left_ms: int
 
 
 async def contacts(patient: Patient) -> list[Finding]:
     """A finding for each contact, those with trouble first; beyond SHOWN_MAX one for all others."""
     if patient.ask is None:
         return []
-    rows: list[Row] = await patient.ask(_rows)
+    rows: list[Row] = await patient.ask(_rows, patient.ground.now_ms())
     if not rows:
         return [Finding("contacts", Level.OK, "None yet. Invite somebody:", "weft invite --qr")]
     shown, rest = rows[:SHOWN_MAX], rows[SHOWN_MAX:]
@@ -64,9 +68,9 @@ async def contacts(patient: Patient) -> list[Finding]:
     return found
 
 
-def _rows(tx: Tx) -> list[Row]:
+def _rows(tx: Tx, now_ms: int) -> list[Row]:
     """All contacts: those with an alarm, then those for whom something waits, then the others in their order."""
-    waiting = examination.waiting(tx)
+    waiting, left = examination.waiting(tx, UNSAID, now_ms), examination.knocked(tx)
     none = Waiting(0, 0)
     sorted_ = sorted(people.contacts(tx), key=lambda one: (not one.alarm, one.id not in waiting))
     return [
@@ -76,6 +80,7 @@ def _rows(tx: Tx) -> list[Row]:
             tuple(a for device in devices.devices_of(tx, one.id) if not device.revoked for a in device.addresses)
             if place < SHOWN_MAX
             else (),
+            left.get(one.id, 0),
         )
         for place, one in enumerate(sorted_)
     ]
@@ -134,16 +139,16 @@ def _finding(patient: Patient, row: Row, heard: str) -> Finding:
         said = f"Alarm ({one.alarm.replace('_', ' ')}): compare before you trust what it writes."
         return findings.warning(name, said, f"weft contacts show {typed}")
     if one.state not in (ContactState.ACTIVE, ContactState.PENDING):
-        return _stranger(name, one)
+        return _stranger(name, row, patient)
     if patient.core is not None and patient.core.delivery.talks.online(one.id):
         is_slow = count > 0 and now_ms - row.waiting.since_ms > SLOW_MS
         return _online(name, patient.core.delivery.talks.versions(one.id), heard or (waits if is_slow else ""))
     seen = f"seen {span(now_ms - one.seen_ms)} ago" if one.seen_ms else "never met"
-    queued = f"{waits}, until you meet" if count else "nothing waits"
+    queued = f"{waits}{_until(row.waiting)}" if count else "nothing waits"
     if patient.core is None:
         return findings.unknown(name, f"Last {seen}; {queued}. Only a running node can tell whether it is reached.")
     said = f"Away ({seen}): {heard}; {queued}."
-    if count or not one.seen_ms or one.state is ContactState.PENDING:
+    if count > row.waiting.kept or not one.seen_ms or one.state is ContactState.PENDING:
         return findings.warning(name, said, f"weft status {typed}")
     return findings.ok(name, said)
 
@@ -160,8 +165,25 @@ def _online(name: str, versions: tuple[int, ...], waits: str) -> Finding:
     return findings.ok(name, f"{said}.")
 
 
-def _stranger(name: str, one: Contact) -> Finding:
-    reason = f" ({one.reason})" if one.reason else ""
+def _until(one: Waiting) -> str:
+    """For what that waits which is for somebody who is away: what keepers have he gets whenever he comes."""
+    meets = "until you meet" + (f" or it is left with {' or '.join(one.keepers)}" if one.keepers else "")
+    if not one.kept:
+        return f", {meets}"
+    if one.kept >= one.count:
+        return f", {one.where}"
+    return f": {one.kept} {'is' if one.kept == 1 else 'are'} {one.where}, and {one.count - one.kept} {meets}"
+
+
+def _stranger(name: str, row: Row, patient: Patient) -> Finding:
+    one = row.contact
+    if one.state is ContactState.ASKED and row.left_ms > patient.ground.now_ms():
+        said = (
+            f"It was asked to be a contact, and is away: your request lies at a keeper of its until {day(row.left_ms)}."
+        )
+        return findings.ok(name, said)
+    why = one.reason or ("" if patient.core is None else patient.core.delivery.reasons.get(one.id, ""))
+    reason = f" ({why})" if why else ""
     said = f"It {_STATES[one.state]}{reason}."
     match one.state:
         case ContactState.REQUEST:

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from node.doctor import findings
 from node.doctor.findings import Finding, several, size, span
 from node.doctor.patient import Patient
+from store import keeper_words, people
 from store import keepers as known
-from store import people
 from store.database import Tx
 from store.keepers import Keeper, QueueState
 from store.people import ContactState
 
 AWAY_MS = 3 * findings.DAY_MS  # a contact's node may be off over a weekend
 SETTLED_MS = 10 * 60_000  # after a start all keepers were tried once by then
-FULL_PERCENT = 95
 NEXT = "weft keeper list"
 
 
@@ -68,8 +67,10 @@ def trouble(row: Row, is_settled: bool, now_ms: int) -> str:
         )
     if is_settled and not row.is_here and now_ms - max(one.seen_ms, one.since_ms) > AWAY_MS:
         return f"Not reached ({_seen(one, now_ms)}), so nothing new is left there. Use another one beside it."
-    if one.space and 100 * one.bytes >= FULL_PERCENT * one.space:
+    if one.full and keeper_words.NO_ROOM < one.space >= one.bytes:
         return f"Full: it has {size(one.bytes)} of {size(one.space)} for you, and takes no more until you collect it."
+    if one.full:
+        return f"{one.full[0].upper()}{one.full[1:]}. Your senders keep what it does not take; make room there."
     if is_settled and row.wanted and one.seen_ms:
         return f"It has not made {several(row.wanted, 'queue')}: these contacts leave nothing there."
     return ""

@@ -99,6 +99,8 @@ def _told(patient: Patient, outward: Sequence[Interface], way: set[str]) -> Find
     """What is said of the interfaces behind their list."""
     if listens_here_only(patient):
         said = "; but the node listens on this machine only, so others reach it when it dials them, not before."
+        if from_environment("listen.address"):
+            return findings.warning("interfaces", f"{said[:-1]}; WEFT_LISTEN says so. Start it without.")
         return findings.warning("interfaces", said, "weft config set listen.address 0.0.0.0")
     if tunnels := [one.name for one in outward if is_tunnel(one)]:
         first = "packets leave over it first" if way & {*tunnels} else "packets leave past it"

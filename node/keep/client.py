@@ -120,9 +120,9 @@ class KeeperStream:
         """Leaves records of the DHT, until they expire."""
         return await self._request_each(records, keep.RECORDS_MAX, lambda some: keep.Lay(some))
 
-    async def done(self, up_to: int) -> Status:
-        """Has every parcel up to this number deleted."""
-        return await self._request(keep.Done(up_to))
+    async def done(self, up_to: int, note: bytes = b"") -> Status:
+        """Has every parcel up to this number deleted. note: what `usage` shall remind of (keep.note)."""
+        return await self._request(keep.Done(up_to, note))
 
     async def fetch(self, after: int, count: int, wait_s: int) -> keep.Items | Status:
         """What lies there after a number, at most so much; with nothing there, what comes within so many seconds."""

@@ -27,7 +27,7 @@ from protocol import keep
 from protocol.faults import PeerFault, Unavailable
 from protocol.keep import Status
 from protocol.keeper_watch import Drains
-from store import invitations, keepers, people
+from store import invitations, keepers, people, watches
 from store.database import Tx
 from store.keepers import Keeper, Queue, QueueState, State
 from store.people import ContactState
@@ -205,8 +205,9 @@ class Collector:
 
     async def _confirm(self, one: Keeper, stream: KeeperStream, upto: int) -> None:
         """Has the keeper delete what is committed here."""
+        note = await self.inward.database.transact(watches.next_note, one.id)
         with trio.fail_after(ANSWER_S):
-            status = await stream.done(upto)
+            status = await stream.done(upto, note)
         if status is not Status.OK:
             raise Unavailable(f"the keeper deletes nothing: {status.name}")
         await self.inward.database.transact(keepers.done, one.id, upto)
@@ -247,11 +248,11 @@ class Collector:
                 while trio.current_time() < (until := counted_at + (EMPTIED_S if desk.is_emptied else TEND_S)):
                     wanted, unwanted = await database.transact(self._plan, one.id)
                     await self._open(one, stream, wanted)
-                    await self._close(stream, unwanted)
+                    await self._close(one, stream, unwanted)
                     if await database.read(_has_doors, one.id):
                         with trio.fail_after(ANSWER_S):
                             await self.reception.strangers.lay(stream, laid)
-                    if await database.transact(_is_over, one.id):
+                    if await database.transact(_is_over, one.id, one.owner_seed):
                         return
                     for contact_id in await database.transact(telling.tell, self.inward):
                         self.delivery.stir(contact_id)
@@ -269,8 +270,14 @@ class Collector:
             desk.again.ring()
             raise Unavailable("the keeper has lost our queues")
 
-    async def _close(self, stream: KeeperStream, unwanted: tuple[Queue, ...]) -> None:
+    async def _close(self, one: Keeper, stream: KeeperStream, unwanted: tuple[Queue, ...]) -> None:
+        """Has queues closed, with a note like what is deleted in another way."""
         if not unwanted:
+            return
+        note = await self.inward.database.transact(watches.next_note, one.id)
+        with trio.fail_after(ANSWER_S):
+            status = await stream.done(0, note)
+        if status is not Status.OK:
             return
         with trio.fail_after(ANSWER_S):
             status = await stream.close_queues([each.reader for each in unwanted])
@@ -333,6 +340,7 @@ def _place(one: Keeper) -> Place:
 def _has_lost(tx: Tx, keeper_id: int, used: keep.Used) -> bool:
     """Keeps how full it is; whether it has fewer queues than it should, which then are given up."""
     keepers.counted(tx, keeper_id, used.bytes, used.items, used.bytes_max)
+    watches.reminded(tx, keeper_id, used.note)
     if used.queues >= len(keepers.queues(tx, keeper_id, QueueState.OPEN)):
         return False
     keepers.lost(tx, keeper_id)
@@ -350,9 +358,11 @@ def _end(tx: Tx, keeper_id: int) -> None:
         keepers.ended(tx, keeper_id)
 
 
-def _is_over(tx: Tx, keeper_id: int) -> bool:
-    """Whether nothing of ours is left at a keeper that we have left."""
+def _is_over(tx: Tx, keeper_id: int, owner_seed: bytes) -> bool:
+    """Whether nothing of ours is left at a keeper that we have left, or it is used anew with another key."""
     one = keepers.find(tx, keeper_id)
+    if one is not None and one.owner_seed and one.owner_seed != owner_seed:
+        return True
     if one is not None and one.state is not State.USED and not keepers.queues(tx, keeper_id):
         keepers.ended(tx, keeper_id)
         return True

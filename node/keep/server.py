@@ -29,6 +29,7 @@ OpenKeeping = Callable[[], AbstractAsyncContextManager[Database]]
 """Opens the database of a keeper, or makes it."""
 
 TEND_S = 900.0  # what expired is gone so soon after; where its room is needed, at once
+TRY_S = 30.0  # while the disk takes nothing: so soon it is known that it does again
 VISITS_MAX = 2_000  # at once: a thousand owners who wait, and those who put
 VISITS_PER_PEER_MAX = 8
 UNPROVEN_MAX = 256  # of them, who have shown nothing yet
@@ -171,6 +172,12 @@ class Keeping:
             if not self._visits[stream.peer]:
                 del self._visits[stream.peer]
 
+    @property
+    def trouble(self) -> str:
+        """What the disk did last, where it takes nothing since; "" where it does."""
+        found = None if self._database is None else self._database.trouble
+        return "" if found is None else f"What you keep for others: {found.lasting[0].lower()}{found.lasting[1:]}"
+
     # --- for a visit
 
     @property
@@ -235,7 +242,20 @@ class Keeping:
                 await self._take_away(database, laid.expire, self.age_s())
                 await self._take_away(database, shelves.sweep)
             with trio.move_on_after(TEND_S):
-                await self._due.wait()
+                await self._pause(database)
+
+    async def _pause(self, database: Database) -> None:
+        """Returns when something is due, or is to be tried again since the disk has failed."""
+
+        async def heed() -> None:
+            await database.failed()
+            await trio.sleep(TRY_S)
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(heed)
+            await self._due.wait()
+            nursery.cancel_scope.cancel()
 
     async def _take_away(self, database: Database, f: Callable[..., bool], *args: int) -> None:
         """Takes slice after slice away."""

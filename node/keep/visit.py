@@ -124,8 +124,8 @@ class Visit:
                 await self._say(await self._own(shelves.open_queues, queues))
             case keep.Close(readers):
                 await self._say(await self._own_slices(_close, readers))
-            case keep.Done(up_to):
-                await self._say(await self._own_slices(_done, up_to))
+            case keep.Done(up_to, note):
+                await self._say(await self._own_slices(_done, up_to, note))
             case keep.Lay(records):
                 age_s = self._house.age_s()  # which the thread of the database cannot ask
                 await self._say(await self._own(_lay, records, self._house.now_ms() // 1000, age_s))
@@ -301,8 +301,8 @@ def _lay(tx: Tx, mine: Owner, records: Sequence[bytes], now_s: int, age_s: int) 
     return laid.lay(tx, mine.id, records, now_s, age_s)
 
 
-def _done(tx: Tx, mine: Owner, up_to: int) -> bool:
-    return shelves.done(tx, mine.id, up_to)
+def _done(tx: Tx, mine: Owner, up_to: int, note: bytes) -> bool:
+    return shelves.done(tx, mine.id, up_to, note)
 
 
 def _close(tx: Tx, mine: Owner, readers: Sequence[bytes]) -> bool:

@@ -76,8 +76,8 @@ def absent(tx: Tx, one: Keeper, now_ms: int) -> None:
     """We come back to a keeper: where something may have expired since we asked last, it is watched anew."""
     if not one.seen_ms or not keeper_watch.may_have_expired(one.seen_ms, now_ms, one.ttl_s):
         return
-    for queue in keepers.queues(tx, one.id):
-        if queue.watch and queue.contact != keepers.OWN:
+    for queue in keepers.queues(tx, one.id, keepers.QueueState.OPEN):
+        if queue.contact != keepers.OWN:
             watch = keeper_watch.away(keeper_watch.unpack(queue.watch))
             keepers.set_watch(tx, queue.id, keeper_watch.pack(watch))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from protocol.grant import Role
 from protocol.ids import AccountId
 from protocol.publishing import NONE
-from store import carrying, entries, logs, people, spaces, troubles
+from store import carrying, entries, logs, passing, people, spaces, troubles
 from store.database import Tx
 from store.people import ContactState
 
@@ -29,7 +29,10 @@ class Befell:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Entries of a log of ours that wait for its anchor. others: readers who could be the anchor of another log."""
+    """Entries of a log of ours that wait for its anchor. others: readers who could be the anchor of another log.
+
+    kept: how many of them lie at keepers for him; kept_by: whose, and until when.
+    """
 
     log: str
     id: str
@@ -37,6 +40,8 @@ class Waiting:
     anchor: str
     seen_ms: int
     others: int
+    kept: int
+    kept_by: str
 
 
 def befell(tx: Tx, now_ms: int) -> tuple[Befell, ...]:
@@ -61,7 +66,8 @@ def waiting(tx: Tx, now_ms: int, online: frozenset[int]) -> tuple[Waiting, ...]:
         if now_ms - heard_ms > AWAY_MS:
             readers = (people.contact(tx, one) for one in spaces.readers(tx, own.log.number) if one != anchor.id)
             others = sum(one.state is ContactState.ACTIVE for one in readers)
-            found.append(Waiting(own.name, own.log.id.hex(), count, anchor.name, heard_ms, others))
+            kept, kept_by = passing.kept(passing.lying(tx, anchor.id, now_ms), own.log.id, own.log.published + 1)
+            found.append(Waiting(own.name, own.log.id.hex(), count, anchor.name, heard_ms, others, kept, kept_by))
     return tuple(found)
 
 

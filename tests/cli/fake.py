@@ -176,6 +176,7 @@ class ContactsRoom:
     world: "World"
     rows: list[dict[str, Any]] = field(default_factory=list)
     asked: list[tuple[object, ...]] = field(default_factory=list)
+    more: dict[str, bool] = field(default_factory=dict)  # of who is added
     words: tuple[str, ...] = ("able", "baker", "cab")
     invited: trio.Event = field(default_factory=trio.Event)
     added: trio.Event = field(default_factory=trio.Event)
@@ -214,8 +215,7 @@ class ContactsRoom:
         self.asked.append(("add", link, name, greeting, replace))
         row = next((one for one in self.rows if (one["name"], one["state"]) == (name, "active")), None)
         if row is None:
-            row = contact(name or "Bo", state="asked", reason=self.why)
-            self.rows.append(row)
+            self.rows.append(row := contact(name or "Bo", state="asked", reason=self.why, **self.more))
         self.added.set()
         return dict(row)
 
@@ -278,8 +278,7 @@ class ContactsRoom:
         return self._change(name, alarm="")
 
     def _change(self, who: str, **changes: object) -> dict[str, Any]:
-        row = self.row_of(who)
-        row.update(changes)
+        (row := self.row_of(who)).update(changes)
         return row
 
 
@@ -434,7 +433,7 @@ class World:
 
 def contact(name: str, **changes: object) -> dict[str, Any]:
     """A contact as the API shows it."""
-    row = {
+    return {
         "name": name,
         "account": "wf1" + name.lower() + "q" * 55,
         "announced": name,
@@ -446,8 +445,9 @@ def contact(name: str, **changes: object) -> dict[str, Any]:
         "seen_ms": 0,
         "created_ms": 1_790_000_000_000,
         "reason": "",
+        "busy": False,
+        **changes,
     }
-    return {**row, **changes}
 
 
 def stopped(tmp_path: Path) -> World:

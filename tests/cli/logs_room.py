@@ -94,6 +94,8 @@ def shown(name: str, **more: Any) -> dict[str, Any]:
         "anchor": "Bo",
         "is_open": True,
         "waits_for": "",
+        "kept": 0,
+        "kept_by": "",
         "readers": [["Bo", 3]],
         "progress": None,
         "previous": "",

@@ -68,6 +68,13 @@ def test_what_is_no_address_is_said_before_anything_starts(tmp_path: Path, addre
     assert not (tmp_path / "heard").exists()
 
 
+def test_addresses_are_forgotten_by_auto_alone(tmp_path: Path) -> None:
+    assert machine(tmp_path).weft_now("keeper", "node", "-d", "--address", "auto").code == 0
+    assert json.loads((tmp_path / "heard").read_text())["said"] == {"addresses": "auto"}
+    ran = machine(tmp_path).weft_now("keeper", "node", "-d", "--address", "auto", "--address", "192.0.2.7:4001")
+    assert (ran.code, "An address is written" in ran.err) == (2, True)
+
+
 def test_three_addresses_do_not_fit_a_code(tmp_path: Path) -> None:
     words = [word for n in (1, 2, 3) for word in ("--address", f"192.0.2.{n}:4001")]
     assert machine(tmp_path).weft_now("keeper", "node", *words).code == 2

@@ -166,6 +166,8 @@ async def test_who_offered_is_used_and_who_has_not_is_asked(tmp_path: Path) -> N
         ran = await world.weft("keeper", "use", "chen")
         assert ran.out == "• chen is asked; it begins when chen offers it.\n"
         assert ran.err == "  There: weft keeper offer NAME\n"
+        ran = await world.weft("--profile", "default", "keeper", "use", "chen")
+        assert ran.err == "  There: weft keeper offer NAME\n"  # our profile is not that of the other
         assert (await world.weft("keeper", "use", "chen", "--json")).json["state"] == "asked"
 
 

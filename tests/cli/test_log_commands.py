@@ -94,6 +94,16 @@ STATES = (
     (shown("a", readers=[["Bo", 2]], published=2, waits_for="Bo"), "3", "1 waits for Bo"),
     (shown("a", readers=[["Bo", 0]], entries=4000, published=0, waits_for="Bo"), "4,000", "4,000 wait for Bo"),
     (
+        shown("a", readers=[["Bo", 2]], published=2, waits_for="Bo", kept=1, kept_by="kept by Chen until 22 Dec"),
+        "3",
+        "1 waits for Bo, kept by Chen until 22 Dec",
+    ),
+    (
+        shown("a", readers=[["Bo", 2]], published=1, waits_for="Bo", kept=1, kept_by="kept by Chen until 22 Dec"),
+        "3",
+        "2 wait for Bo, 1 of them kept by Chen until 22 Dec",
+    ),
+    (
         shown("a", readers=[["Bo", 1], ["Cy", 3]], published=1, waits_for="Bo"),
         "3",
         "2 wait for Bo; all is with Cy",

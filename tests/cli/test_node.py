@@ -254,7 +254,8 @@ async def test_status_shows_the_node_and_its_contacts(tmp_path: Path) -> None:
 
 async def test_status_says_what_happened_to_ones_own_logs_and_what_waits_in_them(tmp_path: Path) -> None:
     def waits(log: str, **more: object) -> dict[str, object]:
-        return {"log": log, "id": "ab" * 16, "entries": 2, "anchor": "Bo", "seen_ms": 0, "others": 1, **more}
+        plain = {"id": "ab" * 16, "entries": 2, "anchor": "Bo", "seen_ms": 0, "others": 1, "kept": 0, "kept_by": ""}
+        return {"log": log, **plain, **more}
 
     def lines(ran: fake.Ran) -> list[str]:
         return [line for line in ran.out.splitlines() if line[:2] == "! "]
@@ -279,7 +280,10 @@ async def test_status_says_what_happened_to_ones_own_logs_and_what_waits_in_them
         world.node.logs["waiting"] = [waits("trip", entries=1200, others=0, anchor="B\x1bo"), waits("debts")]
         said = "! 1,200 entries of the log trip wait for B o (seen never), and 1 more log. Nobody else reads it."
         assert lines(await world.weft("status")) == [said]
-        world.node.logs["waiting"].append(waits("tea"))
+        world.node.logs["waiting"] = [waits("trip", kept=2, kept_by="kept by Ch\x1ben until 22 Dec")]
+        said = "! 2 entries of the log trip wait for Bo (seen never), kept by Ch en until 22 Dec."
+        assert lines(await world.weft("status")) == [f"{said} Go on without: weft log reopen trip"]
+        world.node.logs["waiting"] = [waits("trip"), waits("debts"), waits("tea")]
         assert ", and 2 more logs." in (await world.weft("status")).out
         assert (await world.weft("status", "--json")).json["logs"] == world.node.logs
 

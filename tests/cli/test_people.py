@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from features.contacts import knocking
 from store import intake, people
 from tests.cli import fake
 
@@ -162,6 +163,27 @@ async def test_a_script_is_told_why_somebody_is_not_reached_as_soon_as_it_is_kno
                 assert (found[0].json["state"], found[0].json["reason"]) == ("asked", why)
             else:
                 assert found[0].out == f"• asked: {why}\n"
+
+
+async def test_what_comes_of_the_work_for_a_keeper_is_waited_for_visibly(tmp_path: Path) -> None:
+    left = "left at a keeper of his until 22 Dec; weft tries again by itself"
+    async with fake.node(tmp_path) as world:
+        world.contacts.why, world.contacts.more = knocking.WORKS, {"busy": True}
+        found: list[fake.Ran] = []
+
+        async def add() -> None:
+            found.append(await world.weft("add", fake.LINK))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(add)
+            await world.contacts.added.wait()
+            world.contacts.rows[0].update(reason=left, busy=False)
+        assert (found[0].code, found[0].out) == (0, f"• asked: {left}\n")
+        assert "Working on the puzzle that a keeper sets" in found[0].err
+        world.contacts.rows.clear()
+        ran = await world.weft("add", fake.LINK, "--wait", "1s")
+        assert ran.code == 6
+        assert f"Not contacts yet after 1.0 s: {knocking.WORKS}" in ran.err
 
 
 async def test_who_gives_no_word_in_time_is_told_to_be_tried_again(tmp_path: Path) -> None:

@@ -359,6 +359,8 @@ def test_every_fault_that_the_room_promises_is_met() -> None:
         for method, params in (("keepers.offer", {"contacts": ["bo1", "dee"]}), ("keepers.use", {"who": "dee"})):
             assert await faults.code(method, **params) == "keeper.no_contact"
         assert (await listed(ana))["owners"] == []
+        await run(ana, lambda tx: keepers.offered(tx, 1, bytes(32), bytes(32), SHARE, 86_400, 1, w.now_ms()))
+        assert await faults.code("keepers.use", who="bo1") == "keeper.brief"
         assert faults.missing("keepers") == set()
 
     world.run(story, 613)

@@ -28,7 +28,7 @@ CREATE TABLE day_certificate (
   day INTEGER PRIMARY KEY, name BLOB NOT NULL, seed BLOB NOT NULL, certificate BLOB NOT NULL
 ) STRICT;
 CREATE TABLE delivery (
-  device INTEGER NOT NULL, message INTEGER NOT NULL, state INTEGER NOT NULL, PRIMARY KEY (device, message)
+  device INTEGER NOT NULL, message INTEGER NOT NULL, state INTEGER NOT NULL, copies TEXT NOT NULL DEFAULT '', due_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (device, message)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE device (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, device BLOB NOT NULL UNIQUE, certificate BLOB NOT NULL,
@@ -44,7 +44,7 @@ CREATE TABLE fork (log INTEGER NOT NULL PRIMARY KEY, proof BLOB NOT NULL, at_ms 
 CREATE TABLE healing (
   device INTEGER NOT NULL PRIMARY KEY, counter INTEGER NOT NULL, garbled_ms INTEGER NOT NULL,
   healed_ms INTEGER NOT NULL, restarted_ms INTEGER NOT NULL, restarts INTEGER NOT NULL, must INTEGER NOT NULL
-) STRICT;
+, asked_ms INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE identity (
   id INTEGER PRIMARY KEY CHECK (id = 1), recovery BLOB NOT NULL, device_seed BLOB NOT NULL,
   identity_secret BLOB NOT NULL, certificate BLOB NOT NULL, name TEXT NOT NULL, transport_seed BLOB NOT NULL,
@@ -70,7 +70,7 @@ CREATE TABLE keeper (
   space INTEGER NOT NULL, ttl_s INTEGER NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,
   bytes INTEGER NOT NULL, items INTEGER NOT NULL, done INTEGER NOT NULL, fault TEXT NOT NULL,
   lie TEXT NOT NULL
-) STRICT;
+, notes INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE lane (device INTEGER NOT NULL PRIMARY KEY, round INTEGER NOT NULL, sealed INTEGER NOT NULL) STRICT;
 CREATE TABLE log (
   number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, author BLOB NOT NULL, own INTEGER NOT NULL,
@@ -147,6 +147,8 @@ CREATE TABLE witnessed (
   proof BLOB NOT NULL, doubt BLOB NOT NULL, signed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX carried_owed ON carried (contact, log) WHERE owed != 0;
+CREATE INDEX delivery_copies ON delivery (device, copies);
+CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
 CREATE INDEX device_contact ON device (contact);
 CREATE INDEX device_next_peer ON device (next_peer);
 CREATE INDEX device_peer ON device (peer);

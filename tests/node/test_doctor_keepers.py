@@ -8,8 +8,8 @@ import pytest
 from node.doctor import keepers
 from node.doctor.findings import DAY_MS, Level
 from node.doctor.keepers import Row
+from store import keeper_words, people
 from store import keepers as rows
-from store import people
 from store.database import Tx
 from store.keepers import Keeper, State
 from store.people import ContactState
@@ -48,6 +48,15 @@ AWAY = replace(WELL, seen_ms=NOW_MS - 4 * DAY_MS)
         (AWAY, 0, "Not reached (seen 4 days ago)"),
         (replace(WELL, seen_ms=0), 0, "Not reached (never reached)"),
         (replace(WELL, bytes=48 * MB), 0, "Full: it has 48 MB of 50 MB for you"),
+        (replace(WELL, space=MB - 1), 0, "Its disk has no room: it takes nothing new, and gives out what it has. Your"),
+        (replace(WELL, space=keeper_words.NO_ROOM, bytes=0), 0, "Its disk has no room"),
+        (replace(WELL, fault="it says FULL"), 0, "its disk is full: until there is room it takes nothing and gives"),
+        (replace(WELL, fault="it does not keep for you any more"), 0, "should: it does not keep for you any more."),
+        (
+            replace(WELL, contact=rows.OWN, fault="it does not keep for you any more"),
+            0,
+            "should: its code was used by somebody else, or it was made anew: a code is for one account;",
+        ),
         (WELL, 2, "It has not made 2 queues"),
     ],
 )

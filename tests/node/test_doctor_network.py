@@ -121,7 +121,7 @@ def test_a_contact_is_online_then_away_with_mail_then_at_home_without_a_talk() -
             return bool((await alice.call("contacts.show", name="bob"))["online"])
 
         async def delivered() -> bool:
-            return await online() and not await database.transact(examination.waiting)
+            return await online() and not await database.transact(examination.waiting, frozenset(), w.now_ms())
 
         await w.until(delivered)
         (found,) = await looked_at(w, alice)

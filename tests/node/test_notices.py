@@ -49,7 +49,7 @@ def test_what_waits_for_an_anchor_is_told_once_he_is_a_day_away() -> None:
         (found,) = (await told(ana))["waiting"]
         assert found.pop("seen_ms") < w.now_ms() - AWAY_MS
         of = (await row(ana, "trip"))["id"]
-        assert found == {"log": "trip", "id": of, "entries": 2, "anchor": "Bo", "others": 1}
+        assert found == {"log": "trip", "id": of, "entries": 2, "anchor": "Bo", "others": 1, "kept": 0, "kept_by": ""}
         await ana.call("contacts.block", name="cy")
         # who is blocked reads nothing more, so the log goes on in another, and nobody but bo could be its anchor
         await w.until(lambda: nobody_else(ana))

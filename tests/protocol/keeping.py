@@ -25,7 +25,7 @@ def requests() -> tuple[keep.Request, ...]:
         keep.Open((QUEUE, keep.Queue(b"R" * 16, 64, 256 * 1024, 14 * keep.DAY_S, ()))),
         keep.Close((READER, b"R" * 16)),
         keep.Fetch(7, 58, 300),
-        keep.Done(9),
+        keep.Done(9, b"n" * 24),
         keep.Lay((b"record", b"other")),
         keep_proof.put(PUT_KEY, NONCE, 1, SENDER, ENVELOPE, 3600),
         keep_proof.put(PUT_KEY, NONCE, 2, SENDER, bytes(4096), 3600, 2**64 - 1),
@@ -44,5 +44,5 @@ def replies() -> tuple[keep.Reply, ...]:
         keep.Lying(b""),
         *(keep.Answer(n, status) for n, status in enumerate(keep.Status, 1)),
         *(keep.Shown(n, status, 3600, b"x" * 32) for n, status in enumerate(keep.Status, 1)),
-        keep.Used(1024, 1, 2**30, 2),
+        keep.Used(1024, 1, 2**30, 2, b"n" * 24),
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import keeper_watch
-from protocol.keeper_watch import Drains, Finding, Kind, Watch
+from protocol.keeper_watch import Drains, Finding, Kind, Sure, Watch
 from protocol.parcel import Head, Parcel
 from tests import depth
 from tests.protocol import watched
@@ -49,6 +49,16 @@ def judged(watch: Watch, after_ms: int = HOUR) -> tuple[Watch, list[Finding]]:
 @pytest.mark.parametrize("seed", range(depth.RATCHET_SCHEDULES))
 def test_an_honest_keeper_is_never_accused(seed: int) -> None:
     world = World(random.Random(f"honest {seed}"))
+    for _ in range(STEPS * 5):
+        world.step()
+    world.calm()
+    assert world.owner.findings == {keeper.sender_id: [] for keeper in world.keepers}
+
+
+@pytest.mark.parametrize("seed", range(depth.RATCHET_SCHEDULES))
+def test_an_honest_keeper_is_not_accused_by_an_owner_whose_disk_was_put_back(seed: int) -> None:
+    """He has forgotten what he confirmed, and learns it from the keeper."""
+    world = World(random.Random(f"forgotten {seed}"), forgets=True)
     for _ in range(STEPS * 5):
         world.step()
     world.calm()
@@ -98,8 +108,8 @@ def test_case_48_each_lie_of_a_keeper_is_found_and_the_other_keeper_is_not_accus
     numbers=st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40), st.sampled_from((RUN, b"s" * 8)))),
 )
 def test_what_is_packed_is_unpacked(whole: bool, numbers: list[tuple[int, int, bytes]]) -> None:
-    watch, _ = fed(*(parcel(number, own, run) for number, own, run in numbers), watch=Watch(whole))
-    for one in (watch, judged(watch)[0], keeper_watch.away(watch)):
+    watch, _ = fed(*(parcel(number, own, run) for number, own, run in numbers), watch=Watch(Sure(whole)))
+    for one in (watch, judged(watch)[0], keeper_watch.away(watch), keeper_watch.forgotten(watch)):
         assert keeper_watch.unpack(keeper_watch.pack(one)) == one
 
 
@@ -230,6 +240,22 @@ def test_a_run_that_was_forgotten_accuses_nobody_when_it_comes_again() -> None:
     watch, _ = fed(*(parcel(1, run=bytes((n,)) * 8) for n in range(keeper_watch.RUNS_MAX + 1)))
     watch, found = fed(parcel(3, own=2, run=bytes(8)), watch=watch)
     assert (found, judged(watch)[1]) == ([], [])
+
+
+def test_a_lie_is_found_again_once_more_has_come_than_can_have_been_forgotten() -> None:
+    """A sender has so many on their way at once: some that came may have been put before one that comes only now."""
+    watch, _ = fed(parcel(1), parcel(2, own=1))
+    watch = keeper_watch.forgotten(watch)
+    first = keeper_watch.UNANSWERED_MAX + 9
+    watch, found = fed(parcel(9, own=8), parcel(11, own=10), parcel(first, own=first - 1), watch=watch)
+    assert (found, judged(watch)[1]) == ([], [])
+    watch, found = fed(parcel(first + 2, own=first + 1), watch=watch)
+    assert (found, judged(watch)[1]) == ([], [Finding(Kind.MISSING, first + 1, first + 1)])
+    # a run that nobody remembers
+    fresh, _ = fed(parcel(7, own=6, run=b"n" * 8), parcel(9, own=8, run=b"n" * 8), watch=watch)
+    assert judged(fresh)[1] == judged(watch)[1]
+    # and a long absence makes nobody surer
+    assert keeper_watch.away(keeper_watch.forgotten(watch)) == keeper_watch.forgotten(watch)
 
 
 # --- when an owner has all

@@ -36,6 +36,7 @@ class Keeper:
     items: list[Item] = field(default_factory=list)
     seq: int = 0
     confirmed: list[Item] = field(default_factory=list)
+    note: int = 0  # of its owner
 
     def put(self, parcel: Parcel) -> bool:
         """Whether the answer is OK."""
@@ -56,7 +57,8 @@ class Keeper:
         found = [item for item in self.items if item.seq > after]
         return found[:count], len(found) > count
 
-    def done(self, upto: int) -> None:
+    def done(self, upto: int, note: int) -> None:
+        self.note = note
         self.confirmed += [item for item in self.items if item.seq <= upto]
         self.items = [item for item in self.items if item.seq > upto]
 
@@ -145,17 +147,35 @@ class Owner:
     cursors: dict[bytes, int] = field(default_factory=dict)
     drains: dict[bytes, Drains] = field(default_factory=dict)
     parcels: list[Parcel] = field(default_factory=list)
+    notes: dict[bytes, int] = field(default_factory=dict)
+    copied: tuple[dict[bytes, Watch], dict[bytes, int], dict[bytes, int]] | None = None  # of the disk, some time ago
 
     def __post_init__(self) -> None:
         for keeper in self.keepers:
             self.watches[keeper.sender_id], self.findings[keeper.sender_id] = keeper_watch.NEW, []
-            self.confirmed[keeper.sender_id] = 0
+            self.confirmed[keeper.sender_id] = self.notes[keeper.sender_id] = 0
         self.start()
 
     def start(self) -> None:
-        """A new life: what was committed is there, what was in memory is not."""
+        """A new life: what was committed is there, what was in memory is not; keepers show what they were told last."""
         self.cursors = dict(self.confirmed)
         self.drains = {name: Drains(upto) for name, upto in self.confirmed.items()}
+        for keeper in self.keepers:
+            name = keeper.sender_id
+            if keeper.note > self.notes[name]:
+                self.notes[name] = keeper.note
+                self.watches[name] = keeper_watch.forgotten(self.watches[name])
+
+    def copy(self) -> None:
+        """Somebody makes a copy of the disk."""
+        self.copied = dict(self.watches), dict(self.confirmed), dict(self.notes)
+
+    def put_back(self) -> None:
+        """The disk is again as it was when it was copied."""
+        if self.copied is not None:
+            self.watches, self.confirmed, self.notes = self.copied
+            self.copy()
+            self.start()
 
     def fetch(self, keeper: Keeper, now_ms: int) -> None:
         name, drains = keeper.sender_id, self.drains[keeper.sender_id]
@@ -168,7 +188,8 @@ class Owner:
         self.cursors[name] = max([self.cursors[name], *(item.seq for item in items)])
         drains.committed(self.cursors[name], more)
         if self.rng.random() < 0.9:
-            keeper.done(self.cursors[name])
+            self.notes[name] += 1
+            keeper.done(self.cursors[name], self.notes[name])
             if self.rng.random() < 0.9:  # else the answer is lost
                 drains.done(self.cursors[name])
                 self.confirmed[name] = self.cursors[name]
@@ -203,6 +224,7 @@ class World:
     lies: Sequence[Callable[[Keeper], None] | None] = (None, None)
     now_ms: int = START_MS
     puts_back: bool = False  # whether the sender's disk is put back from time to time
+    forgets: bool = False  # whether the owner's is
 
     def __post_init__(self) -> None:
         self.keepers = [Keeper(bytes((n,)) * 16, self.rng, lie) for n, lie in enumerate(self.lies, 1)]
@@ -213,7 +235,7 @@ class World:
     def step(self) -> None:
         """Something happens."""
         self.now_ms += self.rng.randrange(STEP_MS_MAX)
-        match self.rng.randrange(13 if self.puts_back else 12):
+        match self.rng.randrange(13 if self.puts_back or self.forgets else 12):
             case 0 | 1 | 2:
                 self.sender.seal(self.now_ms)
             case 3 | 4 | 5:
@@ -223,7 +245,8 @@ class World:
             case 7:
                 self.owner.start()
             case 12:
-                self.sender.copy() if self.rng.random() < 0.5 else self.sender.put_back()
+                whose = self.owner if self.forgets else self.sender
+                whose.copy() if self.rng.random() < 0.5 else whose.put_back()
             case _:
                 self.owner.fetch(self.rng.choice(self.keepers), self.now_ms)
 

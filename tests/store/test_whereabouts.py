@@ -63,11 +63,11 @@ async def test_whom_nobody_here_knows_stays_unknown(tmp_path: Path) -> None:
         assert await ana.run(whereabouts.keepers_of, ana.contact) == {lines[0]: "a keeper of Bo's"}
 
 
-async def said(ana: Side, message: int) -> str:
+async def said(ana: Side, message: int, now_ms: int = START_MS) -> str:
     """What is said of a message."""
 
     def look(tx: Tx) -> str:
-        return whereabouts.said(whereabouts.kept(tx, message, whereabouts.keepers_of(tx, ana.contact)))
+        return whereabouts.said(whereabouts.kept(tx, message, whereabouts.keepers_of(tx, ana.contact), now_ms))
 
     found: str = await ana.run(look)
     return found
@@ -85,6 +85,16 @@ async def test_it_is_said_who_has_a_message_and_until_when(tmp_path: Path) -> No
         assert await said(ana, three) == "kept by chen, Bo's own node and a keeper of Bo's until 22 Dec"
         assert await said(ana, none) == ""
         assert [await ana.state(message) for message in (one, none)] == [State.KEPT, State.QUEUED]
+
+
+async def test_whose_day_is_over_has_it_no_more_although_nothing_was_tidied(tmp_path: Path) -> None:
+    async with kit.open_pair(tmp_path) as (ana, bo):
+        lines = await ana.run(tell, ana, CHEN, bo.mine.account)
+        (one,) = await ana.post("one")
+        await ana.run(leave, ana, one, lines, UNTIL_MS)
+        assert await said(ana, one, UNTIL_MS - DAY_MS - 1) == "kept by chen and Bo's own node until 22 Dec"
+        assert await said(ana, one, UNTIL_MS - DAY_MS) == "kept by chen until 22 Dec"
+        assert await said(ana, one, UNTIL_MS) == ""
 
 
 def test_two_copies_at_one_name_are_said_once() -> None:
@@ -115,7 +125,7 @@ async def test_what_expired_says_why(
         await ana.run(outbox.expire, START_MS + EXPIRE_MS + 1)
         row: Any = await ana.run(lambda tx: tx.one("SELECT state, reason FROM message WHERE seq = ?", (message,)))
         assert row == (State.EXPIRED, f"not delivered within 30 days: {why}")
-        assert await ana.run(lambda tx: parcels.where(tx, message)) == ()
+        assert await ana.run(lambda tx: parcels.where(tx, message, 0)) == ()
         await ana.run(outbox.expire, START_MS + 2 * EXPIRE_MS)
         assert (await ana.run(lambda tx: tx.one("SELECT reason FROM message WHERE seq = ?", (message,))))[0] == row[1]
 

@@ -2,6 +2,7 @@
 
 import random
 import resource
+import socket
 import sys
 import time
 from contextlib import closing
@@ -16,6 +17,7 @@ from crypto import sealing
 from node.network import PeerId, peer_text
 from protocol import content, ids, keep, presence_record, rendezvous
 from protocol.faults import Unavailable
+from protocol.invite import Endpoint
 from protocol.keep import Status
 from protocol.keep_code import Code
 from protocol.presence_record import Presence
@@ -241,6 +243,35 @@ async def test_after_a_restart_it_is_the_same_keeper_at_the_same_place(tmp_path:
         told = node.call("keep.status")
         assert (told["items"], told["bytes"], told["queues"]) == (1, 1024, 1)
         node.down()
+
+
+def test_the_addresses_that_its_person_gave_are_those_of_the_next_start_too(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other, keeper_kit.keeper(tmp_path) as node:
+        ports = [other.getsockname()[1], free_port()]
+        assert fails_at(node, f"192.0.2.9:{ports[0]}") == "node.listen"  # taken: this is not remembered
+        given = Endpoint(bytes((192, 0, 2, 7)), ports[1])
+        for said in ({"addresses": f"192.0.2.7:{ports[1]}"}, {}, {}):
+            code = keeper_kit.start(node, **said)
+            assert code.endpoints == (given,)
+            node.kill()
+        assert keeper_kit.start(node, addresses="auto").endpoints == (Endpoint(bytes((127, 0, 0, 1)), ports[1]),)
+        node.down()
+        assert keeper_kit.start(node).endpoints == (Endpoint(bytes((127, 0, 0, 1)), ports[1]),)
+        node.down()
+
+
+def free_port() -> int:
+    """A port that nobody has now."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as one:
+        port: int = one.getsockname()[1]
+        return port
+
+
+def fails_at(node: RealNode, addresses: str) -> str:
+    """Starts a keeper that cannot start; the code of its fault."""
+    told = node._start("keep", {"addresses": addresses})
+    node._wait(1)
+    return str(told["error"]["code"])
 
 
 def test_a_profile_with_an_identity_is_no_place_for_a_keeper(tmp_path: Path) -> None:

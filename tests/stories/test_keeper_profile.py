@@ -49,6 +49,7 @@ def test_a_keeper_that_runs_says_how_it_stands(server: Machine) -> None:
     assert code == 0
     assert "! keeper" in said
     assert "Nobody uses it yet. Not in the DHT (no peer of the DHT is known yet)" in said
+    assert "config set" not in said  # a keeper has no such settings, and the environment says where it listens
     assert not {"weft init", "weft rpc --schema"} & {line.strip(" →") for line in said.splitlines()}
 
 

@@ -7,8 +7,11 @@ from lab.world import Person, World, befriend, texts
 from protocol import identity, ids
 from store import devices, lines, people
 from store.database import Tx
-from tests.stories.crowd_kit import HOUR_S, appoint, has_lines, states
+from tests.stories.crowd_kit import DAY_S, HOUR_S, appoint, has_lines, states
 from tests.stories.stranger_kit import core_of, kept
+
+# What a node sends in six hours, bytes: two contacts, one keeper or two for whom it keeps, and nothing to say.
+SILENCE_BYTES_MAX = {"ana": 5_500, "bo": 5_500, "chen": 6_000}
 
 
 async def _three(one: World) -> None:
@@ -56,6 +59,21 @@ def test_two_who_are_never_there_together_talk_through_a_mutual_contact() -> Non
         await one.until(learnt)
 
     world.run(story, seed=1)
+
+
+def test_a_quarter_of_a_silent_day_with_a_keeper_costs_6_kb() -> None:
+    """Three know each other and one keeps for the others; talks take 2.6 kB of it, streams to the keeper the rest."""
+
+    async def story(one: World) -> None:
+        await _three(one)
+        await trio.sleep(2 * HOUR_S)
+        before = one.network.sent_bytes.copy()
+        await trio.sleep(DAY_S / 4)
+        spent = one.network.sent_bytes - before
+        assert set(spent) == set(SILENCE_BYTES_MAX)
+        assert all(spent[name] <= most for name, most in SILENCE_BYTES_MAX.items()), spent
+
+    world.run(story, seed=5)
 
 
 def test_who_gets_another_permit_is_back_at_once() -> None:

@@ -91,5 +91,49 @@ def test_whose_disk_was_put_back_blames_no_keeper_for_what_is_forgotten() -> Non
     world.run(story, seed=5)
 
 
+def test_who_only_listened_since_her_disk_was_put_back_blames_no_keeper() -> None:
+    """What came is forgotten, and what comes can be read: only the keeper knows better (keep 3.7)."""
+
+    async def story(w: World) -> None:
+        ana, bo, chen = [await w.person(name) for name in ("ana", "bo", "chen")]
+        await befriend(ana, bo)
+        await kept(ana, chen)
+        await w.until(lambda: has_lines(bo, ana, 1))
+        await ana.stop()
+
+        async def leave(*texts_: str) -> None:
+            for text in texts_:
+                await bo.call("chat.send", to="ana", text=text)
+
+                async def is_kept() -> bool:
+                    return (await states(bo, "ana"))[-1] == "kept"
+
+                await w.until(is_kept)
+            await bo.stop()  # so that he hears of no receipt, and she says nothing that could be noticed
+
+        async def collect() -> None:
+            await ana.start()
+            await trio.sleep(3600.0)
+            assert await blamed(ana) == ""
+            await ana.stop()
+            await bo.start()
+
+        await leave("one", "two")
+        await collect()
+        await trio.sleep(3600.0)
+        copy_database(w, "ana", ".", "yesterday")
+        await leave("three", "four", "five")
+        await collect()
+        copy_database(w, "ana", "yesterday", ".")
+        await leave("six", "seven")
+        await collect()
+        await leave("eight")
+        await collect()
+        await ana.start()
+        assert {"one", "two", "six", "seven", "eight"} <= set(await texts(ana, "bo"))
+
+    world.run(story, seed=6)
+
+
 def _room(tx: Tx, pages: int) -> None:
     tx.execute(f"PRAGMA max_page_count = {pages}").fetchall()  # SQLite then says what it says of a full disk

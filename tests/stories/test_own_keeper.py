@@ -60,6 +60,20 @@ async def test_who_has_left_a_node_does_not_take_it_from_who_uses_it_now(tmp_pat
             assert await other.open_queues((keep_kit.queue(1),)) is Status.OK
 
 
+def test_two_accounts_that_use_one_code_are_told_why_each_loses_it(tmp_path: Path) -> None:
+    with open_pair(tmp_path) as (ana, bo), keeper_kit.keeper(tmp_path) as node:
+        code = node._start("keep", {})["code"]
+        ana.call("keepers.use", who=code)
+        ana.await_that(lambda: row(ana)["open"] == 1, WITHIN_S)
+        assert row(ana)["fault"] == ""
+        bo.call("keepers.use", who=code)
+        for one in (ana, bo):
+            one.await_that(lambda one=one: bool(row(one)["fault"]), WITHIN_S)  # type: ignore[misc]
+            assert "somebody else has used its code, which is for one account" in row(one)["fault"]
+            (told,) = one.call("node.status")["keeping"]["faults"]
+            assert told["fault"] == row(one)["fault"]
+
+
 def test_an_offer_of_a_contact_is_used_by_itself(tmp_path: Path) -> None:
     with open_pair(tmp_path) as (ana, bo):
         made = bo.call("keepers.offer", contacts=["ana"], space=100_000_000)

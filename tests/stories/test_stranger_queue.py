@@ -133,6 +133,8 @@ def test_a_request_by_the_account_id_reaches_an_offline_person_if_he_allows_it(b
             await doors_open(w, ana)
         await trio.sleep(3 * 60.0)  # all that is to be published is
         await ana.stop()
+        shown_at_work: list[str] = []
+        w.nursery.start_soon(at_work, bo, shown_at_work)
         await bo.call("contacts.add", link=account, name="ana", greeting="we met in Lisbon")
         if not bits:
             await trio.sleep(3600.0)
@@ -140,7 +142,8 @@ def test_a_request_by_the_account_id_reaches_an_offline_person_if_he_allows_it(b
             assert (shown["state"], await in_shelves(chen)) == ("asked", 0)
             assert "its node does not answer" in shown["reason"]
             return
-        await left(w, bo)
+        assert not (await left(w, bo))["busy"]
+        assert {*shown_at_work} == {knocking.WORKS}
         await apart(w, ana, bo)
         await w.until(lambda: asks(ana, "we met in Lisbon"))
         (request,) = await ana.call("contacts.requests")
@@ -150,6 +153,15 @@ def test_a_request_by_the_account_id_reaches_an_offline_person_if_he_allows_it(b
         await w.until(lambda: has_active(bo, "ana"))
 
     world.run(story, seed=4)
+
+
+async def at_work(person: Person, shown: list[str]) -> None:
+    """Collects why somebody is not reached, each time that something changes while the node works for his keeper."""
+    with core_of(person).database.watch() as changes:
+        async for _ in changes:
+            if person.node is None:
+                return
+            shown += [one["reason"] for one in await person.call("contacts.list") if one["busy"]]
 
 
 # --- hostile

@@ -43,6 +43,18 @@ async def test_what_a_sender_puts_an_owner_fetches(autojump_clock: MockClock, tm
         assert use == permits.Use(1, 0, 0, 1, use.seen_ms, GIB)
 
 
+async def test_an_owner_is_reminded_of_the_note_that_came_with_what_was_deleted_last(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with open_keeper(tmp_path) as place:
+        async with place.owner() as owner:
+            await owner.done(0, b"first")
+            await owner.done(0, b"newest")
+            await owner.done(0)
+        async with place.owner() as owner:
+            assert await owner.usage() == keep.Used(0, 0, GIB, 0, b"newest")
+
+
 async def test_case_50_before_a_claim_nothing_of_an_owner_is_reached(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with open_keeper(tmp_path) as place, place.owner() as owner:
         await owner.open_queues((queue(1),))

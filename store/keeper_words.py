@@ -1,0 +1,33 @@
+"""What is wrong with a keeper, as a person reads it. Not here: who notices it (node/keep/), the rows (keepers.py)."""
+
+NO_ROOM = 1  # in place of the space that a keeper gives: nothing, since 0 means that it has not said yet
+FULL_PERCENT = 95
+
+# What is kept as a fault (node/keep/collector.py), and what is said of it.
+_SAID = {
+    "it says FULL": "its disk is full: until there is room it takes nothing and gives nothing out; nothing is lost",
+    "it says BUSY": "it has too much to do; it is asked again",
+    "it opens no queue: FULL": "its disk is full: who became your contact since cannot leave anything there",
+}
+_OF_OWN = {
+    "it does not keep for you any more": "its code was used by somebody else, or it was made anew: a code is for one"
+    " account; to take it back, weft keeper use CODE",
+}
+LOST = (
+    "it had lost what lay there for you, which is sent again: somebody else has used its code, which is for one"
+    " account, or it was put back to an older state"
+)
+
+
+def wrong(fault: str, is_own: bool) -> str:
+    """What is said of a fault; "" for none. is_own: whether it is a node of our own."""
+    return (is_own and _OF_OWN.get(fault)) or _SAID.get(fault, fault)
+
+
+def full(size: int, space: int) -> str:
+    """That a keeper takes no more; "" where it does. size, space: what it has for us, and may have, 0 while unknown."""
+    if space == NO_ROOM or size > space > 0:
+        return "its disk has no room: it takes nothing new, and gives out what it has"
+    if space and 100 * size >= FULL_PERCENT * space:
+        return "it is full: it takes no more until you collect what it has"
+    return ""
