@@ -1,18 +1,18 @@
-"""A line as one of the two holds it, beside how the other stood at each of his entries (docs/protocol/ledger.md 5).
+"""A tab as one of the two holds it, beside how the other stood at each of his entries (docs/protocol/ledger.md 5).
 
     book = Book(Side.LOW, is_witnessed)
     book.write(said)      an entry of ours, once it is on the disk      book.hear(said)     the next one of the other's
-    book.line             all that we have                              book.differences    where he counts otherwise
+    book.tab             all that we have                              book.differences    where he counts otherwise
 
 Two who have taken the same entries come to the same state. Who accepts or settles says in which state he stood: so a
-difference is found at the first such entry. Not here: what follows from entries (line.py).
+difference is found at the first such entry. Not here: what follows from entries (tab.py).
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 
-from ledger.line import IsWitnessed, Line, Said
 from ledger.payment import Side
+from ledger.tab import IsWitnessed, Said, Tab
 from ledger.terms import Accept, Settle
 
 
@@ -27,27 +27,27 @@ class Difference:
 
 @dataclass
 class Book:
-    """Both views of a line. differences: the first hundred."""
+    """Both views of a tab. differences: the first hundred."""
 
     side: Side
     is_witnessed: IsWitnessed
-    line: Line = field(init=False)
+    tab: Tab = field(init=False)
     differences: list[Difference] = field(default_factory=list)
-    _theirs: Line = field(init=False)
+    _theirs: Tab = field(init=False)
     _unseen: deque[Said] = field(default_factory=deque)  # entries of ours that the other has not acknowledged
 
     def __post_init__(self) -> None:
-        self.line, self._theirs = Line(self.is_witnessed), Line(self.is_witnessed)
+        self.tab, self._theirs = Tab(self.is_witnessed), Tab(self.is_witnessed)
 
     def write(self, said: Said) -> None:
-        """The next entry of ours. Raises: line.Unseen."""
-        self.line.take(self.side, said)
+        """The next entry of ours. Raises: tab.Unseen."""
+        self.tab.take(self.side, said)
         self._unseen.append(said)
 
     def hear(self, said: Said) -> None:
-        """The next entry of the other's. Raises: line.Unseen where it acknowledges more than there is of ours."""
+        """The next entry of the other's. Raises: tab.Unseen where it acknowledges more than there is of ours."""
         other = self.side.other
-        self.line.take(other, said)
+        self.tab.take(other, said)
         theirs = self._theirs
         while theirs.heads[self.side] < said.ack:
             theirs.take(self.side, self._unseen.popleft())

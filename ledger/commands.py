@@ -6,8 +6,8 @@ told of his room is a courtesy, since the other may lower the limit at the same 
 
 from enum import Enum
 
-from ledger.line import Key, Line
 from ledger.payment import Side, Stage
+from ledger.tab import Key, Tab
 
 BALANCE_MAX = 2**63 - 1  # of a unit in either direction, as it is stored
 
@@ -21,47 +21,47 @@ class Refusal(Enum):
     HUGE = "the balance would be larger than can be written"
 
 
-def exposure(line: Line, creditor: Side, unit: str) -> int:
+def exposure(tab: Tab, creditor: Side, unit: str) -> int:
     """What the other side owes the creditor, with all that he has accepted or may turn into a debt by himself.
 
-    line: as the creditor has it; what he writes now acknowledges all that is in it.
+    tab: as the creditor has it; what he writes now acknowledges all that is in it.
     """
-    owed = line.balance(creditor, unit)
-    for one in line.open():
+    owed = tab.balance(creditor, unit)
+    for one in tab.open():
         if one.payer is creditor.other and one.unit == unit and (one.is_taken or one.lock is not None):
             owed += one.amount
     return owed
 
 
-def refusal(line: Line, payee: Side, key: Key) -> Refusal | None:
+def refusal(tab: Tab, payee: Side, key: Key) -> Refusal | None:
     """Why this offer is not to be accepted by an honest payee; None where it may be."""
-    one = line.payments.get(key)
+    one = tab.payments.get(key)
     if one is None or one.payer is payee or one.lock is not None:
         return Refusal.UNKNOWN
     if one.stage is not Stage.OFFERED:
         return Refusal.OVER
-    owed = exposure(line, payee, one.unit) + one.amount
+    owed = exposure(tab, payee, one.unit) + one.amount
     if owed > BALANCE_MAX:
         return Refusal.HUGE
 
-    return Refusal.LIMIT if owed > line.limit(payee, one.unit) else None
+    return Refusal.LIMIT if owed > tab.limit(payee, one.unit) else None
 
 
-def room(line: Line, payer: Side, unit: str) -> int:
+def room(tab: Tab, payer: Side, unit: str) -> int:
     """How much more a payer can expect to be accepted: all that he has on its way counts against him."""
-    waiting = sum(one.amount for one in line.open() if one.payer is payer and one.unit == unit)
-    return line.limit(payer.other, unit) - line.balance(payer.other, unit) - waiting
+    waiting = sum(one.amount for one in tab.open() if one.payer is payer and one.unit == unit)
+    return tab.limit(payer.other, unit) - tab.balance(payer.other, unit) - waiting
 
 
-def may_settle(line: Line, key: Key) -> bool:
+def may_settle(tab: Tab, key: Key) -> bool:
     """Whether the payer, who has taken all that came, may settle."""
-    one = line.payments.get(key)
+    one = tab.payments.get(key)
     return one is not None and one.ending is None and one.stage is Stage.ACCEPTED
 
 
-def may_void(line: Line, key: Key, now_ms: int) -> bool:
+def may_void(tab: Tab, key: Key, now_ms: int) -> bool:
     """Whether the payer may take it back: before it was accepted at any time, afterwards when its time is over."""
-    one = line.payments.get(key)
+    one = tab.payments.get(key)
     if one is None or one.ending is not None or one.lock is not None:
         return False
     return one.stage is Stage.OFFERED or (one.stage is Stage.ACCEPTED and now_ms > one.expires_ms)

@@ -11,7 +11,7 @@
     none ─────────> LOCKED ───────> SETTLED        release ──> RELEASED
 
 It is a function of facts, each of which one of the two has written, and not of the order in which a reader heard of
-them: so both come to the same. No clock. Not here: which entries are facts (line.py), when an honest node writes them.
+them: so both come to the same. No clock. Not here: which entries are facts (tab.py), when an honest node writes them.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from enum import IntEnum
 
 
 class Side(IntEnum):
-    """The two halves of a line: LOW is the one of the bytewise smaller account."""
+    """The two halves of a tab: LOW is the one of the bytewise smaller account."""
 
     LOW = 0
     HIGH = 1

@@ -1,9 +1,9 @@
-"""What the two halves of a line say: the contents of entries of ledgers (docs/protocol/ledger.md 2).
+"""What the two halves of a tab say: the contents of entries of ledgers (docs/protocol/ledger.md 2).
 
     creditor: limit                                payer: offer, settle, void      payee: accept, decline, attest
     both    : ackn, request                        payer: lock                     payee: reveal, release
 
-Not here: what follows from them (payment.py, line.py), units and amounts for people (units.py), entries (protocol).
+Not here: what follows from them (payment.py, tab.py), units and amounts for people (units.py), entries (protocol).
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Limit:
 class Offer:
     """I will owe this to you once you have accepted it and I have seen that. By the payer.
 
-    pay: names the payment among all of its payer on this line. expires_ms: after which the payer takes it back.
+    pay: names the payment among all of its payer on this tab. expires_ms: after which the payer takes it back.
     witnesses: accounts whose word on the time of an acceptance counts. memo: "" for none. refund_of: a settled payment
     in the other direction.
     """
@@ -60,7 +60,7 @@ class Offer:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """I take what you offer. By the payee. state: of the line where I stood, before this entry (ledger 5)."""
+    """I take what you offer. By the payee. state: of the tab where I stood, before this entry (ledger 5)."""
 
     KIND: ClassVar[int] = 203
     CHANNELS: ClassVar[frozenset[content.Channel]] = LOG

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from functools import cache
 
-from ledger.line import Key, Line, Said, Unseen
 from ledger.payment import Payment, Side, Stage
+from ledger.tab import Key, Said, Tab, Unseen
 from ledger.terms import Accept, Ackn, Attest, Decline, Offer, Settle, Term, Void
 
 PAY, WITNESS, EXPIRES_MS, NOTHING = b"p" * 16, b"w" * 32, 1_000, bytes(32)
@@ -97,22 +97,22 @@ class Found:
     wrong: tuple[str, ...]
 
 
-def fold(low: tuple[Entry, ...], high: tuple[Entry, ...], first: Side = P) -> Line:
-    """The line of these entries, one half as far as it goes before the other."""
-    line = Line(lambda said, accept: accept == accept_id(high) and said.nonce == NOTHING)
+def fold(low: tuple[Entry, ...], high: tuple[Entry, ...], first: Side = P) -> Tab:
+    """The tab of these entries, one half as far as it goes before the other."""
+    tab = Tab(lambda said, accept: accept == accept_id(high) and said.nonce == NOTHING)
     halves, progress = (low, high), True
     while progress:
         progress = False
         for side in (first, first.other):
-            while line.heads[side] < len(halves[side]):
-                one = halves[side][line.heads[side]]
+            while tab.heads[side] < len(halves[side]):
+                one = halves[side][tab.heads[side]]
                 try:
-                    line.take(side, Said(one.ack, _term(one), bytes((line.heads[side],)) * 32))
+                    tab.take(side, Said(one.ack, _term(one), bytes((tab.heads[side],)) * 32))
                 except Unseen:
                     break
                 progress = True
-    assert line.heads == [len(low), len(high)]
-    return line
+    assert tab.heads == [len(low), len(high)]
+    return tab
 
 
 def accept_id(high: tuple[Entry, ...]) -> bytes:
@@ -123,9 +123,9 @@ def accept_id(high: tuple[Entry, ...]) -> bytes:
 @cache
 def look(low: tuple[Entry, ...], high: tuple[Entry, ...]) -> Look:
     """What somebody sees who has these entries; the same in whichever order he takes the halves."""
-    line, other = fold(low, high), fold(low, high, R)
-    assert line.state() == other.state()
-    payment = line.payments.get(KEY)
+    tab, other = fold(low, high), fold(low, high, R)
+    assert tab.state() == other.state()
+    payment = tab.payments.get(KEY)
     second = other.payments.get(KEY)
     assert (payment and payment.stage) == (second and second.stage)
     taken = payment is not None and payment.answer is not None and payment.is_taken

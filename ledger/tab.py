@@ -1,8 +1,8 @@
-"""A line: what two accounts owe each other, as a fold over the two halves of their ledger (docs/protocol/ledger.md 3).
+"""A tab: what two accounts owe each other, as a fold over the two halves of their ledger (docs/protocol/ledger.md 3).
 
-    line = Line(is_witnessed)
-    line.take(Side.LOW, Said(ack=0, term=Offer(...), id=...))       # Unseen: take more of the other half first
-    line.balance("EUR"), line.payments, line.state()
+    tab = Tab(is_witnessed)
+    tab.take(Side.LOW, Said(ack=0, term=Offer(...), id=...))       # Unseen: take more of the other half first
+    tab.balance("EUR"), tab.payments, tab.state()
 
 Each half is taken in its own order, the two in any order in which nothing is taken before what it has acknowledged: the
 result is the same. What is said out of turn changes nothing; nothing that can be written raises. Not here: what a
@@ -41,14 +41,14 @@ class Said(NamedTuple):
 
 
 class Key(NamedTuple):
-    """By what a payment is known on a line."""
+    """By what a payment is known on a tab."""
 
     payer: Side
     pay: bytes
 
 
 @dataclass
-class Line:
+class Tab:
     """The fold. heads: how many entries of each half were taken; acked: up to where each has seen the other."""
 
     is_witnessed: IsWitnessed
@@ -110,7 +110,7 @@ class Line:
 
     def state(self) -> bytes:
         """32 bytes in which two agree who have taken the same of both halves (ledger 5)."""
-        lines = tuple(
+        sums = tuple(
             (unit, _signed(self._debts.get(unit, 0)), self.limit(Side.LOW, unit), self.limit(Side.HIGH, unit))
             for unit in self.units()
         )
@@ -118,7 +118,7 @@ class Line:
             (int(one.payer), one.pay, one.unit, one.amount, int(one.stage))
             for one in (self.payments[key] for key in sorted(self._open))
         )
-        return hashing.hash_of(Label.LEDGER, b"state" + wire.encode((*self.heads, lines, payments)))
+        return hashing.hash_of(Label.LEDGER, b"state" + wire.encode((*self.heads, sums, payments)))
 
     # --- the facts
 

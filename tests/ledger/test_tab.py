@@ -1,4 +1,4 @@
-"""Many payments on one line, both ways, with limits that move: laws that hold whatever is delivered when (ledger 3).
+"""Many payments on one tab, both ways, with limits that move: laws that hold whatever is delivered when (ledger 3).
 
 Each draw is a life of two honest people; what one writes reaches the other in order, some time later. Not here: who
 cheats (test_payment.py), entries.
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ledger import commands
 from ledger.book import Book, Difference
 from ledger.commands import Refusal
-from ledger.line import Key, Line, Said, lock_of
 from ledger.payment import Payment, Side, Stage
+from ledger.tab import Key, Said, Tab, lock_of
 from ledger.terms import Accept, Ackn, Decline, Limit, Lock, Offer, Release, Reveal, Settle, Term, Void
 from tests import depth
 
@@ -38,21 +38,21 @@ class Person:
         return self.book.side
 
     def write(self, term: Term) -> None:
-        said = Said(self.book.line.heads[self.side.other], term, len(self.written).to_bytes(32, "big"))
+        said = Said(self.book.tab.heads[self.side.other], term, len(self.written).to_bytes(32, "big"))
         self.written.append(said)
         self.book.write(said)
 
     def mine(self, stage: Stage) -> list[Payment]:
         """The payments of this payer in a stage."""
         return sorted(
-            (one for one in self.book.line.open() if one.payer is self.side and one.stage is stage),
+            (one for one in self.book.tab.open() if one.payer is self.side and one.stage is stage),
             key=lambda one: one.pay,
         )
 
     def theirs(self, *stages: Stage) -> list[Payment]:
         """The payments to this side."""
         return sorted(
-            (one for one in self.book.line.open() if one.payer is not self.side and one.stage in stages),
+            (one for one in self.book.tab.open() if one.payer is not self.side and one.stage in stages),
             key=lambda one: one.pay,
         )
 
@@ -79,11 +79,11 @@ class Pair:
                 self.answer(me, n)
             case "settle":
                 for one in me.mine(Stage.ACCEPTED)[:n]:
-                    if commands.may_settle(me.book.line, Key(one.payer, one.pay)):
-                        me.write(Settle(one.pay, me.book.line.state()))
+                    if commands.may_settle(me.book.tab, Key(one.payer, one.pay)):
+                        me.write(Settle(one.pay, me.book.tab.state()))
             case "void":
                 for one in (*me.mine(Stage.OFFERED), *me.mine(Stage.ACCEPTED))[:n]:
-                    if commands.may_void(me.book.line, Key(one.payer, one.pay), LATE_MS):
+                    if commands.may_void(me.book.tab, Key(one.payer, one.pay), LATE_MS):
                         me.write(Void(one.pay))
             case "hear":
                 self.hear(me, other, n)
@@ -92,10 +92,10 @@ class Pair:
     def answer(self, me: Person, n: int) -> None:
         for one in me.theirs(Stage.OFFERED, Stage.LOCKED)[:n]:
             if one.lock is not None:
-                is_owed = commands.exposure(me.book.line, me.side, UNIT) <= me.book.line.limit(me.side, UNIT)
+                is_owed = commands.exposure(me.book.tab, me.side, UNIT) <= me.book.tab.limit(me.side, UNIT)
                 me.write(Reveal(one.pay, PREIMAGE) if is_owed and n % 2 else Release(one.pay))
-            elif commands.refusal(me.book.line, me.side, Key(one.payer, one.pay)) is None and n % 3:
-                me.write(Accept(one.pay, me.book.line.state()))
+            elif commands.refusal(me.book.tab, me.side, Key(one.payer, one.pay)) is None and n % 3:
+                me.write(Accept(one.pay, me.book.tab.state()))
             else:
                 me.write(Decline(one.pay))
 
@@ -115,25 +115,25 @@ class Pair:
             self.step("hear", at, 10**6)
 
     def _open(self, one: Person) -> bool:
-        return any(True for _ in one.book.line.open())
+        return any(True for _ in one.book.tab.open())
 
     def check(self) -> None:
         for me in self.people:
-            line = me.book.line
+            tab = me.book.tab
             assert me.book.differences == []
-            assert commands.exposure(line, me.side, UNIT) - _locked(line, me.side) <= max(me.highest, 0)
-            assert line.balance(Side.LOW, UNIT) == -line.balance(Side.HIGH, UNIT)
+            assert commands.exposure(tab, me.side, UNIT) - _locked(tab, me.side) <= max(me.highest, 0)
+            assert tab.balance(Side.LOW, UNIT) == -tab.balance(Side.HIGH, UNIT)
             for key, stage in me.finals.items():
-                assert line.payments[key].stage is stage
-            me.finals = {key: one.stage for key, one in line.payments.items() if one.stage.is_final}
+                assert tab.payments[key].stage is stage
+            me.finals = {key: one.stage for key, one in tab.payments.items() if one.stage.is_final}
         (one, other) = self.people
         for key in one.finals.keys() & other.finals.keys():
             assert one.finals[key] is other.finals[key]
 
 
-def _locked(line: Line, creditor: Side) -> int:
+def _locked(tab: Tab, creditor: Side) -> int:
     """What is locked towards a creditor: he has not taken it, and gives up what is too much."""
-    return sum(one.amount for one in line.open() if one.lock is not None and one.payer is not creditor)
+    return sum(one.amount for one in tab.open() if one.lock is not None and one.payer is not creditor)
 
 
 STEPS = st.lists(
@@ -162,7 +162,7 @@ def test_two_honest_people_agree_and_no_limit_is_exceeded(steps: list[tuple[str,
     for kind, at, n in steps:
         two.step(kind, at, n)
     two.heal()
-    one, other = (each.book.line for each in two.people)
+    one, other = (each.book.tab for each in two.people)
     assert one.heads == other.heads
     assert one.state() == other.state()
     assert {key: each.stage for key, each in one.payments.items()} == {
@@ -179,19 +179,19 @@ def test_the_fold_is_the_same_in_every_order_that_respects_what_was_acknowledged
     for kind, at, n in steps:
         two.step(kind, at, n)
     halves = tuple(one.written for one in two.people)
-    line = Line(no_witness)
-    while (rest := [side for side in Side if line.heads[side] < len(halves[side])]) != []:
-        able = [side for side in rest if halves[side][line.heads[side]].ack <= line.heads[side.other]]
+    tab = Tab(no_witness)
+    while (rest := [side for side in Side if tab.heads[side] < len(halves[side])]) != []:
+        able = [side for side in rest if halves[side][tab.heads[side]].ack <= tab.heads[side.other]]
         side = draw.draw(st.sampled_from(able))
-        line.take(side, halves[side][line.heads[side]])
-    again = Line(no_witness)
+        tab.take(side, halves[side][tab.heads[side]])
+    again = Tab(no_witness)
     for side in (Side.LOW, Side.HIGH, Side.LOW, Side.HIGH) * len(steps):
         while again.heads[side] < len(halves[side]) and (
             halves[side][again.heads[side]].ack <= again.heads[side.other]
         ):
             again.take(side, halves[side][again.heads[side]])
-    assert again.heads == line.heads
-    assert again.state() == line.state()
+    assert again.heads == tab.heads
+    assert again.state() == tab.state()
 
 
 def test_who_counts_otherwise_is_found_at_the_first_entry_that_says_so() -> None:
@@ -200,7 +200,7 @@ def test_who_counts_otherwise_is_found_at_the_first_entry_that_says_so() -> None
     for kind, at, n in (("limit", 1, 5), ("hear", 0, 1), ("offer", 0, 7), ("hear", 1, 1)):
         two.step(kind, at, n)
     (offered,) = bo.theirs(Stage.OFFERED)
-    right = bo.book.line.state()
+    right = bo.book.tab.state()
     bo.write(Accept(offered.pay, bytes(32)))
     two.hear(ana, bo, 1)
     assert ana.book.differences == [Difference(1, bytes(32), right)]
@@ -212,29 +212,29 @@ def test_an_offer_over_the_limit_is_not_accepted_and_what_pays_a_debt_back_is() 
     for kind, at, n in (("limit", 1, 2), ("offer", 0, 9), ("hear", 1, 9), ("answer", 1, 1), ("hear", 0, 9)):
         two.step(kind, at, n)
     two.step("settle", 0, 9)
-    assert ana.book.line.balance(Side.HIGH, UNIT) == 9
-    assert commands.room(ana.book.line, Side.LOW, UNIT) == 11
+    assert ana.book.tab.balance(Side.HIGH, UNIT) == 9
+    assert commands.room(ana.book.tab, Side.LOW, UNIT) == 11
     ana.write(Offer(b"l" * 16, UNIT, 12, EXPIRES_MS))
     bo.write(Offer(b"b" * 16, UNIT, 9, EXPIRES_MS))
     two.hear(bo, ana, 9)
     two.hear(ana, bo, 9)
-    assert commands.refusal(bo.book.line, Side.HIGH, Key(Side.LOW, b"l" * 16)) is Refusal.LIMIT
-    assert commands.refusal(ana.book.line, Side.LOW, Key(Side.HIGH, b"b" * 16)) is None  # ana allows nothing, and owes
+    assert commands.refusal(bo.book.tab, Side.HIGH, Key(Side.LOW, b"l" * 16)) is Refusal.LIMIT
+    assert commands.refusal(ana.book.tab, Side.LOW, Key(Side.HIGH, b"b" * 16)) is None  # ana allows nothing, and owes
 
 
 def test_facts_that_come_in_any_order_are_the_same_payment() -> None:
     """What two write at once: void beside accept, decline, attest; each way round."""
     offer = Said(0, Offer(b"p" * 16, UNIT, 1, EXPIRES_MS, (b"w" * 32,)), bytes(32))
     for answer in (Accept(b"p" * 16, bytes(32)), Decline(b"p" * 16)):
-        lines = []
+        tabs = []
         for order in ((Side.LOW, Side.HIGH), (Side.HIGH, Side.LOW)):
-            line = Line(no_witness)
-            line.take(Side.LOW, offer)
+            tab = Tab(no_witness)
+            tab.take(Side.LOW, offer)
             for side in order:
-                line.take(side, Said(0, Void(b"p" * 16), bytes(32)) if side is Side.LOW else Said(1, answer, bytes(32)))
-            line.take(Side.HIGH, Said(2, Ackn(), bytes(32)))
-            lines.append(line)
-        assert lines[0].payments == lines[1].payments
-        (one,) = lines[0].payments.values()
+                tab.take(side, Said(0, Void(b"p" * 16), bytes(32)) if side is Side.LOW else Said(1, answer, bytes(32)))
+            tab.take(Side.HIGH, Said(2, Ackn(), bytes(32)))
+            tabs.append(tab)
+        assert tabs[0].payments == tabs[1].payments
+        (one,) = tabs[0].payments.values()
         assert one.stage is (Stage.REFUNDED if isinstance(answer, Accept) else Stage.DECLINED)
         assert replace(one, seen=None).stage is not Stage.SETTLED
