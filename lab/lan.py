@@ -14,7 +14,6 @@ import trio
 
 from lab.network import SimNetwork
 from node.lan import Heard, Interface, Lan, Sent, Way
-from node.network import parts_of
 from protocol.faults import Unavailable
 
 DELAY_S = (0.0005, 0.002)
@@ -74,8 +73,7 @@ class Places:
 
     def address(self, name: str) -> IPv4Address | None:
         """The address that a host has where it is; None where it is nowhere."""
-        ip = parts_of(self._network.address(name))[0]
-        return ip if name in self._place and isinstance(ip, IPv4Address) else None
+        return self._network.ip(name) if name in self._place else None
 
     def spread(self, name: str, packet: bytes, forged: IPv4Address | None = None) -> None:
         """Sends a packet to everybody in the place of its sender, who hears it too. forged: the source it pretends."""

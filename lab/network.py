@@ -68,7 +68,7 @@ class SimNetwork:
         self._seed = seed
         self._hosts: dict[str, SimHost] = {}
         self._beside: list[SimHost] = []  # further hosts of the same machines
-        self._numbers: dict[str, int] = {}  # name -> N of 10.0.0.N, given in order of first mention, for ever
+        self._ips: dict[str, IPv4Address] = {}  # 10.0.0.N, given in order of first mention, for ever
         self._cuts: dict[tuple[str, str], None] = {}
         self._wires: list[Wire] = []  # those that are not yet gone at both ends, and some that are
         self._chance: dict[tuple[str, str], random.Random] = {}
@@ -96,7 +96,7 @@ class SimNetwork:
     async def open_beside(self, name: str, key_seed: bytes) -> AsyncIterator["SimHost"]:
         """Yields one more host of a machine that has one: the same address, another key, its own ports."""
         async with trio.open_nursery() as nursery:
-            host = SimHost(self, nursery, name, self._ip(name), key_seed)
+            host = SimHost(self, nursery, name, self.ip(name), key_seed)
             self._beside.append(host)
             try:
                 yield host
@@ -107,7 +107,7 @@ class SimNetwork:
 
     def address(self, name: str) -> Address:
         """Returns the address at which a host of this name listens by default; stable over restarts."""
-        return address_of(self._ip(name), PORT)
+        return address_of(self.ip(name), PORT)
 
     def cut(self, first: str, second: str) -> None:
         """Pulls the cable between two names: links stall, and are given up after notice_s; dials hang."""
@@ -146,20 +146,19 @@ class SimNetwork:
 
     def _open(self, nursery: trio.Nursery, name: str, key_seed: bytes) -> "SimHost":
         self.kill(name)
-        host = SimHost(self, nursery, name, self._ip(name), key_seed)
+        host = SimHost(self, nursery, name, self.ip(name), key_seed)
         self._hosts[name] = host
         return host
 
-    def _ip(self, name: str) -> IPv4Address:
-        number = self._numbers.setdefault(name, len(self._numbers) + 1)
-        return IPv4Address(_ADDRESS_FIRST + number)
+    def ip(self, name: str) -> IPv4Address:
+        """Returns the IP address of this name, running or not."""
+        if name not in self._ips:
+            self._ips[name] = IPv4Address(_ADDRESS_FIRST + len(self._ips) + 1)
+        return self._ips[name]
 
     def name_at(self, ip: IPv4Address | IPv6Address) -> str | None:
         """Returns whose address this is, or None."""
-        for name in self._numbers:
-            if self._ip(name) == ip:
-                return name
-        return None
+        return next((name for name, known in self._ips.items() if known == ip), None)
 
     def host_of(self, peer: PeerId) -> "SimHost | None":
         """Returns the host that runs now with this PeerId."""

@@ -186,10 +186,12 @@ class Beacon:
         listening = self.listening()
         if not listening:
             return
-        _, secret = await self.database.read(presence.own)
-        keys = self._keys(secret)
         narrowed = [lan.narrowed(whole, listening) for whole in air.interfaces()]
         self._here = {here.name: here for here in narrowed if here.addresses}
+        if not self._here:
+            return
+        _, secret = await self.database.read(presence.own)
+        keys = self._keys(secret)
         for here in self._here.values():
             if self.is_on:
                 await self._send_one(air, here, self._packet(keys, here, listening))

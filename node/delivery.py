@@ -4,7 +4,7 @@ One talk is in talk.py, the proof before it in channel.py, the states of a deliv
 """
 
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -379,5 +379,4 @@ def _route(tx: Tx, contact_id: int) -> Route | None:
     chan = pairs.dial_key(tx, contact_id)
     if chan is None:
         return None
-    addresses: Iterable[str] = (a for device in devices.devices_of(tx, contact_id) for a in device.addresses)
-    return Route(chan, tuple(Address(a) for a in addresses))
+    return Route(chan, tuple(Address(a) for a in devices.addresses_of(tx, contact_id)))

@@ -33,7 +33,7 @@ FRAME_ENVELOPES_BYTES = 60_000  # an Envelopes frame with its length fits one wr
 WRITE_S = 15.0  # a live link needs far less; then the other end does not read
 ANSWERS_MAX = 256  # frames that wait to be written besides envelopes: more means that nobody reads them
 HELLO_S = 10.0
-LOOK_S = 5.0  # how often a talk looks whether something waits for too long
+LOOK_S = 5.0  # how soon a talk on which something has changed looks whether that waits for too long
 UNACKED_S = 90.0  # mail that waits so long for any acknowledgement ends the stream: its other end lives, and is stuck
 SENT_AFTER_S = 1.0  # an envelope without its acknowledgement after this time is shown as `sent`
 ACK_DELAY_S = 0.005  # an acknowledgement waits so long for mail that comes behind it; nobody sees the difference
@@ -74,6 +74,7 @@ class Talk:
     _bell: Bell = field(default_factory=Bell)  # there is something to write
     _written: Bell = field(default_factory=Bell)  # envelopes were handed over
     _settled: Bell = field(default_factory=Bell)  # acknowledgements came
+    _stirred: Bell = field(default_factory=Bell)  # silence may be too long sooner than was thought
     _acked: list[int] = field(default_factory=list)
     _held: list[int] = field(default_factory=list)
     _silence: Silence = field(init=False)
@@ -124,6 +125,10 @@ class Talk:
         """Something for this device may wait in the outbox."""
         self.backlog = True
         self._bell.ring()
+
+    def stir(self) -> None:
+        """Mail has moved or somebody looks at who is there: silence is noticed sooner from now on."""
+        self._stirred.ring()
 
     async def greet(self) -> talk.Hello:
         """Sends our hello and returns theirs. Raises: Unavailable (also: no hello in time), PeerFault."""
@@ -188,6 +193,7 @@ class Talk:
     def _ask(self) -> None:
         self._pings += 1
         self._silence.ask(trio.current_time())
+        self.stir()
         self._answer(talk.Ping(self._pings))
 
     # --- outwards
@@ -213,6 +219,7 @@ class Talk:
         batch, self.ready = sorted(self.ready, key=lambda outgoing: outgoing.seq), []
         due = trio.current_time() + SENT_AFTER_S
         self._silence.moved_at = trio.current_time()
+        self.stir()
         chunk: list[bytes] = []
         size = 0
         first = self._window.next_number
@@ -334,6 +341,7 @@ class Talk:
 
     async def _accept(self, envelopes: list[bytes]) -> None:
         self._silence.moved_at = trio.current_time()
+        self.stir()
         taken = await self.inward.take(self.device.id, tuple(envelopes), *self.take_acks())
         numbers = tuple(self._received + 1 + index for index in taken.held)
         self._received += len(envelopes)
@@ -371,8 +379,13 @@ class Talk:
         again_at = trio.current_time() + HELD_AGAIN_S
         silence, window = self._silence, self._window
         while True:
-            due = min(silence.ends_at(), silence.asks_at(trio.current_time(), window.is_waiting))
-            await trio.sleep_until(min(trio.current_time() + LOOK_S, due))
+            now = trio.current_time()
+            due = min(again_at, silence.ends_at(), silence.asks_at(now, window.is_waiting))
+            if window.is_waiting or self._unreadable:
+                due = min(due, now + LOOK_S)
+            with trio.move_on_at(due):
+                await self._stirred.wait()
+                await trio.sleep(LOOK_S)
             now = trio.current_time()
             if now >= silence.ends_at():
                 raise Unavailable("the other end is silent")

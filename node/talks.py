@@ -62,6 +62,7 @@ class Talks:
 
         async with trio.open_nursery() as nursery:
             for one in self:
+                one.stir()
                 if one.is_doubtful:
                     nursery.start_soon(ask, one)
         return frozenset(contact_id for contact_id in silent if self.online(contact_id))

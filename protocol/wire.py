@@ -5,7 +5,7 @@ long forms of short integers, trailing bytes) is refused here. Not here: which a
 modules that define records).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import cbor2
@@ -49,20 +49,14 @@ def decode(raw: bytes, bytes_max: int) -> Value:
     return value  # type: ignore[no-any-return]
 
 
-class _NoTags(Mapping[int, Callable[[Any, bool], Any]]):
-    """Every tag has a decoder here, and each refuses: an empty mapping would leave the library's own in force."""
+class _NoTags(dict[int, Callable[[Any, bool], Any]]):
+    """Every tag has a decoder here, and each refuses: without one the library's own would be in force.
 
-    def __getitem__(self, tag: int) -> Callable[[Any, bool], Any]:
+    A dict, because the library takes no other mapping without looking at what it is, at each call.
+    """
+
+    def __missing__(self, tag: int) -> Callable[[Any, bool], Any]:
         return _refuse
-
-    def __contains__(self, tag: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 1
 
 
 def _refuse(*_: object) -> NoReturn:

@@ -103,6 +103,12 @@ def devices_of(tx: Tx, contact_id: int) -> tuple[Device, ...]:
     return tuple(map(_device, tx.all(f"SELECT {_COLUMNS} FROM device WHERE contact = ? ORDER BY id", (contact_id,))))
 
 
+def addresses_of(tx: Tx, contact_id: int) -> tuple[str, ...]:
+    """Where the devices of a contact can be reached, revoked ones too, in the order in which they were met."""
+    rows = tx.all("SELECT addresses FROM device WHERE contact = ? ORDER BY id", (contact_id,))
+    return tuple(address for (raw,) in rows for address in _addresses(raw))
+
+
 def revoke_unlisted(tx: Tx, contact_id: int, certificates: Sequence[bytes]) -> None:
     """Marks the devices that are not in the newest list: nothing is sealed for them, nothing taken from them.
 
@@ -175,7 +181,6 @@ def _renew_certificate(tx: Tx, known: Device, certificate: Certificate) -> Devic
 
 def _device(row: tuple[Any, ...]) -> Device:
     device_id, contact_id, key, certificate, peer, next_peer, addresses, counter, bundle, given_ms, revoked = row
-    texts: Any = wire.decode(addresses, ADDRESSES_BYTES_MAX)
     return Device(
         id=device_id,
         contact=contact_id,
@@ -183,9 +188,14 @@ def _device(row: tuple[Any, ...]) -> Device:
         certificate=record.decode(Certificate, certificate, CERTIFICATE_BYTES_MAX),
         peer=peer or None,
         next_peer=next_peer or None,
-        addresses=texts,
+        addresses=_addresses(addresses),
         counter=counter,
         bundle=record.decode(Bundle, bundle, BUNDLE_BYTES_MAX) if bundle else None,
         bundle_given_ms=given_ms,
         revoked=bool(revoked),
     )
+
+
+def _addresses(raw: bytes) -> tuple[str, ...]:
+    texts: Any = wire.decode(raw, ADDRESSES_BYTES_MAX)
+    return tuple(texts)

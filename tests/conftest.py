@@ -37,8 +37,11 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the tests that look at every file at the front, where one worker has them all and parses each file once."""
-    items.sort(key=lambda item: item.get_closest_marker("house") is None)
+    """Puts the tests that look at every file at the front, where one worker has them all and parses each file once.
+
+    Behind them the long ones, so that no worker has one to do when the others have nothing left.
+    """
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("house", "depth")])
 
 
 def pytest_collection_finish() -> None:

@@ -171,7 +171,9 @@ class Publisher:
         notices: list[Notice] = []
         if values["find.account"] is not True:
             findable.withdraw(tx)
-        elif core.lookup is not None:
+        if core.lookup is None:
+            return "", [], self.laying.records(tx)
+        if values["find.account"] is True:
             notices += self._accounts(tx, epochs, peer, addresses)
         bits, has_doors = strangers.bits_of(tx), bool(doors.places(tx))
         # What the account's record names answers there itself; only its doors need more (rendezvous 5.4).

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import trio
 
 from lab import world
@@ -13,6 +14,8 @@ from store import logs, troubles
 from store.database import Tx
 from tests.stories import log_kit
 from tests.stories.log_kit import all_hold, circle, row
+
+pytestmark = pytest.mark.depth
 
 DAY_S = 86_400.0
 MINUTE_MS = 60_000

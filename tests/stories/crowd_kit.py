@@ -8,7 +8,7 @@ from lab.world import Person
 from protocol import content, keep
 from protocol.content import Channel
 from protocol.delivery import State
-from store import keepers, people
+from store import keepers, people, shelves
 from store.database import Tx
 
 KINDS = content.Kinds((Text,))
@@ -120,5 +120,10 @@ async def tamper(person: Person, chance: random.Random) -> None:
         swapped = [row for row in rows if chance.random() < 0.1]
         for (place, _), (_, envelope) in zip(swapped, reversed(swapped), strict=True):
             tx.execute("UPDATE parcel SET envelope = ? WHERE place = ?", (envelope, place))
+        # its counts are what it has, or it would only break
+        for table, of in (("owner", f"place >> {shelves.SEQ_BITS} = owner.id"), ("queue", "queue = queue.id")):
+            sums = f"(SELECT COUNT(*), COALESCE(SUM(LENGTH(envelope)), 0) FROM parcel p WHERE p.{of})"
+            tx.execute(f"UPDATE {table} SET (items, bytes) = {sums}")
+        tx.execute("UPDATE door SET items = (SELECT COUNT(*) FROM parcel p WHERE p.door = door.id)")
 
     await keeping.database.transact(lie)

@@ -45,7 +45,11 @@ async def notes(person: Person, log: str) -> list[str]:
 async def has(person: Person, log: str) -> bool:
     """Whether a person has a log of this name."""
     assert person.node is not None
-    return any(one.name.casefold() == log.casefold() for one in await person.node.core.services["logs"].list())
+    return await person.node.core.database.transact(_has, log)
+
+
+def _has(tx: Tx, log: str) -> bool:
+    return any(view.full_name(tx, one).casefold() == log.casefold() for one in spaces.every(tx))
 
 
 async def row(person: Person, log: str) -> dict[str, Any]:

@@ -60,6 +60,7 @@ async def estranged(w: World, alice: Person, bob: Person) -> Path:
     return file
 
 
+@pytest.mark.depth
 @pytest.mark.parametrize(
     ("inviter", "kind", "seed"), [("bob", "once", 71), ("alice", "once", 72), ("bob", "long-term", 76)]
 )

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 import trio
 
 from features.logs import view
@@ -16,6 +17,8 @@ from tests.store.mail_kit import KINDS
 from tests.stories import log_kit
 from tests.stories.crowd_kit import HOUR_S, appoint, has_lines
 from tests.stories.log_kit import notes, proofs, raws
+
+pytestmark = pytest.mark.depth
 
 STAY_S = 0.5 * HOUR_S
 

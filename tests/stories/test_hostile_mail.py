@@ -71,6 +71,7 @@ def wrapped(line: Line, said: Parcel) -> bytes:
     return parcel.wrap(line.wrap_key, line.sender, older, b"n" * sealing.NONCE_BYTES)
 
 
+@pytest.mark.depth
 def test_case_24_whatever_cannot_be_read_is_answered_by_nothing_and_stops_nothing() -> None:
     seen: dict[Make, tuple[int, ...]] = {make: _lived(make) for make in (*NEVER_ANSWERED, *UNREADABLE)}
     clean = _lived(None)

@@ -1,5 +1,6 @@
 """A node whose disk takes nothing for a while, while mail waits to be left or collected: it goes on by itself."""
 
+import pytest
 import trio
 
 from lab import world
@@ -36,6 +37,7 @@ def test_what_waited_while_the_disk_was_full_is_left_as_soon_as_there_is_room() 
     world.run(story, seed=1)
 
 
+@pytest.mark.depth
 def test_whose_disk_was_put_back_blames_no_keeper_for_what_is_forgotten() -> None:
     """What was said in both directions since then cannot be read with the old keys: by that she knows it."""
 

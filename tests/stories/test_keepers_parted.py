@@ -1,5 +1,6 @@
 """Contacts who are blocked, or show another account, while mail lies at keepers: nothing is said, nothing breaks."""
 
+import pytest
 import trio
 
 from lab import world
@@ -13,6 +14,7 @@ from tests.stories.false_keepers import always, false_keeper, told
 from tests.stories.stranger_kit import core_of, in_shelves
 
 
+@pytest.mark.depth
 def test_who_is_blocked_while_away_is_left_nothing_more_and_others_are_served() -> None:
     async def story(w: World) -> None:
         ana, bo = await w.person("ana"), await w.person("bo")

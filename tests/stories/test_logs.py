@@ -46,6 +46,7 @@ async def nobody_is_accused(*everybody: Person) -> None:
             assert contact["alarm"] != "forked"
 
 
+@pytest.mark.depth
 @pytest.mark.parametrize("seed", [51, 52])
 def test_a_week_away_two_partitions_and_a_late_witness_leave_all_equal(seed: int) -> None:
     async def story(w: World) -> None:
@@ -88,6 +89,7 @@ def test_a_week_away_two_partitions_and_a_late_witness_leave_all_equal(seed: int
     world.run(story, seed)
 
 
+@pytest.mark.depth
 def test_an_old_disk_publishes_nothing_before_its_anchor_was_asked_and_takes_its_own_back() -> None:
     async def story(w: World) -> None:
         ana, bo, cy, dee, eli = await five(w)
@@ -328,6 +330,7 @@ def test_the_successor_of_a_log_whose_anchor_never_comes_back_loses_nothing() ->
     world.run(story, 58)
 
 
+@pytest.mark.depth
 def test_of_a_long_log_a_new_reader_has_the_newest_first_and_sees_how_far_it_is() -> None:
     async def story(w: World) -> None:
         ana, bo, cy = await circle(w, "ana", "bo", "cy")

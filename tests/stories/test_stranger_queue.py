@@ -96,6 +96,7 @@ async def says(person: Person, of: str, wanted: list[str]) -> bool:
     return await texts(person, of) == wanted
 
 
+@pytest.mark.depth
 def test_an_invitation_is_answered_days_after_its_maker_left_and_is_not_left_twice() -> None:
     """No record of the DHT holds for so long; who starts anew knows that what he asks lies there."""
 
@@ -231,6 +232,7 @@ def test_what_strangers_leave_is_bounded_and_nonsense_keeps_nobody_out() -> None
     world.run(story, seed=7)
 
 
+@pytest.mark.depth
 @pytest.mark.parametrize("times", [(50, 200, 1000)[depth.LEVEL]])
 def test_case_11_a_stranger_who_asks_without_end_uses_up_no_key_and_others_still_begin(times: int) -> None:
     """There is no pool of one-time keys: each invitation has its own set, and everybody else begins without any."""
