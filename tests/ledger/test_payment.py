@@ -15,7 +15,7 @@ SIDES = {
     "both honest": {P: True, R: True},
     "the payee cheats": {P: True, R: False},
     "the payer cheats": {P: False, R: True},
-    "both cheat": {P: False, R: False},
+    **({"both cheat": {P: False, R: False}} if depth.LEVEL else {}),
 }
 
 

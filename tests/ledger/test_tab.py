@@ -155,7 +155,7 @@ def pair() -> Pair:
     return Pair((Person(Book(Side.LOW, no_witness)), Person(Book(Side.HIGH, no_witness))))
 
 
-@settings(max_examples=20 * depth.EXAMPLES, deadline=None)
+@settings(max_examples=5 * depth.EXAMPLES, deadline=None)
 @given(STEPS)
 def test_two_honest_people_agree_and_no_limit_is_exceeded(steps: list[tuple[str, int, int]]) -> None:
     two = pair()
@@ -170,7 +170,7 @@ def test_two_honest_people_agree_and_no_limit_is_exceeded(steps: list[tuple[str,
     }
 
 
-@settings(max_examples=20 * depth.EXAMPLES, deadline=None)
+@settings(max_examples=5 * depth.EXAMPLES, deadline=None)
 @given(STEPS, st.data())
 def test_the_fold_is_the_same_in_every_order_that_respects_what_was_acknowledged(
     steps: list[tuple[str, int, int]], draw: st.DataObject
