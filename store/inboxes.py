@@ -84,6 +84,16 @@ def devices(tx: Tx) -> tuple[int, ...]:
     return tuple(device_id for (device_id,) in tx.all("SELECT DISTINCT device FROM inbox_line ORDER BY device"))
 
 
+def devices_of(tx: Tx, contact_id: int) -> tuple[int, ...]:
+    """The devices of a contact that can be left mail."""
+    rows = tx.all(
+        "SELECT id FROM device WHERE contact = ? AND revoked = 0"
+        " AND EXISTS (SELECT 1 FROM inbox_line l WHERE l.device = device.id) ORDER BY id",
+        (contact_id,),
+    )
+    return tuple(device_id for (device_id,) in rows)
+
+
 def contacts(tx: Tx) -> tuple[int, ...]:
     """The contacts of whom a device can be left mail."""
     rows = tx.all(

@@ -221,7 +221,11 @@ def known(tx: Tx) -> tuple[Keeper, ...]:
 
 def used(tx: Tx) -> tuple[Keeper, ...]:
     """Those that keep for us, at most 3, our own nodes first."""
-    return tuple(one for one in known(tx) if one.state is State.USED)[:USED_MAX]
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM keeper WHERE state = ? ORDER BY contact != ?, id LIMIT ?",
+        (int(State.USED), OWN, USED_MAX),
+    )
+    return tuple(map(_keeper, rows))
 
 
 def name(tx: Tx, one: Keeper) -> str:

@@ -154,7 +154,7 @@ class Courier:
     async def _plan(self, contact_id: int) -> _Plan:
         """Seals and numbers what is to be left for the devices of a contact."""
         plan = _Plan()
-        for device_id in await self.inward.database.read(_with_lines, contact_id):
+        for device_id in await self.inward.database.read(inboxes.devices_of, contact_id):
             plan.has_lines = True
             if await self.inward.restart(device_id) is not Healing.READABLE:
                 plan.is_unreadable = True
@@ -274,11 +274,6 @@ class Courier:
         office.retry_at = trio.current_time() + pause_s
         for contact_id in dict.fromkeys(office.work.values()):
             self.delivery.away.hint(contact_id)
-
-
-def _with_lines(tx: Tx, contact_id: int) -> tuple[int, ...]:
-    """The devices of a contact that can be left mail."""
-    return tuple(one.id for one in devices.devices_of(tx, contact_id) if not one.revoked and inboxes.of(tx, one.id))
 
 
 def _place(tx: Tx, contact_id: int, box: Mailbox) -> Place:
