@@ -1,11 +1,12 @@
 """Keepers that answer what they like: nobody loops for them, and nobody's mail goes where it was not sent."""
 
 from dataclasses import replace
+from functools import partial
 
 import trio
 
 from lab import world
-from lab.world import World, befriend
+from lab.world import Person, World, befriend
 from protocol import keep
 from protocol.keep import Status
 from store import inboxes
@@ -185,6 +186,47 @@ def test_nobody_claims_the_place_of_a_keeper_of_ones_own() -> None:
     world.run(story, seed=8)
 
 
+def test_two_accounts_that_use_one_code_do_not_take_the_keeper_from_each_other_without_end() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        enrolled: list[bytes] = []
+
+        def reply(asked: keep.Request, _: int) -> keep.Reply | Say:
+            match asked:
+                case keep.Claim():
+                    if asked.permit_id is not None:
+                        enrolled.append(asked.owner)
+                    return Say(Status.OK if asked.owner == enrolled[-1] else Status.REFUSED)
+                case keep.Fetch():  # which does not wait, so that all claim again and again
+                    return keep.Items((), 0)
+                case keep.Usage():
+                    return keep.Used(0, 0, 2**30, 6000)
+                case _:
+                    return Say(Status.OK)
+
+        async def is_told(one: Person) -> bool:
+            (row,) = (await one.call("keepers.list"))["keepers"]
+            return str(row["fault"]).startswith("its code was used by somebody else")
+
+        async with false_keeper(w, reply) as keeper:
+            await used(ana, keeper)
+            await w.until(lambda: _is(bool(enrolled)))
+            await used(bo, keeper)
+            await w.until(partial(is_told, ana))
+            of_ana, of_bo = enrolled[0], enrolled[-1]
+            await trio.sleep(6 * HOUR_S)
+            assert set(enrolled[enrolled.index(of_bo) :]) == {of_bo}
+            assert not await is_told(bo)
+            began = trio.current_time()
+            await ana.call("keepers.use", who="cellar")  # who wants it back has it at once
+            await w.until(lambda: _is(enrolled[-1] == of_ana))
+            assert trio.current_time() - began < 5.0
+            await w.until(partial(is_told, bo))
+            assert not await is_told(ana)
+
+    world.run(story, seed=9)
+
+
 def _copies(tx: Tx) -> list[tuple[int, int]]:
     """(message, line) of what keepers have."""
     return tx.all("SELECT message, line FROM parcel WHERE until_ms > 0")
@@ -192,3 +234,7 @@ def _copies(tx: Tx) -> list[tuple[int, int]]:
 
 async def _is_kept(w: World, to: str) -> bool:
     return set(await states(w.people["ana"], to)) == {"kept"}
+
+
+async def _is(fact: bool) -> bool:
+    return fact
