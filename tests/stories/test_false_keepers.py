@@ -227,6 +227,34 @@ def test_two_accounts_that_use_one_code_do_not_take_the_keeper_from_each_other_w
     world.run(story, seed=9)
 
 
+def test_one_line_that_is_gone_does_not_keep_from_the_others_what_is_for_the_same_keeper() -> None:
+    """A keeper ends a stream on which it has refused too often, before it has answered all that was put there."""
+
+    async def story(w: World) -> None:
+        ana, bo, chen = [await w.person(name) for name in ("ana", "bo", "chen")]
+        for other in (bo, chen):
+            await befriend(ana, other)
+            await other.stop()
+        await trio.sleep(HOUR_S)
+        for n in range(20):
+            await ana.call("chat.send", to="bo", text=str(n))
+
+        def reply(asked: keep.Request, n: int) -> Say | None:
+            is_gone = isinstance(asked, keep.Put) and asked.sender == b"bo".ljust(16)
+            return None if n > keep.REFUSALS_MAX else Say(Status.GONE) if is_gone else Say(Status.OK, keep.DAY_S)
+
+        async with false_keeper(w, reply) as keeper:
+            await told(ana, "bo", [keeper.line("bo", b"f" * 32)])
+            await w.until(lambda: _is(len(keeper.puts()) >= keep.REFUSALS_MAX))
+            await told(ana, "chen", [keeper.line("chen", b"f" * 32)])
+            await ana.call("chat.send", to="chen", text="here?")
+            await w.until(lambda: _is_kept(w, "chen"))
+            await trio.sleep(3 * HOUR_S)
+            assert len(keeper.puts()) < 20
+
+    world.run(story, seed=10)
+
+
 def _copies(tx: Tx) -> list[tuple[int, int]]:
     """(message, line) of what keepers have."""
     return tx.all("SELECT message, line FROM parcel WHERE until_ms > 0")
