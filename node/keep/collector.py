@@ -275,10 +275,14 @@ class Collector:
                 await self._count(one, desk, stream)
 
     async def _count(self, one: Keeper, desk: _Desk, stream: KeeperStream) -> None:
-        """Asks how much of ours is there. Raises: Unavailable where queues were lost: it is begun anew with others."""
+        """Asks how much of ours is there. Raises: Unavailable where it does not say, for its reminder is needed before
+        anything of it is judged, and where queues were lost: it is begun anew with others.
+        """
         with trio.fail_after(ANSWER_S):
             used = await stream.usage()
-        if isinstance(used, keep.Used) and await self.inward.database.transact(_has_lost, one.id, used):
+        if isinstance(used, Status):
+            raise Unavailable(f"the keeper does not say what it has: {used.name}")
+        if await self.inward.database.transact(_has_lost, one.id, used):
             desk.again.ring()
             raise Unavailable("the keeper has lost our queues")
 
@@ -352,10 +356,10 @@ def _place(one: Keeper) -> Place:
 def _has_lost(tx: Tx, keeper_id: int, used: keep.Used) -> bool:
     """Keeps how full it is; whether it has fewer queues than it should, which then are given up."""
     keepers.counted(tx, keeper_id, used.bytes, used.items, used.bytes_max)
-    watches.reminded(tx, keeper_id, used.note)
+    has_forgotten = watches.reminded(tx, keeper_id, used.note)
     if used.queues >= len(keepers.queues(tx, keeper_id, QueueState.OPEN)):
         return False
-    keepers.lost(tx, keeper_id)
+    keepers.lost(tx, keeper_id, by_us=has_forgotten)
     return True
 
 

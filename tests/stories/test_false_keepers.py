@@ -7,9 +7,9 @@ import trio
 
 from lab import world
 from lab.world import Person, World, befriend
-from protocol import keep
+from protocol import keep, keep_note
 from protocol.keep import Status
-from store import inboxes
+from store import inboxes, keeper_words, keepers
 from store.database import Tx
 from tests.stories.crowd_kit import HOUR_S, states
 from tests.stories.false_keepers import Say, always, false_keeper, told, used
@@ -253,6 +253,58 @@ def test_one_line_that_is_gone_does_not_keep_from_the_others_what_is_for_the_sam
             assert len(keeper.puts()) < 20
 
     world.run(story, seed=10)
+
+
+def test_an_honest_keeper_is_not_said_to_have_lost_what_a_disk_that_was_put_back_has_forgotten() -> None:
+    """Its owner closed queues, and has forgotten it; so it has fewer of them than he thinks."""
+
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        there: set[bytes] = set()
+        notes = [b""]
+
+        def reply(asked: keep.Request, _: int) -> keep.Reply | Say:
+            match asked:
+                case keep.Open(queues):
+                    there.update(queue.reader for queue in queues)
+                case keep.Usage():
+                    return keep.Used(0, 0, 2**30, len(there), notes[-1])
+                case keep.Fetch():  # which does not wait, so that all is asked again and again
+                    return keep.Items((), 0)
+                case _:
+                    pass
+            return Say(Status.OK)
+
+        async with false_keeper(w, reply) as keeper:
+            keeper_id = await used(ana, keeper)
+            await w.until(lambda: _is(bool(there)))
+            one = await core_of(ana).database.transact(keepers.keeper, keeper_id)
+            await trio.sleep(HOUR_S)
+            for note, said in ((keep_note.write(one.owner_seed, 1 << 20), ""), (b"", keeper_words.LOST)):
+                notes.append(note)
+                before = set(there)
+                there.clear()
+                await w.until(lambda before=before: _is(bool(there - before)), HOUR_S)  # made anew
+                (shown,) = (await ana.call("keepers.list"))["keepers"]
+                assert shown["fault"] == said
+
+    world.run(story, seed=11)
+
+
+def test_nothing_is_fetched_from_a_keeper_that_does_not_say_what_it_has() -> None:
+    """Whether its owner's disk was put back is known by what it says, and what it gave is judged by that."""
+
+    async def story(w: World) -> None:
+        ana = await w.person("ana")
+        async with false_keeper(w, always(Status.FULL)) as keeper:
+            keeper.reply = lambda asked, _: Say(Status.OK if isinstance(asked, keep.Claim) else Status.FULL)
+            await used(ana, keeper)
+            await trio.sleep(HOUR_S)
+            assert any(isinstance(one, keep.Usage) for one in keeper.heard)
+            assert not keeper.fetches()
+
+    world.run(story, seed=12)
 
 
 def _copies(tx: Tx) -> list[tuple[int, int]]:
