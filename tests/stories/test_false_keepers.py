@@ -11,6 +11,7 @@ from protocol import keep, keep_note
 from protocol.keep import Status
 from store import inboxes, keeper_words, keepers
 from store.database import Tx
+from store.inboxes import Mailbox
 from tests.stories.crowd_kit import HOUR_S, states
 from tests.stories.false_keepers import Say, always, false_keeper, told, used
 from tests.stories.stranger_kit import core_of
@@ -276,6 +277,9 @@ def test_an_honest_keeper_is_not_said_to_have_lost_what_a_disk_that_was_put_back
                     pass
             return Say(Status.OK)
 
+        async def is_anew(before: set[bytes]) -> bool:
+            return bool(there - before)
+
         async with false_keeper(w, reply) as keeper:
             keeper_id = await used(ana, keeper)
             await w.until(lambda: _is(bool(there)))
@@ -285,7 +289,7 @@ def test_an_honest_keeper_is_not_said_to_have_lost_what_a_disk_that_was_put_back
                 notes.append(note)
                 before = set(there)
                 there.clear()
-                await w.until(lambda before=before: _is(bool(there - before)), HOUR_S)  # made anew
+                await w.until(partial(is_anew, before), HOUR_S)
                 (shown,) = (await ana.call("keepers.list"))["keepers"]
                 assert shown["fault"] == said
 
@@ -305,6 +309,41 @@ def test_nothing_is_fetched_from_a_keeper_that_does_not_say_what_it_has() -> Non
             assert not keeper.fetches()
 
     world.run(story, seed=12)
+
+
+def test_an_answer_for_a_line_that_is_over_says_nothing_of_the_one_in_its_place() -> None:
+    """Else its keeper would be said to have what nobody has put there."""
+
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        await bo.stop()
+        heard = trio.Event()
+
+        def reply(asked: keep.Request, _: int) -> Say:
+            if isinstance(asked, keep.Put) and asked.sender == new.sender:
+                return Say(Status.QUOTA)
+            heard.set()
+            return Say(Status.OK, keep.DAY_S)
+
+        async with false_keeper(w, reply) as keeper:
+            old, new = keeper.line("bo"), keeper.line("bo again")
+            await told(ana, "bo", [old])
+            await ana.call("chat.send", to="bo", text="here?")
+            await heard.wait()
+            (before,) = await core_of(ana).database.transact(_boxes)
+            await told(ana, "bo", [new], version=2)  # while the answer is on its way
+            await trio.sleep(HOUR_S / 2)
+            (after,) = await core_of(ana).database.transact(_boxes)
+            assert (before.id, before.kept, before.line) == (after.id, 0, old)
+            assert (after.kept, after.line) == (0, new)
+
+    world.run(story, seed=13)
+
+
+def _boxes(tx: Tx) -> list[Mailbox]:
+    """All lines of contacts."""
+    return [box for device in inboxes.devices(tx) for box in inboxes.of(tx, device)]
 
 
 def _copies(tx: Tx) -> list[tuple[int, int]]:
