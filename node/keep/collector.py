@@ -57,8 +57,8 @@ log = structlog.get_logger("collector")
 class _Desk:
     """A keeper that is attended. again: it is to be tried now; tend: queues or contacts have changed.
 
-    permit: with which it was tried last, or is tried now; enrolled_at: when it took that last, trio's time; is_emptied:
-    less of ours is there than was counted last.
+    permit: with which it was tried last, or is tried now; enrolled_at: when it took that last, and lost_at: when it had
+    lost our queues and was tried again at once, trio's time; is_emptied: less of ours is there than was counted last.
     """
 
     contact: int
@@ -66,6 +66,7 @@ class _Desk:
     again: Bell = field(default_factory=Bell)
     tend: Bell = field(default_factory=Bell)
     enrolled_at: float = -ENROL_S
+    lost_at: float = -TEND_S
     is_reached: bool = False
     is_emptied: bool = False
 
@@ -283,7 +284,9 @@ class Collector:
         if isinstance(used, Status):
             raise Unavailable(f"the keeper does not say what it has: {used.name}")
         if await self.inward.database.transact(_has_lost, one.id, used):
-            desk.again.ring()
+            if (now := trio.current_time()) - desk.lost_at >= TEND_S:  # not whenever it says so: all contacts are told
+                desk.lost_at = now
+                desk.again.ring()
             raise Unavailable("the keeper has lost our queues")
 
     async def _close(self, one: Keeper, stream: KeeperStream, unwanted: tuple[Queue, ...]) -> None:

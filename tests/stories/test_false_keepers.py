@@ -346,6 +346,35 @@ def _boxes(tx: Tx) -> list[Mailbox]:
     return [box for device in inboxes.devices(tx) for box in inboxes.of(tx, device)]
 
 
+def test_a_keeper_that_says_again_and_again_that_it_has_lost_everything_keeps_nobody_busy() -> None:
+    """Each time other queues are made, and all contacts told."""
+
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        opened: list[keep.Open] = []
+
+        def reply(asked: keep.Request, n: int) -> keep.Reply | Say:
+            match asked:
+                case keep.Open():
+                    opened.append(asked)
+                    return Say(Status.OK)
+                case keep.Fetch(after):  # what is fetched and deleted has its owner ask how much is left
+                    return keep.Items((keep.Item(after + 1, bytes(16), bytes(1024)),), 0)
+                case keep.Usage():
+                    return keep.Used(0, 0, 2**30, 0)
+                case _:
+                    return Say(Status.OK)
+
+        async with false_keeper(w, reply) as keeper:
+            keeper.pause_s = 5.0
+            await used(ana, keeper)
+            await trio.sleep(2 * HOUR_S)
+            assert 1 < len(opened) < 25, len(opened)
+
+    world.run(story, seed=16)
+
+
 def _copies(tx: Tx) -> list[tuple[int, int]]:
     """(message, line) of what keepers have."""
     return tx.all("SELECT message, line FROM parcel WHERE until_ms > 0")
