@@ -296,12 +296,7 @@ class Keepers:
             there = {one.contact for one in await self._core.keeping.usage()}
         except UserFault:
             return  # it cannot be opened, which is told elsewhere
-        await self._core.database.transact(self._renew, there)
-
-    def _renew(self, tx: Tx, there: set[int]) -> None:
-        for one in view.all_given(tx, State.SAID):
-            if one.contact not in there:
-                view.offer(tx, one.contact, one.space, self._core.ground.now_ms())
+        await self._core.database.transact(view.renew, there, self._core.ground.now_ms())
 
     def _facts(self, tx: Tx) -> tuple[bytes, bool]:
         """The secret of our record as a keeper, and whether anybody has it."""
@@ -318,6 +313,9 @@ class Keepers:
         told = telling.tell(tx, self._core.delivery.inward) if view.let_go(tx, ground.now_ms()) else ()
         by_itself = config.effective(settings.all_set(tx))[TAKE] is True
         view.take_offers(tx, by_itself, ground.entropy("keepers"))
+        for contact_id in (again := view.ask_again(tx, ground.now_ms())):
+            _say(tx, self._core, people.contact(tx, contact_id), Asked(), ground.now_ms())
+        told = (*told, *again)
         find = self._find(tx)
         for one in view.all_given(tx, State.SAID):
             if one.find != find:  # somebody has left who knows the old one

@@ -27,7 +27,7 @@ from protocol import keep
 from protocol.faults import PeerFault, Unavailable
 from protocol.keep import Status
 from protocol.keeper_watch import Drains
-from store import invitations, keepers, people, watches
+from store import invitations, keeper_words, keepers, people, watches
 from store.database import Tx
 from store.keepers import Keeper, Queue, QueueState, State
 from store.people import ContactState
@@ -231,7 +231,7 @@ class Collector:
             with trio.fail_after(ANSWER_S):
                 status = await stream.claim(one.owner_key, one.permit, enrols=enrols)
         except Forged:
-            said = "somebody else answers in its place"
+            said = keeper_words.ANOTHER
         else:
             if status is Status.OK:
                 desk.enrolled_at = began if enrols else desk.enrolled_at
