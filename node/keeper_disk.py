@@ -60,7 +60,8 @@ def trouble(place: Profile, database: Database) -> str:
 
 
 def ready(place: Profile) -> None:
-    """Gives the spare file up where a database could not even be opened without."""
+    """Gives the spare file up where a database could not even be opened without; half of one is no use to anybody."""
+    _unfinished(keeper_files.spare(place)).unlink(missing_ok=True)
     if shutil.disk_usage(place.root).free < SPARE_BYTES:
         keeper_files.spare(place).unlink(missing_ok=True)
 
@@ -94,7 +95,7 @@ async def look(place: Profile, keeping: Keeping, database: Database) -> None:
 
 def _make(spare: Path) -> None:
     """Takes the room, as far as the disk gives it."""
-    temporary = spare.with_name(f"{spare.name}.new")
+    temporary = _unfinished(spare)
     try:
         with open(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
             for _ in range(0, SPARE_BYTES, CHUNK_BYTES):
@@ -104,3 +105,7 @@ def _make(spare: Path) -> None:
         os.replace(temporary, spare)
     except OSError:
         temporary.unlink(missing_ok=True)
+
+
+def _unfinished(spare: Path) -> Path:
+    return spare.with_name(f"{spare.name}.new")

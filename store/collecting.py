@@ -56,6 +56,7 @@ def take(
         if row.rowcount == 0:
             continue
         if (wish := mailbox.anew(one.inner)) is not None:
+            accept()  # a session that was begun before it is no answer to it
             with suppress(PeerFault):
                 sessions.asked(tx, contact_id, wish.bundle, now_ms)
             continue

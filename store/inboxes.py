@@ -79,6 +79,12 @@ def find(tx: Tx, box_id: int) -> Mailbox | None:
     return None if row is None else _box(row)
 
 
+def is_there(tx: Tx, box: Mailbox) -> bool:
+    """Whether a line that was read before is there still: its row may be another's since."""
+    found = tx.one("SELECT 1 FROM inbox_line WHERE id = ? AND sender = ?", (box.id, box.line.sender))
+    return found is not None
+
+
 def devices(tx: Tx) -> tuple[int, ...]:
     """The devices that can be left mail."""
     return tuple(device_id for (device_id,) in tx.all("SELECT DISTINCT device FROM inbox_line ORDER BY device"))

@@ -2,6 +2,7 @@
 
 NO_ROOM = 1  # in place of the space that a keeper gives: nothing, since 0 means that it has not said yet
 FULL_PERCENT = 95
+ANOTHER = "somebody else answers in its place"
 
 # What is kept as a fault (node/keep/collector.py), and what is said of it.
 _SAID = {
@@ -9,6 +10,7 @@ _SAID = {
     "it says BUSY": "it has too much to do; it is asked again",
     "it opens no queue: FULL": "its disk is full: who became your contact since cannot leave anything there",
 }
+_OF_CONTACT = {ANOTHER: "it knows another permit of yours than this device: it is asked for its offer again"}
 _OF_OWN = {
     "it does not keep for you any more": "its code was used by somebody else, or it was made anew: a code is for one"
     " account; to take it back, weft keeper use CODE",
@@ -21,7 +23,7 @@ LOST = (
 
 def wrong(fault: str, is_own: bool) -> str:
     """What is said of a fault; "" for none. is_own: whether it is a node of our own."""
-    return (is_own and _OF_OWN.get(fault)) or _SAID.get(fault, fault)
+    return (_OF_OWN if is_own else _OF_CONTACT).get(fault) or _SAID.get(fault, fault)
 
 
 def full(size: int, space: int) -> str:

@@ -298,11 +298,14 @@ def unwant(tx: Tx, keeper_id: int, contact_ids: Sequence[int]) -> None:
     tx.executemany("UPDATE queue SET state = ? WHERE keeper = ? AND contact = ?", rows)
 
 
-def lost(tx: Tx, keeper_id: int) -> None:
-    """The keeper does not have our queues any more: others are made, and their contacts told."""
+def lost(tx: Tx, keeper_id: int, by_us: bool) -> None:
+    """The keeper does not have our queues any more: others are made, and their contacts told.
+
+    by_us: whether our own disk was put back, which has forgotten that we closed them.
+    """
     tx.execute("DELETE FROM queue WHERE keeper = ?", (keeper_id,))
     tx.execute("UPDATE keeper SET done = 0 WHERE id = ?", (keeper_id,))
-    if keeper(tx, keeper_id).contact == OWN:
+    if keeper(tx, keeper_id).contact == OWN and not by_us:
         caught(tx, keeper_id, keeper_words.LOST)
     tx.changed(CHANGED, keeper_id)
 

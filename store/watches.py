@@ -14,17 +14,24 @@ def next_note(tx: Tx, keeper_id: int) -> bytes:
 
     Empty where the keeper is used no more.
     """
-    row = tx.one("UPDATE keeper SET notes = notes + 1 WHERE id = ? RETURNING owner_seed, notes", (keeper_id,))
+    row = tx.one(
+        "UPDATE keeper SET notes = notes + 1 WHERE id = ? AND owner_seed != x'' RETURNING owner_seed, notes",
+        (keeper_id,),
+    )
     return b"" if row is None else keep_note.write(*row)
 
 
-def reminded(tx: Tx, keeper_id: int, note: bytes) -> None:
-    """A keeper has shown our newest note: where this disk has forgotten that, it has forgotten what came, too."""
-    row = tx.one("SELECT owner_seed, notes FROM keeper WHERE id = ?", (keeper_id,))
+def reminded(tx: Tx, keeper_id: int, note: bytes) -> bool:
+    """A keeper has shown our newest note: where this disk has forgotten that, it has forgotten what came, too.
+
+    Returns whether it has.
+    """
+    row = tx.one("SELECT owner_seed, notes FROM keeper WHERE id = ? AND owner_seed != x''", (keeper_id,))
     if row is None or (count := keep_note.count_in(row[0], note)) <= row[1]:
-        return
+        return False
     tx.execute("UPDATE keeper SET notes = ? WHERE id = ?", (count, keeper_id))
     _forget(tx, "keeper = ?", keeper_id)
+    return True
 
 
 def begin_anew(tx: Tx, contact_id: int | None = None) -> None:

@@ -83,7 +83,7 @@ def use(door: Door, who: str, name: str | None) -> None:
 
     WHO is a contact, who is asked where he has not offered it, a node of yours by its name, or the code that
     `weft keeper node` has shown there ("-": read it from stdin). At most three keep for you. A code is for one account:
-    of two that use it each takes the keeper, and what lies there, from the other.
+    who uses it takes the keeper, and what lies there, from who used it before.
     """
     if who == "-":
         who = sys.stdin.read(CODE_CHARS_MAX).strip()

@@ -186,31 +186,31 @@ class Keepers:
         code = adding.code_of(who)
         now_ms, entropy = core.ground.now_ms(), core.ground.entropy("keepers")
 
-        def begin(tx: Tx) -> tuple[str, bool, str, int]:
+        def begin(tx: Tx) -> tuple[str, int, str, int]:
             own = adding.add(tx, code, name, now_ms) if code is not None else adding.own(tx, who)
             if own is not None:
                 _use(tx, own, entropy(32))
-                return own.name, True, "used", 0
+                return own.name, own.id, "used", 0
             contact = _agreed(tx, who)
             known = keepers.of_contact(tx, contact.id)
             if known is not None and known.state in (keepers.State.OFFERED, keepers.State.USED):
                 _use(tx, known, entropy(32))
                 view.unnote(tx, contact.id, Word.STOPPED)
-                return contact.name, False, "used", 0
+                return contact.name, 0, "used", 0
             _require_room(tx)
             if known is not None:  # he has deleted what there was, and takes the permit back
                 keepers.forget(tx, known.id)
             view.unnote(tx, contact.id, Word.STOPPED)
             view.note(tx, contact.id, Word.ASKED, now_ms)
             speech.say(tx, contact.id, (Asked(),), now_ms, core.ground.entropy("message"))
-            return contact.name, False, "asked", contact.id
+            return contact.name, 0, "asked", contact.id
 
-        called, is_own, state, told = await core.database.transact(begin)
+        called, own_id, state, told = await core.database.transact(begin)
         if told:
             core.delivery.stir(told)
-        if is_own:
-            core.collector.met(keepers.OWN)  # at once where it is now, which the code may have told
-        return {"name": called, "own": is_own, "state": state}
+        if own_id:
+            core.collector.used(own_id)  # at once where it is now, which the code may have told
+        return {"name": called, "own": bool(own_id), "state": state}
 
     async def stop(self, who: str) -> dict[str, object]:
         """Ends what somebody keeps for us, or would: {"name", "own"}. What lies there is left elsewhere by its senders.
@@ -296,12 +296,7 @@ class Keepers:
             there = {one.contact for one in await self._core.keeping.usage()}
         except UserFault:
             return  # it cannot be opened, which is told elsewhere
-        await self._core.database.transact(self._renew, there)
-
-    def _renew(self, tx: Tx, there: set[int]) -> None:
-        for one in view.all_given(tx, State.SAID):
-            if one.contact not in there:
-                view.offer(tx, one.contact, one.space, self._core.ground.now_ms())
+        await self._core.database.transact(view.renew, there, self._core.ground.now_ms())
 
     def _facts(self, tx: Tx) -> tuple[bytes, bool]:
         """The secret of our record as a keeper, and whether anybody has it."""
@@ -318,6 +313,9 @@ class Keepers:
         told = telling.tell(tx, self._core.delivery.inward) if view.let_go(tx, ground.now_ms()) else ()
         by_itself = config.effective(settings.all_set(tx))[TAKE] is True
         view.take_offers(tx, by_itself, ground.entropy("keepers"))
+        for contact_id in (again := view.ask_again(tx, ground.now_ms())):
+            _say(tx, self._core, people.contact(tx, contact_id), Asked(), ground.now_ms())
+        told = (*told, *again)
         find = self._find(tx)
         for one in view.all_given(tx, State.SAID):
             if one.find != find:  # somebody has left who knows the old one

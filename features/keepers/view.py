@@ -7,13 +7,14 @@ The keepers themselves are rows of store/keepers.py; here are our own offers, an
 is kept for others is the keeper's (node/keep).
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, assert_never
 
 from crypto import keys
 from features.keepers.content import Asked, Left, Offer
-from store import keepers, pairs, people
+from store import keeper_words, keepers, pairs, people
 from store.database import Migration, Tx
 from store.inbox import Arrival
 from store.keepers import Keeper
@@ -36,6 +37,7 @@ MIGRATIONS = (
 )
 CHANGED = "keepers.offers"  # topic of changes; the key is the contact
 TTL_S = 30 * 86_400  # how long we keep for a contact: as long as his contacts wait for a receipt
+AGAIN_MS = 86_400_000
 NOTHING = bytes(32)  # in place of a permit that was taken back
 _COLUMNS = "contact, state, permit, find, space, ttl_s, version, since_ms"
 
@@ -60,6 +62,7 @@ class Word(IntEnum):
     ASKED = 1  # we asked him: his next offer is taken
     STOPPED = 2  # the person wants him no more: his next offer is not taken by itself
     ENDED = 3  # he keeps no more: others are to be told where we can be left mail now
+    AGAIN = 4  # we asked him for his offer again, since he knows another permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,13 @@ def offer(tx: Tx, contact_id: int, space: int, now_ms: int, version_min: int = 0
     since_ms = before.since_ms if before is not None and goes_on else now_ms
     _put(tx, Given(contact_id, State.WANTED, NOTHING, NOTHING, space, TTL_S, version, since_ms))
     unnote(tx, contact_id, Word.ASKS)
+
+
+def renew(tx: Tx, there: Container[int], now_ms: int) -> None:
+    """Has offers made anew whose permits are not there any more. there: the contacts who have one."""
+    for one in all_given(tx, State.SAID):
+        if one.contact not in there:
+            offer(tx, one.contact, one.space, now_ms)
 
 
 def offered(tx: Tx, wanted: Given, permit: bytes, find: bytes, now_ms: int) -> Given | None:
@@ -238,6 +248,21 @@ def take_offers(tx: Tx, by_itself: bool, entropy: keys.Entropy) -> int:
         unnote(tx, one.contact, Word.ASKED)
         count += 1
     return count
+
+
+def ask_again(tx: Tx, now_ms: int) -> tuple[int, ...]:
+    """The contacts who are to be asked for their offers again, once a day at most.
+
+    They know another permit than we do: our disk was put back, and has forgotten their last offer.
+    """
+    asked, found = noted(tx, Word.AGAIN), []
+    for one in keepers.used(tx):
+        is_due = abs(now_ms - asked.get(one.contact, -AGAIN_MS)) >= AGAIN_MS
+        if one.contact != keepers.OWN and one.fault == keeper_words.ANOTHER and is_due:
+            unnote(tx, one.contact, Word.AGAIN)
+            note(tx, one.contact, Word.AGAIN, now_ms)
+            found.append(one.contact)
+    return tuple(found)
 
 
 def part(tx: Tx, one: Keeper) -> None:

@@ -76,8 +76,8 @@ class Logs:
         """Returns every log that is here, ours first: whose, how long, who has it, what it waits for."""
 
         def all_of_them(tx: Tx) -> Rows:
-            every = spaces.every(tx)
-            return [self._shown(tx, one) for one in sorted(every, key=lambda one: (one.contact, one.log.number))]
+            every, lying = spaces.every(tx), passing.Lying(tx, self._core.ground.now_ms())
+            return [self._shown(tx, one, lying) for one in sorted(every, key=lambda one: (one.contact, one.log.number))]
 
         return await self._core.database.transact(all_of_them)
 
@@ -277,16 +277,18 @@ class Logs:
         found = (other for other in spaces.every(tx) if other.previous == number)
         return self._shown(tx, next(found, spaces.space(tx, number)))
 
-    def _shown(self, tx: Tx, one: Space) -> Shown:
+    def _shown(self, tx: Tx, one: Space, lying: passing.Lying | None = None) -> Shown:
+        """lying: what was looked up for others already."""
         number, desks = one.log.number, self._core.sync.desks
         count, newest_ms = view.newest(tx, one)
         anchor = people.by_account(tx, AccountId(one.anchor))
         named = "you" if one.anchor == self._core.identity.account else "" if anchor is None else anchor.name
         held = publishing.NONE if anchor is None else desks.held_by.get((number, anchor.id), publishing.NONE)
         published = min(max(one.log.published, held) + 1, count) if one.log.own else count
-        waits = anchor is not None and published < count
-        lying = passing.lying(tx, anchor.id, self._core.ground.now_ms()) if anchor is not None and waits else {}
-        kept, kept_by = passing.kept(lying, one.log.id, published)
+        kept, kept_by = 0, ""
+        if anchor is not None and published < count:
+            lying = lying or passing.Lying(tx, self._core.ground.now_ms())
+            kept, kept_by = lying.kept(anchor.id, one.log.id, published)
         known = carrying.held(tx, number)
         readers = [] if one.contact != spaces.OURS else spaces.readers(tx, number)
         return Shown(

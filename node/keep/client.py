@@ -29,6 +29,7 @@ PIPELINE_MAX = 256  # puts that wait for their answers: 16 MiB of the largest, w
 SAID_BYTES_MAX = 60_000  # of one frame that is packed from many
 
 _ANOTHER = "a keeper answers something else than it was asked"
+_ENDED = "a keeper has ended the stream"
 
 T = TypeVar("T")
 F = TypeVar("F", bound=keep.Items | keep.Lying | keep.Used)
@@ -88,6 +89,7 @@ class KeeperStream:
         self._nonce = nonce
         self._asked = 0  # requests of this stream
         self._heard = 0  # answers
+        self._has_ended = False
 
     @property
     def peer(self) -> PeerId:
@@ -140,6 +142,7 @@ class KeeperStream:
     async def put(self, postings: Sequence[Posting]) -> tuple[Kept, ...]:
         """Leaves envelopes, many under way at once; what became of each, in their order.
 
+        Only of the first ones where it refused one of them and then ended the stream, as it does after 8 refusals.
         Raises: Unavailable, PeerFault; then some of them may be kept, and to put them again does no harm.
         """
         answers: list[Kept] = []
@@ -148,7 +151,13 @@ class KeeperStream:
             puts = [self._put(one, n) for n, one in enumerate(some, self._asked + 1)]
             await self._say(*puts)
             for one, asked in zip(some, puts, strict=True):
-                answers.append(self._kept(one, asked, await self._shown()))
+                try:
+                    answers.append(self._kept(one, asked, await self._shown()))
+                except Unavailable:
+                    self._has_ended = True
+                    if all(answer.status is Status.OK for answer in answers):
+                        raise
+                    return tuple(answers)
         return tuple(answers)
 
     async def aclose(self) -> None:
@@ -213,6 +222,8 @@ class KeeperStream:
         return reply
 
     async def _say(self, *requests: keep.Request) -> None:
+        if self._has_ended:
+            raise Unavailable(_ENDED)
         assert self._asked == self._heard  # after a cancelled call the stream is closed
         await frames.write(self._stream, *map(keep.encode, requests))
         self._asked += len(requests)
@@ -221,5 +232,5 @@ class KeeperStream:
 async def _read(reader: FrameReader) -> keep.Reply:
     raw = await reader.read()
     if raw is None:
-        raise Unavailable("a keeper has ended the stream")
+        raise Unavailable(_ENDED)
     return keep.decode_reply(raw)

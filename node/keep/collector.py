@@ -27,7 +27,7 @@ from protocol import keep
 from protocol.faults import PeerFault, Unavailable
 from protocol.keep import Status
 from protocol.keeper_watch import Drains
-from store import invitations, keepers, people, watches
+from store import invitations, keeper_words, keepers, people, watches
 from store.database import Tx
 from store.keepers import Keeper, Queue, QueueState, State
 from store.people import ContactState
@@ -41,6 +41,7 @@ TEND_S = 3600.0  # between two looks at how much a keeper has for us
 EMPTIED_S = 10.0  # the same, once something was fetched from there: who looks then sees no full keeper that is empty
 SETTLE_S = 0.2  # what changes together is dealt with together
 RETRY_S = (5.0, 600.0)  # until a node of our own is dialled again, doubling
+ENROL_S = 86_400.0  # until a node of our own is shown its permit again: who was pushed out does not push back at once
 AWAY_S = 1800.0  # a contact's talk begins at any time, and rings; this is for what was missed
 JITTER = 0.2
 # Whoever we ask may have to leave us his answer.
@@ -56,13 +57,16 @@ log = structlog.get_logger("collector")
 class _Desk:
     """A keeper that is attended. again: it is to be tried now; tend: queues or contacts have changed.
 
-    permit: with which it was tried last, or is tried now; is_emptied: less of ours is there than was counted last.
+    permit: with which it was tried last, or is tried now; enrolled_at: when it took that last, and lost_at: when it had
+    lost our queues and was tried again at once, trio's time; is_emptied: less of ours is there than was counted last.
     """
 
     contact: int
     permit: bytes
     again: Bell = field(default_factory=Bell)
     tend: Bell = field(default_factory=Bell)
+    enrolled_at: float = -ENROL_S
+    lost_at: float = -TEND_S
     is_reached: bool = False
     is_emptied: bool = False
 
@@ -88,6 +92,12 @@ class Collector:
             if desk.contact == contact_id:
                 desk.again.ring()
 
+    def used(self, keeper_id: int) -> None:
+        """The person uses a node of our own, maybe again: it is shown the permit at once, whoever has its place."""
+        if (desk := self._desks.get(keeper_id)) is not None:
+            desk.enrolled_at = -ENROL_S
+            desk.again.ring()
+
     def tend(self) -> None:
         """What strangers may do, or what shall lie at keepers, is something else now."""
         for desk in self._desks.values():
@@ -108,7 +118,7 @@ class Collector:
                             nursery.start_soon(self._attend, one.id)
                         elif one.owner_seed and self._desks[one.id].permit != one.permit:
                             self._desks[one.id].permit = one.permit
-                            self._desks[one.id].again.ring()
+                            self.used(one.id)
                     self.tend()
                     await changes.receive()
 
@@ -168,7 +178,7 @@ class Collector:
         counter = reception.met(one.id)
         try:
             async with client.open_stream(link, self.roads.network.peer) as stream:
-                await self._claim(one, stream)
+                await self._claim(one, desk, stream)
                 await database.transact(watching.absent, one, self.inward.now())
                 # From the first on: what was confirmed is not there any more, but where the keeper's disk was put back
                 # its numbers are lower than what it has been confirmed.
@@ -212,16 +222,19 @@ class Collector:
             raise Unavailable(f"the keeper deletes nothing: {status.name}")
         await self.inward.database.transact(keepers.done, one.id, upto)
 
-    async def _claim(self, one: Keeper, stream: KeeperStream) -> None:
+    async def _claim(self, one: Keeper, desk: _Desk, stream: KeeperStream) -> None:
         """Shows whose stream it is, and that it leads to the keeper. Raises: Unavailable where it does not."""
-        is_used = one.state is State.USED
+        is_used, began = one.state is State.USED, trio.current_time()
+        # A code that two accounts use would go from one to the other and back without end.
+        enrols = is_used and (one.contact != keepers.OWN or began - desk.enrolled_at >= ENROL_S)
         try:
             with trio.fail_after(ANSWER_S):
-                status = await stream.claim(one.owner_key, one.permit, enrols=is_used)
+                status = await stream.claim(one.owner_key, one.permit, enrols=enrols)
         except Forged:
-            said = "somebody else answers in its place"
+            said = keeper_words.ANOTHER
         else:
             if status is Status.OK:
+                desk.enrolled_at = began if enrols else desk.enrolled_at
                 return
             if status is Status.REFUSED and not is_used:
                 await self.inward.database.transact(_end, one.id)
@@ -236,7 +249,7 @@ class Collector:
         """Opens and closes queues whenever something has changed; returns once the keeper is left and all is closed."""
         database = self.inward.database
         async with client.open_stream(link, self.roads.network.peer) as stream:
-            await self._claim(one, stream)
+            await self._claim(one, desk, stream)
             where = self._where(one, link)
             await database.transact(keepers.met, one.id, link.peer, where, self.inward.now())
             desk.is_reached = True
@@ -263,11 +276,17 @@ class Collector:
                 await self._count(one, desk, stream)
 
     async def _count(self, one: Keeper, desk: _Desk, stream: KeeperStream) -> None:
-        """Asks how much of ours is there. Raises: Unavailable where queues were lost: it is begun anew with others."""
+        """Asks how much of ours is there. Raises: Unavailable where it does not say, for its reminder is needed before
+        anything of it is judged, and where queues were lost: it is begun anew with others.
+        """
         with trio.fail_after(ANSWER_S):
             used = await stream.usage()
-        if isinstance(used, keep.Used) and await self.inward.database.transact(_has_lost, one.id, used):
-            desk.again.ring()
+        if isinstance(used, Status):
+            raise Unavailable(f"the keeper does not say what it has: {used.name}")
+        if await self.inward.database.transact(_has_lost, one.id, used):
+            if (now := trio.current_time()) - desk.lost_at >= TEND_S:  # not whenever it says so: all contacts are told
+                desk.lost_at = now
+                desk.again.ring()
             raise Unavailable("the keeper has lost our queues")
 
     async def _close(self, one: Keeper, stream: KeeperStream, unwanted: tuple[Queue, ...]) -> None:
@@ -340,10 +359,10 @@ def _place(one: Keeper) -> Place:
 def _has_lost(tx: Tx, keeper_id: int, used: keep.Used) -> bool:
     """Keeps how full it is; whether it has fewer queues than it should, which then are given up."""
     keepers.counted(tx, keeper_id, used.bytes, used.items, used.bytes_max)
-    watches.reminded(tx, keeper_id, used.note)
+    has_forgotten = watches.reminded(tx, keeper_id, used.note)
     if used.queues >= len(keepers.queues(tx, keeper_id, QueueState.OPEN)):
         return False
-    keepers.lost(tx, keeper_id)
+    keepers.lost(tx, keeper_id, by_us=has_forgotten)
     return True
 
 

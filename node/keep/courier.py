@@ -257,7 +257,9 @@ class Courier:
         moved: Whereabouts | None,
     ) -> None:
         """Writes what the keeper has answered, up to the first parcel that it did not take."""
-        for one, answer in zip(batch, answers, strict=True):
+        if not inboxes.is_there(tx, box):
+            return
+        for one, answer in zip(batch, answers, strict=False):  # where it ended the stream, of the first ones alone
             made = _MADE.get(answer.status)
             if made is not None:
                 mailing.answered(tx, box, one.number, made, answer.kept_s, self.inward.now())

@@ -56,7 +56,7 @@ def waiting(tx: Tx, now_ms: int, online: frozenset[int]) -> tuple[Waiting, ...]:
 
     A spine is not among them: it goes on with another anchor by itself.
     """
-    found = []
+    found, lying = [], passing.Lying(tx, now_ms)
     for own in spaces.of(tx, spaces.OURS):
         count = _unpublished(tx, own.log) if own.log.own and own.log.state is logs.State.OK else 0
         anchor = people.by_account(tx, AccountId(own.anchor))
@@ -66,7 +66,7 @@ def waiting(tx: Tx, now_ms: int, online: frozenset[int]) -> tuple[Waiting, ...]:
         if now_ms - heard_ms > AWAY_MS:
             readers = (people.contact(tx, one) for one in spaces.readers(tx, own.log.number) if one != anchor.id)
             others = sum(one.state is ContactState.ACTIVE for one in readers)
-            kept, kept_by = passing.kept(passing.lying(tx, anchor.id, now_ms), own.log.id, own.log.published + 1)
+            kept, kept_by = lying.kept(anchor.id, own.log.id, own.log.published + 1)
             found.append(Waiting(own.name, own.log.id.hex(), count, anchor.name, heard_ms, others, kept, kept_by))
     return tuple(found)
 

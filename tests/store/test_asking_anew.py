@@ -110,6 +110,22 @@ async def test_who_is_asked_begins_a_session_once_for_each_newer_wish() -> None:
         assert one.hear(mailbox.Anew(one.ana.bundle_in(one.tx)))
 
 
+async def test_a_wish_that_comes_behind_a_new_session_of_the_same_page_is_heard() -> None:
+    async with open_broken() as one:
+        ana, bo, inners = one.ana, one.bo, list[bytes]()
+        sessions.store_bundle(one.tx, ana.device, bo.bundle_in(one.his), ana.clock.ms)
+        healing.set_must(one.tx, ana.device, True)
+        sessions.heal(one.tx, ana.mine, ana.device, ana.clock.ms, ana.entropy, keys.encapsulate)
+        one.plan()
+        inners.append(parcels_of(one)[0].inner)
+        ana.clock.pass_s(DAY_S)
+        inners.append(record.encode(mailbox.Anew(ana.bundle_in(one.tx))))  # her disk was put back since
+        page = [Collected(b"r" * parcel.RUN_BYTES, n, inner) for n, inner in enumerate(inners)]
+        ((_, accepted),) = collecting.take(one.his, bo.rooms, bo.mine, bo.contact, page, bo.clock.ms)
+        assert accepted.renewed
+        assert sessions.needs_restart(one.his, bo.device, bo.clock.ms)
+
+
 HOSTILE: dict[str, Callable[[Broken], identity.Bundle]] = {
     "of another account": lambda one: one.bo.bundle_in(one.his),
     "with a changed key": lambda one: replace(one.ana.bundle_in(one.tx), signed=b"x" * 32),

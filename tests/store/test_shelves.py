@@ -147,6 +147,9 @@ def test_case_47_without_the_token_nothing_is_put(tx: Tx) -> None:
         "another envelope": good._replace(named=keep_proof.envelope_id(b"x")),
     }
     assert {name: status(tx, one) for name, one in hostile.items()} == dict.fromkeys(hostile, Status.GONE)
+    full, gone = Taken(Status.FULL, keep_kit.put_key_of(1)), (Taken(Status.GONE),) * len(hostile)
+    assert shelves.put(tx, (*hostile.values(),), 0, (DAY,)) == gone  # without any key; and on a disk that takes nothing
+    assert shelves.turned_away(tx, (*hostile.values(), good)) == (*gone, full)
     assert texts(tx, ana.id) == []
     check_counts(tx)
     assert status(tx, good) is Status.OK

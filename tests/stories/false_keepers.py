@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import trio
+
 from crypto.faults import PeerFault
 from lab.network import SimHost
 from lab.world import Person, World
@@ -37,7 +39,7 @@ Reply = Callable[[keep.Request, int], keep.Reply | Say | None]
 
 @dataclass
 class FalseKeeper:
-    """A host that answers as it is told. heard: all requests; streams: how many were opened.
+    """A host that answers as it is told. heard: all requests; streams: how many were opened; pause_s: before an answer.
 
     is_known: whether it has the permits and the keys of doors, or only answers in the place of who has them.
     """
@@ -47,6 +49,7 @@ class FalseKeeper:
     is_known: bool = True
     heard: list[keep.Request] = field(default_factory=list)
     streams: int = 0
+    pause_s: float = 0.0
 
     def puts(self) -> list[keep.Put]:
         return [one for one in self.heard if isinstance(one, keep.Put)]
@@ -70,6 +73,7 @@ class FalseKeeper:
                 asked = keep.decode_request(raw)
                 self.heard.append(asked)
                 said = self.reply(asked, n)
+                await trio.sleep(self.pause_s)
                 if said is None:
                     return
                 await frames.write(stream, keep.encode(self._encoded(said, asked, n, stream)))

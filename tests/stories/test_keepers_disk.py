@@ -7,6 +7,7 @@ from lab import world
 from lab.world import Person, World, befriend, texts
 from protocol import keep
 from protocol.keep import Status
+from store import people
 from store.database import Tx
 from tests.stories.crowd_kit import has_lines, states
 from tests.stories.false_keepers import always, false_keeper, told
@@ -139,3 +140,30 @@ def test_who_only_listened_since_her_disk_was_put_back_blames_no_keeper() -> Non
 
 def _room(tx: Tx, pages: int) -> None:
     tx.execute(f"PRAGMA max_page_count = {pages}").fetchall()  # SQLite then says what it says of a full disk
+
+
+def test_whose_disk_has_forgotten_the_last_offer_of_a_keeper_asks_for_it_again() -> None:
+    """The permit is another one since: without it nobody knows whether it is the keeper who answers."""
+
+    async def story(w: World) -> None:
+        ana, chen = await w.person("ana"), await w.person("chen")
+        await kept(ana, chen)
+        await trio.sleep(3600.0)
+        await ana.stop()
+        copy_database(w, "ana", ".", "yesterday")
+        await ana.start()
+        contact = await core_of(chen).database.transact(people.find_contact, "ana")
+        await core_of(chen).keeping.revoke(contact.id)
+        await chen.call("keepers.offer", contacts=["ana"])
+        await trio.sleep(3600.0)
+        await ana.stop()
+        copy_database(w, "ana", "yesterday", ".")
+        await ana.start()
+
+        async def is_back() -> bool:
+            (one,) = (await ana.call("keepers.list"))["keepers"]
+            return bool(one["online"] and not one["fault"])
+
+        await w.until(is_back, 3600.0)
+
+    world.run(story, seed=7)

@@ -118,6 +118,33 @@ def test_entries_that_lie_at_a_keeper_for_their_anchor_are_said_to_be_there() ->
     world.run(story, seed=14)
 
 
+def test_what_lies_at_keepers_for_an_anchor_is_looked_up_once_for_all_logs() -> None:
+    """Of who lacks much it is long to read."""
+
+    async def story(w: World) -> None:
+        ana, _bo, chen = await waits_at_chen(w)
+        logs = ("trip", "walk", "swim")
+        for name in logs:
+            await ana.call("logs.begin", name=name, readers=["bo"], anchor="bo")
+            await ana.call("logs.write", log=name, text="one")
+
+        async def are_kept() -> bool:
+            return {(await row(ana, name))["kept"] for name in logs} == {1}
+
+        await w.until(are_kept)
+        await chen.stop()
+        await trio.sleep(1.5 * DAY_S)
+        asked: list[str] = []
+        core_of(ana).database._connection.set_trace_callback(asked.append)
+        for look, count in ((lambda: ana.call("logs.list"), 3), (lambda: status(ana), 3)):
+            asked.clear()
+            await look()
+            read = [sql for sql in asked if sql.startswith("SELECT body FROM message WHERE seq")]
+            assert len(read) == len(set(read)) == count
+
+    world.run(story, seed=15)
+
+
 def test_the_doctor_says_until_when_a_request_lies_at_a_keeper() -> None:
     async def story(w: World) -> None:
         ana, bo, chen = [await w.person(name) for name in ("ana", "bo", "chen")]

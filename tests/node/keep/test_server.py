@@ -124,8 +124,10 @@ async def test_eight_refusals_end_a_stream_and_another_begins_anew(autojump_cloc
     async with open_keeper(tmp_path) as place:
         async with place.stream("stranger") as stranger:
             began = trio.current_time()
+            answers = await stranger.put([posting(n, "x") for n in range(20)])
+            assert [one.status for one in answers] == [Status.GONE] * keep.REFUSALS_MAX
             with pytest.raises(Unavailable):
-                await stranger.put([posting(n, "x") for n in range(20)])
+                await stranger.put([posting(0, "x")])
             assert trio.current_time() - began < 1
         async with place.stream("stranger") as stranger:
             for _ in range(keep.REFUSALS_MAX):

@@ -76,6 +76,14 @@ async def test_a_note_that_is_known_or_made_up_changes_nothing() -> None:
         assert one.judge_the_seventh() != ""
 
 
+async def test_a_note_of_a_keeper_that_is_used_no_more_is_none() -> None:
+    """It has no key then, and whoever keeps there could make a note of any count."""
+    async with open_watched() as one:
+        keepers.ended(one.tx, one.keeper)
+        assert not watches.reminded(one.tx, one.keeper, keep_note.write(b"", 2**64 - 1))
+        assert watches.next_note(one.tx, one.keeper) == b""
+
+
 async def test_whoever_learns_that_his_disk_was_put_back_misses_nothing_where_nothing_had_come() -> None:
     async with open_watched() as one:
         watches.begin_anew(one.tx, one.contact)
