@@ -1,6 +1,6 @@
 """A tab as one of the two holds it, beside how the other stood at each of his entries (docs/protocol/ledger.md 5).
 
-    book = Book(Side.LOW, is_witnessed)
+    book = Book(Side.LOW)
     book.write(said)      an entry of ours, once it is on the disk      book.hear(said)     the next one of the other's
     book.tab             all that we have                              book.differences    where he counts otherwise
 
@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from ledger.payment import Side
-from ledger.tab import IsWitnessed, Said, Tab
+from ledger.tab import Said, Tab
 from ledger.terms import Accept, Settle
 
 
@@ -30,14 +30,10 @@ class Book:
     """Both views of a tab. differences: the first hundred."""
 
     side: Side
-    is_witnessed: IsWitnessed
-    tab: Tab = field(init=False)
+    tab: Tab = field(default_factory=Tab)
     differences: list[Difference] = field(default_factory=list)
-    _theirs: Tab = field(init=False)
+    _theirs: Tab = field(default_factory=Tab)
     _unseen: deque[Said] = field(default_factory=deque)  # entries of ours that the other has not acknowledged
-
-    def __post_init__(self) -> None:
-        self.tab, self._theirs = Tab(self.is_witnessed), Tab(self.is_witnessed)
 
     def write(self, said: Said) -> None:
         """The next entry of ours. Raises: tab.Unseen."""

@@ -1,6 +1,6 @@
 """A tab: what two accounts owe each other, as a fold over the two halves of their ledger (docs/protocol/ledger.md 3).
 
-    tab = Tab(is_witnessed)
+    tab = Tab()
     tab.take(Side.LOW, Said(ack=0, term=Offer(...), id=...))       # Unseen: take more of the other half first
     tab.balance("EUR"), tab.payments, tab.state()
 
@@ -9,18 +9,16 @@ result is the same. What is said out of turn changes nothing; nothing that can b
 payment is (payment.py), what an honest node writes (commands.py), entries and their signatures (protocol).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from crypto import hashing
+from crypto.faults import Forged
 from crypto.hashing import Label
 from ledger.payment import Payment, Side, Stage
 from ledger.terms import Accept, Attest, Decline, Limit, Lock, Offer, Release, Reveal, Settle, Term, Void
-from protocol import wire
-
-IsWitnessed = Callable[[Attest, bytes], bool]
-"""Whether the signature in an attest is its witness's, over the acceptance with this entry id (ledger 4.3)."""
+from protocol import spine, wire
 
 
 def lock_of(preimage: bytes) -> bytes:
@@ -51,7 +49,6 @@ class Key(NamedTuple):
 class Tab:
     """The fold. heads: how many entries of each half were taken; acked: up to where each has seen the other."""
 
-    is_witnessed: IsWitnessed
     payments: dict[Key, Payment] = field(default_factory=dict)
     heads: list[int] = field(default_factory=lambda: [0, 0])
     acked: list[int] = field(default_factory=lambda: [0, 0])
@@ -166,8 +163,8 @@ class Tab:
         one = self._acknowledged(key)
         if one is None or not one.is_taken or one.lock is not None or one.seen is not None or one.attested is not None:
             return
-        is_in_time = said.witness in one.witnesses and said.at_ms <= one.expires_ms
-        if is_in_time and key in self._accepts and self.is_witnessed(said, self._accepts[key]):
+        is_in_time = said.seen.witness in one.witnesses and said.seen.time_ms <= one.expires_ms
+        if is_in_time and key in self._accepts and _has_seen(said, self._accepts[key]):
             self._put(key, replace(one, attested=seq))
 
     def _acknowledged(self, key: Key) -> Payment | None:
@@ -191,6 +188,15 @@ class Tab:
         if one.stage is Stage.SETTLED and (before is None or before.stage is not Stage.SETTLED):
             owed = one.amount if one.payer is Side.HIGH else -one.amount
             self._debts[one.unit] = self._debts.get(one.unit, 0) + owed
+
+
+def _has_seen(said: Attest, accept: bytes) -> bool:
+    """Whether the witness has signed this about the acceptance with this entry id (ledger 4)."""
+    try:
+        spine.check_cosignature(said.seen, spine.blinded_subject(accept, said.nonce), (said.seen.witness,))
+    except Forged:
+        return False
+    return True
 
 
 def _signed(debt: int) -> bytes:

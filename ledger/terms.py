@@ -9,7 +9,7 @@ Not here: what follows from them (payment.py, tab.py), units and amounts for peo
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from protocol import content, record
+from protocol import content, record, spine
 from protocol.record import Bytes16, Bytes32
 
 AMOUNT_MAX = 2**53 - 1  # of the smallest unit, in one entry
@@ -41,8 +41,8 @@ class Offer:
     """I will owe this to you once you have accepted it and I have seen that. By the payer.
 
     pay: names the payment among all of its payer on this tab. expires_ms: after which the payer takes it back.
-    witnesses: accounts whose word on the time of an acceptance counts. memo: "" for none. refund_of: a settled payment
-    in the other direction.
+    witnesses: device keys whose word on the time of an acceptance counts. memo: "" for none. refund_of: a settled
+    payment in the other direction.
     """
 
     KIND: ClassVar[int] = 202
@@ -106,8 +106,9 @@ class Void:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Attest:
-    """A witness saw my acceptance in time. By the payee, who has not acknowledged a void. nonce: what the witness was
-    shown is a hash of the acceptance under it (ledger 4); at_ms: his clock; device, signature: of the witness.
+    """A witness saw my acceptance in time. By the payee, who has not acknowledged a void.
+
+    nonce: under which the witness was shown the acceptance (ledger 4); seen: what he signed.
     """
 
     KIND: ClassVar[int] = 207
@@ -115,10 +116,7 @@ class Attest:
 
     pay: Bytes16
     nonce: Bytes32
-    witness: Bytes32
-    device: Bytes32
-    at_ms: Annotated[int, record.Range(0, TIME_MS_MAX)]
-    signature: Annotated[bytes, record.Size(64)]
+    seen: spine.Cosignature
 
 
 @record.record

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from functools import cache
 
+from crypto.keys import SigningKey
 from ledger.payment import Payment, Side, Stage
 from ledger.tab import Key, Said, Tab, Unseen
 from ledger.terms import Accept, Ackn, Attest, Decline, Offer, Settle, Term, Void
+from protocol import spine
 
-PAY, WITNESS, EXPIRES_MS, NOTHING = b"p" * 16, b"w" * 32, 1_000, bytes(32)
+PAY, WITNESS, EXPIRES_MS, NOTHING = b"p" * 16, SigningKey(b"w" * 32), 1_000, bytes(32)
 P, R = Side.LOW, Side.HIGH
 KEY = Key(P, PAY)
 
@@ -39,7 +41,7 @@ class Cosigned(IntEnum):
 
 
 TERMS: dict[Word, Term] = {
-    Word.OFFER: Offer(PAY, "EUR", 5, EXPIRES_MS, (WITNESS,)),
+    Word.OFFER: Offer(PAY, "EUR", 5, EXPIRES_MS, (WITNESS.public,)),
     Word.SETTLE: Settle(PAY, NOTHING),
     Word.VOID: Void(PAY),
     Word.ACCEPT: Accept(PAY, NOTHING),
@@ -99,7 +101,7 @@ class Found:
 
 def fold(low: tuple[Entry, ...], high: tuple[Entry, ...], first: Side = P) -> Tab:
     """The tab of these entries, one half as far as it goes before the other."""
-    tab = Tab(lambda said, accept: accept == accept_id(high) and said.nonce == NOTHING)
+    tab = Tab()
     halves, progress = (low, high), True
     while progress:
         progress = False
@@ -107,7 +109,7 @@ def fold(low: tuple[Entry, ...], high: tuple[Entry, ...], first: Side = P) -> Ta
             while tab.heads[side] < len(halves[side]):
                 one = halves[side][tab.heads[side]]
                 try:
-                    tab.take(side, Said(one.ack, _term(one), bytes((tab.heads[side],)) * 32))
+                    tab.take(side, Said(one.ack, _term(one, high), bytes((tab.heads[side],)) * 32))
                 except Unseen:
                     break
                 progress = True
@@ -241,8 +243,12 @@ def _honest(world: World, side: Side) -> Iterator[Entry]:
             yield Entry(Word.ATTEST, got, cosigned=world.cosigned)
 
 
-def _term(one: Entry) -> Term:
-    if one.word is Word.ATTEST:
-        at_ms = EXPIRES_MS if one.cosigned is Cosigned.IN_TIME else EXPIRES_MS + 1
-        return Attest(PAY, NOTHING, WITNESS, NOTHING, at_ms, bytes(64))
-    return TERMS[one.word]
+def _term(one: Entry, high: tuple[Entry, ...]) -> Term:
+    return _attest(accept_id(high), one.cosigned) if one.word is Word.ATTEST else TERMS[one.word]
+
+
+@cache
+def _attest(accept: bytes, cosigned: Cosigned) -> Attest:
+    at_ms = EXPIRES_MS if cosigned is Cosigned.IN_TIME else EXPIRES_MS + 1
+    subject = spine.blinded_subject(accept, NOTHING)
+    return Attest(PAY, NOTHING, spine.cosign(WITNESS.public, at_ms, subject, WITNESS))

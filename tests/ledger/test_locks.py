@@ -45,7 +45,7 @@ class Two:
     def stage(self, side: Side | None = None) -> Stage | None:
         """What the lock is to one of them, or to who has everything."""
         halves = [half if side in (None, Side(at)) else half[: self.heard[side]] for at, half in enumerate(self.said)]
-        tab = Tab(lambda *_: False)
+        tab = Tab()
         while tab.heads != [len(half) for half in halves]:
             for at in Side:
                 while tab.heads[at] < len(halves[at]) and halves[at][tab.heads[at]][1] <= tab.heads[at.other]:

@@ -7,15 +7,18 @@ cheats (test_payment.py), entries.
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crypto.keys import SigningKey
 from ledger import commands
 from ledger.book import Book, Difference
 from ledger.commands import Refusal
 from ledger.payment import Payment, Side, Stage
 from ledger.tab import Key, Said, Tab, lock_of
-from ledger.terms import Accept, Ackn, Decline, Limit, Lock, Offer, Release, Reveal, Settle, Term, Void
+from ledger.terms import Accept, Ackn, Attest, Decline, Limit, Lock, Offer, Release, Reveal, Settle, Term, Void
+from protocol import spine
 from tests import depth
 
 UNIT = "EUR"
@@ -147,12 +150,8 @@ STEPS = st.lists(
 )
 
 
-def no_witness(*_: object) -> bool:
-    return False
-
-
 def pair() -> Pair:
-    return Pair((Person(Book(Side.LOW, no_witness)), Person(Book(Side.HIGH, no_witness))))
+    return Pair((Person(Book(Side.LOW)), Person(Book(Side.HIGH))))
 
 
 @settings(max_examples=5 * depth.EXAMPLES, deadline=None)
@@ -179,12 +178,12 @@ def test_the_fold_is_the_same_in_every_order_that_respects_what_was_acknowledged
     for kind, at, n in steps:
         two.step(kind, at, n)
     halves = tuple(one.written for one in two.people)
-    tab = Tab(no_witness)
+    tab = Tab()
     while (rest := [side for side in Side if tab.heads[side] < len(halves[side])]) != []:
         able = [side for side in rest if halves[side][tab.heads[side]].ack <= tab.heads[side.other]]
         side = draw.draw(st.sampled_from(able))
         tab.take(side, halves[side][tab.heads[side]])
-    again = Tab(no_witness)
+    again = Tab()
     for side in (Side.LOW, Side.HIGH, Side.LOW, Side.HIGH) * len(steps):
         while again.heads[side] < len(halves[side]) and (
             halves[side][again.heads[side]].ack <= again.heads[side.other]
@@ -222,13 +221,54 @@ def test_an_offer_over_the_limit_is_not_accepted_and_what_pays_a_debt_back_is() 
     assert commands.refusal(ana.book.tab, Side.LOW, Key(Side.HIGH, b"b" * 16)) is None  # ana allows nothing, and owes
 
 
+WITNESS, STRANGER, NONCE = SigningKey(b"w" * 32), SigningKey(b"x" * 32), b"n" * 32
+ACCEPT_ID = b"a" * 32
+SEEN = spine.blinded_subject(ACCEPT_ID, NONCE)
+GOOD = spine.cosign(WITNESS.public, EXPIRES_MS, SEEN, WITNESS)
+HOSTILE_ATTESTS = {
+    "a witness whom the payer has not named": spine.cosign(STRANGER.public, EXPIRES_MS, SEEN, STRANGER),
+    "signed by somebody else": spine.cosign(WITNESS.public, EXPIRES_MS, SEEN, STRANGER),
+    "after the time": spine.cosign(WITNESS.public, EXPIRES_MS + 1, SEEN, WITNESS),
+    "another time than was signed": replace(GOOD, time_ms=EXPIRES_MS - 1),
+    "of another acceptance": spine.cosign(WITNESS.public, 0, spine.blinded_subject(b"b" * 32, NONCE), WITNESS),
+    "under another nonce": spine.cosign(WITNESS.public, 0, spine.blinded_subject(ACCEPT_ID, bytes(32)), WITNESS),
+}
+
+
+@pytest.mark.parametrize("case", ["good", *HOSTILE_ATTESTS])
+def test_only_a_named_witness_who_saw_it_in_time_stands_against_a_void(case: str) -> None:
+    tab = Tab()
+    pay = b"p" * 16
+    tab.take(Side.LOW, Said(0, Offer(pay, UNIT, 1, EXPIRES_MS, (WITNESS.public,)), bytes(32)))
+    tab.take(Side.HIGH, Said(1, Accept(pay, bytes(32)), ACCEPT_ID))
+    tab.take(Side.LOW, Said(0, Void(pay), bytes(32)))
+    tab.take(Side.HIGH, Said(1, Attest(pay, NONCE, HOSTILE_ATTESTS.get(case, GOOD)), bytes(32)))
+    tab.take(Side.HIGH, Said(2, Ackn(), bytes(32)))
+    (one,) = tab.payments.values()
+    assert one.stage is (Stage.SETTLED if case == "good" else Stage.REFUNDED)
+    assert tab.balance(Side.HIGH, UNIT) == (case == "good")
+
+
+@pytest.mark.parametrize("ack", [2, 3])
+def test_an_attest_says_nothing_once_its_author_has_acknowledged_the_void(ack: int) -> None:
+    tab = Tab()
+    pay = b"p" * 16
+    tab.take(Side.LOW, Said(0, Offer(pay, UNIT, 1, EXPIRES_MS, (WITNESS.public,)), bytes(32)))
+    tab.take(Side.HIGH, Said(1, Accept(pay, bytes(32)), ACCEPT_ID))
+    tab.take(Side.LOW, Said(0, Void(pay), bytes(32)))
+    tab.take(Side.LOW, Said(0, Ackn(), bytes(32)))
+    tab.take(Side.HIGH, Said(ack, Attest(pay, NONCE, GOOD), bytes(32)))
+    (one,) = tab.payments.values()
+    assert one.stage is Stage.REFUNDED
+
+
 def test_facts_that_come_in_any_order_are_the_same_payment() -> None:
     """What two write at once: void beside accept, decline, attest; each way round."""
     offer = Said(0, Offer(b"p" * 16, UNIT, 1, EXPIRES_MS, (b"w" * 32,)), bytes(32))
     for answer in (Accept(b"p" * 16, bytes(32)), Decline(b"p" * 16)):
         tabs = []
         for order in ((Side.LOW, Side.HIGH), (Side.HIGH, Side.LOW)):
-            tab = Tab(no_witness)
+            tab = Tab()
             tab.take(Side.LOW, offer)
             for side in order:
                 tab.take(side, Said(0, Void(b"p" * 16), bytes(32)) if side is Side.LOW else Said(1, answer, bytes(32)))
