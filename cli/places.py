@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cli.faults import NODE_DOWN, USAGE, Failure
@@ -82,7 +83,10 @@ def has_key_file(profile: Path) -> bool:
 
 def socket_path(profile: Path) -> Path:
     """Where the node listens: run/rpc.sock, or what run/rpc.path says when that path was too long for a socket."""
-    try:
-        return Path((profile / "run" / "rpc.path").read_text().strip())
-    except (OSError, ValueError):  # none is written there, or nothing that is a path
-        return profile / "run" / "rpc.sock"
+    from protocol import rpc
+
+    run = profile / "run"
+    with suppress(OSError, ValueError):  # none is written there, or nothing that is a path
+        if place := rpc.place_of((run / "rpc.path").read_text(), run.stat().st_ino):
+            return Path(place)
+    return run / "rpc.sock"

@@ -18,7 +18,6 @@ class BadSplit(UserFault):
     """A bill is split among 1 to 100 people by whole weights, not all of them 0, and comes to more than nothing."""
 
     code = "bill.split"
-    next = "weft split --help"
 
 
 def split(bill: bytes, total: int, weights: Sequence[tuple[bytes, int]]) -> dict[bytes, int]:

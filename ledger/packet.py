@@ -28,7 +28,6 @@ class BadPacket(UserFault):
     """A packet has 1 to 100 shares, each of at least the smallest amount."""
 
     code = "packet.shares"
-    next = "weft packet --help"
 
 
 class Unfair(PeerFault):

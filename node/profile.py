@@ -29,6 +29,7 @@ import platformdirs
 
 from crypto import vault
 from crypto.keys import Entropy
+from protocol import rpc
 from protocol.faults import UserFault
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")  # one path segment: no dot, no slash; 32 keeps socket paths short
@@ -303,8 +304,7 @@ def kept_still(profile: Profile) -> Iterator[Lock]:
 def socket_path(profile: Profile) -> Path:
     """Where the node's socket is to stand: run/rpc.sock, or a directory of its own under the system's temporary one.
 
-    The second is for data directories whose path does not fit a socket's address; it is written to run/rpc.path,
-    where doors look. Called with the profile locked. Raises: SocketPathTooLong.
+    The second, told by run/rpc.path, is for paths too long for a socket. Called locked. Raises: SocketPathTooLong.
     """
     wanted = profile.run / "rpc.sock"
     if len(os.fsencode(wanted)) <= SOCKET_PATH_BYTES_MAX:
@@ -313,7 +313,7 @@ def socket_path(profile: Profile) -> Path:
     if len(os.fsencode(short)) > SOCKET_PATH_BYTES_MAX:
         short.parent.rmdir()
         raise SocketPathTooLong
-    (profile.run / "rpc.path").write_text(f"{short}\n")
+    (profile.run / "rpc.path").write_text(rpc.place_said(str(short), profile.run.stat().st_ino))
     return short
 
 
@@ -392,7 +392,7 @@ def _remove_socket(profile: Profile) -> None:
     """Removes the socket of a node that is gone. Only called with the lock held, so nobody serves on it."""
     record = profile.run / "rpc.path"
     with suppress(OSError, ValueError):  # ValueError: what stands there is no path
-        short = Path(record.read_text().strip())
+        short = Path(rpc.place_of(record.read_text(), profile.run.stat().st_ino) or "")
         if short.name == "rpc.sock" and stat.S_ISSOCK(short.lstat().st_mode):
             short.unlink()
             short.parent.rmdir()

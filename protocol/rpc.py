@@ -24,6 +24,20 @@ UNAVAILABLE = -32001
 Id = str | int | None
 
 
+def place_said(socket: str, folder: int) -> str:
+    """What run/rpc.path says where a socket stands elsewhere. folder: the inode of run itself.
+
+    So a copy of a profile, made while its node runs, does not lead to that node.
+    """
+    return f"{socket}\n{folder}\n"
+
+
+def place_of(said: str, folder: int) -> str | None:
+    """Where the socket of this run folder stands; None where the file was written for another one."""
+    socket, _, of = said.partition("\n")
+    return socket if of.strip() == str(folder) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One call. answered: False for a notification. api: the version of the caller's API, None if it did not say."""

@@ -16,6 +16,7 @@ from node.doctor.findings import DAY_MS, Finding, several, span
 from node.doctor.patient import Patient
 from node.ground import utc
 from node.profile import Lock, exists
+from protocol import rpc
 from protocol.version import VERSION
 
 ANSWER_S = 2.0  # a node that works answers in milliseconds
@@ -100,8 +101,9 @@ def log(patient: Patient) -> list[Finding]:
 def _socket_path(patient: Patient) -> Path:
     """Where doors look for the node: run/rpc.sock, or what run/rpc.path names."""
     run = patient.place.run
-    with suppress(OSError):
-        return Path((run / "rpc.path").read_text().strip())
+    with suppress(OSError, ValueError):
+        if place := rpc.place_of((run / "rpc.path").read_text(), run.stat().st_ino):
+            return Path(place)
     return run / "rpc.sock"
 
 

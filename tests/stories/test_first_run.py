@@ -2,9 +2,9 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,12 +65,12 @@ class Machine:
 
 
 @pytest.fixture
-def machines(tmp_path: Path) -> Iterator[tuple[Machine, Machine]]:
-    made = Machine(tmp_path / "a"), Machine(tmp_path / "b")
-    yield made
-    for machine in made:
-        subprocess.run(["weft", "down"], env=machine.environ, capture_output=True, timeout=CALL_S, check=False)
-        shutil.rmtree(machine.folder)
+def machines() -> Iterator[tuple[Machine, Machine]]:
+    with tempfile.TemporaryDirectory(prefix="weft-") as folder:  # short enough for sockets, whatever a test is called
+        made = Machine(Path(folder) / "a"), Machine(Path(folder) / "b")
+        yield made
+        for machine in made:
+            subprocess.run(["weft", "down"], env=machine.environ, capture_output=True, timeout=CALL_S, check=False)
 
 
 def test_the_readme_takes_a_newcomer_to_a_delivered_message(machines: tuple[Machine, Machine]) -> None:

@@ -72,6 +72,21 @@ def test_what_a_killed_node_left_is_in_nobodys_way(machines: tuple[Machine, Mach
     ana.types("weft up -d && weft status && weft down")
 
 
+def test_a_copy_of_a_profile_whose_path_is_too_long_for_a_socket_is_another_profile(
+    machines: tuple[Machine, Machine],
+) -> None:
+    ana, _ = machines
+    home = ana.folder / ("long" * 30)
+    ana.environ["WEFT_HOME"] = str(home)
+    ana.types("weft init -q && weft up -d")
+    assert not (home / "default" / "run" / "rpc.sock").exists()
+    shutil.copytree(home / "default", home / "copy")
+    assert error_of(ana.types("weft --profile copy status --json", code=3))["code"] == "node.down"
+    assert error_of(ana.types("weft --profile copy up -d --json", code=1))["code"] == "profile.copied"
+    ana.types("weft status && weft down")
+    ana.types("weft --profile copy up -d && weft --profile copy status && weft --profile copy down")
+
+
 @pytest.mark.parametrize("left", ["a file", "a dead socket", "a path that is none", "a directory"])
 def test_whatever_stands_where_the_socket_should_is_removed_or_named(
     machines: tuple[Machine, Machine], left: str
