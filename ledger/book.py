@@ -15,6 +15,8 @@ from ledger.payment import Side
 from ledger.tab import Said, Tab
 from ledger.terms import Accept, Settle
 
+DIFFERENCES_MAX = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -52,6 +54,3 @@ class Book:
             if found != said.term.state:
                 self.differences.append(Difference(theirs.heads[other], said.term.state, found))
         theirs.take(other, said)
-
-
-DIFFERENCES_MAX = 100

@@ -9,8 +9,6 @@ from enum import Enum
 from ledger.payment import Side, Stage
 from ledger.tab import Key, Tab
 
-BALANCE_MAX = 2**63 - 1  # of a unit in either direction, as it is stored
-
 
 class Refusal(Enum):
     """Why a payment is not accepted."""
@@ -18,7 +16,6 @@ class Refusal(Enum):
     UNKNOWN = "there is no such offer"
     OVER = "it was answered or taken back already"
     LIMIT = "more would be owed than is allowed"
-    HUGE = "the balance would be larger than can be written"
 
 
 def exposure(tab: Tab, creditor: Side, unit: str) -> int:
@@ -41,9 +38,6 @@ def refusal(tab: Tab, payee: Side, key: Key) -> Refusal | None:
     if one.stage is not Stage.OFFERED:
         return Refusal.OVER
     owed = exposure(tab, payee, one.unit) + one.amount
-    if owed > BALANCE_MAX:
-        return Refusal.HUGE
-
     return Refusal.LIMIT if owed > tab.limit(payee, one.unit) else None
 
 

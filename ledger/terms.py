@@ -16,7 +16,6 @@ AMOUNT_MAX = 2**53 - 1  # of the smallest unit, in one entry
 UNIT_BYTES_MAX = 96  # a voucher's: v:, the issuer's account id, its name
 MEMO_BYTES_MAX = 500
 WITNESSES_MAX = 8
-TIME_MS_MAX = 2**48 - 1
 LOG = frozenset({content.Channel.LOG})
 
 Amount = Annotated[int, record.Range(1, AMOUNT_MAX)]
@@ -51,7 +50,7 @@ class Offer:
     pay: Bytes16
     unit: Unit
     amount: Amount
-    expires_ms: Annotated[int, record.Range(0, TIME_MS_MAX)]
+    expires_ms: record.TimeMs
     witnesses: Annotated[tuple[Bytes32, ...], record.Count(WITNESSES_MAX)] = ()
     memo: Annotated[str, record.Utf8(MEMO_BYTES_MAX)] = ""
     refund_of: Bytes16 | None = None
@@ -177,7 +176,7 @@ class Request:
     request: Bytes16
     unit: Unit
     amount: Amount
-    due_ms: Annotated[int, record.Range(0, TIME_MS_MAX)] | None = None
+    due_ms: record.TimeMs | None = None
     memo: Annotated[str, record.Utf8(MEMO_BYTES_MAX)] = ""
 
 

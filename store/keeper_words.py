@@ -1,18 +1,33 @@
 """What is wrong with a keeper, as a person reads it. Not here: who notices it (node/keep/), the rows (keepers.py)."""
 
+from protocol.keep import Status
+
 NO_ROOM = 1  # in place of the space that a keeper gives: nothing, since 0 means that it has not said yet
 FULL_PERCENT = 95
 ANOTHER = "somebody else answers in its place"
 
-# What is kept as a fault (node/keep/collector.py), and what is said of it.
+REFUSED = "it does not keep for you any more"
+
+
+def says(status: Status) -> str:
+    """The fault of a keeper that answers a claim so."""
+    return REFUSED if status is Status.REFUSED else f"it says {status.name}"
+
+
+def opens_nothing(status: Status) -> str:
+    """The fault of a keeper that answers so when it is asked for queues."""
+    return "it has no room for more queues" if status is Status.QUOTA else f"it opens no queue: {status.name}"
+
+
+# What is kept as a fault, and what is said of it.
 _SAID = {
-    "it says FULL": "its disk is full: until there is room it takes nothing and gives nothing out; nothing is lost",
-    "it says BUSY": "it has too much to do; it is asked again",
-    "it opens no queue: FULL": "its disk is full: who became your contact since cannot leave anything there",
+    says(Status.FULL): "its disk is full: until there is room it takes nothing and gives nothing out; nothing is lost",
+    says(Status.BUSY): "it has too much to do; it is asked again",
+    opens_nothing(Status.FULL): "its disk is full: who became your contact since cannot leave anything there",
 }
 _OF_CONTACT = {ANOTHER: "it knows another permit of yours than this device: it is asked for its offer again"}
 _OF_OWN = {
-    "it does not keep for you any more": "its code was used by somebody else, or it was made anew: a code is for one"
+    REFUSED: "its code was used by somebody else, or it was made anew: a code is for one"
     " account; to take it back, weft keeper use CODE",
 }
 LOST = (

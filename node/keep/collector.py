@@ -48,7 +48,6 @@ JITTER = 0.2
 WITH_QUEUES = (ContactState.ACTIVE, ContactState.ASKED, ContactState.WAITING, ContactState.PENDING)
 TOPICS = frozenset({keepers.CHANGED, invitations.CHANGED})
 
-_REFUSED = "it does not keep for you any more"
 
 log = structlog.get_logger("collector")
 
@@ -238,8 +237,8 @@ class Collector:
                 return
             if status is Status.REFUSED and not is_used:
                 await self.inward.database.transact(_end, one.id)
-                raise Unavailable(_REFUSED)
-            said = _REFUSED if status is Status.REFUSED else f"it says {status.name}"
+                raise Unavailable(keeper_words.REFUSED)
+            said = keeper_words.says(status)
         await self.inward.database.transact(keepers.blamed, one.id, said)
         raise Unavailable(said)
 
@@ -311,9 +310,7 @@ class Collector:
             with trio.fail_after(ANSWER_S):
                 status = await stream.open_queues([self._asked(each, limits) for each in some])
             if status is not Status.OK:
-                said = (
-                    "it has no room for more queues" if status is Status.QUOTA else f"it opens no queue: {status.name}"
-                )
+                said = keeper_words.opens_nothing(status)
                 await self.inward.database.transact(keepers.blamed, one.id, said)
                 return
             await self.inward.database.transact(keepers.set_queues, [each.id for each in some], QueueState.OPEN)

@@ -41,18 +41,26 @@ class Two:
                 heard[side] += 1
                 yield replace(self, heard=(heard[0], heard[1]))
 
-    @cache  # noqa: B019
     def stage(self, side: Side | None = None) -> Stage | None:
         """What the lock is to one of them, or to who has everything."""
-        halves = [half if side in (None, Side(at)) else half[: self.heard[side]] for at, half in enumerate(self.said)]
-        tab = Tab()
-        while tab.heads != [len(half) for half in halves]:
-            for at in Side:
-                while tab.heads[at] < len(halves[at]) and halves[at][tab.heads[at]][1] <= tab.heads[at.other]:
-                    term, ack = halves[at][tab.heads[at]]
-                    tab.take(at, Said(ack, term, bytes(32)))
-        one = tab.payments.get(KEY)
-        return None if one is None else one.stage
+        low, high = self.said
+        if side is PAYER:
+            high = high[: self.heard[PAYER]]
+        elif side is PAYEE:
+            low = low[: self.heard[PAYEE]]
+        return _stage(low, high)
+
+
+@cache
+def _stage(low: Half, high: Half) -> Stage | None:
+    halves, tab = (low, high), Tab()
+    while tab.heads != [len(low), len(high)]:
+        for at in Side:
+            while tab.heads[at] < len(halves[at]) and halves[at][tab.heads[at]][1] <= tab.heads[at.other]:
+                term, ack = halves[at][tab.heads[at]]
+                tab.take(at, Said(ack, term, bytes(32)))
+    one = tab.payments.get(KEY)
+    return None if one is None else one.stage
 
 
 @dataclass(frozen=True, slots=True)

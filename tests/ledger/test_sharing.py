@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -131,11 +132,11 @@ def another_nonce(grants: list[Grant]) -> list[Grant]:
 
 
 @pytest.mark.parametrize("change", [another_order, one_twice, a_better_share, another_nonce])
-def test_a_sender_who_gives_otherwise_than_drawn_is_found(change: object) -> None:
+def test_a_sender_who_gives_otherwise_than_drawn_is_found(change: Callable[[list[Grant]], list[Grant]]) -> None:
     grants = opened(SEED, 2_000, 5, 4)
     packet.examine(PROMISED, SEED, grants)
     with pytest.raises(Unfair):
-        packet.examine(PROMISED, SEED, change(grants))  # type: ignore[operator]
+        packet.examine(PROMISED, SEED, change(grants))
 
 
 def test_a_sender_who_promised_something_else_is_found() -> None:

@@ -4,6 +4,7 @@ Each draw is a life of two honest people; what one writes reaches the other in o
 cheats (test_payment.py), entries.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -65,7 +66,7 @@ class Pair:
     """Two people and what they do."""
 
     people: tuple[Person, Person]
-    numbers: count = field(default_factory=count)  # type: ignore[type-arg]
+    numbers: Iterator[int] = field(default_factory=count)
 
     def step(self, kind: str, at: int, n: int) -> None:
         me, other = self.people[at], self.people[1 - at]
