@@ -50,7 +50,7 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment. lock: 32 bytes, None where it needs no preimage. refund_of: the payment in the other direction.
+    """A payment. lock: 32 bytes, None where it needs no preimage. cause, of: as in Offer.
 
     Numbers of entries: offered, ending: of the payer, the latter of the first settle or void. answer, attested, seen:
     of the payee: of the first accept, decline, reveal or release; of the attest; of the first entry that acknowledges
@@ -65,7 +65,8 @@ class Payment:
     expires_ms: int
     witnesses: tuple[bytes, ...] = ()
     lock: bytes | None = None
-    refund_of: bytes | None = None
+    cause: int = 0
+    of: bytes = b""
     answer: int | None = None
     is_taken: bool = False  # the answer is accept or reveal
     ending: int | None = None

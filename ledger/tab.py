@@ -69,8 +69,8 @@ class Tab:
         match said.term:
             case Limit(unit, most):
                 self._limits[side, unit] = most
-            case Offer(pay, unit, amount, expires_ms, witnesses, _, refund_of):
-                self._begin(Payment(side, pay, unit, amount, seq, expires_ms, witnesses, refund_of=refund_of))
+            case Offer(pay, unit, amount, expires_ms, witnesses, _, cause, of):
+                self._begin(Payment(side, pay, unit, amount, seq, expires_ms, witnesses, cause=cause, of=of))
             case Lock(pay, unit, amount, hash_):
                 self._begin(Payment(side, pay, unit, amount, seq, 0, lock=hash_))
             case Accept(pay) | Decline(pay):

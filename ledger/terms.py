@@ -1,12 +1,14 @@
 """What the two halves of a tab say: the contents of entries of ledgers (docs/protocol/ledger.md 2).
 
     creditor: limit                                payer: offer, settle, void      payee: accept, decline, attest
-    both    : ackn, request                        payer: lock                     payee: reveal, release
+    both    : open, ackn, request, dismiss,        payer: lock                     payee: reveal, release
+              checkpoint
 
 Not here: what follows from them (payment.py, tab.py), units and amounts for people (units.py), entries (protocol).
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Annotated, ClassVar
 
 from protocol import content, record, spine
@@ -16,10 +18,39 @@ AMOUNT_MAX = 2**53 - 1  # of the smallest unit, in one entry
 UNIT_BYTES_MAX = 96  # a voucher's: v:, the issuer's account id, its name
 MEMO_BYTES_MAX = 500
 WITNESSES_MAX = 8
+CAUSE_BYTES_MAX = 33
+RULES = 1  # the number of what this page of the law says
 LOG = frozenset({content.Channel.LOG})
 
 Amount = Annotated[int, record.Range(1, AMOUNT_MAX)]
 Unit = Annotated[str, record.Line(UNIT_BYTES_MAX)]
+Memo = Annotated[str, record.Utf8(MEMO_BYTES_MAX)]
+CauseOf = Annotated[bytes, record.Size(0, CAUSE_BYTES_MAX)]
+
+
+class Cause(IntEnum):
+    """Why something is paid or asked for, and what its `of` names. A later version may have more."""
+
+    NONE = 0  # of: nothing
+    REFUND = 1  # of: the settled payment in the other direction, 16 bytes
+    REQUEST = 2  # of: the request that is answered, 16
+    BILL = 3  # of: the bill, 16
+    PACKET = 4  # of: the packet, 16, and the number of the share, 1
+    INVOICE = 5  # of: the hash of the invoice, 32
+    HANDED_OVER = 6  # of: nothing; money or goods went from hand to hand, the memo says how
+    VOUCHER = 7  # of: nothing; a unit of the issuer's own is given or taken back
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Open:
+    """This log is my half of the ledger with this account, and it keeps to rules of this number. Its first entry."""
+
+    KIND: ClassVar[int] = 200
+    CHANNELS: ClassVar[frozenset[content.Channel]] = LOG
+
+    rules: Annotated[int, record.Range(1, record.SAFE_INT_MAX)]
+    peer: Bytes32
 
 
 @record.record
@@ -40,8 +71,7 @@ class Offer:
     """I will owe this to you once you have accepted it and I have seen that. By the payer.
 
     pay: names the payment among all of its payer on this tab. expires_ms: after which the payer takes it back.
-    witnesses: device keys whose word on the time of an acceptance counts. memo: "" for none. refund_of: a settled
-    payment in the other direction.
+    witnesses: device keys whose word on the time of an acceptance counts. memo: "" for none. cause, of: see Cause.
     """
 
     KIND: ClassVar[int] = 202
@@ -52,8 +82,9 @@ class Offer:
     amount: Amount
     expires_ms: record.TimeMs
     witnesses: Annotated[tuple[Bytes32, ...], record.Count(WITNESSES_MAX)] = ()
-    memo: Annotated[str, record.Utf8(MEMO_BYTES_MAX)] = ""
-    refund_of: Bytes16 | None = None
+    memo: Memo = ""
+    cause: Annotated[int, record.Range(0, 255)] = 0
+    of: CauseOf = b""
 
 
 @record.record
@@ -145,7 +176,7 @@ class Lock:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """Here it is: it is owed from now on. By the payee. preimage: its SHA-256 is the hash of the lock."""
+    """Here it is: it is owed from now on. By the payee. preimage: hashes to the hash of the lock (ledger 6)."""
 
     KIND: ClassVar[int] = 210
     CHANNELS: ClassVar[frozenset[content.Channel]] = LOG
@@ -168,7 +199,7 @@ class Release:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Please pay me this. It changes nothing. due_ms: until when, if there is a day."""
+    """Please pay me this. It changes nothing. due_ms: until when, if there is a day. cause, of: see Cause."""
 
     KIND: ClassVar[int] = 212
     CHANNELS: ClassVar[frozenset[content.Channel]] = LOG
@@ -177,7 +208,53 @@ class Request:
     unit: Unit
     amount: Amount
     due_ms: record.TimeMs | None = None
-    memo: Annotated[str, record.Utf8(MEMO_BYTES_MAX)] = ""
+    memo: Memo = ""
+    cause: Annotated[int, record.Range(0, 255)] = 0
+    of: CauseOf = b""
 
 
-Term = Limit | Offer | Accept | Settle | Decline | Void | Attest | Ackn | Lock | Reveal | Release | Request
+@record.record
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """A request is over: who made it takes it back, or who was asked does not pay it.
+
+    is_mine: the request of the one who writes this.
+    """
+
+    KIND: ClassVar[int] = 213
+    CHANNELS: ClassVar[frozenset[content.Channel]] = LOG
+
+    request: Bytes16
+    is_mine: record.Flag
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """With so many entries of each half taken, the tab was in this state (ledger 5.3). It changes nothing."""
+
+    KIND: ClassVar[int] = 214
+    CHANNELS: ClassVar[frozenset[content.Channel]] = LOG
+
+    low: record.Counter
+    high: record.Counter
+    state: Bytes32
+
+
+Term = (
+    Open
+    | Limit
+    | Offer
+    | Accept
+    | Settle
+    | Decline
+    | Void
+    | Attest
+    | Ackn
+    | Lock
+    | Reveal
+    | Release
+    | Request
+    | Dismiss
+    | Checkpoint
+)
