@@ -131,6 +131,14 @@ class AccountChanged(UserFault):
     exit = 7
 
 
+class NotYet(UserFault):
+    """This account is no contact of yours yet; nothing was done."""
+
+    code = "contact.not_yet"
+    next = "weft contacts"
+    exit = 2
+
+
 class UnknownInvitation(UserFault):
     """No living invitation has this id."""
 

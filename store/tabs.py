@@ -114,18 +114,23 @@ class Tabs:
         return one
 
     def write(
-        self, tx: Tx, one: OpenTab, make: Callable[[Tab], Term], me: Identity, now_ms: int, entropy: Entropy
-    ) -> None:
-        """Appends an entry to our half, which is begun with the first. one: of this transaction, caught up.
+        self, tx: Tx, one: OpenTab, make: Callable[[Tab], Term | None], me: Identity, now_ms: int, entropy: Entropy
+    ) -> bool:
+        """Appends an entry to our half, which is begun with the first; returns whether it did.
 
-        make: the term, from the tab as it stands when the entry is written. Raises: TabPaused, LogFrozen.
+        one: of this transaction, caught up. make: the term, from the tab as it stands when the entry is written, None
+        where there is nothing to say any more. Raises: TabPaused, LogFrozen.
         """
         if one.pause is not None:
             name = people.contact(tx, one.contact).name
             raise TabPaused(f"Nothing was written: {one.pause.value.format(name=name)}.")
         own = self._own(tx, one, me, now_ms, entropy)
-        made = self._append(tx, one, own, make(one.tab), me, now_ms, entropy)
+        term = make(one.tab)
+        if term is None:
+            return False
+        made = self._append(tx, one, own, term, me, now_ms, entropy)
         assert one.ours.head == Head(made.body.seq, made.id)
+        return True
 
     # --- folding
 

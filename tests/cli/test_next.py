@@ -26,6 +26,7 @@ from features.logs.service import Shown as LogShown
 from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
+from features.payments.service import Payments
 from node.__main__ import CannotListen
 from node.keeper_program import KeepService
 from node.service import NodeService
@@ -54,6 +55,7 @@ ROOMS = {
     "logs": (Logs, logs_room.LogsRoom),
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
+    "payments": (Payments,),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
 
