@@ -68,6 +68,7 @@ class Session:
         self._my_done: tuple[bytes, tuple[Standing, ...]] | None = None
         self._their_done: bytes | None = None
         self._remembered: Memory | None = None
+        self._named: list[bytes] = []
 
     @property
     def is_idle(self) -> bool:
@@ -91,6 +92,14 @@ class Session:
         """Whether the peer has neither named a log nor asked for it."""
         one = self._logs[log]
         return one.theirs == one.served == UNKNOWN
+
+    def named(self) -> tuple[bytes, ...]:
+        """The logs that the peer has named since this was asked last, each once in a session: he knows their secrets.
+
+        By tags of his own side alone: that two digests are equal shows nothing, he may have said ours again.
+        """
+        named, self._named = tuple(self._named), []
+        return named
 
     def begin(self) -> Effects:
         """The first frame."""
@@ -213,6 +222,7 @@ class Session:
         for tag, seq, mark in zip(have.tags, have.seqs, have.marks, strict=True):
             one = self._theirs.get(tag)
             if one is not None:
+                self._note(one)
                 veil = sync.veil(one.shared.secret, one.shared.log, self._other, self._nonces)
                 effects += self._met(one, seq ^ veil, mark)
         if have.part == sync.PART_LAST:
@@ -346,7 +356,13 @@ class Session:
         one = self._theirs.get(tag)
         if one is None:
             raise OutOfTurn
+        self._note(one)
         return one
+
+    def _note(self, one: Log) -> None:
+        if not one.is_shown:
+            one.is_shown = True
+            self._named.append(one.shared.log)
 
     def _moved(self, one: Log, head: Head | None) -> None:
         one.head = head

@@ -25,7 +25,7 @@ from protocol.sync import Memory, Shared
 from protocol.sync_log import Accuse, Checked, Effect, Effects, Held, Import, Progress, Read, Remember, Send, Unknown
 from protocol.sync_session import Session
 from protocol.talk import Side
-from store import authoring, carried, entries, intake, logs, rounds, spaces
+from store import authoring, carried, entries, intake, logs, mutual, rounds, spaces
 from store.database import Tx
 from store.intake import Piece, Took
 
@@ -128,7 +128,15 @@ class Sitting:
             effects: list[Effect] = []
             for raw in got:
                 effects += self._session.hear(sync.decode(raw))
+            await self._acquaint(self._session.named())
             await self._perform(effects)
+
+    async def _acquaint(self, named: Sequence[bytes]) -> None:
+        """Whose spines the peer has named, with them he is a contact too: that is kept (grant 2.5)."""
+        found = [self._logs[self.numbers[log]] for log in named]
+        spines = [one.log.number for one in found if one.role is Role.SPINE and not one.log.own]
+        if spines:
+            await self.inward.database.transact(mutual.saw, self.peer.contact, spines, self.inward.now())
 
     async def _watch(self) -> None:
         """Ends the session where something is waited for and nothing comes."""
