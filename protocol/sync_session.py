@@ -101,6 +101,12 @@ class Session:
         named, self._named = tuple(self._named), []
         return named
 
+    def unnamed(self) -> tuple[bytes, ...]:
+        """The logs that the peer has not named, where he has named all that he knows; those that are frozen apart."""
+        if not self._has_heard_all:
+            return ()
+        return tuple(log for log, one in self._logs.items() if not one.is_shown and one.proof is None)
+
     def begin(self) -> Effects:
         """The first frame."""
         return (Send(self._hello),)

@@ -24,6 +24,13 @@ def saw(tx: Tx, contact_id: int, spines: Iterable[int], now_ms: int) -> None:
     )
 
 
+def missed(tx: Tx, contact_id: int, spines: Iterable[int]) -> None:
+    """A contact has named all that he may name, and these spines were not among it: he has left their authors since."""
+    known = {number for (number,) in tx.all("SELECT log FROM mutual WHERE contact = ?", (contact_id,))}
+    gone = [(contact_id, number) for number in spines if number in known]
+    tx.executemany("DELETE FROM mutual WHERE contact = ? AND log = ?", gone)
+
+
 def of(tx: Tx, contact_id: int) -> tuple[int, ...]:
     """Contacts of ours that are also his, who is active now; the newest seen first, by the day.
 

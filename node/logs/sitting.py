@@ -128,15 +128,14 @@ class Sitting:
             effects: list[Effect] = []
             for raw in got:
                 effects += self._session.hear(sync.decode(raw))
-            await self._acquaint(self._session.named())
+            if spines := self._spines(self._session.named()):
+                await self.inward.database.transact(mutual.saw, self.peer.contact, spines, self.inward.now())
             await self._perform(effects)
 
-    async def _acquaint(self, named: Sequence[bytes]) -> None:
-        """Whose spines the peer has named, with them he is a contact too: that is kept (grant 2.5)."""
-        found = [self._logs[self.numbers[log]] for log in named]
-        spines = [one.log.number for one in found if one.role is Role.SPINE and not one.log.own]
-        if spines:
-            await self.inward.database.transact(mutual.saw, self.peer.contact, spines, self.inward.now())
+    def _spines(self, said: Sequence[bytes]) -> list[int]:
+        """Those of these logs that are spines of others: who knows one is a contact of its author (grant 2.5)."""
+        found = (self._logs[self.numbers[log]] for log in said)
+        return [one.log.number for one in found if one.role is Role.SPINE and not one.log.own]
 
     async def _watch(self) -> None:
         """Ends the session where something is waited for and nothing comes."""
@@ -174,6 +173,8 @@ class Sitting:
                     self.progress(self.numbers[log], here, total)
                 case Checked(ahead):
                     await self._compare(frozenset(ahead))
+                    if spines := self._spines(self._session.unnamed()):
+                        await self.inward.database.transact(mutual.missed, self.peer.contact, spines)
                     todo.extend(await self._contents())
                 case Held(log, seq):
                     number = self.numbers[log]
