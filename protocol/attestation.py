@@ -15,12 +15,12 @@ _RATCHET = frozenset({content.Channel.RATCHET})
 @record.record
 @dataclass(frozen=True, slots=True)
 class Behold:
-    """Sign that you have seen this, and when. subject: an id, blinded (spine.md 4.2)."""
+    """Sign that you have seen this, and when. hidden: an id under a nonce; what is signed is a hash of it."""
 
     KIND: ClassVar[int] = 308
     CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
 
-    subject: Bytes32
+    hidden: Bytes32
 
 
 @record.record

@@ -1,6 +1,7 @@
 """What this device has signed to have seen for contacts, and what devices of contacts have signed for it.
 
-docs/protocol/attestation.md. A subject is an id that is blinded, 32 bytes. Not here: what it is about, and whom to ask.
+docs/protocol/attestation.md. A subject is a hash of what one was asked about, 32 bytes (spine.md 4.2). Not here: what
+it is about, and whom to ask.
 """
 
 from crypto import keys
@@ -39,12 +40,11 @@ def answer(tx: Tx, arrival: Arrival, key: keys.SigningKey) -> Beheld | None:
         return None
     _count(tx, contact.id, arrival.now_ms // _DAY_MS)
     tx.execute("DELETE FROM beheld WHERE time_ms < ?", (arrival.now_ms - KEPT_MS,))
-    tx.execute(
-        "INSERT INTO beheld (subject, time_ms) VALUES (?, ?) ON CONFLICT DO NOTHING", (said.subject, arrival.now_ms)
-    )
-    first = tx.one("SELECT time_ms FROM beheld WHERE subject = ?", (said.subject,))
+    subject = spine.hidden_subject(said.hidden)
+    tx.execute("INSERT INTO beheld (subject, time_ms) VALUES (?, ?) ON CONFLICT DO NOTHING", (subject, arrival.now_ms))
+    first = tx.one("SELECT time_ms FROM beheld WHERE subject = ?", (subject,))
     assert first is not None
-    return Beheld(spine.cosign(key.public, first[0], said.subject, key))
+    return Beheld(spine.cosign(key.public, first[0], subject, key))
 
 
 def _count(tx: Tx, contact_id: int, day: int) -> None:
@@ -58,12 +58,16 @@ def _count(tx: Tx, contact_id: int, day: int) -> None:
 # --- who asks
 
 
-def asked(tx: Tx, subject: bytes, device: bytes) -> None:
-    """A device of a contact, 32 bytes, is asked for its word in this transaction; its first answer is kept."""
+def asked(tx: Tx, hidden: bytes, device: bytes) -> Behold:
+    """A device of a contact is asked for its word, by what is returned here; its first answer is kept.
+
+    hidden: of spine.hide, 32 bytes; what is kept stands under its subject. device: a key, 32 bytes.
+    """
     tx.execute(
         "INSERT INTO asked_word (subject, device, raw) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (subject, device, _NONE),
+        (spine.hidden_subject(hidden), device, _NONE),
     )
+    return Behold(hidden)
 
 
 def heard(tx: Tx, arrival: Arrival) -> None:

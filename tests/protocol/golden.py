@@ -159,6 +159,7 @@ def spines() -> dict[str, Any]:
         "content": wrote.content.hex(),
         "entry": wrote.header.raw.hex(),
         "place": [place.at, [one.hex() for one in place.path]],
+        "hidden": spine.hide(wrote.header.id, secret).hex(),
         "blinded_subject": spine.blinded_subject(wrote.header.id, secret).hex(),
         "cosignature": record.encode(spine.cosign(key.public, NOW_MS, wrote.header.id, key)).hex(),
         "contradiction": wrote.contradiction().encode().hex(),

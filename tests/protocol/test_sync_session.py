@@ -219,6 +219,28 @@ def test_what_a_peer_has_named_is_told_once_and_is_no_more_than_he_knows() -> No
     assert (named(ana, BO), named(bo, ANA)) == ((), ())
 
 
+def test_a_frozen_log_is_not_unnamed() -> None:
+    world, ana, bo = two(ANA, CY)
+    ana.append(MINE, b"1")
+    for node in (ana, bo):
+        branches = [chains.chain(1, None, say, key_of(CY), log_of(CY))[0].raw for say in (b"a", b"b")]
+        node.disk.logs[log_of(CY)].proof = Fork.of(*branches)
+    meet(world)
+    assert named(ana, BO) == (MINE,)
+    assert ana.sessions[BO].unnamed() == ()
+
+
+def test_who_says_to_have_what_we_have_too_has_named_it() -> None:
+    world, ana, bo = two(ANA, CY)
+    ana.append(log_of(CY), b"1", key_of(CY))
+    meet(world)
+    bo.disk.memories.clear()
+    ana.disk.memories.clear()
+    ana.append(MINE, b"1")
+    meet(world)
+    assert named(ana, BO) == tuple(sorted((MINE, log_of(CY))))
+
+
 def test_equal_digests_name_nothing() -> None:
     world, ana, bo = two(CY)
     ana.append(log_of(CY), b"1", key_of(CY))

@@ -8,21 +8,23 @@ from crypto.faults import Forged
 from crypto.keys import SigningKey
 from protocol import spine
 from protocol.attestation import Beheld, Behold
+from protocol.grant import Role
 from protocol.spine import Cosignature
 from store import beheld, people
 from store.beheld import ANSWERS_MAX, KEPT_MS, TooManyAsked
 from store.people import STOPS, ContactState
 from tests.store.space_kit import Sharers, open_sharers
 
-SUBJECT, OTHER = b"s" * 32, b"o" * 32
+HIDDEN, ELSE = b"s" * 32, b"o" * 32
+SUBJECT, OTHER = spine.hidden_subject(HIDDEN), spine.hidden_subject(ELSE)
 STRANGER = SigningKey(bytes(31) + b"s")
 DAY_MS = 86_400_000
 
 
-def ask(two: Sharers, subject: bytes = SUBJECT) -> Cosignature | None:
+def ask(two: Sharers, hidden: bytes = HIDDEN) -> Cosignature | None:
     """Ana asks Bo for his word."""
     key = two.bo.mine.device_key
-    said = two.hear(lambda tx, arrival: beheld.answer(tx, arrival, key), Behold(subject))
+    said = two.hear(lambda tx, arrival: beheld.answer(tx, arrival, key), Behold(hidden))
     assert said is None or isinstance(said, Beheld)
     return None if said is None else said.cosignature
 
@@ -51,9 +53,20 @@ async def test_a_word_is_of_the_device_that_gives_it_at_the_time_of_the_first_qu
             two.ana.clock.pass_s(passed_s)
             two.bo.clock.ms = two.ana.clock.ms
             assert ask(two) == word
-        other = ask(two, OTHER)
+        other = ask(two, ELSE)
         assert other is not None
         assert other.time_ms == first_ms - 3_600_000
+
+
+async def test_nobody_gets_a_witness_to_sign_an_id_that_he_chose() -> None:
+    async with open_sharers() as two:
+        own, _ = two.begin("spine", Role.SPINE)
+        (one,) = two.write(own, "an entry")
+        word = ask(two, one.id)
+        assert word is not None
+        assert word.subject == spine.hidden_subject(one.id)
+        with pytest.raises(Forged):
+            spine.check_cosignature(word, one.id, (two.bo.mine.device,))
 
 
 async def test_a_subject_is_known_for_30_days() -> None:
@@ -71,10 +84,10 @@ async def test_200_answers_a_day_and_no_more_be_they_about_the_same_or_not() -> 
     async with open_sharers() as two:
         two.ana.clock.ms += DAY_MS - two.now_ms % DAY_MS
         for number in range(ANSWERS_MAX):
-            ask(two, SUBJECT if number % 2 else number.to_bytes(32, "big"))
-        for subject in (SUBJECT, OTHER):
+            ask(two, HIDDEN if number % 2 else number.to_bytes(32, "big"))
+        for hidden in (HIDDEN, ELSE):
             with pytest.raises(TooManyAsked):
-                ask(two, subject)
+                ask(two, hidden)
         two.ana.clock.ms += DAY_MS - 1
         with pytest.raises(TooManyAsked):
             ask(two)
@@ -103,13 +116,13 @@ async def test_whose_account_is_in_doubt_gets_no_word() -> None:
 
 async def test_a_word_that_was_asked_for_is_kept_and_told_and_forgotten() -> None:
     async with open_sharers() as two:
-        beheld.asked(two.mine, SUBJECT, two.bo.mine.device)
+        beheld.asked(two.mine, HIDDEN, two.bo.mine.device)
         assert beheld.word(two.mine, SUBJECT) is None
         word = words(two)
         given(two, word)
         assert beheld.word(two.mine, SUBJECT) == word
         assert beheld.subject_of(two.mine, 1) == SUBJECT
-        beheld.asked(two.mine, SUBJECT, two.bo.mine.device)  # once more: what came stays
+        beheld.asked(two.mine, HIDDEN, two.bo.mine.device)  # once more: what came stays
         given(two, words(two, 6))
         assert beheld.word(two.mine, SUBJECT) == word
         beheld.forget(two.mine, SUBJECT)
@@ -120,7 +133,7 @@ async def test_a_word_that_was_asked_for_is_kept_and_told_and_forgotten() -> Non
 
 async def test_a_change_is_told_once() -> None:
     async with open_sharers() as two:
-        await two.ana.database.transact(beheld.asked, SUBJECT, two.bo.mine.device)
+        await two.ana.database.transact(beheld.asked, HIDDEN, two.bo.mine.device)
         with two.ana.database.watch(frozenset({beheld.TOPIC})) as changes:
             for _ in range(2):
                 await two.ana.database.transact(lambda tx: given(replace(two, mine=tx), words(two)))
@@ -133,7 +146,7 @@ async def test_of_several_witnesses_the_earliest_word_counts() -> None:
         late = words(two, 9)
         early = spine.cosign(STRANGER.public, 5, SUBJECT, STRANGER)
         for device in (STRANGER.public, two.bo.mine.device):
-            beheld.asked(two.mine, SUBJECT, device)
+            beheld.asked(two.mine, HIDDEN, device)
         given(two, late)
         assert beheld.word(two.mine, SUBJECT) == late
         two.mine.execute("UPDATE device SET device = ? WHERE id = ?", (STRANGER.public, two.ana.device))
@@ -144,8 +157,8 @@ async def test_of_several_witnesses_the_earliest_word_counts() -> None:
 async def test_a_word_that_nobody_asked_this_device_for_is_passed_over() -> None:
     async with open_sharers() as two:
         given(two, words(two))
-        beheld.asked(two.mine, SUBJECT, STRANGER.public)  # another than the one that answers
-        beheld.asked(two.mine, OTHER, two.bo.mine.device)  # about another thing
+        beheld.asked(two.mine, HIDDEN, STRANGER.public)  # another than the one that answers
+        beheld.asked(two.mine, ELSE, two.bo.mine.device)  # about another thing
         given(two, words(two))
         assert (beheld.word(two.mine, SUBJECT), beheld.word(two.mine, OTHER)) == (None, None)
 
@@ -153,9 +166,9 @@ async def test_a_word_that_nobody_asked_this_device_for_is_passed_over() -> None
 async def test_a_false_word_is_refused() -> None:
     async with open_sharers() as two:
         good, device, key = words(two), two.bo.mine.device, two.bo.mine.device_key
-        for subject in (SUBJECT, OTHER):
+        for hidden in (HIDDEN, ELSE):
             for asked in (device, STRANGER.public, two.bo.mine.account):
-                beheld.asked(two.mine, subject, asked)
+                beheld.asked(two.mine, hidden, asked)
         false = {
             "of his account": spine.cosign(two.bo.mine.account, 7, SUBJECT, key),
             "of another, and good": spine.cosign(STRANGER.public, 7, SUBJECT, STRANGER),

@@ -9,7 +9,6 @@ from lab import world
 from lab.world import Person, World, befriend
 from node import speech
 from protocol import spine
-from protocol.attestation import Behold
 from protocol.spine import Cosignature
 from store import beheld, people
 from store.beheld import ANSWERS_MAX
@@ -17,20 +16,19 @@ from store.database import Tx
 from tests.stories.crowd_kit import HOUR_S, appoint, has_lines
 
 ACCEPTANCE, NONCE = b"a" * 32, b"n" * 32
-SUBJECT = spine.blinded_subject(ACCEPTANCE, NONCE)
+HIDDEN, SUBJECT = spine.hide(ACCEPTANCE, NONCE), spine.blinded_subject(ACCEPTANCE, NONCE)
 AHEAD_MS = 5_000_000  # chen's clock
 
 
-async def ask(one: Person, witness: str, *subjects: bytes) -> None:
+async def ask(one: Person, witness: str, *hidden: bytes) -> None:
     """Asks the device of a contact for its word, as a room does: in one transaction."""
     assert one.node is not None
 
     def both(tx: Tx) -> int:
         contact_id = people.find_contact(tx, witness).id
-        for subject in subjects:
-            for device in people.devices_of(tx, contact_id):
-                beheld.asked(tx, subject, device.device)
-        speech.say(tx, contact_id, tuple(map(Behold, subjects)), one.now_ms(), one.entropy("asks"))
+        (device,) = people.devices_of(tx, contact_id)
+        asks = tuple(beheld.asked(tx, each, device.device) for each in hidden)
+        speech.say(tx, contact_id, asks, one.now_ms(), one.entropy("asks"))
         return contact_id
 
     one.node.core.delivery.stir(await one.node.core.database.transact(both))
@@ -73,7 +71,7 @@ def test_a_witness_says_when_he_saw_and_never_says_another_time_of_the_same() ->
     async def story(w: World) -> None:
         _, bo, chen = await three(w)
         asked_ms = chen.now_ms()
-        await ask(bo, "chen", SUBJECT)
+        await ask(bo, "chen", HIDDEN)
         await w.until(has_word(bo))
         first = await word(bo)
         assert first is not None
@@ -84,7 +82,7 @@ def test_a_witness_says_when_he_saw_and_never_says_another_time_of_the_same() ->
         await chen.stop()
         await chen.start()
         await again(bo)
-        await ask(bo, "chen", SUBJECT)
+        await ask(bo, "chen", HIDDEN)
         await w.until(has_word(bo))
         assert await word(bo) == first
 
@@ -95,7 +93,7 @@ def test_a_witness_who_was_away_says_when_he_came() -> None:
     async def story(w: World) -> None:
         _, bo, chen = await three(w)
         await chen.stop()
-        await ask(bo, "chen", SUBJECT)
+        await ask(bo, "chen", HIDDEN)
         await trio.sleep(HOUR_S)
         assert await word(bo) is None
         came_ms = chen.now_ms()
@@ -118,7 +116,7 @@ def test_a_word_comes_by_mail_where_the_two_are_never_there_together() -> None:
         for sender, owner in ((bo, chen), (chen, bo)):
             await w.until(partial(has_lines, sender, owner, 1))
         await chen.stop()
-        await ask(bo, "chen", SUBJECT)
+        await ask(bo, "chen", HIDDEN)
         await trio.sleep(HOUR_S)
         await bo.stop()
         came_ms = chen.now_ms()
@@ -142,14 +140,14 @@ def test_who_floods_a_witness_gets_200_words_and_takes_nobody_elses() -> None:
         await trio.sleep(86_400.0 - (w.now_ms() + AHEAD_MS) / 1000 % 86_400.0)  # chen's day begins
         many = [number.to_bytes(32, "big") for number in range(ANSWERS_MAX + 50)]
         await ask(mal, "chen", *many)
-        await w.until(has_word(mal, many[ANSWERS_MAX - 1]))
-        await ask(bo, "chen", SUBJECT)
+        await w.until(has_word(mal, spine.hidden_subject(many[ANSWERS_MAX - 1])))
+        await ask(bo, "chen", HIDDEN)
         await w.until(has_word(bo))
         await trio.sleep(HOUR_S)
-        found = [await word(mal, one) is not None for one in many]
+        found = [await word(mal, spine.hidden_subject(one)) is not None for one in many]
         assert found == [True] * ANSWERS_MAX + [False] * 50
         await trio.sleep(86_400.0)
         await ask(mal, "chen", many[-1])
-        await w.until(has_word(mal, many[-1]))
+        await w.until(has_word(mal, spine.hidden_subject(many[-1])))
 
     world.run(story, seed=4)
