@@ -152,3 +152,11 @@ class LogFrozen(UserFault):
 
     code = "log.frozen"
     next = "weft log proofs"
+
+
+class TabPaused(UserFault):
+    """Nothing can be written into this ledger now; nothing was written."""
+
+    code = "ledger.paused"
+    next = "weft contacts"
+    exit = 1

@@ -25,7 +25,7 @@ from protocol.sync import Memory, Shared
 from protocol.sync_log import Accuse, Checked, Effect, Effects, Held, Import, Progress, Read, Remember, Send, Unknown
 from protocol.sync_session import Session
 from protocol.talk import Side
-from store import authoring, carried, entries, intake, logs, mutual, rounds, spaces
+from store import authoring, carried, entries, intake, logs, mutual, recovered, rounds, spaces
 from store.database import Tx
 from store.intake import Piece, Took
 
@@ -199,6 +199,14 @@ class Sitting:
                 theirs = self._session.theirs(log)
                 is_ours = log not in ahead or await self.inward.database.transact(self._has_newest, log, theirs)
                 await self.policy.desks.compared(self.peer.account, number, theirs, is_ours)
+            elif log not in ahead:
+                await self._recovered(number)
+
+    async def _recovered(self, number: int) -> None:
+        """All that the peer holds of a log is here: of a half that a lost device of ours wrote, all."""
+        of = self._logs[number]
+        if of.role is Role.LEDGER and of.contact == spaces.OURS:
+            await self.inward.database.transact(recovered.note, number)
 
     def _has_newest(self, tx: Tx, log: bytes, theirs: int) -> bool:
         """Whether the peer's newest entry of a log of ours is here: he may have got more than we had known of him."""
@@ -267,6 +275,8 @@ class Sitting:
             return self._session.parted(log)
         proven = () if result.proof is None else self._session.froze(log, result.proof)
         if not self._logs[number].log.own:
+            if result.head is not None and self._session.theirs(log) <= result.head.seq:
+                await self._recovered(number)
             return (*proven, *self._session.imported(log, result.head))
         # What he holds is published; what was appended again behind it he is told of as of any other news.
         told = self._session.imported(log, await self.inward.database.read(_published, number))
