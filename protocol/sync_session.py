@@ -38,14 +38,16 @@ HAVES_MAX = 2 * (sync.LOGS_MAX // sync.HAVE_LOGS_MAX) + 2  # of the rounds of a 
 class Session:
     """One session. shared: what the policy allows for this peer; memory: of the last session with him.
 
-    nonce: 8 random bytes. Faults that its inputs raise are PeerFaults, and end the session. It is about these logs as
-    long as it lasts: when the policy allows another, the caller begins another session.
+    nonce: 8 random bytes. ends: the keys of the two devices, the dialler's first. Faults that its inputs raise are
+    PeerFaults, and end the session. It is about these logs as long as it lasts: when the policy allows another, the
+    caller begins another session.
     """
 
-    def __init__(self, side: Side, nonce: bytes, shared: Sequence[Shared], memory: Memory | None) -> None:
+    def __init__(self, side: Side, nonce: bytes, shared: Sequence[Shared], memory: Memory | None, ends: bytes) -> None:
         assert len(nonce) == sync.NONCE_BYTES
+        assert len(ends) == sync.ENDS_BYTES
         assert len(shared) <= sync.LOGS_MAX
-        self._side, self._nonce = side, nonce
+        self._side, self._nonce, self._ends = side, nonce, ends
         self._other = Side.LISTENER if side is Side.DIALLER else Side.DIALLER
         self._logs = {one.log: Log(one, b"", one.head, one.proof) for one in shared}
         # A memory of other logs says nothing about these: who was given one more since then has to compare.
@@ -198,7 +200,7 @@ class Session:
 
     def _greeted(self, hello: Hello) -> Effects:
         nonces = (self._nonce, hello.nonce) if self._side is Side.DIALLER else (hello.nonce, self._nonce)
-        self._nonces = b"".join(nonces)
+        self._nonces = b"".join((*nonces, self._ends))
         for one in self._logs.values():
             secret, log = one.shared.secret, one.shared.log
             one.mine = sync.tag(secret, log, self._side, self._nonces)

@@ -40,11 +40,12 @@ Entries = Sequence[tuple[bytes, bytes | None]]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other end. contact, device: rows; account: 32 bytes."""
+    """The other end. contact, device: rows; account: 32 bytes; key: of the device."""
 
     contact: int
     account: bytes
     device: int
+    key: bytes
 
 
 @dataclass
@@ -93,7 +94,9 @@ class Sitting:
             await self.policy.desks.close_for(self.peer.account)
             shared, memory = await self.inward.database.transact(self._begin)
             nonce = self.inward.ground.entropy("sync")(sync.NONCE_BYTES)
-            self._session = Session(self.side, nonce, shared, memory)
+            ends = (self.inward.identity.device, self.peer.key)
+            both = b"".join(ends if self.side is Side.DIALLER else ends[::-1])
+            self._session = Session(self.side, nonce, shared, memory, both)
             self._heard_at = trio.current_time()
             try:
                 async with trio.open_nursery() as nursery:
