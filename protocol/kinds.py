@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from protocol import (
     account_record,
+    attestation,
     backup_records,
     carrying,
     door_record,
@@ -86,7 +87,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Contents of the node",
         "They belong to no room; the head of a message is around them (wire.md 4).",
-        (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS, *carrying.CONTENTS),
+        (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS, *carrying.CONTENTS, *attestation.CONTENTS),
     ),
     Place(
         "Frames of /weft/nearby/1",

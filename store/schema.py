@@ -252,6 +252,22 @@ CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
 _NOTES = "ALTER TABLE keeper ADD COLUMN notes INTEGER NOT NULL DEFAULT 0;"
 _ASKING = "ALTER TABLE healing ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;"
 
+_ATTESTING = """
+CREATE TABLE mutual (
+  contact INTEGER NOT NULL, log INTEGER NOT NULL, seen_ms INTEGER NOT NULL, PRIMARY KEY (contact, log)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mutual_log ON mutual (log);
+
+CREATE TABLE beheld (subject BLOB NOT NULL PRIMARY KEY, time_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX beheld_time ON beheld (time_ms);
+
+CREATE TABLE beheld_day (contact INTEGER NOT NULL PRIMARY KEY, day INTEGER NOT NULL, count INTEGER NOT NULL) STRICT;
+
+CREATE TABLE asked_word (
+  number INTEGER PRIMARY KEY, subject BLOB NOT NULL, device BLOB NOT NULL, raw BLOB NOT NULL, UNIQUE (subject, device)
+) STRICT;
+"""
+
 _LEDGER = """
 CREATE TABLE tab (
   contact INTEGER NOT NULL PRIMARY KEY, ours_log INTEGER NOT NULL, ours_base INTEGER NOT NULL,
@@ -303,5 +319,6 @@ CORE: tuple[Migration, ...] = (
     Migration("keepers", 2, _LEAVING),
     Migration("keepers", 3, _NOTES),
     Migration("sessions", 2, _ASKING),
+    Migration("attesting", 1, _ATTESTING),
     Migration("ledger", 1, _LEDGER),
 )

@@ -1,7 +1,12 @@
+CREATE TABLE asked_word (
+  number INTEGER PRIMARY KEY, subject BLOB NOT NULL, device BLOB NOT NULL, raw BLOB NOT NULL, UNIQUE (subject, device)
+) STRICT;
 CREATE TABLE balance (
   contact INTEGER NOT NULL, unit TEXT NOT NULL, owed INTEGER NOT NULL, allowed INTEGER NOT NULL,
   credit INTEGER NOT NULL, PRIMARY KEY (contact, unit)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE beheld (subject BLOB NOT NULL PRIMARY KEY, time_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE beheld_day (contact INTEGER NOT NULL PRIMARY KEY, day INTEGER NOT NULL, count INTEGER NOT NULL) STRICT;
 CREATE TABLE carried (
   contact INTEGER NOT NULL, log BLOB NOT NULL, nonce BLOB NOT NULL, since INTEGER NOT NULL, owed INTEGER NOT NULL,
   offers INTEGER NOT NULL, PRIMARY KEY (contact, log)
@@ -94,6 +99,9 @@ CREATE TABLE message (
   state_ms INTEGER NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL
 ) STRICT;
 CREATE TABLE migration ( room TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (room, number)) STRICT, WITHOUT ROWID;
+CREATE TABLE mutual (
+  contact INTEGER NOT NULL, log INTEGER NOT NULL, seen_ms INTEGER NOT NULL, PRIMARY KEY (contact, log)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE own_list (epoch INTEGER PRIMARY KEY, raw BLOB NOT NULL) STRICT;
 CREATE TABLE pair_secret (
   contact INTEGER NOT NULL, epoch INTEGER NOT NULL, secret BLOB NOT NULL, made INTEGER NOT NULL,
@@ -171,6 +179,7 @@ CREATE TABLE witnessed (
   author BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, seen BLOB NOT NULL, before BLOB NOT NULL,
   proof BLOB NOT NULL, doubt BLOB NOT NULL, signed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX beheld_time ON beheld (time_ms);
 CREATE INDEX carried_owed ON carried (contact, log) WHERE owed != 0;
 CREATE INDEX delivery_copies ON delivery (device, copies);
 CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
@@ -181,6 +190,7 @@ CREATE INDEX inbox_line_device ON inbox_line (device, place);
 CREATE INDEX message_contact ON message (contact);
 CREATE UNIQUE INDEX message_once ON message (device, message_id);
 CREATE INDEX message_passing ON message (seq) WHERE kind IN (306) AND body != x'';
+CREATE INDEX mutual_log ON mutual (log);
 CREATE INDEX parcel_message ON parcel (device, message, line);
 CREATE INDEX payment_of ON payment (of) WHERE of != x'';
 CREATE INDEX payment_open ON payment (id) WHERE stage < 5;

@@ -146,7 +146,7 @@ def logs() -> dict[str, Any]:
 def spines() -> dict[str, Any]:
     """A spine over three logs, a place in it, a cosignature, both proofs of a rollback, and the names of a session."""
     key = someone("golden ana").device_key
-    secret, nonces = bytes(range(32)), bytes(range(16))
+    secret, nonces = bytes(range(32)), bytes(range(80))
     wrote = chains.wrote(key, secret)
     line = wrote.lines[0]
     place = spine.prove(wrote.lines, line.log)
@@ -159,6 +159,7 @@ def spines() -> dict[str, Any]:
         "content": wrote.content.hex(),
         "entry": wrote.header.raw.hex(),
         "place": [place.at, [one.hex() for one in place.path]],
+        "hidden": spine.hide(wrote.header.id, secret).hex(),
         "blinded_subject": spine.blinded_subject(wrote.header.id, secret).hex(),
         "cosignature": record.encode(spine.cosign(key.public, NOW_MS, wrote.header.id, key)).hex(),
         "contradiction": wrote.contradiction().encode().hex(),
