@@ -32,6 +32,7 @@ class BadUnit(UserFault):
     """There is no such unit: use the code of a currency such as EUR, h for hours, or the whole text of a voucher."""
 
     code = "amount.unit"
+    next = "weft pay NAME 12.50 EUR"
     exit = 2
 
 
@@ -39,6 +40,7 @@ class BadAmount(UserFault):
     """An amount is digits, and a point before its decimals, such as 12.50; nothing was done."""
 
     code = "amount.malformed"
+    next = "weft pay NAME 12.50 EUR"
     exit = 2
 
 
@@ -46,6 +48,7 @@ class NoAmount(UserFault):
     """An amount is more than nothing; nothing was done."""
 
     code = "amount.nothing"
+    next = "weft pay NAME 12.50 EUR"
     exit = 2
 
 
@@ -53,6 +56,7 @@ class TooFine(UserFault):
     """That unit has fewer decimals; nothing was done."""
 
     code = "amount.decimals"
+    next = "weft pay NAME 12.50 EUR"
     exit = 2
 
 
@@ -60,6 +64,7 @@ class TooMuch(UserFault):
     """That is more than one entry can say; nothing was done."""
 
     code = "amount.large"
+    next = "weft pay NAME 12.50 EUR"
     exit = 2
 
 

@@ -156,8 +156,8 @@ ROOMS: Mapping[str, range] = {
 """Content kinds that each room owns; a room without a range here takes one above 400."""
 
 
-def table(contents: Sequence[type]) -> str:
-    """The text of docs/protocol/kinds.md. contents: the record classes of all rooms."""
+def table(contents: Sequence[type], terms: Sequence[type]) -> str:
+    """The text of docs/protocol/kinds.md. contents: the record classes of all rooms; terms: what ledgers say."""
     lines = [
         "# Kinds",
         "",
@@ -173,6 +173,9 @@ def table(contents: Sequence[type]) -> str:
     lines += ["", "## Contents of rooms", "", "| room | kinds |", "|---|---|"]
     lines += [f"| {room} | {kinds.start}-{kinds.stop - 1} |" for room, kinds in ROOMS.items()]
     for cls in sorted(contents, key=_kind):
+        lines += _section(cls)
+    lines += ["", "## Terms of ledgers", "", "In sealed entries of logs of the role ledger alone (ledger.md 2)."]
+    for cls in sorted(terms, key=_kind):
         lines += _section(cls)
     return "\n".join(lines) + "\n"
 

@@ -13,6 +13,9 @@ MS = 1000
 class Paying(click.Group):
     """`weft pay NAME AMOUNT UNIT`, beside its sub-commands: a word that is none of them is the name of a contact."""
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or self.commands["to"]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

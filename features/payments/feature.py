@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from features.payments import service, view
+from features.payments.content import TERMS
 from features.payments.service import Payments
 from node.feature import Feature
 from store import payments
@@ -29,7 +30,7 @@ def _nothing(_tx: Tx, _arrival: Arrival) -> tuple[Any, ...]:
 
 FEATURE = Feature(
     name="payments",
-    contents=(),
+    contents=TERMS,
     migrations=(),
     apply=_nothing,
     open=Payments,

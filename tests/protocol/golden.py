@@ -36,6 +36,7 @@ FILES = {
     "Records of a backup": "protocol_backup.json",
     "Contents of the node": "protocol_node_contents.json",
     "Contents": "protocol_contents.json",
+    "Terms of ledgers": "protocol_terms.json",
 }
 SIGNED = "protocol_signed.json"
 LOGS = "protocol_logs.json"
@@ -220,4 +221,4 @@ def files() -> Mapping[str, Any]:
 if __name__ == "__main__":
     for file_name, held in files().items():
         (FOLDER / file_name).write_text(json.dumps(held, indent=1) + "\n")
-    KINDS_PAGE.write_text(kinds.table(samples.contents()))
+    KINDS_PAGE.write_text(kinds.table(samples.contents(), samples.terms()))
