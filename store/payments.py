@@ -186,6 +186,14 @@ def request(tx: Tx, request_id: int) -> Asked | None:
     return None if row is None else _asked(row)
 
 
+def asked(tx: Tx, contact: int, mine: bool, request: bytes) -> Asked | None:
+    """A request by its name."""
+    row = tx.one(
+        f"SELECT {_REQUEST} FROM request WHERE contact = ? AND mine = ? AND request = ?", (contact, int(mine), request)
+    )
+    return None if row is None else _asked(row)
+
+
 def found(tx: Tx, contact: int, mine: bool, pay: bytes) -> Paid | None:
     """A payment by its name."""
     row = tx.one(
@@ -212,6 +220,18 @@ def by_request(tx: Tx, one: Asked) -> Paid | None:
         (one.request, one.contact, int(not one.mine), Cause.REQUEST),
     )
     return None if row is None else _paid(row)
+
+
+def became(one: Asked, answer: Paid | None) -> str:
+    """What became of a request, by the newest payment that answers it.
+
+    "open", "paying", "paid", "withdrawn" or "refused".
+    """
+    if answer is not None and answer.stage is Stage.SETTLED:
+        return "paid"
+    if one.state is not Asking.OPEN:
+        return one.state.name.lower()
+    return "paying" if answer is not None and not answer.stage.is_final else "open"
 
 
 def refunded(tx: Tx, original: Paid) -> int:
