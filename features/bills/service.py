@@ -64,8 +64,8 @@ class Bills:
         it is not given, and all are where none is. receipt: what it was for, which they all see beside the total and
         how many share it; nobody sees who the others are.
         Errors: bill.nobody, bill.twice, bill.without_me, bill.weights, bill.split, bill.share, limit, contact.unknown,
-        contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet, ledger.paused, log.frozen,
-        amount.unit, amount.malformed, amount.nothing, amount.decimals, amount.large.
+        contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet, ledger.paused, amount.unit,
+        amount.malformed, amount.nothing, amount.decimals, amount.large.
         """
         receipt = _receipt(receipt)
 
