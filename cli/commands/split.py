@@ -41,7 +41,7 @@ def split(ctx: click.Context) -> None:
     both are asked for 30. They see the total, among how many it is, and the text, but not who the others are. To
     change a bill, stop it and split anew. It records what you owe each other; it moves no bank money.
 
-    Without a command: your bills, and who has paid.
+    All options: weft split new --help. Without a command: your bills, and who has paid.
     """
     if ctx.invoked_subcommand is None:
         _bills(ctx.obj, LIST_MAX // 5, None)

@@ -188,8 +188,8 @@ class Bills:
             given = [*given, 1]
         if len(given) != len(accounts):
             raise BadWeights(
-                f"There are {len(given)} weights for {len(names)} names: give one for each, in order, and one more at"
-                " the end for yourself; nothing was written."
+                f"Give one weight for each name, in order, and one more at the end for yourself, and not {len(given)}"
+                " of them; nothing was written."
             )
         return tuple(one for one in found if one is not None), tuple(zip(accounts, given, strict=True))
 

@@ -1,5 +1,6 @@
 """The room of bills in a simulated world: what it refuses, that shares sum to the total, what it shows and keeps."""
 
+from functools import partial
 from typing import Any
 
 from hypothesis import given, settings
@@ -136,7 +137,17 @@ def test_every_fault_that_the_room_promises_is_met() -> None:
         assert await run(ana, written) == before
         assert faults.missing("bills") == set()
 
+        made = await ana.call(
+            "bills.split", **(SPLIT | {"names": ["bo2"]})
+        )  # what was undone is forgotten in memory too
+        await w.until(partial(is_asked, bo2, made["shares"][0]["id"]))
+
     world.run(story, 710)
+
+
+async def is_asked(person: Person, request: str) -> bool:
+    """Whether this is the one request that waits for a person."""
+    return [one["id"] for one in (await waiting(person))["asked"]] == [request]
 
 
 async def others_request_is_not_ours(w: World, ana: Person, bo: Person, faults: Faults) -> bool:
