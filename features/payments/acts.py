@@ -94,8 +94,8 @@ class Acts:
         request = ids.new_message_id(self.ground.now_ms(), self.ground.entropy("payment"))
         term = Request(request, known.text, amount, due_ms, note_of(note), int(cause), of)
         self.till.write(tx, one, lambda _: term)
-        found = view.find(tx, ids.ulid(request))
-        assert isinstance(found, Asked)
+        found = payments.asked(tx, one.contact, True, request)
+        assert found is not None
         return view.wish(tx, found)
 
     def dismiss(self, tx: Tx, one: OpenTab, asked: Asked, *, mine: bool) -> Wish:

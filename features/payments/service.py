@@ -17,6 +17,7 @@ from features.payments.faults import (
     StillBound,
     TooMuchBack,
     ToOneself,
+    UnknownPayment,
 )
 from features.payments.view import Line, Standing, Wish
 from ledger import commands, units
@@ -292,8 +293,11 @@ class Payments:
         """A payment or request as it stands now, with whom, and the tab."""
         found = view.find(tx, text)
         contact = till.contact(tx, ids.account_text(people.contact(tx, found.contact).account))
-        one = self._core.till.of(tx, contact.id)
-        return contact, one, view.find(tx, text)
+        one = self._core.till.of(tx, contact.id)  # which may have come on since the row was read
+        now = payments.request(tx, found.id) if isinstance(found, Asked) else payments.payment(tx, found.id)
+        if now is None:
+            raise UnknownPayment
+        return contact, one, now
 
     def _standing(self, tx: Tx, one: OpenTab, contact: Contact, known: Unit) -> Standing:
         tab, side = one.tab, one.side
