@@ -1,4 +1,4 @@
-"""What changed between me and my contacts, written as others keep books: hledger, Beancount, CSV (ledger 9). Pure.
+"""What changed between me and my contacts, written as others keep books: hledger, Beancount, CSV. Pure.
 
     file.writelines(hledger(bookings))      lines have their ends; the file is UTF-8, opened with newline=""
 
