@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger import chart, days, statement, units
@@ -154,11 +155,14 @@ def _signs(count: int) -> str:
 @cache
 def _latin() -> frozenset[int]:
     """What the font of Latin letters has; the fonts are known to reportlab from now on."""
+    import reportlab
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.cidfonts import UnicodeCIDFont
     from reportlab.pdfbase.ttfonts import TTFont
 
-    latin = TTFont(LATIN, "Vera.ttf")
+    latin = TTFont(
+        LATIN, Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
+    )  # a bare name is sought elsewhere first
     for font in (latin, *(UnicodeCIDFont(name) for name, _ in ASIAN)):
         pdfmetrics.registerFont(font)
     return frozenset(latin.face.charToGlyph)

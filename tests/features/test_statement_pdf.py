@@ -107,6 +107,13 @@ def test_a_name_in_chinese_is_in_the_file_as_it_is() -> None:
     assert f"({octal}) Tj" in found
 
 
+def test_numbers_end_in_their_columns() -> None:
+    found = drawn(rendered(booking(1250), booking(-100_000, NOVEMBER_MS + 1)))
+    placed = re.findall(r"1 0 0 1 (\S+) \S+ Tm [^(]*\((-?[0-9.]+)\) Tj", found)
+    first = {text: float(x) for x, text in reversed(placed)}
+    assert first["-1000.00"] < first["12.50"] < pdf.MARGIN + 220 < first["-987.50"] < pdf.MARGIN + 300
+
+
 def test_a_long_memo_ends_with_the_page() -> None:
     found = said(rendered(booking(1, memo="word " * 100)))
     cut = next(one for one in found if one.startswith("word"))

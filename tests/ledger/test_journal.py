@@ -5,11 +5,13 @@ hledger itself reads them where it is installed; for Beancount a reader of its g
 
 import csv
 import json
+import random
 import re
 import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -92,6 +94,21 @@ def test_a_table_reads_as_machines_write_it() -> None:
         f"01KB0000000000000000000000,2026-11-01T01:00:00+01:00,bo,{ACCOUNTS[0]},12.50,EUR,payment,lunch\r\n"
         f"01KB0000000000000000000000,2026-11-02T01:00:00+01:00,bo,{ACCOUNTS[0]},-2.50,EUR,refund,too much\r\n"
     )
+
+
+@settings(max_examples=depth.EXAMPLES, deadline=None)
+@given(ANY, st.randoms(use_true_random=False))
+def test_the_order_in_which_bookings_come_says_nothing(bookings: list[Booking], chance: random.Random) -> None:
+    numbered = [replace(one, id=f"{n:026}", contact=one.account[-3:]) for n, one in enumerate(bookings)]
+    other = chance.sample(numbered, len(numbered))
+    for write in (journal.hledger, journal.beancount, journal.csv):
+        assert list(write(other)) == list(write(numbered))
+
+
+def test_names_keep_to_their_place_in_a_journal() -> None:
+    written = "".join(journal.hledger([booking(1, contact="bo | x; y:z", memo="a|b;c", kind="")]))
+    assert "01KB0000000000000000000000) bo / x, y:z | a/b,c\n" in written
+    assert "account equity:weft:other\n" in written
 
 
 def test_nothing_is_a_book_too() -> None:
