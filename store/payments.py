@@ -10,6 +10,8 @@ from enum import IntEnum
 
 from ledger.payment import Stage
 from ledger.terms import Cause
+from protocol.grant import Role
+from store import spaces
 from store.database import Row, Tx
 
 CHANGED = "payment"  # a topic: its key is the row of a payment
@@ -172,6 +174,16 @@ def balances(tx: Tx) -> tuple[Balance, ...]:
     return tuple(
         Balance(*row) for row in tx.all("SELECT contact, unit, owed, allowed, credit FROM balance ORDER BY 1, 2")
     )
+
+
+def partners(tx: Tx) -> tuple[int, ...]:
+    """The contacts with whom a ledger was begun, by either side."""
+    rows = tx.all(
+        "SELECT contact FROM space WHERE role = ? AND contact != ? UNION"
+        " SELECT r.contact FROM space s JOIN reader r ON r.log = s.log WHERE s.role = ? AND s.contact = ?",
+        (Role.LEDGER, spaces.OURS, Role.LEDGER, spaces.OURS),
+    )
+    return tuple(row[0] for row in rows)
 
 
 def payment(tx: Tx, payment_id: int) -> Paid | None:
