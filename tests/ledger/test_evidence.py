@@ -59,6 +59,13 @@ def refunded_though_accepted(two: Two) -> None:
     two.takes(Accept(OTHER_PAY, STATE), Ackn())
 
 
+def refunded_among_others(two: Two) -> None:
+    two.pays(OFFER, OTHER)
+    two.takes(Ackn(), Accept(OTHER_PAY, STATE))
+    two.pays(Settle(OTHER_PAY, STATE), Void(PAY))
+    two.takes(Ackn())
+
+
 def attested(two: Two) -> None:
     two.pays(OFFER)
     accept = two.bo.say(Accept(PAY, STATE))
@@ -105,6 +112,7 @@ GOOD: dict[str, tuple[Callable[[Two], object], Stage, int]] = {
     "declined": (declined, Stage.DECLINED, 0),
     "refunded": (refunded, Stage.REFUNDED, 0),
     "refunded though accepted": (refunded_though_accepted, Stage.REFUNDED, 1),
+    "refunded among others": (refunded_among_others, Stage.REFUNDED, 4),
     "attested against a void": (attested, Stage.SETTLED, 0),
     "attested and settled": (attested_and_settled, Stage.SETTLED, 0),
     "attested after the void was seen": (attested_too_late, Stage.REFUNDED, 0),

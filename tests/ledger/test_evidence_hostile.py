@@ -133,6 +133,19 @@ def forked() -> Fork:
     return Fork.of(one.say(Ackn()).raw, other.say(Void(PAY)).raw)
 
 
+def late_open() -> bytes:
+    """A half that begins with something else, which is left out."""
+    two = Two()
+    two.ana.written.clear()
+    two.ana.heard = None
+    two.ana.say(Ackn())
+    two.ana.say(Open(1, two.bo.account.public))
+    two.hear()
+    two.pays(OFFER)
+    halves = (*signed.half_items(two.ana, range(9), {0}), *signed.half_items(two.bo, range(9)))
+    return signed.file_of((two.ana.certificate, two.bo.certificate, *halves))
+
+
 def third_log() -> tuple[Item, ...]:
     eve = Person("eve")
     eve.say(Open(1, eve.account.public))
@@ -192,6 +205,7 @@ BAD: dict[str, tuple[Callable[[], bytes], Flaw]] = {
     "a half that begins with something else": (lambda: begun(Limit("EUR", 1)), Flaw.OPEN),
     "the first entry is closed": (lambda: edited(lambda items: items.pop(3)), Flaw.OPEN),
     "the first entry is missing": (lambda: edited(lambda items: (items.pop(2), items.pop(2))), Flaw.OPEN),
+    "the first entry names the other, and is not the first": (late_open, Flaw.OPEN),
     "one half": (lambda: edited(lambda items: items.__delitem__(slice(8, 12))), Flaw.HALVES),
     "three halves": (lambda: file_about(TWO, *third_log()), Flaw.HALVES),
     "nothing": (lambda: b"", Flaw.HALVES),
