@@ -20,7 +20,7 @@ from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt, crypto_sig
 OPEN, LIMIT, OFFER, ACCEPT, SETTLE, DECLINE, VOID, ATTEST, ACKN, LOCK, REVEAL, RELEASE = range(200, 212)
 NAMES = "OPEN LIMIT OFFER ACCEPT SETTLE DECLINE VOID ATTEST ACKN LOCK REVEAL RELEASE".split()
 OF_PAYER, OF_PAYEE = (OFFER, LOCK, SETTLE, VOID), (ACCEPT, DECLINE, ATTEST, REVEAL, RELEASE)
-ENDS = {"SETTLED": "it is owed", **dict.fromkeys(("DECLINED", "REFUNDED", "RELEASED"), "final, and nothing is owed")}
+ENDS = {"SETTLED": "since then it is owed", **dict.fromkeys(("DECLINED", "REFUNDED", "RELEASED"), "it is not owed")}
 # What stands in a place: so many bytes, a number of a range, an array of such, or what a function says.
 SAFE, MS, S, AMOUNT, SEQ, NEVER = range(2**53), range(2**48), range(2**40 + 1), range(1, 2**53), range(2**40), 2**41
 MANY = lambda most, form: lambda v: type(v) is list and len(v) <= most and all(fits(one, form) for one in v)

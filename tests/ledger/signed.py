@@ -159,7 +159,7 @@ def text_of(verdict: Verdict) -> str:
             for one in verdict.said
             if one.is_payers is (who == "payer")
         ]
-    ends = {"SETTLED": "it is owed"} | dict.fromkeys(("DECLINED", "REFUNDED", "RELEASED"), "final, and nothing is owed")
+    ends = {"SETTLED": "since then it is owed"} | dict.fromkeys(("DECLINED", "REFUNDED", "RELEASED"), "it is not owed")
     what = ends.get(verdict.stage.name, "not the end; what came later this file does not show")
     lines.append(f"stage {verdict.stage.name}: {what}")
     for one in verdict.doubts:

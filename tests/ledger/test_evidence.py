@@ -220,7 +220,7 @@ def test_the_middle_of_a_long_ledger_is_enough() -> None:
 
 ANAS: tuple[Term, ...] = (Settle(PAY, STATE), Void(PAY), Ackn(), OTHER)
 BOS: tuple[Term, ...] = (Accept(PAY, STATE), Decline(PAY), Ackn())
-RUNS = 150 * max(1, depth.LEVEL)
+RUNS = 250 * max(1, depth.LEVEL)
 
 
 def history(draw: random.Random) -> Two:

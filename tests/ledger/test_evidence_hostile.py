@@ -184,6 +184,7 @@ BAD: dict[str, tuple[Callable[[], bytes], Flaw]] = {
         Flaw.CERTIFICATE,
     ),
     "a certificate is missing": (lambda: edited(lambda items: items.pop(0)), Flaw.CERTIFICATE),
+    "a certificate twice": (lambda: file_about(TWO, ANA.certificate), Flaw.CERTIFICATE),
     "a third certificate": (lambda: file_about(TWO, certified(STRANGER, STRANGER.public)), Flaw.CERTIFICATE),
     "two accounts have one device": (lambda: file_about(TWO, certified(STRANGER, ANA.device.public)), Flaw.CERTIFICATE),
     # who the two are
@@ -340,6 +341,11 @@ def accept_after_void(two: Two) -> None:
     two.pays(SETTLE)
 
 
+def decline_after_void(two: Two) -> None:
+    two.pays(OFFER, Void(PAY))
+    two.takes(Decline(PAY))
+
+
 def accept_of_another(two: Two) -> None:
     two.pays(OFFER)
     two.takes(Accept(OTHER_PAY, STATE))
@@ -404,6 +410,7 @@ OUT_OF_TURN: dict[str, tuple[Callable[[Two], object], Stage]] = {
     "a settle behind a void": (settle_after_void, Stage.REFUNDING),
     "an accept behind a decline": (accept_after_decline, Stage.DECLINED),
     "an accept that has seen the void": (accept_after_void, Stage.REFUNDED),
+    "a decline that has seen the void": (decline_after_void, Stage.REFUNDED),
     "an accept of another payment": (accept_of_another, Stage.OFFERED),
     "a settle by the payee": (settle_by_the_payee, Stage.ACCEPTED),
     "an accept by the payer": (accept_by_the_payer, Stage.OFFERED),
