@@ -169,7 +169,7 @@ def examine(file: bytes) -> int:
     """Says what a file shows; the exit code."""
     logs, accounts = read(file)
     need(accounts.keys() == {name[0] for name in logs} and len(accounts) == len(logs) == 2, "there are not two sides")
-    need(sum(map(len, logs.values())) <= 10_000, "there are more entries than are examined")
+    need(sum(map(len, logs.values())) <= 4_096, "there are more entries than are examined")
     runs = {name: es[1:] if len(es) > 1 and es[0].seq == 0 and es[1].seq > 1 else es for name, es in logs.items()}
     halves = [half(one, other, runs, logs, accounts) for one, other in (tuple(logs), tuple(logs)[::-1])]
     offers = [(one, e) for one in halves for e in one.run if e.term and e.term[0] in (OFFER, LOCK)]

@@ -38,7 +38,7 @@ from protocol.identity import Certificate
 from protocol.log_examination import Examination, Finding
 from protocol.log_file import Claimed, NotEvidence, Shown
 
-ENTRIES_MAX = 10_000  # of both halves in one file: 3 MB, and a second of signatures
+ENTRIES_MAX = 4_096  # of both halves in one file: 1 MB, and less than a second of signatures
 FLAWS_MAX = 100
 
 Begin = Offer | Lock
