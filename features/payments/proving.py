@@ -3,7 +3,7 @@
 docs/protocol/ledger.md 9. Not here: the file itself (ledger/evidence.py), what it shows (ledger/examination.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 
 from crypto.faults import PeerFault
@@ -13,7 +13,6 @@ from ledger.examination import ENTRIES_MAX
 from ledger.terms import Lock, Offer
 from protocol import entry, ids, record
 from protocol import log as chains
-from protocol.grant import Role
 from protocol.identity import Certificate
 from store import authoring, devices, entries, identity, spaces
 from store.database import Tx
@@ -32,8 +31,7 @@ def prove(tx: Tx, contact_id: int, is_ours: bool, pay: bytes, offered: int = 0) 
     offered: the place of the offer in its log, or one before it: those before are not looked at. What of our own half
     was not published is left out: it may still be taken back. Raises: NoSuchPayment, NotProvable.
     """
-    ours = [one for one in _ledgers(tx, spaces.OURS) if contact_id in spaces.readers(tx, one.log.number)]
-    theirs = _ledgers(tx, contact_id)
+    ours, theirs = spaces.ledger(tx, contact_id)
     payers, payees = (ours, theirs) if is_ours else (theirs, ours)
     for payer in reversed(payers):
         begun = next((held for held in _read(tx, payer, offered) if _begins(payer, held, pay)), None)
@@ -46,10 +44,6 @@ def prove(tx: Tx, contact_id: int, is_ours: bool, pay: bytes, offered: int = 0) 
         payee = next((one for one in reversed(payees) if one.log.id in seen), payees[-1])
         return evidence.make(_half(tx, payer, body.seq), _half(tx, payee, seen.get(payee.log.id, 0)), pay)
     raise NoSuchPayment
-
-
-def _ledgers(tx: Tx, contact_id: int) -> Sequence[Space]:
-    return [one for one in spaces.of(tx, contact_id) if one.role is Role.LEDGER]
 
 
 def _begins(payer: Space, held: Held, pay: bytes) -> bool:
