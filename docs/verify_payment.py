@@ -145,7 +145,7 @@ def judge(payer: Any, payee: Any, begun: Any) -> tuple[str, list[Any], list[Any]
     for one in said(payee, pay, ATTEST) if answer else []:
         _, _, nonce, (_, witness, at_ms, subject, signature) = one.term
         is_good = witness in begun.term[5] and at_ms <= begun.term[4] and one.seq > at and seen[one.seq] <= void
-        is_good &= subject == blake(b"weft/1/cosig\0" + nonce + answers[0].id)
+        is_good &= subject == blake(b"weft/1/cosig\0" + blake(b"weft/1/cosig\0" + nonce + answers[0].id))
         if is_good and is_signed(witness, b"weft/1/cosig\0" + cbor2.dumps(one.term[3][:-1]), signature):
             return "SETTLED", closed(payer, offer, seen[one.seq]), early
     told = [e.seq for e in payee.run if seen[e.seq] > void]
