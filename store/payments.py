@@ -222,6 +222,14 @@ def by_request(tx: Tx, one: Asked) -> Paid | None:
     return None if row is None else _paid(row)
 
 
+def why(tx: Tx, one: Paid) -> int:
+    """Why a payment is made: of one that answers a request, why it was asked for."""
+    if one.cause != Cause.REQUEST:
+        return one.cause
+    found = asked(tx, one.contact, not one.mine, one.of)
+    return one.cause if found is None or not found.cause else found.cause
+
+
 def refunded(tx: Tx, original: Paid) -> int:
     """How much of a payment was given back, or is on its way back."""
     row = tx.one(

@@ -116,13 +116,13 @@ def _bookings(tx: Tx, to: str | None, end_ms: int) -> Sequence[Booking]:
         if one.contact not in who:
             contact = people.contact(tx, one.contact)
             who[one.contact] = contact.name, ids.account_text(contact.account)
-        found.append(_booking(one, *who[one.contact]))
+        found.append(_booking(one, payments.why(tx, one), *who[one.contact]))
     return found
 
 
-def _booking(one: Paid, name: str, account: str) -> Booking:
+def _booking(one: Paid, why: int, name: str, account: str) -> Booking:
     amount = -one.amount if one.mine else one.amount
-    kind = KINDS.get(Cause(one.cause), "payment") if one.cause in [*Cause] else "payment"
+    kind = KINDS.get(Cause(why), "payment") if why in [*Cause] else "payment"
     return Booking(ids.ulid(one.pay), one.changed_ms, name, account, one.unit, amount, kind, one.memo)
 
 
