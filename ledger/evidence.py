@@ -13,7 +13,7 @@ from crypto.faults import PeerFault
 from ledger import examination
 from ledger.examination import Line, Part, Party
 from ledger.payment import Payment
-from ledger.terms import Lock, Offer, Open
+from ledger.terms import Ackn, Lock, Offer, Open
 from protocol import entry, log, log_file
 from protocol.faults import UserFault
 from protocol.identity import Certificate
@@ -53,7 +53,9 @@ class Half(NamedTuple):
 
 
 def make(payer: Half, payee: Half, pay: bytes) -> bytes:
-    """The file about this payment, 16 bytes, with the keys of what the two have said about it and of nothing else.
+    """The file about this payment, 16 bytes, with the keys of what the two have said about it.
+
+    Entries that only acknowledge are open too: that they say nothing else is worth knowing, and tells of nothing else.
 
     Raises: NoSuchPayment, NotProvable (entries are missing, or the file would be long).
     """
@@ -76,7 +78,8 @@ def make(payer: Half, payee: Half, pay: bytes) -> bytes:
         for line in (half.lines[0], *(one for one in run if one is not half.lines[0])):
             items.append(log_file.entry(line.entry.raw))
             is_begin = line is half.lines[0] and isinstance(line.term, Open)
-            if line.shown is not None and (is_begin or examination.is_about(line.term, pay, is_payers)):
+            is_told = is_begin or isinstance(line.term, Ackn) or examination.is_about(line.term, pay, is_payers)
+            if line.shown is not None and is_told:
                 items.append(log_file.shown(*line.shown))
     raw = b"".join(items)
     if examination.examine((raw,)).verdict is None:
