@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from crypto import sealing
 from crypto.keys import SigningKey
 from ledger.evidence import Half, Signed
 from ledger.examination import Examined, Verdict, examine
@@ -64,13 +65,22 @@ class Person:
         one = self.written[-1][0]
         return Ack(self.log, one.body.seq, one.id)
 
-    def say(self, term: Term | bytes, acks: tuple[Ack, ...] | None = None, kind: Kind = Kind.SEALED) -> Entry:
+    def say(
+        self,
+        term: Term | bytes,
+        acks: tuple[Ack, ...] | None = None,
+        kind: Kind = Kind.SEALED,
+        padded: bytes | None = None,
+    ) -> Entry:
         """Appends an entry that says this."""
         head = None if not self.written else Head(self.written[-1][0].body.seq, self.written[-1][0].id)
         seq, prev = (0, None) if head is None else (head.seq + 1, head.id)
         key = entry.content_key(self.secret, self.log, seq)
         said = term if isinstance(term, bytes) else record.encode(term)
         content = entry.seal(key, self.device.public, self.log, seq, said, seq.to_bytes(24, "big"))
+        if padded is not None:
+            place = self.device.public + self.log + seq.to_bytes(8, "big")
+            content = sealing.seal(key, seq.to_bytes(24, "big"), padded, place)
         if acks is None:
             acks = () if self.heard is None else (self.heard,)
         body = Body(self.device.public, self.log, seq, prev, AT_MS + seq, acks, kind, *entry.about(content))

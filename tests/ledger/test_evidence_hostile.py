@@ -162,6 +162,11 @@ BAD: dict[str, tuple[Callable[[], bytes], Flaw]] = {
     "entries in another order": (lambda: edited(lambda i: i.insert(2, i.pop(6))), Flaw.ITEM),
     "an entry of another branch": (lambda: edited(lambda i: put(i, 6, Claimed(branch()))), Flaw.ITEM),
     "another content": (lambda: edited(lambda i: shown(i, 5, content=b"x" * 168)), Flaw.ITEM),
+    "another content, which stays closed": (lambda: edited(lambda i: put(i, 5, Shown(b"x" * 168, None))), Flaw.ITEM),
+    "another content under the same key": (lambda: edited(lambda i: shown(i, 5, content=other_offer())), Flaw.ITEM),
+    "a content without padding": (lambda: padded(record.encode(Ackn())), Flaw.ITEM),
+    "a content with another mark": (lambda: padded((record.encode(Ackn()) + b"\x81").ljust(128, b"\0")), Flaw.ITEM),
+    "a content of another length": (lambda: padded((record.encode(Ackn()) + b"\x80").ljust(127, b"\0")), Flaw.ITEM),
     "the content of another entry": (lambda: edited(lambda i: put(i, 7, i[3])), Flaw.ITEM),
     "the key of another entry": (lambda: edited(lambda i: shown(i, 5, key=b"k" * 32)), Flaw.ITEM),
     "a content twice": (lambda: edited(lambda i: i.insert(5, i[5])), Flaw.ITEM),
@@ -230,6 +235,19 @@ BAD: dict[str, tuple[Callable[[], bytes], Flaw]] = {
     "another entry than is there": (lambda: acknowledging(Ack(BO.log, 1, bytes(32))), Flaw.ACKS),
     "another first entry than is there": (lambda: acknowledging(Ack(BO.log, 0, bytes(32))), Flaw.ACKS),
 }
+
+
+def other_offer() -> bytes:
+    """What Ana could say in the place of her offer, had she not signed that."""
+    other = record.encode(replace(OFFER, amount=1))
+    key = entry.content_key(ANA.secret, ANA.log, 1)
+    return entry.seal(key, ANA.device.public, ANA.log, 1, other, bytes(24))
+
+
+def padded(content: bytes) -> bytes:
+    two = settled()
+    two.ana.say(Ackn(), padded=content)
+    return file_about(two)
 
 
 def branch() -> entry.Entry:
