@@ -1,10 +1,9 @@
-"""Files about a payment that lie, each in one way, and files that were damaged: nothing of them is believed (ledger 9).
+"""Files about a payment that lie, each in one way: nothing of them is believed (ledger 9).
 
 Each is examined by the ledger and by the stand-alone verifier, which have to agree. Not here: honest files, and what
-liars may leave closed (test_evidence.py).
+liars may leave closed (test_evidence.py), chance (test_evidence_damaged.py).
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,10 +20,9 @@ from protocol.entry import Ack, Kind
 from protocol.identity import Certificate
 from protocol.log import Fork
 from protocol.log_file import Claimed, Item, Shown
-from tests import depth
 from tests.ledger import signed
 from tests.ledger.signed import EXPIRES_MS, OFFER, OTHER_PAY, PAY, STATE, Person, Two, attest
-from tests.ledger.test_evidence import GOOD, made
+from tests.ledger.test_evidence import made
 from tests.protocol import chains
 
 STRANGER = SigningKey(b"stranger".ljust(32, b"."))
@@ -450,57 +448,3 @@ def test_what_is_said_out_of_turn_makes_no_stage(case: str) -> None:
     assert verdict.stage is OUT_OF_TURN[case][1]
     assert verdict.begun in (OFFER, two.ana.said[1])
     assert verdict.doubts == ()
-
-
-# --- damage
-
-
-def damaged(raw: bytes, draw: random.Random) -> bytes:
-    """One file with one damage."""
-    at = draw.randrange(len(raw))
-    match draw.randrange(5):
-        case 0:
-            return raw[:at] + bytes((raw[at] ^ 1 << draw.randrange(8),)) + raw[at + 1 :]
-        case 1:
-            return raw[:at]
-        case 2:
-            return raw[:at] + raw[at + draw.randint(1, 40) :]
-        case 3:
-            return raw[:at] + draw.randbytes(draw.randint(1, 3)) + raw[at:]
-    items = signed.items_of(raw)
-    draw.shuffle(items)
-    return signed.file_of(items[: draw.randint(1, len(items))])
-
-
-def test_whatever_is_damaged_both_say_the_same() -> None:
-    draw = random.Random(5)
-    whole = [made(case)[1] for case in GOOD]
-    raws = [damaged(draw.choice(whole), draw) for _ in range(300 * max(1, depth.LEVEL))]
-    found = [signed.agreed(raw, answer) for raw, answer in zip(raws, signed.verified_all(raws), strict=True)]
-    assert sum(one.verdict is None for one in found) > len(raws) // 2
-
-
-def shuffled_items(raw: bytes, draw: random.Random) -> bytes:
-    """Items left out, closed or moved, so that what is left is good by itself more often."""
-    items = signed.items_of(raw)
-    for _ in range(draw.randint(1, 3)):
-        at = draw.randrange(len(items))
-        item = items[at]
-        if isinstance(item, Shown) and draw.random() < 0.7:
-            if draw.random() < 0.5:
-                items[at] = Shown(item.content, None)
-            else:
-                del items[at]
-        elif draw.random() < 0.5:
-            items.insert(draw.randrange(len(items)), items.pop(at))
-        elif len(items) > 1:
-            del items[at]
-    return signed.file_of(items)
-
-
-def test_whatever_is_left_out_both_say_the_same() -> None:
-    draw = random.Random(6)
-    whole = [made(case)[1] for case in GOOD]
-    raws = [shuffled_items(draw.choice(whole), draw) for _ in range(300 * max(1, depth.LEVEL))]
-    found = [signed.agreed(raw, answer) for raw, answer in zip(raws, signed.verified_all(raws), strict=True)]
-    assert 10 < sum(one.verdict is not None for one in found) < len(raws) - 10
