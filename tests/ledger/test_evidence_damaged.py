@@ -1,4 +1,4 @@
-"""Files about a payment that were damaged, or of which something was left out: both examiners say the same (ledger 9)."""
+"""Files about a payment that were damaged, or lack something: both examiners say the same of them (ledger 9)."""
 
 import random
 
