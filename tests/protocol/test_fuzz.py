@@ -179,7 +179,7 @@ def inside_content(raw: bytes) -> object:
 
 HANDED = handed.handed()
 FILE = handed.file_of(HANDED.items[-7:])  # a spine entry, what belongs to it, the proofs
-SMALL_FILES = [handed.file_of(HANDED.items[:2]), handed.file_of(HANDED.items[6:9])]
+SMALL_FILES = [handed.file_of(HANDED.items[:2]), handed.file_of(HANDED.items[6:10])]
 
 
 def file_of_evidence(raw: bytes) -> object:
