@@ -157,6 +157,11 @@ def dismiss(tx: Tx, contact: int, mine: bool, request: bytes, state: Asking) -> 
         tx.changed(ASKED, row[0])
 
 
+def drop_balances(tx: Tx, contact: int) -> None:
+    """Forgets how a tab stands: all of it is written anew."""
+    tx.execute("DELETE FROM balance WHERE contact = ?", (contact,))
+
+
 def balance(tx: Tx, contact: int, unit: str, owed: int, allowed: int, credit: int) -> None:
     """Notes how a tab stands in a unit."""
     tx.execute(
