@@ -27,19 +27,8 @@ PAGE_BYTES = 1 << 20
 _TERMS: Mapping[int, type[Any]] = {one.KIND: one for one in get_args(terms.Term)}
 
 
-class Halt(Enum):
-    """Why a half is read no further."""
-
-    NEWER = "newer"  # it says what only a later version knows
-    PARTED = "parted"  # it goes on from an earlier place than what was taken already
-
-
-class Halted(Exception):
-    """A half is read no further. reason: why."""
-
-    def __init__(self, reason: Halt) -> None:
-        super().__init__()
-        self.reason = reason
+class Newer(Exception):
+    """A half says what only a later version knows, and is read no further."""
 
 
 class Item(NamedTuple):
@@ -68,6 +57,7 @@ class Half:
     base: int = 0
     head: Head | None = None  # the newest entry that was taken, of this part
     bases: dict[bytes, int] = field(default_factory=dict)  # id of a log -> entries before it, of those reached
+    is_parted: bool = False  # the next log goes on from an earlier place than the other side has acknowledged
     _ends: dict[bytes, int] = field(default_factory=dict)  # id of a log that was left -> entries up to its last
     _ids: OrderedDict[tuple[bytes, int], bytes] = field(default_factory=OrderedDict)  # taken, and not acknowledged
     _ahead: deque[Item] = field(default_factory=deque)
@@ -99,14 +89,14 @@ class Half:
             if last is None:
                 return False
             self.head = Head(last.seq, last.id)
-            self._turn(last)
+            self.turn(last)
         self.head = place.head
         return bool(self.parts) and self._stands(tx)
 
     def renew(self, tx: Tx, parts: list[Space]) -> bool:
         """Looks again at what is on the disk; returns whether what was taken is still there."""
         self._ahead.clear()
-        self._page, self._last = PAGE_FIRST, None
+        self._page, self._last, self.is_parted = PAGE_FIRST, None, False
         same = [one.log.number for one in parts[: self.at + 1]] == [one.log.number for one in self.parts[: self.at + 1]]
         self.parts = parts
         self._reach()
@@ -146,17 +136,34 @@ class Half:
         """Up to where these acknowledge this half, in which more was forked than that (ledger 3.6)."""
         return self.counted(tuple(one for one in acks if self._is_here(tx, one)))
 
+    def next_log(self, tx: Tx) -> Ack | None:
+        """What the next log says is the last entry of this one, once all up to there was taken."""
+        last = self._last_of(tx) if self.at + 1 < len(self.parts) else None
+        return None if last is None or self._seq < last.seq else last
+
+    def parts_from(self, last: Ack, acks: tuple[Ack, ...]) -> bool:
+        """Whether a next log that goes on after this leaves out what was taken. acks: of the other's next entry."""
+        is_more = any(one.log == last.log and one.seq > last.seq for one in acks)
+        return is_more or last.seq < self._seq or (self.head is not None and self.head.id != last.id)
+
+    def is_too_far(self, tx: Tx, acked: int) -> bool:
+        """Whether more was taken than the next log counts, none of which the other side has acknowledged."""
+        last = self.next_log(tx)
+        return last is not None and last.seq < self._seq and acked <= self.base + last.seq + 1
+
+    def turn(self, last: Ack) -> None:
+        """Goes on in the next log."""
+        self._ends[last.log] = self.taken
+        self.base, self.at, self.head, self._last = self.taken, self.at + 1, None, None
+        self._ahead.clear()
+        self._reach()
+
     def peek(self, tx: Tx) -> Item | None:
-        """The next entry; None where it is not here yet. Raises: Halted."""
+        """The next entry; None where it is not here yet. Raises: Newer."""
         if not self.parts:
             return None
-        while self.at + 1 < len(self.parts):
-            last = self._last_of(tx)
-            if last is None or self._seq < last.seq:
-                break
-            self._turn(last)
         # What a lost device sends after it was given up may count for nothing: the new one says how far it does.
-        is_given_up = self.at + 1 < len(self.parts) and self._last is None
+        is_given_up = self.at + 1 < len(self.parts) and self._last_of(tx) is None
         if is_given_up and self.parts[0].contact != spaces.OURS:
             return None
         if not self._ahead:
@@ -164,7 +171,7 @@ class Half:
         if not self._ahead:
             return None
         if self._ahead[0].term is NEWER:
-            raise Halted(Halt.NEWER)
+            raise Newer
         return self._ahead[0]
 
     def step(self) -> None:
@@ -208,15 +215,6 @@ class Half:
                 said = (one for one in first.body.acks if one.log == before)
                 self._last = max(said, key=lambda one: one.seq, default=Ack(before, -1, b""))
         return self._last
-
-    def _turn(self, last: Ack) -> None:
-        """Goes on in the next log: all that counts of this one was taken. Raises: Halted."""
-        if last.seq < self._seq or (self.head is not None and last.id != self.head.id):
-            raise Halted(Halt.PARTED)
-        self._ends[last.log] = self.taken
-        self.base, self.at, self.head, self._last = self.taken, self.at + 1, None, None
-        self._ahead.clear()
-        self._reach()
 
     def _reach(self) -> None:
         if self.parts:

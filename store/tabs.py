@@ -28,7 +28,7 @@ from protocol.log import Head
 from store import authoring, halves, payments, people, recovered, spaces
 from store.database import Tx
 from store.faults import TabPaused
-from store.halves import Half, Halt, Halted, Item, Place
+from store.halves import Half, Item, Newer, Place
 from store.identity import Identity
 from store.payments import Asking
 from store.spaces import Space
@@ -158,6 +158,8 @@ class Tabs:
         one.pause = Pause.FROZEN if one.is_forked else None
         while self._take(tx, one, one.ours, done) or self._take(tx, one, one.theirs, done):
             pass
+        if one.pause is None and (one.ours.is_parted or one.theirs.is_parted):
+            one.pause = Pause.PARTED
         if one.pause is None and not _is_whole(tx, one):
             one.pause = Pause.WAITS
         if done.is_any or one.is_fresh:
@@ -179,10 +181,19 @@ class Tabs:
         while True:
             if is_forked and half.taken >= max(acked[side.other], _wanted(tx, half, other)):
                 break
+            last = half.next_log(tx)
+            if last is not None and not half.is_parted:
+                item = _peek(tx, other)
+                if item is not None and half.reaches(tx, item.acks, other, acked[side.other]):
+                    break  # what was said before the device was lost comes first
+                half.is_parted = half.parts_from(last, () if item is None else item.acks)
+                if not half.is_parted:
+                    half.turn(last)
+                    continue
             try:
                 item = half.peek(tx)
-            except Halted as halted:
-                one.pause = one.pause or (Pause.NEWER if halted.reason is Halt.NEWER else Pause.PARTED)
+            except Newer:
+                one.pause = one.pause or Pause.NEWER
                 break
             if item is None or not other.reaches(tx, item.acks, half, acked[side]):
                 break
@@ -237,17 +248,31 @@ def _is_same(tx: Tx, one: OpenTab, ours: list[Space], theirs: list[Space]) -> bo
     """Whether a tab that is kept in memory is one with the disk, of which a transaction may have been undone since."""
     row = tx.one("SELECT mark FROM tab_mark WHERE contact = ?", (one.contact,))
     was_forked = one.is_forked
-    is_same = row is not None and row[0] == one.mark
-    return is_same and one.ours.renew(tx, ours) and one.theirs.renew(tx, theirs) and one.is_forked == was_forked
+    if row is None or row[0] != one.mark or not (one.ours.renew(tx, ours) and one.theirs.renew(tx, theirs)):
+        return False
+    return one.is_forked == was_forked and not _is_too_far(tx, one)
+
+
+def _is_too_far(tx: Tx, one: OpenTab) -> bool:
+    """Whether more of a lost device's log was taken than counts, by what its successor says."""
+    acked, side = one.tab.acked, one.side
+    return one.ours.is_too_far(tx, acked[side.other]) or one.theirs.is_too_far(tx, acked[side])
 
 
 def _wanted(tx: Tx, half: Half, other: Half) -> int:
     """How much of a forked half the next entry of the other acknowledges: the branch that stands (ledger 3.6)."""
-    try:
-        item = other.peek(tx)
-    except Halted:
-        return 0
+    item = _peek(tx, other)
     return 0 if item is None else half.wanted(tx, item.acks)
+
+
+def _peek(tx: Tx, half: Half) -> Item | None:
+    """The next entry of a half, of the log that is read."""
+    if half.next_log(tx) is not None and not half.is_parted:
+        return None
+    try:
+        return half.peek(tx)
+    except Newer:
+        return None
 
 
 def _acks(one: OpenTab) -> tuple[Ack, ...]:
@@ -262,7 +287,7 @@ def _is_whole(tx: Tx, one: OpenTab) -> bool:
     for part in one.ours.parts:
         if not part.log.own and not recovered.is_recovered(tx, part.log.number):
             return False
-    return one.ours.peek(tx) is None
+    return _peek(tx, one.ours) is None
 
 
 def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
@@ -346,4 +371,5 @@ def _image(tx: Tx, contact_id: int, side: Side, ours: list[Space], theirs: list[
         return None
     if not of_theirs.resume(tx, Place(their_log, Head(their_seq, their_id))):
         return None
-    return OpenTab(contact_id, Book.resumed(side, raw), of_ours, of_theirs, is_fresh=False)
+    found = OpenTab(contact_id, Book.resumed(side, raw), of_ours, of_theirs, is_fresh=False)
+    return None if _is_too_far(tx, found) else found
