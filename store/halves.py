@@ -5,7 +5,7 @@ entry of the one before that counts. Not here: what the entries come to (tabs.py
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, get_args
@@ -62,6 +62,7 @@ class Half:
     _ids: OrderedDict[tuple[bytes, int], bytes] = field(default_factory=OrderedDict)  # taken, and not acknowledged
     _ahead: deque[Item] = field(default_factory=deque)
     _page: int = PAGE_FIRST
+    _stand: tuple[Any, tuple[int, int]] | None = None  # of which heads of the other half, and up to where this counts
     _last: Ack | None = None  # what the next log says of this one, while that was not looked at anew
 
     def __post_init__(self) -> None:
@@ -132,9 +133,12 @@ class Half:
                 while self._ids.popitem(last=False)[0] != one[:2]:
                     pass
 
-    def wanted(self, tx: Tx, acks: tuple[Ack, ...]) -> int:
-        """Up to where these acknowledge this half, in which more was forked than that (ledger 3.6)."""
-        return self.counted(tuple(one for one in acks if self._is_here(tx, one)))
+    def stands(self, tx: Tx, other: "Half") -> bool:
+        """Whether the next entry of a half that was forked counts: the other side has acknowledged it (ledger 3.6)."""
+        newest = tuple(entries.head(tx, part.log.number) for part in other.parts)
+        if self._stand is None or self._stand[0] != newest:
+            self._stand = newest, self._acknowledged(tx, other)
+        return (self.at, self._seq) < self._stand[1]
 
     def next_log(self, tx: Tx) -> Ack | None:
         """What the next log says is the last entry of this one, once all up to there was taken."""
@@ -198,6 +202,21 @@ class Half:
         """Whether the newest entry that was taken still stands in its place."""
         return self.head is None or entries.id_at(tx, self.parts[self.at].log.number, self.head.seq) == self.head.id
 
+    def _acknowledged(self, tx: Tx, other: "Half") -> tuple[int, int]:
+        """The last entry here that the other half acknowledges anywhere: number of the part, seq."""
+        at = {part.log.id: number for number, part in enumerate(self.parts)}
+        acks = {(at[one.log], one.seq): one for one in other.all_acks(tx) if one.log in at}
+        return next((place for place in sorted(acks, reverse=True) if self._is_here(tx, acks[place])), (0, -1))
+
+    def all_acks(self, tx: Tx) -> Iterator[Ack]:
+        """All that the entries of this half acknowledge, as they lie on the disk."""
+        for part in self.parts:
+            seq = 0
+            while found := entries.read(tx, part.log.number, seq, PAGE_ENTRIES, PAGE_BYTES):
+                for held in found:
+                    yield from entry.recall_acks(held.raw)[1]
+                seq = found[-1].seq + 1
+
     def _is_here(self, tx: Tx, ack: Ack) -> bool:
         """Whether this entry, of a log that was reached, is the one in its place here."""
         known = self._ids.get(ack[:2])
@@ -259,14 +278,19 @@ def term(of: Space, held: entries.Held) -> Any:
     try:
         said = authoring.read(of, held)
         assert said is not None
-        value: Any = wire.decode(said, entry.SAID_BYTES_MAX)
-        kind = value[0] if type(value) is tuple and value else None
-        if type(kind) is not int:
-            return None
-        cls = _TERMS.get(kind)
-        if cls is None or len(value) - 1 > record.field_count(cls):
-            return NEWER
-        found = record.parse_fields(cls, value[1:])
+        return term_of(said)
     except (Forged, Malformed):
         return None
+
+
+def term_of(said: bytes) -> Any:
+    """As `term`, for what was sealed in an entry. Raises: Malformed, for nothing that anybody reads."""
+    value: Any = wire.decode(said, entry.SAID_BYTES_MAX)
+    kind = value[0] if type(value) is tuple and value else None
+    if type(kind) is not int:
+        return None
+    cls = _TERMS.get(kind)
+    if cls is None or len(value) - 1 > record.field_count(cls):
+        return NEWER
+    found = record.parse_fields(cls, value[1:])
     return NEWER if isinstance(found, Open) and found.rules > RULES else found

@@ -11,7 +11,7 @@ from crypto.keys import Entropy
 from ledger import commands
 from ledger.tab import Tab
 from ledger.terms import Accept, Ackn, Attest, Checkpoint, Lock, Offer, Open, Settle, Term, Void
-from protocol import entry
+from protocol import entry, record
 from protocol.grant import Role
 from store import authoring, entries, halves, payments, spaces, tabs
 from store.database import Tx
@@ -22,17 +22,28 @@ from store.tabs import OpenTab, Tabs
 
 
 def again(tx: Tx, of: Space, taken: Sequence[Held], me: Identity, now_ms: int, entropy: Entropy) -> None:
-    """Writes again what these entries of our half said."""
+    """Writes again what these entries of our half said, as soon as something can be written.
+
+    What took their places may acknowledge what this disk has forgotten of the other half: then it waits for that.
+    """
     (contact_id,) = spaces.readers(tx, of.log.number)
+    terms = [halves.term(of, held) for held in taken]
+    rows = [(contact_id, record.encode(term)) for term in terms if term is not None and term is not halves.NEWER]
+    tx.executemany("INSERT INTO unsaid (contact, term) VALUES (?, ?)", rows)
     tabs.forget_image(tx, contact_id)  # the rows say what was taken back
     book = Tabs(me.account)
-    one = book.of(tx, contact_id)
-    if one.pause is not None:  # then it is over, and the person is told so
+    say(tx, book, book.of(tx, contact_id), me, now_ms, entropy)
+
+
+def say(tx: Tx, book: Tabs, one: OpenTab, me: Identity, now_ms: int, entropy: Entropy) -> None:
+    """Writes into a tab what waits for it to be whole again."""
+    rows = [] if one.pause else tx.all("SELECT term FROM unsaid WHERE contact = ? ORDER BY number", (one.contact,))
+    if not rows:
         return
+    tx.execute("DELETE FROM unsaid WHERE contact = ?", (one.contact,))
     names: dict[bytes, bytes] = {}  # of offers that needed other ones
-    for held in taken:
-        term = halves.term(of, held)
-        make = None if term is None or term is halves.NEWER else _again(tx, one, term, names, now_ms, entropy)
+    for (said,) in rows:
+        make = _again(tx, one, halves.term_of(said), names, now_ms, entropy)
         if make is not None:
             book.write(tx, one, make, me, now_ms, entropy)
 

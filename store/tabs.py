@@ -179,7 +179,7 @@ class Tabs:
         acked = one.tab.acked
         count, is_forked = 0, half.is_forked
         while True:
-            if is_forked and half.taken >= max(acked[side.other], _wanted(tx, half, other)):
+            if is_forked and not half.stands(tx, other):
                 break
             last = half.next_log(tx)
             if last is not None and not half.is_parted:
@@ -257,12 +257,6 @@ def _is_too_far(tx: Tx, one: OpenTab) -> bool:
     """Whether more of a lost device's log was taken than counts, by what its successor says."""
     acked, side = one.tab.acked, one.side
     return one.ours.is_too_far(tx, acked[side.other]) or one.theirs.is_too_far(tx, acked[side])
-
-
-def _wanted(tx: Tx, half: Half, other: Half) -> int:
-    """How much of a forked half the next entry of the other acknowledges: the branch that stands (ledger 3.6)."""
-    item = _peek(tx, other)
-    return 0 if item is None else half.wanted(tx, item.acks)
 
 
 def _peek(tx: Tx, half: Half) -> Item | None:

@@ -12,7 +12,7 @@ from ledger.terms import Accept, Limit, Offer, Settle, Term
 from protocol import entry, record, wire
 from protocol import log as chains
 from protocol.grant import Role
-from store import authoring, entries, halves, intake, logs, payments, spaces, tabs
+from store import authoring, entries, halves, intake, logs, payments, reissuing, spaces, tabs
 from store.database import Tx
 from store.entries import Held
 from store.intake import Piece, Took
@@ -76,6 +76,11 @@ class Holder:
         assert self.one
         return payments.stages(self.tx, self.side.contact)
 
+    def say_again(self) -> None:
+        """What the clerk does whenever something has come."""
+        draw = self.side.entropy
+        reissuing.say(self.tx, self.tabs, self.one, self.side.mine, self.side.clock.ms, draw)
+
     def restart(self) -> None:
         """His node starts anew: what it knew by heart is gone."""
         self.tabs = Tabs(self.tabs.account)
@@ -99,7 +104,20 @@ class Holder:
         self.shown = False
 
 
-KEPT = ("log", "space", "reader", "entry", "fork", "tab", "tab_mark", "payment", "request", "balance", "recovered")
+KEPT = (
+    "log",
+    "space",
+    "reader",
+    "entry",
+    "fork",
+    "tab",
+    "tab_mark",
+    "payment",
+    "request",
+    "balance",
+    "recovered",
+    "unsaid",
+)
 
 
 @dataclass
@@ -164,7 +182,8 @@ class Pair:
     def sync(self) -> None:
         """All goes over, both ways."""
         while self.carry(self.ana) + self.carry(self.bo):
-            pass
+            self.ana.say_again()
+            self.bo.say_again()
 
     def pay(self, payer: Holder, amount: int = 5) -> bytes:
         """A payment from its offer to its end."""

@@ -8,7 +8,7 @@ import pytest
 from ledger import terms
 from ledger.payment import Stage
 from ledger.terms import Ackn, Limit, Offer, Open
-from protocol.entry import Ack
+from protocol.entry import Ack, Kind
 from protocol.grant import Role
 from store import authoring, entries, halves, logs, spaces
 from store.faults import TabPaused
@@ -84,7 +84,7 @@ async def test_a_malformed_entry_counts_and_says_nothing(pair: Pair, content: by
 
 async def test_a_content_that_cannot_be_opened_says_nothing(pair: Pair) -> None:
     own = spaces.ledger(pair.bo.tx, 1)[0][0]
-    draft = entries.Draft(authoring.Kind.SEALED, bytes(200))
+    draft = entries.Draft(Kind.SEALED, bytes(200))
     entries.append(pair.bo.tx, own.log.number, [draft], pair.bo.side.mine.device_key, 1)
     pair.pay(pair.ana)
     pair.agree()
@@ -163,7 +163,7 @@ def _goes_on(pair: Pair, last: Ack | None, content: bytes) -> None:
     )
     logs.end(pair.bo.tx, before.log.number)
     draft = entries.Draft(
-        authoring.Kind.SEALED, authoring._sealed(after, 0, content, bo.entropy), (last,) if last else ()
+        Kind.SEALED, authoring._sealed(after, 0, content, bo.entropy), (last,) if last else ()
     )
     entries.append(pair.bo.tx, after.log.number, [draft], bo.mine.device_key, 1)
     pair.carry(pair.bo)
