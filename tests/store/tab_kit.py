@@ -1,8 +1,9 @@
 """Two people whose stores share a ledger, without nodes: what one writes is carried to the other in pieces."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ledger import commands
@@ -18,7 +19,7 @@ from store.entries import Held
 from store.intake import Piece, Took
 from store.spaces import Space
 from store.tabs import OpenTab, Tabs
-from tests.store import kit, space_kit
+from tests.store import kit, mail_kit, space_kit
 from tests.store.space_kit import Sharers
 
 UNIT = "EUR"
@@ -127,7 +128,6 @@ class Pair:
     sharers: Sharers
     ana: Holder
     bo: Holder
-    trace: list[str] = field(default_factory=list)
 
     def other(self, one: Holder) -> Holder:
         return self.bo if one is self.ana else self.ana
@@ -298,3 +298,17 @@ def second_root(pair: Pair, one: Holder) -> Space:
     account = pair.other(one).side.mine.account
     draw = (side.mine.device, Role.LEDGER, "ledger", side.entropy(32), 0, account, (side.contact,), 0, side.clock.ms)
     return spaces.begin(one.tx, *draw)
+
+
+@contextmanager
+def blocking_pair() -> Iterator[Pair]:
+    """Ana and Bo without a loop, for machines; nobody owes or allows anything yet."""
+    with mail_kit.open_people("ana", "bo") as people:
+        nothing: Any = None
+        sides = [
+            kit.Side(one.name, Path(":memory:"), nothing, one.me, one.clock, one.entropy, *one.known[other.name])
+            for one, other in (people, people[::-1])
+        ]
+        sharers = Sharers(sides[0], sides[1], people[0].tx, people[1].tx)
+        ana, bo = (Holder(side, one.tx, Tabs(one.me.account)) for side, one in zip(sides, people, strict=True))
+        yield Pair(sharers, ana, bo)

@@ -162,9 +162,7 @@ def _goes_on(pair: Pair, last: Ack | None, content: bytes) -> None:
         1,
     )
     logs.end(pair.bo.tx, before.log.number)
-    draft = entries.Draft(
-        Kind.SEALED, authoring._sealed(after, 0, content, bo.entropy), (last,) if last else ()
-    )
+    draft = entries.Draft(Kind.SEALED, authoring._sealed(after, 0, content, bo.entropy), (last,) if last else ())
     entries.append(pair.bo.tx, after.log.number, [draft], bo.mine.device_key, 1)
     pair.carry(pair.bo)
 
