@@ -285,6 +285,8 @@ CREATE TABLE payment (
   expires_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL, hop INTEGER NOT NULL,
   UNIQUE (contact, mine, pay)
 ) STRICT;
+CREATE INDEX payment_contact ON payment (contact);
+CREATE INDEX payment_end ON payment (substr(pay, 15));
 CREATE INDEX payment_open ON payment (id) WHERE stage < 5;
 CREATE INDEX payment_settled ON payment (changed_ms) WHERE stage = 5;
 CREATE INDEX payment_of ON payment (of) WHERE of != x'';
@@ -294,6 +296,7 @@ CREATE TABLE request (
   amount INTEGER NOT NULL, due_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL,
   at_ms INTEGER NOT NULL, state INTEGER NOT NULL, UNIQUE (contact, mine, request)
 ) STRICT;
+CREATE INDEX request_end ON request (substr(request, 15));
 CREATE INDEX request_open ON request (id) WHERE state = 0;
 
 CREATE TABLE balance (

@@ -1,12 +1,13 @@
 """What two owe each other, folded from two half-logs on two disks (docs/protocol/ledger.md)."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from ledger.payment import Stage
 from ledger.terms import Ackn, Dismiss, Limit, Request, Term
-from store import entries, spaces
+from store import entries, payments, spaces
 from store.faults import TabPaused
 from store.payments import Asking
 from tests.store import tab_kit
@@ -110,3 +111,48 @@ async def test_requests_follow_and_are_over_once(pair: Pair) -> None:
             if not again:
                 one.forget_images()
                 pair.check(one)
+
+
+# --- growth
+
+
+def _plan(pair: Pair, statement: str) -> list[str]:
+    return [row[3] for row in pair.ana.tx.all(f"EXPLAIN QUERY PLAN {statement}")]
+
+
+GOOD = (
+    "SEARCH",
+    "LIST SUBQUERY",
+    "SCAN payment USING INDEX payment_open",  # what is not over alone
+    "SCAN request USING INDEX request_open",
+)
+
+
+@pytest.mark.parametrize("contact", [None, 1])
+async def test_no_list_walks_through_all_payments(pair: Pair, contact: int | None) -> None:
+    seen: list[str] = []
+    for _ in range(3):
+        pair.pay(pair.ana)
+    pair.ana.say(Request(b"r" * 16, UNIT, 5))
+    tx, (newest, *_) = pair.ana.tx, payments.history(pair.ana.tx, None, None, 1)
+    (asked,) = payments.open_requests(tx)
+    connection: Any = tx._connection
+    connection.set_trace_callback(seen.append)
+    try:
+        payments.history(tx, contact, None, 10)
+        payments.history(tx, contact, 3, 10)
+        payments.settled(tx, contact, 0, 2**50)
+        payments.open_payments(tx)
+        payments.open_requests(tx)
+        payments.by_request(tx, asked)
+        payments.refunded(tx, newest)
+        payments.found(tx, 1, True, b"p" * 16)
+        payments.tell(tx, [(1, True, newest.pay)])
+        payments.is_expected(tx, newest)
+        payments.ending(tx, b"00")
+        spaces.ledger(tx, 1)
+    finally:
+        connection.set_trace_callback(None)
+    for statement in seen:
+        steps = _plan(pair, statement)
+        assert all(step.startswith(GOOD) for step in steps), (statement, steps)
