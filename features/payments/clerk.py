@@ -76,6 +76,7 @@ class Clerk:
         one = self.till.of(tx, contact_id)
         if one.pause is not None:
             return True
+        self.till.say_again(tx, one)
         wrote = True
         while wrote:
             found = self._duties(tx, one)
