@@ -135,9 +135,7 @@ def asked(
         if is_ring:
             spare = min(path.spare(lines, one, question.unit, routes) for one in (before, contact))
             least = min(amount, path.owed_by(lines[contact], question.unit), spare)
-        if least > 0 and not path.may_pass(
-            lines, before, contact, question.unit, least, is_ring=is_ring, routes=routes
-        ):
+        if least > 0 and not path.unfit(lines, before, contact, question.unit, least, is_ring=is_ring, routes=routes):
             wanted.append((contact, least))
     at_goal = next((one for one in wanted if probe.tag(question.key, one[0]) == question.target), None)
     if at_goal is not None:
@@ -160,7 +158,7 @@ def told(lines: Lines, search: Search, contact: bytes, found: Found, routes: tup
             return Asked(None, (Way(contact, found.amount),))
         assert search.came is not None
         terms = (search.before, contact, search.probe.unit, found.amount)
-        if path.may_pass(lines, *terms, is_ring=bool(search.probe.is_ring), routes=routes) is None:
+        if path.unfit(lines, *terms, is_ring=bool(search.probe.is_ring), routes=routes) is None:
             return Asked(None, (_yes(search.before, search.came, contact, found.amount, now_ms),))
     if left.waiting:
         return Asked(left, ())

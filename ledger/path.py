@@ -175,11 +175,28 @@ def proves(invoice: Invoice, preimage: bytes) -> bool:
     return lock_of(preimage) == invoice.lock
 
 
-def may_pass(
-    lines: Lines, before: bytes, after: bytes, unit: str, amount: int, *, is_ring: bool, routes: tuple[Route, ...]
+def unfit(
+    lines: Lines,
+    before: bytes,
+    after: bytes,
+    unit: str,
+    amount: int,
+    *,
+    is_ring: bool,
+    routes: tuple[Route, ...],
+    is_counted: bool = False,
 ) -> Reason | None:
-    """Why a lock of so much that is to come from one contact could not go on to another; None where it can."""
-    return _unfit(lines, before, after, unit, amount, amount, is_ring=is_ring, routes=routes)
+    """Why a lock of so much from one contact could not go on to another; None where it can.
+
+    is_counted: it is there already, so that what the one before owes us counts it.
+    """
+    if before == after or before not in lines or after not in lines:
+        return Reason.UNASKED
+    if any(amount > spare(lines, contact, unit, routes) for contact in (before, after)):
+        return Reason.CAP
+    if not _is_within(lines[before], unit, 0 if is_counted else amount, is_ring=is_ring):
+        return Reason.LIMIT
+    return Reason.ROOM if room(lines[after], unit, is_ring=is_ring) < amount else None
 
 
 def passing(contact: bytes, line: Line, unit: str, routes: tuple[Route, ...]) -> int:
@@ -293,33 +310,11 @@ def _unpassable(
     others = (two for at, two in _locked_with(lines, one.lock) if (at, two.payer, two.pay) != (contact, *_key(one)))
     if one.lock in secrets or any(True for _ in others):
         return Reason.TWICE
-    return _unfit(
-        lines, route.before, route.after, one.unit, one.amount, 0, is_ring=route.is_ring, routes=routes
-    )  # what is owed counts it already
+    fit = (lines, route.before, route.after, one.unit, one.amount)
+    return unfit(*fit, is_ring=route.is_ring, routes=routes, is_counted=True)
 
 
 # --- how much
-
-
-def _unfit(
-    lines: Lines,
-    before: bytes,
-    after: bytes,
-    unit: str,
-    amount: int,
-    more: int,
-    *,
-    is_ring: bool,
-    routes: tuple[Route, ...],
-) -> Reason | None:
-    """Why an amount cannot go from one contact to another. more: what is not counted yet of what `before` would owe."""
-    if before == after or before not in lines or after not in lines:
-        return Reason.UNASKED
-    if any(amount > spare(lines, contact, unit, routes) for contact in (before, after)):
-        return Reason.CAP
-    if not _is_within(lines[before], unit, more, is_ring=is_ring):
-        return Reason.LIMIT
-    return Reason.ROOM if room(lines[after], unit, is_ring=is_ring) < amount else None
 
 
 def _is_within(line: Line, unit: str, more: int, *, is_ring: bool) -> bool:
