@@ -266,7 +266,8 @@ class Found:
 def explore(setup: Setup) -> Found:
     """Every world that can come about."""
     start = World(setup.start, tuple((len(high), len(low)) for low, high in setup.start), setup.routes)
-    seen, todo, wrong, paid = {start}, deque([start]), [], 0
+    wrong: list[str] = []
+    seen, todo, paid = {start}, deque([start]), 0
     while todo and not wrong:  # a rule that is wrong may never come to an end
         world = todo.popleft()
         honest = tuple(node for node in setup.nodes if node not in setup.liars)
