@@ -56,6 +56,7 @@ class Tell:
 class Way:
     """A payer can lock so much towards this contact (`path.begin`)."""
 
+    search: bytes
     contact: bytes
     amount: int
 
@@ -63,6 +64,8 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Nowhere:
     """Nobody who was asked knows a way."""
+
+    search: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ def told(lines: Lines, search: Search, contact: bytes, found: Found, routes: tup
     is_enough = 0 < found.amount <= most if search.probe.is_ring else found.amount == most
     if is_enough:
         if search.before is None:
-            return Asked(None, (Way(contact, found.amount),))
+            return Asked(None, (Way(found.search, contact, found.amount),))
         assert search.came is not None
         terms = (search.before, contact, search.probe.unit, found.amount)
         if path.unfit(lines, *terms, is_ring=bool(search.probe.is_ring), routes=routes) is None:
@@ -167,7 +170,8 @@ def told(lines: Lines, search: Search, contact: bytes, found: Found, routes: tup
 
 def given_up(search: Search) -> Asked:
     """What a node does when those who were asked do not answer, or all said no: it asks the rest, or says so."""
-    over = Nowhere() if search.before is None else Tell(search.before, Found(search.probe.search, 0))
+    name, before = search.probe.search, search.before
+    over = Nowhere(name) if before is None else Tell(before, Found(name, 0))
     return _asking(replace(search, waiting=search.rest, rest=()), over)
 
 
@@ -175,7 +179,7 @@ def _asking(search: Search, over: Tell | Nowhere | None) -> Asked:
     if not search.waiting and search.rest:
         search = replace(search, waiting=search.rest, rest=())
     if not search.waiting:
-        return Asked(None, (over or Nowhere(),))
+        return Asked(None, (over or Nowhere(search.probe.search),))
     asks = tuple(Ask(contact, replace(search.probe, amount=amount)) for contact, amount in search.waiting)
     return Asked(search, asks)
 
