@@ -17,7 +17,8 @@ from protocol.probe import HOPS_MAX, Found, Probe
 
 ASKED_MAX = 16  # contacts, of one search
 SEARCHES_MAX = 64  # of others, at once
-ROUTES_MAX = 256  # promised at once
+ROUTES_MAX = 256  # at once
+SHARE_MAX = 8  # one contact has at most an eighth of both
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,7 @@ def asked(
     no = Asked(None, (refusal,))
     is_known = any(one.probe.search == question.search for one in searches)
     is_known = is_known or any(one.search == question.search for one in routes)
-    is_full = sum(one.before is not None for one in searches) >= SEARCHES_MAX or len(routes) >= ROUTES_MAX
-    if is_known or is_full or before not in lines:
+    if is_known or before not in lines or _is_full(before, searches, routes):
         return no
     is_ring = bool(question.is_ring)
     amount = question.amount
@@ -173,6 +173,17 @@ def given_up(search: Search) -> Asked:
     name, before = search.probe.search, search.before
     over = Nowhere(name) if before is None else Tell(before, Found(name, 0))
     return _asking(replace(search, waiting=search.rest, rest=()), over)
+
+
+def _is_full(before: bytes, searches: tuple[Search, ...], routes: tuple[Route, ...]) -> bool:
+    """Whether this contact, or all together, have asked as much as a node keeps."""
+    for askers, most in (
+        ([one.before for one in searches if one.before is not None], SEARCHES_MAX),
+        ([one.before for one in routes], ROUTES_MAX),
+    ):
+        if len(askers) >= most or askers.count(before) >= most // SHARE_MAX:
+            return True
+    return False
 
 
 def _asking(search: Search, over: Tell | Nowhere | None) -> Asked:

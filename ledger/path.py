@@ -170,6 +170,15 @@ def begin(
     return Onwards(contact, unit, amount, hash_, 1)
 
 
+def is_over(route: Route, lines: Lines, now_ms: int) -> bool:
+    """Whether a route can be forgotten: nobody took the promise in time, or what came by it is answered."""
+    if route.came is None:
+        return now_ms > route.until_ms
+    line = lines.get(route.before)
+    came = None if line is None else line.lock(line.side.other, route.came)
+    return came is None or came.stage is not Stage.LOCKED
+
+
 def proves(invoice: Invoice, preimage: bytes) -> bool:
     """Whether this preimage and this invoice, which was checked, are a receipt: its payee has shown the one for it."""
     return lock_of(preimage) == invoice.lock

@@ -91,6 +91,15 @@ def test_a_lock_that_was_asked_about_is_acknowledged_and_passed_on(at: At) -> No
     assert given_up.step() == Write(ANA, Release(COMING.pay), Reason.GIVEN_UP)
 
 
+def test_a_route_is_kept_until_what_came_by_it_is_answered() -> None:
+    lines = MIDDLE.lines()
+    assert [path.is_over(ROUTE, lines, now_ms) for now_ms in (0, 1_000, 1_001)] == [False, False, True]
+    passed = replace(ROUTE, came=COMING.pay, onward=b"n" * 16)
+    assert not path.is_over(passed, lines, 10**9)
+    answered = replace(MIDDLE, ana=(*MIDDLE.ana, (Side.HIGH, Release(COMING.pay))))
+    assert path.is_over(passed, answered.lines(), 0)
+
+
 def test_what_the_tab_has_forgotten_is_still_answered() -> None:
     lines = dict(MIDDLE.lines())
     key = Key(Side.LOW, b"n" * 16)
