@@ -102,10 +102,10 @@ def test_a_stranger_and_a_full_node_are_told_no() -> None:
     assert yes.route is not None
     no = Tell(ana, Found(asked.search, 0))
     for count, before, is_full in ((256, chen, True), (255, b"x" * 32, False), (32, ana, True), (31, ana, False)):
-        routes = tuple(replace(yes.route, search=bytes((n,)) * 16, before=before) for n in range(count))
+        routes = tuple(replace(yes.route, search=bytes(15) + bytes((n,)), before=before) for n in range(count))
         assert (finding.asked(lines, ana, asked, (), routes, 0).effects == (no,)) == is_full
     for count, before, is_full in ((64, chen, True), (63, b"x" * 32, False), (8, ana, True), (7, ana, False)):
-        searches = tuple(Search(question(town, chen, search=bytes((n,)) * 16), before, ()) for n in range(count))
+        searches = tuple(Search(question(town, chen, search=bytes(15) + bytes((n,))), before, ()) for n in range(count))
         assert (finding.asked(lines, ana, asked, searches, (), 0).effects == (no,)) == is_full
     assert finding.asked(lines, PEOPLE[5].account, asked, (), (), 0).effects == (
         Tell(PEOPLE[5].account, Found(asked.search, 0)),
