@@ -205,7 +205,7 @@ def test_where_there_is_no_ring_nothing_is_locked(owed: tuple[int, ...], cap: Ca
 AMOUNTS = st.integers(1, 40)
 
 
-@settings(max_examples=depth.EXAMPLES * 4)
+@settings(max_examples=depth.EXAMPLES * 2)
 @given(seed=st.integers(0, 2**32), limit=st.integers(5, 60), each=AMOUNTS, total=AMOUNTS)
 def test_many_at_once_end_well_for_everybody(seed: int, limit: int, each: int, total: int) -> None:
     town = Town(random.Random(seed))
@@ -247,7 +247,7 @@ def test_many_at_once_end_well_for_everybody(seed: int, limit: int, each: int, t
     assert {at: town.net(at) for at in names} == due
 
 
-@settings(max_examples=depth.EXAMPLES * 4)
+@settings(max_examples=depth.EXAMPLES)
 @given(seed=st.integers(0, 2**32))
 def test_rings_only_lower_debts(seed: int) -> None:
     town = Town(random.Random(seed))
