@@ -22,7 +22,7 @@ def test_the_preimage_of_its_lock_proves_that_it_was_paid() -> None:
 
 def test_a_receipt_names_payment_and_invoice_and_changes_nothing() -> None:
     name = invoice.name(BILL)
-    offer = Offer(PAY, "EUR", BILL.amount, BILL.expires_ms, cause=Cause.INVOICE, of=name)
+    offer = Offer(PAY, "EUR", BILL.amount, BILL.expires_ms, cause=int(Cause.INVOICE), of=name)
     receipt = Receipt(PAY, name, "1 coffee")
     said: tuple[tuple[Side, Term], ...] = (
         (Side.LOW, offer),
