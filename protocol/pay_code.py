@@ -93,7 +93,7 @@ def shop_of(text: str) -> ShopOffer:
 
 
 def invoice_text(invoice: Invoice) -> str:
-    """The code of an invoice as text: some 800 characters, at most 3,300."""
+    """The code of an invoice as text: some 700 characters, at most 3,300."""
     return _text(INVOICE_PREFIX, record.encode(invoice))
 
 

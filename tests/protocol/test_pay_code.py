@@ -57,7 +57,7 @@ def test_the_code_of_an_invoice_is_read_as_it_was_written() -> None:
         assert pay_code.invoice_of(text) == one
         assert set(text) <= QR_DENSE
         assert len(text) <= pay_code.TEXT_CHARACTERS_MAX
-    assert len(INVOICE_TEXT) <= 860, len(INVOICE_TEXT)
+    assert len(INVOICE_TEXT) <= 700, len(INVOICE_TEXT)
 
 
 @pytest.mark.parametrize("text", [SHOP_TEXT, INVOICE_TEXT], ids=["shop", "invoice"])
