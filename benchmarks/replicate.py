@@ -104,7 +104,7 @@ def _nothing_new() -> int:
     """Bytes of a session in both directions, lengths included, in which neither has anything new."""
     ana = replicas.Replica("ana", replicas.logs_of("ana", *map(str, range(LOGS - 1))))
     shared = tuple(_nobody(one) for one in ana.shared("bo"))
-    sessions = [Session(side, bytes((n,)) * 8, shared, None) for n, side in enumerate(Side)]
+    sessions = [Session(side, bytes((n,)) * 8, shared, None, bytes(64)) for n, side in enumerate(Side)]
     waiting = [list(_frames(one.begin())) for one in sessions]
     total = 0
     while any(waiting):

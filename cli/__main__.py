@@ -40,6 +40,13 @@ class Commands(Lazy):
         "inbox": ("cli.commands.messages:inbox", "Shows messages that came, oldest first."),
         "read": ("cli.commands.messages:read", "Shows a conversation and marks it as read."),
         "chat": ("cli.commands.chat:chat", "Talks with a contact line by line."),
+        "pay": ("cli.commands.pay:pay", "Pays a contact: he accepts, and you owe him. Shows what waits."),
+        "request": ("cli.commands.pay:request", "Asks a contact to pay you."),
+        "ledger": (
+            "cli.commands.ledger:ledger",
+            "What you and your contacts owe each other, and how it came to that.",
+        ),
+        "voucher": ("cli.commands.voucher:voucher", "Vouchers and gift cards: issue, give, redeem."),
         "nearby": (
             "cli.commands.nearby:nearby",
             "Shows strangers around you who want to be met, while you are visible to them.",

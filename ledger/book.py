@@ -11,6 +11,7 @@ difference is found at the first such entry. Not here: what follows from entries
 from collections import deque
 from dataclasses import dataclass, field
 
+from ledger import image
 from ledger.payment import Side
 from ledger.tab import Said, Tab
 from ledger.terms import Accept, Settle
@@ -36,6 +37,16 @@ class Book:
     differences: list[Difference] = field(default_factory=list)
     _theirs: Tab = field(default_factory=Tab)
     _unseen: deque[Said] = field(default_factory=deque)  # entries of ours that the other has not acknowledged
+
+    @classmethod
+    def resumed(cls, side: Side, raw: bytes) -> "Book":
+        """A book from an image of its tab that was made when it was even."""
+        return cls(side, image.tab(raw), _theirs=image.tab(raw))
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the other has acknowledged all of ours: both views are one, and an image of the tab is all."""
+        return not self._unseen
 
     def write(self, said: Said) -> None:
         """The next entry of ours. Raises: tab.Unseen."""

@@ -20,6 +20,8 @@ from ledger.payment import Payment, Side, Stage
 from ledger.terms import Accept, Attest, Decline, Limit, Lock, Offer, Release, Reveal, Settle, Term, Void
 from protocol import spine, wire
 
+DEBT_BYTES = 16
+
 
 def lock_of(preimage: bytes) -> bytes:
     """The 32-byte hash by which a payment is locked. preimage: 32 bytes."""
@@ -47,16 +49,22 @@ class Key(NamedTuple):
 
 @dataclass
 class Tab:
-    """The fold. heads: how many entries of each half were taken; acked: up to where each has seen the other."""
+    """The fold. heads: how many entries of each half were taken; acked: up to where each has seen the other.
+
+    newest: the name of the newest payment of each side. touched: the stages before of the payments that
+    were changed since the caller emptied it.
+    """
 
     payments: dict[Key, Payment] = field(default_factory=dict)
     heads: list[int] = field(default_factory=lambda: [0, 0])
     acked: list[int] = field(default_factory=lambda: [0, 0])
-    _debts: dict[str, int] = field(default_factory=dict)  # what HIGH owes LOW, by unit
-    _limits: dict[tuple[Side, str], int] = field(default_factory=dict)  # by creditor
+    newest: list[bytes] = field(default_factory=lambda: [b"", b""])
+    touched: dict[Key, Stage | None] = field(default_factory=dict)
+    debts: dict[str, int] = field(default_factory=dict)  # what HIGH owes LOW, by unit
+    limits: dict[tuple[Side, str], int] = field(default_factory=dict)  # by creditor
+    accepts: dict[Key, bytes] = field(default_factory=dict)  # ids of the entries, while open
     _open: dict[Key, None] = field(default_factory=dict)
     _voided: tuple[list[Key], list[Key]] = field(default_factory=lambda: ([], []))  # by payer, not seen by the payee
-    _accepts: dict[Key, bytes] = field(default_factory=dict)  # ids of the entries, while open
 
     def take(self, side: Side, said: Said) -> None:
         """The next entry of a half. Raises: Unseen, and then nothing was taken."""
@@ -68,7 +76,7 @@ class Tab:
         self._see(side, seq)
         match said.term:
             case Limit(unit, most):
-                self._limits[side, unit] = most
+                self.limits[side, unit] = most
             case Offer(pay, unit, amount, expires_ms, witnesses, _, cause, of):
                 self._begin(Payment(side, pay, unit, amount, seq, expires_ms, witnesses, cause=cause, of=of))
             case Lock(pay, unit, amount, hash_):
@@ -86,16 +94,32 @@ class Tab:
             case _:  # Ackn, Request, and what a later version says
                 pass
 
+    def resume(self, one: Payment, accept: bytes | None) -> None:
+        """Puts back a payment that is not final, as an image has it. accept: the id of the entry that took it."""
+        key = Key(one.payer, one.pay)
+        self.payments[key], self._open[key] = one, None
+        if accept is not None:
+            self.accepts[key] = accept
+        if one.stage is Stage.REFUNDING:
+            self._voided[one.payer].append(key)
+            self._voided[one.payer].sort(key=self._ending)
+
+    def forget_what_is_over(self) -> None:
+        """Drops the payments that are final: nothing that can still come changes what they have come to."""
+        voided = {*self._voided[Side.LOW], *self._voided[Side.HIGH]}
+        for key in [key for key in self.payments if key not in self._open and key not in voided]:
+            del self.payments[key]
+
     # --- what it comes to
 
     def balance(self, side: Side, unit: str) -> int:
         """What the other side owes this one, of payments that are settled; negative where this side owes."""
-        owed = self._debts.get(unit, 0)
+        owed = self.debts.get(unit, 0)
         return owed if side is Side.LOW else -owed
 
     def limit(self, creditor: Side, unit: str) -> int:
         """Up to how much the other side may owe this creditor."""
-        return self._limits.get((creditor, unit), 0)
+        return self.limits.get((creditor, unit), 0)
 
     def open(self) -> Iterable[Payment]:
         """The payments that are not final, in no order that means anything."""
@@ -103,12 +127,12 @@ class Tab:
 
     def units(self) -> tuple[str, ...]:
         """All units in which something was ever owed or allowed, in order."""
-        return tuple(sorted({*self._debts, *(unit for _, unit in self._limits)}))
+        return tuple(sorted({*self.debts, *(unit for _, unit in self.limits)}))
 
     def state(self) -> bytes:
         """32 bytes in which two agree who have taken the same of both halves (ledger 5)."""
         sums = tuple(
-            (unit, _signed(self._debts.get(unit, 0)), self.limit(Side.LOW, unit), self.limit(Side.HIGH, unit))
+            (unit, _signed(self.debts.get(unit, 0)), self.limit(Side.LOW, unit), self.limit(Side.HIGH, unit))
             for unit in self.units()
         )
         payments = tuple(
@@ -128,9 +152,9 @@ class Tab:
                 self._put(key, replace(self.payments[key], seen=seq))
 
     def _begin(self, one: Payment) -> None:
-        key = Key(one.payer, one.pay)
-        if key not in self.payments:
-            self._put(key, one)
+        if one.pay > self.newest[one.payer]:  # ledger 1.3
+            self.newest[one.payer] = one.pay
+            self._put(Key(one.payer, one.pay), one)
 
     def _answer(self, key: Key, seq: int, said: Said, *, is_lock: bool) -> None:
         one = self._acknowledged(key)
@@ -140,7 +164,7 @@ class Tab:
             case Reveal(_, preimage) if lock_of(preimage) != one.lock:
                 return
             case Accept():
-                self._accepts[key] = said.id
+                self.accepts[key] = said.id
         self._put(key, replace(one, answer=seq, is_taken=isinstance(said.term, Accept | Reveal)))
 
     def _settle(self, key: Key, seq: int) -> None:
@@ -164,7 +188,7 @@ class Tab:
         if one is None or not one.is_taken or one.lock is not None or one.seen is not None or one.attested is not None:
             return
         is_in_time = said.seen.witness in one.witnesses and said.seen.time_ms <= one.expires_ms
-        if is_in_time and key in self._accepts and _has_seen(said, self._accepts[key]):
+        if is_in_time and key in self.accepts and _has_seen(said, self.accepts[key]):
             self._put(key, replace(one, attested=seq))
 
     def _acknowledged(self, key: Key) -> Payment | None:
@@ -180,14 +204,15 @@ class Tab:
     def _put(self, key: Key, one: Payment) -> None:
         before = self.payments.get(key)
         self.payments[key] = one
+        self.touched.setdefault(key, None if before is None else before.stage)
         if not one.stage.is_final:
             self._open[key] = None
             return
         self._open.pop(key, None)
-        self._accepts.pop(key, None)
+        self.accepts.pop(key, None)
         if one.stage is Stage.SETTLED and (before is None or before.stage is not Stage.SETTLED):
             owed = one.amount if one.payer is Side.HIGH else -one.amount
-            self._debts[one.unit] = self._debts.get(one.unit, 0) + owed
+            self.debts[one.unit] = self.debts.get(one.unit, 0) + owed
 
 
 def _has_seen(said: Attest, accept: bytes) -> bool:
@@ -201,4 +226,4 @@ def _has_seen(said: Attest, accept: bytes) -> bool:
 
 def _signed(debt: int) -> bytes:
     """Two who cheat together can owe each other more than fits 64 bits; 2^74 entries are needed for more than these."""
-    return debt.to_bytes(16, "big", signed=True)
+    return debt.to_bytes(DEBT_BYTES, "big", signed=True)

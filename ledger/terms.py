@@ -1,8 +1,7 @@
 """What the two halves of a tab say: the contents of entries of ledgers (docs/protocol/ledger.md 2).
 
     creditor: limit                                payer: offer, settle, void      payee: accept, decline, attest,
-    both    : open, ackn, request, dismiss,        payer: lock                            reveal, release, receipt
-              checkpoint
+    both    : open, ackn, request, dismiss         payer: lock                            reveal, release, receipt
 
 Not here: what follows from them (payment.py, tab.py), units and amounts for people (units.py), entries (protocol).
 """
@@ -231,19 +230,6 @@ class Dismiss:
 
 @record.record
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """With so many entries of each half taken, the tab was in this state (ledger 5.3). It changes nothing."""
-
-    KIND: ClassVar[int] = 214
-    CHANNELS: ClassVar[frozenset[content.Channel]] = LOG
-
-    low: record.Counter
-    high: record.Counter
-    state: Bytes32
-
-
-@record.record
-@dataclass(frozen=True, slots=True)
 class Receipt:
     """I was paid for this invoice, and these things are yours. By the payee, for one who is his contact (ledger 9).
 
@@ -274,6 +260,5 @@ Term = (
     | Release
     | Request
     | Dismiss
-    | Checkpoint
     | Receipt
 )

@@ -21,6 +21,7 @@ from node.lookup import Lookup
 from node.network import Address, Network
 from node.publisher import Publisher
 from node.sync import Sync
+from node.till import Till
 from store.database import Database
 from store.identity import Identity
 
@@ -59,4 +60,5 @@ class Core:
     courier: Courier = field(kw_only=True)
     scribe: Scribe = field(kw_only=True)
     keeping: Keeping = field(kw_only=True)
+    till: Till = field(kw_only=True)
     stop: trio.Event = field(default_factory=trio.Event)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crypto.keys import Entropy
 from node.network import Stream
-from protocol import carrying, content, grant, mailbox, receipt
+from protocol import attestation, carrying, content, grant, mailbox, receipt
 from store.database import Migration, Tx
 from store.identity import Identity
 from store.inbox import Arrival
@@ -61,6 +61,7 @@ class Feature:
 SAID = (
     receipt.Receipt,
     *grant.CONTENTS,
+    *attestation.CONTENTS,
     *mailbox.CONTENTS,
     *carrying.CONTENTS,
 )  # what messages may say that belongs to no room

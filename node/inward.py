@@ -13,11 +13,12 @@ from node import channel, ground, speech
 from node.feature import Feature
 from node.ground import Ground
 from node.window import Room
+from protocol import attestation, content, grant, ids, mailbox, receipt, talk
 from protocol import carrying as carrying_contents
-from protocol import content, grant, ids, mailbox, receipt, talk
 from protocol import identity as documents
 from protocol.faults import Expired
 from store import (
+    beheld,
     carried,
     carrying,
     collecting,
@@ -229,6 +230,8 @@ class _Answers:
             grant.Grant.KIND: spaces.granted,
             grant.Cosigned.KIND: witnessing.cosigned,
             grant.Committed.KIND: _committed,
+            attestation.Behold.KIND: self._behold,
+            attestation.Beheld.KIND: beheld.heard,
             mailbox.Inbox.KIND: self._told_inbox,
             mailbox.Prekeys.KIND: _given,
             carrying_contents.Carried.KIND: self._carried,
@@ -257,6 +260,12 @@ class _Answers:
         said = arrival.said.content
         assert isinstance(said, mailbox.Inbox)
         inboxes.take(tx, arrival.device.id, said.version, said.lines, self._inward.ground.entropy("mailbox"))
+
+    def _behold(self, tx: Tx, arrival: inbox.Arrival) -> None:
+        """Somebody asks when this node has seen something: it says so at once, by its own device."""
+        word = beheld.answer(tx, arrival, self._inward.identity.device_key)
+        if word is not None:
+            self.give(tx, arrival.contact.id, (word,), arrival.now_ms)
 
     def _carried(self, tx: Tx, arrival: inbox.Arrival) -> None:
         """Entries of a log, of which we shall say what we hold then."""

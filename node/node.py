@@ -28,6 +28,7 @@ from node.publisher import Publisher
 from node.supervisor import supervise
 from node.sync import Sync
 from node.talk import Talk
+from node.till import Till
 from protocol import sync as logs_protocol
 from protocol import talk
 from protocol.faults import Unavailable
@@ -113,6 +114,7 @@ async def open_node(
         courier=courier,
         scribe=Scribe(inward, delivery, sync),
         keeping=Keeping(ground, network, outside.open_keeping, outside.has_keeping),
+        till=Till(inward),
     )
     for feature in features:
         services[feature.name] = feature.open(core)

@@ -148,7 +148,7 @@ class Sync:
     async def _sit(self, talk: Talk, stream: Stream, side: Side) -> bool:
         """One session, to its end; returns whether nothing was wrong with it."""
         contact = await self.inward.database.read(people.contact, talk.contact)
-        peer = Peer(contact.id, contact.account, talk.device.id)
+        peer = Peer(contact.id, contact.account, talk.device.id, talk.device.device)
         sitting = Sitting(self.inward, self.policy, peer, stream, side, self._note)
         self._sittings[talk.device.id] = sitting
         try:

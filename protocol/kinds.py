@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from protocol import (
     account_record,
+    attestation,
     backup_records,
     carrying,
     door_record,
@@ -91,7 +92,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Contents of the node",
         "They belong to no room; the head of a message is around them (wire.md 4).",
-        (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS, *carrying.CONTENTS),
+        (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS, *carrying.CONTENTS, *attestation.CONTENTS),
     ),
     Place(
         "Questions about the way of a payment",
@@ -167,8 +168,8 @@ ROOMS: Mapping[str, range] = {
 """Content kinds that each room owns; a room without a range here takes one above 400."""
 
 
-def table(contents: Sequence[type]) -> str:
-    """The text of docs/protocol/kinds.md. contents: the record classes of all rooms."""
+def table(contents: Sequence[type], terms: Sequence[type]) -> str:
+    """The text of docs/protocol/kinds.md. contents: the record classes of all rooms; terms: what ledgers say."""
     lines = [
         "# Kinds",
         "",
@@ -184,6 +185,9 @@ def table(contents: Sequence[type]) -> str:
     lines += ["", "## Contents of rooms", "", "| room | kinds |", "|---|---|"]
     lines += [f"| {room} | {kinds.start}-{kinds.stop - 1} |" for room, kinds in ROOMS.items()]
     for cls in sorted(contents, key=_kind):
+        lines += _section(cls)
+    lines += ["", "## Terms of ledgers", "", "In sealed entries of logs of the role ledger alone (ledger.md 2)."]
+    for cls in sorted(terms, key=_kind):
         lines += _section(cls)
     return "\n".join(lines) + "\n"
 

@@ -124,9 +124,23 @@ def check_header(header: Entry) -> None:
 
 def blinded_subject(id: bytes, nonce: bytes) -> bytes:
     """The 32-byte subject under which a witness signs an id without learning it (spine 4.2). id, nonce: 32 bytes."""
+    return hidden_subject(hide(id, nonce))
+
+
+def hide(id: bytes, nonce: bytes) -> bytes:
+    """The 32 bytes by which a witness is asked about an id. id, nonce: 32 bytes."""
     assert len(id) == entry.ID_BYTES
     assert len(nonce) == NONCE_BYTES
     return hashing.hash_of(Label.COSIG, nonce + id)
+
+
+def hidden_subject(hidden: bytes) -> bytes:
+    """The subject that a witness makes of what he is asked about, 32 bytes each.
+
+    A hash of his own: so nobody gets him to sign the id of a spine's entry, for which there is a rule (spine 4.3).
+    """
+    assert len(hidden) == hashing.HASH_BYTES
+    return hashing.hash_of(Label.COSIG, hidden)
 
 
 def cosign(witness: bytes, time_ms: int, subject: bytes, key: keys.SigningKey) -> Cosignature:

@@ -23,6 +23,7 @@ from protocol.talk import Side
 
 PROTOCOL = "/weft/sync/1"
 NONCE_BYTES = 8  # of each side: both hellos with their lengths stay under 100 bytes, and no peer chooses both
+ENDS_BYTES = 64
 MARK_BYTES = 8
 DATA_BYTES = (
     40 * 1024
@@ -193,7 +194,7 @@ def decode(raw: bytes) -> Frame:
 def tag(secret: bytes, log: bytes, side: Side, nonces: bytes) -> bytes:
     """The 16-byte name that one side has for a log in this session (sync 2.1).
 
-    nonces: the dialler's, then the listener's; 16 bytes.
+    nonces: the dialler's, then the listener's, and the keys of their devices in this order; 80 bytes.
     """
     return hashing.keyed_id(secret, Label.LOG, b"tag" + _SIDES[side] + nonces + log)
 
@@ -201,7 +202,7 @@ def tag(secret: bytes, log: bytes, side: Side, nonces: bytes) -> bytes:
 def veil(secret: bytes, log: bytes, side: Side, nonces: bytes) -> int:
     """40 bits that one side lays over the seq of its head (sync 2.2): who does not know the log learns no length.
 
-    nonces: the dialler's, then the listener's; 16 bytes.
+    nonces: as for `tag`.
     """
     return int.from_bytes(hashing.keyed_id(secret, Label.LOG, b"veil" + _SIDES[side] + nonces + log)[:5], "big")
 

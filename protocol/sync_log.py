@@ -121,6 +121,7 @@ class Log:
     asked: list[Range] = field(default_factory=list)
     asked_at: int = UNKNOWN  # our seq when we last asked: no progress since then means that he has no more for us
     is_named: bool = False
+    is_shown: bool = False  # he has named it himself, so he knows its secret
     is_far: bool = False
     is_queued: bool = False
     is_probing: bool = False  # his entry in the place of our newest was asked for

@@ -38,14 +38,16 @@ HAVES_MAX = 2 * (sync.LOGS_MAX // sync.HAVE_LOGS_MAX) + 2  # of the rounds of a 
 class Session:
     """One session. shared: what the policy allows for this peer; memory: of the last session with him.
 
-    nonce: 8 random bytes. Faults that its inputs raise are PeerFaults, and end the session. It is about these logs as
-    long as it lasts: when the policy allows another, the caller begins another session.
+    nonce: 8 random bytes. ends: the keys of the two devices, the dialler's first. Faults that its inputs raise are
+    PeerFaults, and end the session. It is about these logs as long as it lasts: when the policy allows another, the
+    caller begins another session.
     """
 
-    def __init__(self, side: Side, nonce: bytes, shared: Sequence[Shared], memory: Memory | None) -> None:
+    def __init__(self, side: Side, nonce: bytes, shared: Sequence[Shared], memory: Memory | None, ends: bytes) -> None:
         assert len(nonce) == sync.NONCE_BYTES
+        assert len(ends) == sync.ENDS_BYTES
         assert len(shared) <= sync.LOGS_MAX
-        self._side, self._nonce = side, nonce
+        self._side, self._nonce, self._ends = side, nonce, ends
         self._other = Side.LISTENER if side is Side.DIALLER else Side.DIALLER
         self._logs = {one.log: Log(one, b"", one.head, one.proof) for one in shared}
         # A memory of other logs says nothing about these: who was given one more since then has to compare.
@@ -68,6 +70,7 @@ class Session:
         self._my_done: tuple[bytes, tuple[Standing, ...]] | None = None
         self._their_done: bytes | None = None
         self._remembered: Memory | None = None
+        self._named: list[bytes] = []
 
     @property
     def is_idle(self) -> bool:
@@ -91,6 +94,20 @@ class Session:
         """Whether the peer has neither named a log nor asked for it."""
         one = self._logs[log]
         return one.theirs == one.served == UNKNOWN
+
+    def named(self) -> tuple[bytes, ...]:
+        """The logs that the peer has named since this was asked last, each once in a session: he knows their secrets.
+
+        By tags of his own side alone: that two digests are equal shows nothing, he may have said ours again.
+        """
+        named, self._named = tuple(self._named), []
+        return named
+
+    def unnamed(self) -> tuple[bytes, ...]:
+        """The logs that the peer has not named, where he has named all that he knows; those that are frozen apart."""
+        if not self._has_heard_all:
+            return ()
+        return tuple(log for log, one in self._logs.items() if not one.is_shown and one.proof is None)
 
     def begin(self) -> Effects:
         """The first frame."""
@@ -183,7 +200,7 @@ class Session:
 
     def _greeted(self, hello: Hello) -> Effects:
         nonces = (self._nonce, hello.nonce) if self._side is Side.DIALLER else (hello.nonce, self._nonce)
-        self._nonces = b"".join(nonces)
+        self._nonces = b"".join((*nonces, self._ends))
         for one in self._logs.values():
             secret, log = one.shared.secret, one.shared.log
             one.mine = sync.tag(secret, log, self._side, self._nonces)
@@ -213,6 +230,7 @@ class Session:
         for tag, seq, mark in zip(have.tags, have.seqs, have.marks, strict=True):
             one = self._theirs.get(tag)
             if one is not None:
+                self._note(one)
                 veil = sync.veil(one.shared.secret, one.shared.log, self._other, self._nonces)
                 effects += self._met(one, seq ^ veil, mark)
         if have.part == sync.PART_LAST:
@@ -346,7 +364,13 @@ class Session:
         one = self._theirs.get(tag)
         if one is None:
             raise OutOfTurn
+        self._note(one)
         return one
+
+    def _note(self, one: Log) -> None:
+        if not one.is_shown:
+            one.is_shown = True
+            self._named.append(one.shared.log)
 
     def _moved(self, one: Log, head: Head | None) -> None:
         one.head = head

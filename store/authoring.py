@@ -21,15 +21,24 @@ NONCE_BYTES = 24
 SECRET_BYTES = 32
 
 
-def write(tx: Tx, of: Space, said: Sequence[bytes], key: SigningKey, at_ms: int, entropy: Entropy) -> tuple[Entry, ...]:
+def write(
+    tx: Tx,
+    of: Space,
+    said: Sequence[bytes],
+    key: SigningKey,
+    at_ms: int,
+    entropy: Entropy,
+    seen: tuple[Ack, ...] = (),
+) -> tuple[Entry, ...]:
     """Appends entries that say this, each sealed under its place, for all who have the secret of the space.
 
-    said: arrays whose first item is the real kind, each at most 60 KiB. Raises: LogFrozen, OverLimit.
+    said: arrays whose first item is the real kind, each at most 60 KiB. seen: what each acknowledges beside `acks`.
+    Raises: LogFrozen, OverLimit.
     """
     newest = entries.head(tx, of.log.number)
     seq = 0 if newest is None else newest.seq + 1
     drafts = [
-        Draft(Kind.SEALED, _sealed(of, seq + place, one, entropy), acks(tx, of, seq + place))
+        Draft(Kind.SEALED, _sealed(of, seq + place, one, entropy), (*acks(tx, of, seq + place), *seen))
         for place, one in enumerate(said)
     ]
     return entries.append(tx, of.log.number, drafts, key, at_ms)
@@ -65,8 +74,11 @@ def read(of: Space, held: Held) -> bytes | None:
 def rewrite(
     tx: Tx, of: Space, source: Space, ours: Sequence[Held], key: SigningKey, now_ms: int, entropy: Entropy
 ) -> None:
-    """Appends again what was taken back from `source`, the same log or the one before it; of a spine nothing."""
-    if of.role is Role.SPINE:
+    """Appends again what was taken back from `source`, the same log or the one before it.
+
+    Of a spine nothing, and nothing of a ledger, whose entries say how the tab stood (tabs.py).
+    """
+    if of.role in (Role.SPINE, Role.LEDGER):
         return
     for held in ours:
         try:

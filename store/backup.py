@@ -15,8 +15,8 @@ from operator import itemgetter
 from typing import Any
 
 from crypto import keys
+from protocol import attestation, carrying, content, grant, ids, mailbox, receipt, record, wire
 from protocol import backup_records as kept
-from protocol import carrying, content, grant, ids, mailbox, receipt, record, wire
 from protocol.backup_records import Contact, Device, Head, Message, PairSecret, RoomNote, Setting
 from protocol.delivery import State
 from protocol.identity import Certificate, DeviceList, certificate_hash
@@ -28,7 +28,14 @@ from store.outbox import PAIR_KINDS
 PAGE_MESSAGES = 500
 PAGE_BYTES = 1 << 20  # of bodies: a page takes some milliseconds and is no burden in memory
 NODE_KINDS = frozenset(
-    one.KIND for one in (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS, *carrying.CONTENTS)
+    one.KIND
+    for one in (
+        receipt.Receipt,
+        *grant.CONTENTS,
+        *mailbox.CONTENTS,
+        *carrying.CONTENTS,
+        *attestation.CONTENTS,
+    )
 )  # said again where they still matter
 EPOCH_MAX = 2**32 - 1  # what a content of the room contacts can say
 

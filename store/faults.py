@@ -131,6 +131,14 @@ class AccountChanged(UserFault):
     exit = 7
 
 
+class NotYet(UserFault):
+    """This account is no contact of yours yet; nothing was done."""
+
+    code = "contact.not_yet"
+    next = "weft contacts"
+    exit = 2
+
+
 class UnknownInvitation(UserFault):
     """No living invitation has this id."""
 
@@ -152,3 +160,19 @@ class LogFrozen(UserFault):
 
     code = "log.frozen"
     next = "weft log proofs"
+
+
+class TabPaused(UserFault):
+    """Nothing can be written into this ledger now; nothing was written."""
+
+    code = "ledger.paused"
+    next = "weft contacts"
+    exit = 1
+
+
+class BadNote(UserFault):
+    """A note has at most 500 bytes of UTF-8; nothing was written."""
+
+    code = "limit"
+    next = "weft pay requests"
+    exit = 2

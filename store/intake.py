@@ -15,8 +15,9 @@ from protocol.evidence import Proof
 from protocol.faults import PeerFault
 from protocol.grant import Role
 from protocol.log import BrokenChain, Fork, Head
-from store import authoring, doubts, entries, logs, people, spaces, watches, witnessing
+from store import authoring, doubts, entries, logs, people, reissuing, spaces, watches, witnessing
 from store.database import Tx
+from store.identity import load_identity
 from store.spaces import Space
 
 ALARM = "forked"  # of a contact: his device has signed two histories
@@ -106,7 +107,12 @@ def _own(tx: Tx, of: Space, piece: Piece, key: SigningKey, now_ms: int, entropy:
         if taken.parted <= of.log.published or of.log.state is not logs.State.OK:
             return Took(entries.head(tx, piece.number), is_over=True)
         ours = entries.retake(tx, piece.number, taken.parted, piece.raws, piece.contents, now_ms)
-        authoring.rewrite(tx, of, of, ours, key, now_ms, entropy)
+        if of.role is Role.LEDGER:
+            me = load_identity(tx)
+            assert me is not None
+            reissuing.again(tx, of, ours, me, now_ms, entropy)
+        else:
+            authoring.rewrite(tx, of, of, ours, key, now_ms, entropy)
         count = len(ours)
     if taken.entries or count:
         watches.begin_anew(tx)  # parcel 3.3

@@ -252,6 +252,59 @@ CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
 _NOTES = "ALTER TABLE keeper ADD COLUMN notes INTEGER NOT NULL DEFAULT 0;"
 _ASKING = "ALTER TABLE healing ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;"
 
+_ATTESTING = """
+CREATE TABLE mutual (
+  contact INTEGER NOT NULL, log INTEGER NOT NULL, seen_ms INTEGER NOT NULL, PRIMARY KEY (contact, log)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mutual_log ON mutual (log);
+
+CREATE TABLE beheld (subject BLOB NOT NULL PRIMARY KEY, time_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX beheld_time ON beheld (time_ms);
+
+CREATE TABLE beheld_day (contact INTEGER NOT NULL PRIMARY KEY, day INTEGER NOT NULL, count INTEGER NOT NULL) STRICT;
+
+CREATE TABLE asked_word (
+  number INTEGER PRIMARY KEY, subject BLOB NOT NULL, device BLOB NOT NULL, raw BLOB NOT NULL, UNIQUE (subject, device)
+) STRICT;
+"""
+
+_LEDGER = """
+CREATE TABLE tab (
+  contact INTEGER NOT NULL PRIMARY KEY, ours_log INTEGER NOT NULL, ours_base INTEGER NOT NULL,
+  ours_seq INTEGER NOT NULL, ours_id BLOB NOT NULL, theirs_log INTEGER NOT NULL, theirs_base INTEGER NOT NULL,
+  theirs_seq INTEGER NOT NULL, theirs_id BLOB NOT NULL, image BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE payment (
+  id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, unit TEXT NOT NULL,
+  amount INTEGER NOT NULL, stage INTEGER NOT NULL, offered_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL, hop INTEGER NOT NULL,
+  UNIQUE (contact, mine, pay)
+) STRICT;
+CREATE INDEX payment_open ON payment (id) WHERE stage < 5;
+CREATE INDEX payment_settled ON payment (changed_ms) WHERE stage = 5;
+CREATE INDEX payment_of ON payment (of) WHERE of != x'';
+
+CREATE TABLE request (
+  id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, unit TEXT NOT NULL,
+  amount INTEGER NOT NULL, due_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL,
+  at_ms INTEGER NOT NULL, state INTEGER NOT NULL, UNIQUE (contact, mine, request)
+) STRICT;
+CREATE INDEX request_open ON request (id) WHERE state = 0;
+
+CREATE TABLE balance (
+  contact INTEGER NOT NULL, unit TEXT NOT NULL, owed INTEGER NOT NULL, allowed INTEGER NOT NULL,
+  credit INTEGER NOT NULL, PRIMARY KEY (contact, unit)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE expected (
+  contact INTEGER NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL, unit TEXT NOT NULL, amount INTEGER NOT NULL,
+  PRIMARY KEY (contact, cause, of)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recovered (log INTEGER NOT NULL PRIMARY KEY) STRICT;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -266,4 +319,6 @@ CORE: tuple[Migration, ...] = (
     Migration("keepers", 2, _LEAVING),
     Migration("keepers", 3, _NOTES),
     Migration("sessions", 2, _ASKING),
+    Migration("attesting", 1, _ATTESTING),
+    Migration("ledger", 1, _LEDGER),
 )

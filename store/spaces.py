@@ -109,6 +109,17 @@ def every(tx: Tx) -> tuple[Space, ...]:
     return tuple(map(_space, tx.all(f"{_JOINED} ORDER BY s.log")))
 
 
+def ledger(tx: Tx, contact_id: int) -> tuple[tuple[Space, ...], tuple[Space, ...]]:
+    """The logs of the ledger with a contact, in the order in which they began: ours, and those of his devices."""
+    ours = tx.all(
+        f"{_JOINED} WHERE s.contact = ? AND s.role = ?"
+        " AND s.log IN (SELECT log FROM reader WHERE contact = ?) ORDER BY s.log",
+        (OURS, Role.LEDGER, contact_id),
+    )
+    theirs = tx.all(f"{_JOINED} WHERE s.contact = ? AND s.role = ? ORDER BY s.log", (contact_id, Role.LEDGER))
+    return tuple(map(_space, ours)), tuple(map(_space, theirs))
+
+
 def known_to(tx: Tx, contact_id: int, count_max: int) -> tuple[Space, ...]:
     """The logs of which a contact may know: ours that he was granted, his, and those of others, whom he may know too.
 
@@ -151,11 +162,15 @@ def untold(tx: Tx) -> tuple[tuple[int, int], ...]:
 
 
 def gone(tx: Tx) -> tuple[tuple[int, int], ...]:
-    """(log, contact) of the readers of our logs that go on who are blocked or refused."""
+    """(log, contact) of the readers of our logs that go on who are blocked or refused.
+
+    Of a ledger nobody else is a reader: it waits for who is blocked, and nothing goes on without him.
+    """
     rows = tx.all(
         "SELECT r.log, r.contact FROM contact c JOIN reader r ON r.contact = c.id JOIN log l ON l.number = r.log"
-        " WHERE c.state IN (?, ?) AND l.state = ? AND l.own = 1 ORDER BY r.log, r.contact",
-        (int(ContactState.BLOCKED), int(ContactState.REFUSED), logs.State.OK),
+        " JOIN space s ON s.log = l.number"
+        " WHERE c.state IN (?, ?) AND l.state = ? AND l.own = 1 AND s.role != ? ORDER BY r.log, r.contact",
+        (int(ContactState.BLOCKED), int(ContactState.REFUSED), logs.State.OK, Role.LEDGER),
     )
     return tuple((number, contact_id) for number, contact_id in rows)
 

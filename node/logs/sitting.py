@@ -25,7 +25,7 @@ from protocol.sync import Memory, Shared
 from protocol.sync_log import Accuse, Checked, Effect, Effects, Held, Import, Progress, Read, Remember, Send, Unknown
 from protocol.sync_session import Session
 from protocol.talk import Side
-from store import authoring, carried, entries, intake, logs, rounds, spaces
+from store import authoring, carried, entries, intake, logs, mutual, recovered, rounds, spaces
 from store.database import Tx
 from store.intake import Piece, Took
 
@@ -40,11 +40,12 @@ Entries = Sequence[tuple[bytes, bytes | None]]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other end. contact, device: rows; account: 32 bytes."""
+    """The other end. contact, device: rows; account: 32 bytes; key: of the device."""
 
     contact: int
     account: bytes
     device: int
+    key: bytes
 
 
 @dataclass
@@ -93,7 +94,9 @@ class Sitting:
             await self.policy.desks.close_for(self.peer.account)
             shared, memory = await self.inward.database.transact(self._begin)
             nonce = self.inward.ground.entropy("sync")(sync.NONCE_BYTES)
-            self._session = Session(self.side, nonce, shared, memory)
+            ends = (self.inward.identity.device, self.peer.key)
+            both = b"".join(ends if self.side is Side.DIALLER else ends[::-1])
+            self._session = Session(self.side, nonce, shared, memory, both)
             self._heard_at = trio.current_time()
             try:
                 async with trio.open_nursery() as nursery:
@@ -128,7 +131,14 @@ class Sitting:
             effects: list[Effect] = []
             for raw in got:
                 effects += self._session.hear(sync.decode(raw))
+            if spines := self._spines(self._session.named()):
+                await self.inward.database.transact(mutual.saw, self.peer.contact, spines, self.inward.now())
             await self._perform(effects)
+
+    def _spines(self, said: Sequence[bytes]) -> list[int]:
+        """Those of these logs that are spines of others: who knows one is a contact of its author (grant 2.5)."""
+        found = (self._logs[self.numbers[log]] for log in said)
+        return [one.log.number for one in found if one.role is Role.SPINE and not one.log.own]
 
     async def _watch(self) -> None:
         """Ends the session where something is waited for and nothing comes."""
@@ -166,6 +176,8 @@ class Sitting:
                     self.progress(self.numbers[log], here, total)
                 case Checked(ahead):
                     await self._compare(frozenset(ahead))
+                    if spines := self._spines(self._session.unnamed()):
+                        await self.inward.database.transact(mutual.missed, self.peer.contact, spines)
                     todo.extend(await self._contents())
                 case Held(log, seq):
                     number = self.numbers[log]
@@ -190,6 +202,14 @@ class Sitting:
                 theirs = self._session.theirs(log)
                 is_ours = log not in ahead or await self.inward.database.transact(self._has_newest, log, theirs)
                 await self.policy.desks.compared(self.peer.account, number, theirs, is_ours)
+            elif log not in ahead:
+                await self._recovered(number)
+
+    async def _recovered(self, number: int) -> None:
+        """All that the peer holds of a log is here: of a half that a lost device of ours wrote, all."""
+        of = self._logs[number]
+        if of.role is Role.LEDGER and of.contact == spaces.OURS:
+            await self.inward.database.transact(recovered.note, number)
 
     def _has_newest(self, tx: Tx, log: bytes, theirs: int) -> bool:
         """Whether the peer's newest entry of a log of ours is here: he may have got more than we had known of him."""
@@ -258,6 +278,8 @@ class Sitting:
             return self._session.parted(log)
         proven = () if result.proof is None else self._session.froze(log, result.proof)
         if not self._logs[number].log.own:
+            if result.head is not None and self._session.theirs(log) <= result.head.seq:
+                await self._recovered(number)
             return (*proven, *self._session.imported(log, result.head))
         # What he holds is published; what was appended again behind it he is told of as of any other news.
         told = self._session.imported(log, await self.inward.database.read(_published, number))

@@ -1,3 +1,12 @@
+CREATE TABLE asked_word (
+  number INTEGER PRIMARY KEY, subject BLOB NOT NULL, device BLOB NOT NULL, raw BLOB NOT NULL, UNIQUE (subject, device)
+) STRICT;
+CREATE TABLE balance (
+  contact INTEGER NOT NULL, unit TEXT NOT NULL, owed INTEGER NOT NULL, allowed INTEGER NOT NULL,
+  credit INTEGER NOT NULL, PRIMARY KEY (contact, unit)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE beheld (subject BLOB NOT NULL PRIMARY KEY, time_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE beheld_day (contact INTEGER NOT NULL PRIMARY KEY, day INTEGER NOT NULL, count INTEGER NOT NULL) STRICT;
 CREATE TABLE carried (
   contact INTEGER NOT NULL, log BLOB NOT NULL, nonce BLOB NOT NULL, since INTEGER NOT NULL, owed INTEGER NOT NULL,
   offers INTEGER NOT NULL, PRIMARY KEY (contact, log)
@@ -39,6 +48,10 @@ CREATE TABLE door (invitation BLOB NOT NULL PRIMARY KEY, seed BLOB NOT NULL) STR
 CREATE TABLE entry (
   key INTEGER PRIMARY KEY, raw BLOB NOT NULL, kept INTEGER NOT NULL, content BLOB NOT NULL
 ) STRICT;
+CREATE TABLE expected (
+  contact INTEGER NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL, unit TEXT NOT NULL, amount INTEGER NOT NULL,
+  PRIMARY KEY (contact, cause, of)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE findable (id INTEGER PRIMARY KEY CHECK (id = 1), invitation BLOB NOT NULL) STRICT;
 CREATE TABLE fork (log INTEGER NOT NULL PRIMARY KEY, proof BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE healing (
@@ -86,6 +99,9 @@ CREATE TABLE message (
   state_ms INTEGER NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL
 ) STRICT;
 CREATE TABLE migration ( room TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (room, number)) STRICT, WITHOUT ROWID;
+CREATE TABLE mutual (
+  contact INTEGER NOT NULL, log INTEGER NOT NULL, seen_ms INTEGER NOT NULL, PRIMARY KEY (contact, log)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE own_list (epoch INTEGER PRIMARY KEY, raw BLOB NOT NULL) STRICT;
 CREATE TABLE pair_secret (
   contact INTEGER NOT NULL, epoch INTEGER NOT NULL, secret BLOB NOT NULL, made INTEGER NOT NULL,
@@ -95,6 +111,12 @@ CREATE TABLE parcel (
   line INTEGER NOT NULL, number INTEGER NOT NULL, device INTEGER NOT NULL, message INTEGER NOT NULL,
   sealed_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, envelope BLOB NOT NULL, PRIMARY KEY (line, number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE payment (
+  id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, unit TEXT NOT NULL,
+  amount INTEGER NOT NULL, stage INTEGER NOT NULL, offered_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL, hop INTEGER NOT NULL,
+  UNIQUE (contact, mine, pay)
+) STRICT;
 CREATE TABLE peer (peer BLOB NOT NULL PRIMARY KEY, addresses BLOB NOT NULL, seen_ms INTEGER NOT NULL)
   STRICT, WITHOUT ROWID;
 CREATE TABLE pinned_list (
@@ -122,6 +144,12 @@ CREATE TABLE queue (
 CREATE TABLE reader (
   log INTEGER NOT NULL, contact INTEGER NOT NULL, told INTEGER NOT NULL, PRIMARY KEY (log, contact)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE recovered (log INTEGER NOT NULL PRIMARY KEY) STRICT;
+CREATE TABLE request (
+  id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, unit TEXT NOT NULL,
+  amount INTEGER NOT NULL, due_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL,
+  at_ms INTEGER NOT NULL, state INTEGER NOT NULL, UNIQUE (contact, mine, request)
+) STRICT;
 CREATE TABLE returned (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, log INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
@@ -137,6 +165,11 @@ CREATE TABLE space (
   anchor BLOB NOT NULL, epoch INTEGER NOT NULL, previous INTEGER NOT NULL, since_ms INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE sync_round (device INTEGER NOT NULL PRIMARY KEY, raw BLOB NOT NULL) STRICT;
+CREATE TABLE tab (
+  contact INTEGER NOT NULL PRIMARY KEY, ours_log INTEGER NOT NULL, ours_base INTEGER NOT NULL,
+  ours_seq INTEGER NOT NULL, ours_id BLOB NOT NULL, theirs_log INTEGER NOT NULL, theirs_base INTEGER NOT NULL,
+  theirs_seq INTEGER NOT NULL, theirs_id BLOB NOT NULL, image BLOB NOT NULL
+) STRICT;
 CREATE TABLE unchained (
   log INTEGER NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, raw BLOB NOT NULL, kept INTEGER NOT NULL,
   content BLOB NOT NULL, PRIMARY KEY (log, seq)
@@ -146,6 +179,7 @@ CREATE TABLE witnessed (
   author BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, seen BLOB NOT NULL, before BLOB NOT NULL,
   proof BLOB NOT NULL, doubt BLOB NOT NULL, signed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX beheld_time ON beheld (time_ms);
 CREATE INDEX carried_owed ON carried (contact, log) WHERE owed != 0;
 CREATE INDEX delivery_copies ON delivery (device, copies);
 CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
@@ -156,13 +190,18 @@ CREATE INDEX inbox_line_device ON inbox_line (device, place);
 CREATE INDEX message_contact ON message (contact);
 CREATE UNIQUE INDEX message_once ON message (device, message_id);
 CREATE INDEX message_passing ON message (seq) WHERE kind IN (306) AND body != x'';
+CREATE INDEX mutual_log ON mutual (log);
 CREATE INDEX parcel_message ON parcel (device, message, line);
+CREATE INDEX payment_of ON payment (of) WHERE of != x'';
+CREATE INDEX payment_open ON payment (id) WHERE stage < 5;
+CREATE INDEX payment_settled ON payment (changed_ms) WHERE stage = 5;
 CREATE INDEX px3_seen_prekey ON px3_seen (prekey);
 CREATE INDEX quarantine_contact ON quarantine (contact, seq, bytes);
 CREATE INDEX quarantine_device ON quarantine (device, at_ms);
 CREATE UNIQUE INDEX queue_keeper ON queue (keeper, contact);
 CREATE INDEX queue_sender ON queue (sender);
 CREATE INDEX reader_contact ON reader (contact);
+CREATE INDEX request_open ON request (id) WHERE state = 0;
 CREATE INDEX session_device ON session (device, receive_only, counter DESC, sid);
 CREATE INDEX space_contact ON space (contact);
 CREATE INDEX unchained_bytes ON unchained (log, bytes);

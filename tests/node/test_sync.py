@@ -205,14 +205,14 @@ async def heard_of(stream: Stream) -> Frame:
 class Deaf:
     """A stream whose other end reads our hello, asks for a log over and over, and reads nothing more."""
 
-    def __init__(self, secret: bytes, log: bytes, last: int) -> None:
+    def __init__(self, secret: bytes, log: bytes, last: int, ends: bytes) -> None:
         self.peer = PeerId(bytes(32))
         self.is_relayed = False
         self.remote: Address | None = None
         self.link: Link | None = None
         self.is_full = trio.Event()
         self._last = b""
-        self._asked: tuple[bytes, bytes, int] | None = (secret, log, last)
+        self._asked: tuple[bytes, bytes, int, bytes] | None = (secret, log, last, ends)
         self._send, self._receive = trio.open_memory_channel[bytes](100)
 
     def is_beside(self, other: Stream) -> bool:
@@ -225,10 +225,10 @@ class Deaf:
             await trio.sleep(1.0)  # its last question comes later than this: so it is not given up for its silence
             self._send.send_nowait(self._last)
             await trio.sleep_forever()
-        secret, log, last = self._asked
+        secret, log, last, ends = self._asked
         hello = sync.decode(data[4:])
         assert isinstance(hello, Hello)
-        tag = sync.tag(secret, log, Side.DIALLER, bytes(8) + hello.nonce)
+        tag = sync.tag(secret, log, Side.DIALLER, bytes(8) + hello.nonce + ends)
         said: list[Frame] = [Hello(bytes(8), DIGEST), Have(None, (), (), (), sync.PART_LAST)]
         for frame in (*said, *[Want((tag,), (0,), (last,))] * (sync.RANGES_MAX - 1)):
             raw = sync.encode(frame)
@@ -258,8 +258,8 @@ def test_who_asks_for_all_and_reads_nothing_holds_a_quarter_of_a_megabyte_and_is
         core = ana.node.core
         space = await core.database.transact(own, "trip")
         contact = await core.database.transact(people.find_contact, "bo")
-        stream = Deaf(space.log.secret, space.log.id, 300)
-        peer = Peer(contact.id, contact.account, 1)
+        stream = Deaf(space.log.secret, space.log.id, 300, bytes(32) + core.identity.device)
+        peer = Peer(contact.id, contact.account, 1, bytes(32))
         sitting = Sitting(core.delivery.inward, core.sync.policy, peer, stream, Side.LISTENER, _note)
         with pytest.RaisesGroup(trio.TooSlowError, flatten_subgroups=True):
             await sitting.run()

@@ -37,6 +37,7 @@ FILES = {
     "Contents of the node": "protocol_node_contents.json",
     "Questions about the way of a payment": "protocol_probes.json",
     "Contents": "protocol_contents.json",
+    "Terms of ledgers": "protocol_terms.json",
 }
 SIGNED = "protocol_signed.json"
 LOGS = "protocol_logs.json"
@@ -147,7 +148,7 @@ def logs() -> dict[str, Any]:
 def spines() -> dict[str, Any]:
     """A spine over three logs, a place in it, a cosignature, both proofs of a rollback, and the names of a session."""
     key = someone("golden ana").device_key
-    secret, nonces = bytes(range(32)), bytes(range(16))
+    secret, nonces = bytes(range(32)), bytes(range(80))
     wrote = chains.wrote(key, secret)
     line = wrote.lines[0]
     place = spine.prove(wrote.lines, line.log)
@@ -160,6 +161,7 @@ def spines() -> dict[str, Any]:
         "content": wrote.content.hex(),
         "entry": wrote.header.raw.hex(),
         "place": [place.at, [one.hex() for one in place.path]],
+        "hidden": spine.hide(wrote.header.id, secret).hex(),
         "blinded_subject": spine.blinded_subject(wrote.header.id, secret).hex(),
         "cosignature": record.encode(spine.cosign(key.public, NOW_MS, wrote.header.id, key)).hex(),
         "contradiction": wrote.contradiction().encode().hex(),
@@ -220,4 +222,4 @@ def files() -> Mapping[str, Any]:
 if __name__ == "__main__":
     for file_name, held in files().items():
         (FOLDER / file_name).write_text(json.dumps(held, indent=1) + "\n")
-    KINDS_PAGE.write_text(kinds.table(samples.contents()))
+    KINDS_PAGE.write_text(kinds.table(samples.contents(), samples.terms()))

@@ -31,6 +31,12 @@ def log_of(name: str) -> bytes:
     return log.log_id(SECRET, key_of(name).public, 0)
 
 
+def ends_of(name: str, peer: str, side: Side) -> bytes:
+    """The keys of both ends of a session of a node."""
+    ends = (key_of(name).public, key_of(peer).public)
+    return b"".join(ends if side is Side.DIALLER else ends[::-1])
+
+
 def logs_of(*names: str) -> dict[bytes, bytes]:
     """Their own logs, and who writes each."""
     return {log_of(name): key_of(name).public for name in names}
@@ -102,7 +108,7 @@ class Replica:
         return one
 
     def connect(self, peer: str, side: Side, nonce: bytes) -> None:
-        session = Session(side, nonce, self.shared(peer), self.disk.memories.get(peer))
+        session = Session(side, nonce, self.shared(peer), self.disk.memories.get(peer), ends_of(self.name, peer, side))
         self.sessions[peer] = session
         self.out[peer] = deque()
         self._carry(peer, session.begin())

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Protocol, Union, get_args, get_origin, get_ty
 from hypothesis import strategies as st
 
 import features
+from features.payments.content import TERMS
 from protocol import kinds, record
 from protocol.content import Channel
 
@@ -81,6 +82,11 @@ def contents() -> tuple[type, ...]:
     return tuple(cls for _, cls in sorted(found.items()))
 
 
+def terms() -> tuple[type, ...]:
+    """What entries of ledgers say, by kind."""
+    return tuple(sorted(TERMS, key=lambda cls: cls.KIND))  # type: ignore[attr-defined]
+
+
 def heard() -> tuple[type, ...]:
     """The contents that messages have: those of the node and of all rooms, not what stands in entries of logs."""
     core = next(place.classes for place in kinds.PLACES if place.title == "Contents of the node")
@@ -89,7 +95,11 @@ def heard() -> tuple[type, ...]:
 
 def places() -> Mapping[str, tuple[type, ...]]:
     """Every record class of weft, by the place where its kind counts."""
-    return {**{place.title: place.classes for place in kinds.PLACES}, "Contents": contents()}
+    return {
+        **{place.title: place.classes for place in kinds.PLACES},
+        "Contents": contents(),
+        "Terms of ledgers": terms(),
+    }
 
 
 def _value(hint: Any, source: Source) -> Any:

@@ -10,7 +10,7 @@ PLACES = samples.places()
 
 def test_the_page_is_written_from_the_code() -> None:
     # When it fails: `python -m tests.protocol.golden`, and read what it changed.
-    assert golden.KINDS_PAGE.read_text() == kinds.table(samples.contents())
+    assert golden.KINDS_PAGE.read_text() == kinds.table(samples.contents(), samples.terms())
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -26,7 +26,9 @@ def test_structures_and_contents_stay_in_their_ranges() -> None:
     for cls in PLACES["Contents"]:
         room = cls.__module__.split(".")[1]
         assert cls.KIND in kinds.ROOMS.get(room, range(400, content.KIND_MAX + 1))  # type: ignore[attr-defined]
-    content.Kinds((*PLACES["Contents"], *PLACES["Contents of the node"]))
+    for cls in PLACES["Terms of ledgers"]:
+        assert cls.KIND in kinds.ROOMS["ledger"]  # type: ignore[attr-defined]
+    content.Kinds((*PLACES["Contents"], *PLACES["Contents of the node"], *PLACES["Terms of ledgers"]))
 
 
 def test_ranges_of_rooms_do_not_meet() -> None:

@@ -108,3 +108,11 @@ def test_a_blinded_subject_needs_its_nonce() -> None:
     subjects = {spine.blinded_subject(one.id, nonce) for one in WROTE.logs[0] for nonce in (bytes(32), b"n" * 32)}
     assert len(subjects) == 2 * len(WROTE.logs[0])
     assert not subjects & {one.id for one in WROTE.logs[0]}
+
+
+def test_a_witness_makes_the_subject_himself_of_what_he_is_asked_about() -> None:
+    id_, nonce = WROTE.header.id, b"n" * 32
+    hidden = hashlib.blake2b(b"weft/1/cosig\x00" + nonce + id_, digest_size=32).digest()
+    assert spine.hide(id_, nonce) == hidden
+    subject = hashlib.blake2b(b"weft/1/cosig\x00" + hidden, digest_size=32).digest()
+    assert spine.hidden_subject(hidden) == spine.blinded_subject(id_, nonce) == subject

@@ -20,11 +20,12 @@ from protocol.sync_log import OutOfTurn, TooMuchAsked, Unasked
 from protocol.sync_session import HAVES_MAX, PROOFS_MAX
 from protocol.talk import Side
 from tests.protocol import chains, spines
-from tests.protocol.replicas import SECRET, Replica, key_of, log_of, logs_of
+from tests.protocol.replicas import SECRET, Replica, ends_of, key_of, log_of, logs_of
 
 ANA, EVE, CY = "ana", "eve", "cy"
 MINE, HERS, THIRD = log_of(ANA), log_of(EVE), log_of(CY)
 NONCES = bytes(8) + b"eve-----"
+NAMING = NONCES + ends_of(ANA, EVE, Side.DIALLER)
 LENGTH = 5
 
 
@@ -52,12 +53,12 @@ class Victim:
 
 def tag(log: bytes) -> bytes:
     """Eve's name for a log."""
-    return sync.tag(SECRET, log, Side.LISTENER, NONCES)
+    return sync.tag(SECRET, log, Side.LISTENER, NAMING)
 
 
 def heads(since: bytes | None, seqs: Mapping[bytes, int], part: int = sync.PART_LAST, mark: bytes = bytes(8)) -> Have:
     """What Eve says to have, veiled as it must be."""
-    veiled = tuple(seq ^ sync.veil(SECRET, log, Side.LISTENER, NONCES) for log, seq in seqs.items())
+    veiled = tuple(seq ^ sync.veil(SECRET, log, Side.LISTENER, NAMING) for log, seq in seqs.items())
     return Have(since, tuple(map(tag, seqs)), veiled, (mark,) * len(seqs), part)
 
 
@@ -101,7 +102,7 @@ def test_hello_comes_once() -> None:
         Want((bytes(16),), (0,), (0,)),
         Run(bytes(16), 0, hers(1), ()),
         Live(bytes(16), 0, hers(1)[0], None),
-        Want((sync.tag(SECRET, MINE, Side.DIALLER, NONCES),), (0,), (0,)),
+        Want((sync.tag(SECRET, MINE, Side.DIALLER, NAMING),), (0,), (0,)),
     ],
 )
 def test_a_tag_that_is_unknown_or_our_own_names_no_log(frame: Frame) -> None:
@@ -287,3 +288,22 @@ def test_whatever_she_says_only_peer_faults_come_of_it(said: list[Frame]) -> Non
     proof = kept[HERS].proof
     if proof is not None:
         assert {one.body.author for one in proof.check()} == {key_of(EVE).public}
+
+
+# --- a pipe
+
+
+def test_who_passes_the_frames_of_two_on_to_each_other_names_nothing_and_gets_nothing() -> None:
+    ana, cy = Replica(ANA, logs_of(ANA, CY)), Replica(CY, logs_of(ANA, CY))
+    ana.append(MINE, b"for cy")
+    cy.append(THIRD, b"for ana")
+    ana.connect(EVE, Side.DIALLER, b"ana-----")  # to each the other end is eve, who has no secret of theirs
+    cy.connect(EVE, Side.LISTENER, b"cy------")
+    while ana.out[EVE] or cy.out[EVE]:
+        for one, other in ((ana, cy), (cy, ana)):
+            while one.out[EVE]:
+                other.hear(EVE, one.out[EVE].popleft())
+    for one, log in ((ana, THIRD), (cy, MINE)):
+        assert one.sessions[EVE].named() == ()
+        assert one.disk.logs[log].head is None
+        assert not [frame for frame in one.frames if isinstance(frame, Run)]

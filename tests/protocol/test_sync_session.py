@@ -6,6 +6,7 @@ from protocol import entry, sync
 from protocol.log import Fork
 from protocol.sync import Done, Have, Hello, Live, Proven, Run, Want
 from protocol.sync_fetch import FAR_ENTRIES, NEWEST_ENTRIES
+from protocol.talk import Side
 from tests.protocol import chains
 from tests.protocol.replicas import Replica, World, disk_of, key_of, log_of, logs_of
 
@@ -198,3 +199,68 @@ def test_an_author_learns_what_others_hold_of_him() -> None:
     meet(world)
     assert ana.checked[BO] == (MINE,)
     assert len(ana.disk.logs[MINE].entries) == 2
+
+
+def named(node: Replica, peer: str) -> tuple[bytes, ...]:
+    return tuple(sorted(node.sessions[peer].named()))
+
+
+def test_what_a_peer_has_named_is_told_once_and_is_no_more_than_he_knows() -> None:
+    world, ana, bo = two(ANA, BO, CY)
+    ana.append(log_of(CY), b"1", key_of(CY))
+    meet(world)
+    assert named(ana, BO) == (log_of(CY),)  # he has asked for it
+    assert named(bo, ANA) == (log_of(CY),)  # she has said to have it
+    bo.append(HIS, b"1")  # is sent as it is written
+    world.settle()
+    assert (named(ana, BO), named(bo, ANA)) == ((HIS,), (HIS,))
+    ana.append(log_of(CY), b"2", key_of(CY))
+    world.settle()
+    assert (named(ana, BO), named(bo, ANA)) == ((), ())
+
+
+def test_a_frozen_log_is_not_unnamed() -> None:
+    world, ana, bo = two(ANA, CY)
+    ana.append(MINE, b"1")
+    for node in (ana, bo):
+        branches = [chains.chain(1, None, say, key_of(CY), log_of(CY))[0].raw for say in (b"a", b"b")]
+        node.disk.logs[log_of(CY)].proof = Fork.of(*branches)
+    meet(world)
+    assert named(ana, BO) == (MINE,)
+    assert ana.sessions[BO].unnamed() == ()
+
+
+def test_who_says_to_have_what_we_have_too_has_named_it() -> None:
+    world, ana, bo = two(ANA, CY)
+    ana.append(log_of(CY), b"1", key_of(CY))
+    meet(world)
+    bo.disk.memories.clear()
+    ana.disk.memories.clear()
+    ana.append(MINE, b"1")
+    meet(world)
+    assert named(ana, BO) == tuple(sorted((MINE, log_of(CY))))
+
+
+def test_equal_digests_name_nothing() -> None:
+    world, ana, bo = two(CY)
+    ana.append(log_of(CY), b"1", key_of(CY))
+    meet(world)
+    assert meet(world) == 98
+    assert (named(ana, BO), named(bo, ANA)) == ((), ())
+
+
+def test_what_a_peer_does_not_know_is_unnamed_once_he_has_named_all() -> None:
+    world, ana, bo = two(ANA, CY)
+    bo.disk.logs.pop(log_of(CY))
+    ana.append(log_of(CY), b"1", key_of(CY))
+    ana.append(MINE, b"1")
+    ana.connect(BO, Side.DIALLER, bytes(8))
+    assert ana.sessions[BO].unnamed() == ()  # he has said nothing yet
+    meet(world)
+    assert ana.sessions[BO].unnamed() == (log_of(CY),)
+    assert bo.sessions[ANA].unnamed() == ()
+    world.connect(ANA, BO)
+    bo.append(MINE, b"2", key_of(ANA))
+    world.settle()
+    assert named(ana, BO) == (MINE,)
+    assert ana.sessions[BO].unnamed() == ()  # he has named only what is new

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crypto.keys import SigningKey
-from protocol import content, grant, ids, wire
+from protocol import attestation, content, grant, ids, wire
 from protocol import log as chains
 from protocol.content import Channel
 from protocol.entry import Entry
@@ -21,7 +21,7 @@ from tests.store import kit
 from tests.store.kit import Side
 
 SECRET = b"secret of a log, 32 bytes long.."
-KINDS = content.Kinds(grant.CONTENTS)
+KINDS = content.Kinds((*grant.CONTENTS, *attestation.CONTENTS))
 
 
 @dataclass

@@ -48,7 +48,7 @@ class Store:
     def begin(self, side: Side) -> None:
         own = logs.log(self.tx, self.number).own
         shared = Shared(LOG, ANA.public, SECRET, True, own, self.shown or self.head, self.proof)
-        self.session = Session(side, side.value.encode()[:8].ljust(8), (shared,), self.memory)
+        self.session = Session(side, side.value.encode()[:8].ljust(8), (shared,), self.memory, bytes(64))
         self.carry(self.session.begin())
 
     def carry(self, effects: Effects) -> None:

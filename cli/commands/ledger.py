@@ -1,0 +1,163 @@
+"""ledger: what you and your contacts owe each other, and how it came to that. Not here: paying (pay.py)."""
+
+import os
+import sys
+import time
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli import debts, files, options, show
+from cli.client import Client
+from cli.options import Door, Form
+
+HISTORY_MAX = 1000
+STATEMENT_S = 60.0  # the PDF of a year takes seconds
+
+
+@options.group()
+@click.pass_context
+def ledger(ctx: click.Context) -> None:
+    """What you and your contacts owe each other. It records debts; it moves no bank money.
+
+    Without a command: the balances.
+    """
+    if ctx.invoked_subcommand is None:
+        _balances(ctx.obj)
+
+
+@options.sub(ledger, name="list")
+@click.pass_obj
+def list_all(door: Door) -> None:
+    """Lists the balance with each contact and unit, what is reserved, and why."""
+    _balances(door)
+
+
+@options.sub(ledger)
+@options.contact_argument
+@click.argument("amount")
+@click.argument("unit")
+@click.pass_obj
+def limit(door: Door, name: str, amount: str, unit: str) -> None:
+    """Lets a contact owe you at most so much: weft ledger limit bo 100 EUR.
+
+    It is 0 at first. Whatever you accept from then on stays within it, whoever is offline.
+    """
+    with door.connect() as client:
+        row = client.call("payments.limit", to=name, amount=amount, unit=unit)
+    who, unit_ = show.clean(row["contact"]), show.clean(row["unit"])
+    show.outcome(door, row, f"✔ {who} may owe you at most {row['allowed']} {unit_}; now {debts.standing(row)}.")
+    debts.said(door)
+
+
+@options.sub(ledger)
+@options.contact_argument
+@click.argument("amount")
+@click.argument("unit")
+@click.option("--how", default="cash", metavar="TEXT", help="How it was handed over. [cash]")
+@click.pass_obj
+def settle(door: Door, name: str, amount: str, unit: str, how: str) -> None:
+    """Notes that cash, a transfer or goods went from hand to hand: weft ledger settle bo 30 EUR --how cash.
+
+    If you owed, the contact confirms it; if he owed, it counts as soon as his node knows.
+    """
+    with door.connect() as client:
+        row = client.call("payments.settle", to=name, amount=amount, unit=unit, how=how)
+    show.outcome(door, row, debts.line(row) if "until_ms" in row else debts.wish(row))
+    debts.said(door)
+
+
+@options.sub(ledger)
+@click.argument("name", required=False, shell_complete=options.contact_names)
+@click.option("--limit", "count", type=click.IntRange(0, HISTORY_MAX), default=50, metavar="N", help="How many. [50]")
+@click.option("--before", type=click.IntRange(0), metavar="ROW", help="Go on from where the last list ended.")
+@click.pass_obj
+def history(door: Door, name: str | None, count: int, before: int | None) -> None:
+    """Lists payments, the newest first, of one contact or of all."""
+    with door.connect() as client:
+        found = client.call("payments.history", to=name, limit=count, before=before)
+    lines = [f"{show.clock(row['at_ms'])}  {debts.line(row)}" for row in found]
+    show.rows(door, "payments", found, "\n".join(lines) or "No payments yet.")
+    if len(found) == count and count:
+        show.talk(door, f"  More: {door.typed('weft ledger history --before ' + str(found[-1]['row']))}")
+
+
+@options.sub(ledger)
+@click.argument("file", metavar="FILE", default="-", type=click.Path(allow_dash=True))
+@click.option("--format", "form", type=click.Choice(["hledger", "beancount", "csv"]), required=True, help="For what.")
+@click.option("--with", "name", metavar="NAME", shell_complete=options.contact_names, help="With one contact alone.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def export(door: Door, file: str, form: str, name: str | None, force: bool) -> None:
+    """Writes all that was settled to FILE ("-": stdout), as other programs keep books."""
+    with door.connect() as client:
+        first = client.call("books.export", form=form, to=name, east_min=_east_min())
+        _hand_out(door, file, _parts(client, first), force, f"weft ledger export --format {form} FILE")
+
+
+@options.sub(ledger)
+@click.option("--month", metavar="2026-11", help="A month, or a year: 2026. [this month]")
+@click.option("--with", "name", metavar="NAME", shell_complete=options.contact_names, help="With one contact alone.")
+@click.option("--pdf", "file", metavar="FILE", type=click.Path(), help="Write a PDF instead of text.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def statement(door: Door, month: str | None, name: str | None, file: str | None, force: bool) -> None:
+    """Shows a month or a year: where it began, what changed, where it ended."""
+    month = month or time.strftime("%Y-%m")
+    form = "text" if file is None else "pdf"
+    with door.connect() as client:
+        first = client.call(
+            "books.statement", within_s=STATEMENT_S, month=month, form=form, to=name, east_min=_east_min()
+        )
+        _hand_out(door, file or "-", _parts(client, first), force, f"weft ledger statement --month {month} --pdf FILE")
+
+
+def _parts(client: Client, first: dict[str, Any]) -> Iterator[bytes]:
+    """All that the node has made, part by part."""
+    one = first
+    yield b64decode(one["part"])
+    while one["next"] is not None:
+        one = client.call("books.part", token=one["token"], offset=one["next"])
+        yield b64decode(one["part"])
+
+
+def _hand_out(door: Door, file: str, parts: Iterator[bytes], force: bool, again: str) -> None:
+    """Writes what was made to stdout or to a file."""
+    if file != "-":
+        size = files.store(door, Path(file), parts, force, again)
+        found = {"file": os.path.abspath(file), "bytes": size}
+        show.outcome(door, found, f"✔ Written: {show.clean(os.path.abspath(file))} ({size:,} bytes)")
+        return
+    if door.form is not Form.TEXT:
+        show.outcome(door, {"text": b"".join(parts).decode()}, "")
+        return
+    for part in parts:
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
+def _east_min() -> int:
+    """The zone of this terminal, in minutes east of UTC."""
+    return round((time.localtime().tm_gmtoff or 0) / 60)
+
+
+def _balances(door: Door) -> None:
+    with door.connect() as client:
+        found = client.call("payments.balances")
+    lines = []
+    for row in found["balances"]:
+        unit = show.clean(row["unit"])
+        limits = f"he may owe you {row['allowed']}, you may owe {row['credit']} {unit}"
+        lines.append(f"{debts.standing(row)}   ({limits})")
+    if found["reserved"]:
+        lines += ["", "On its way, each a part of somebody's limit:"]
+        lines += [debts.line(row) for row in found["reserved"]]
+    lines += [f"! {show.clean(row['contact'])}: {show.clean(row['reason'])}" for row in found["paused"]]
+    show.outcome(door, found, "\n".join(lines) or "Nobody owes anybody anything.")
+    if not found["balances"]:
+        show.talk(
+            door, f"  Next: {door.typed('weft ledger limit NAME 100 EUR')}, so that a contact may owe you something."
+        )

@@ -1,0 +1,168 @@
+"""What a node writes into its ledgers by itself, whenever something has come or a time is over.
+
+    accepted by the other  -> settled                    offered and expected here -> accepted
+    its time is over       -> taken back                 said by the other, not acknowledged -> acknowledged
+
+Everything is found again after a restart, because it is read off the tabs.
+Not here: what a person decides (service.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from ledger import commands
+from ledger.payment import Payment, Side, Stage
+from ledger.tab import Key, Tab
+from ledger.terms import Accept, Ackn, Cause, Decline, Settle, Term, Void
+from node.inward import Inward
+from node.till import Till, is_open_to
+from protocol.grant import Role
+from store import logs, payments, people, spaces, tabs
+from store.database import Database, Tx, changes_after, newest_change
+from store.payments import Asking, Paid
+from store.tabs import OpenTab
+
+TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, tabs.CHANGED, people.CHANGED})
+CHANGES_MAX = 1000
+WAITING_MAX = 1000  # offers of one contact that nobody has answered; a node declines those beyond
+WRITES_MAX = 512  # of one transaction
+
+Make = Callable[[Tab], Term | None]
+
+
+@dataclass
+class Clerk:
+    """The clerk of a node's ledgers. `run` works until cancelled."""
+
+    inward: Inward
+    till: Till
+    _due: dict[int, None] = field(default_factory=dict)  # contacts with whom something is to be looked at
+
+    async def run(self) -> None:
+        """Does what is due whenever something is new, until cancelled."""
+        database = self.inward.database
+        with database.watch(TOPICS) as changes:
+            cursor = await database.transact(newest_change)
+            self._due.update(dict.fromkeys(await database.transact(payments.partners)))
+            while True:
+                wait_s = await self._tend(database)
+                with trio.move_on_after(wait_s):
+                    await changes.receive()
+                while rows := await database.transact(changes_after, cursor, CHANGES_MAX):
+                    cursor = rows[-1][0]
+                    await self._changed([(topic, key) for _, topic, key in rows])
+
+    async def _changed(self, changes: list[tuple[str, int]]) -> None:
+        numbers = {key for topic, key in changes if topic in (logs.TOPIC, spaces.CHANGED)}
+        self._due.update({key: None for topic, key in changes if topic in (tabs.CHANGED, people.CHANGED)})
+        if numbers:
+            self._due.update(dict.fromkeys(await self.inward.database.transact(_whose, numbers)))
+
+    async def _tend(self, database: Database) -> float:
+        """Does what is due; returns in how many seconds a time is over."""
+        while self._due:
+            contact_id = next(iter(self._due))
+            if await database.transact(self._serve, contact_id):
+                del self._due[contact_id]
+        next_ms = await database.transact(_next_expiry)
+        return float("inf") if next_ms is None else max(1.0, (next_ms - self.inward.now()) / 1000 + 1.0)
+
+    def _serve(self, tx: Tx, contact_id: int) -> bool:
+        """Writes what is due with a contact; returns whether that was all."""
+        if not is_open_to(people.contact(tx, contact_id)):
+            return True
+        one = self.till.of(tx, contact_id)
+        if one.pause is not None:
+            return True
+        wrote = True
+        while wrote:
+            found = self._duties(tx, one)
+            wrote = False
+            for make in found[:WRITES_MAX]:
+                wrote |= self.till.write(tx, one, make)
+            if len(found) > WRITES_MAX:
+                return False
+        if one.owes_word:
+            self.till.write(tx, one, lambda _: Ackn())
+        return True
+
+    def _duties(self, tx: Tx, one: OpenTab) -> list[Make]:
+        """What is to be written now."""
+        found: list[Make] = []
+        waiting = 0
+        for each in sorted(one.tab.open(), key=lambda each: (each.payer, each.pay)):
+            if each.payer is one.side:
+                make = self._as_payer(one, each)
+            else:
+                waiting += each.stage is Stage.OFFERED
+                make = self._as_payee(tx, one, each, waiting)
+            if make is not None:
+                found.append(make)
+        return found
+
+    def _as_payer(self, one: OpenTab, each: Payment) -> Make | None:
+        key = Key(each.payer, each.pay)
+        if commands.may_settle(one.tab, key):
+            return lambda tab: Settle(each.pay, tab.state())
+        if each.expires_ms < self.inward.now() and commands.may_void(one.tab, key, self.inward.now()):
+            return lambda _: Void(each.pay)
+        return None
+
+    def _as_payee(self, tx: Tx, one: OpenTab, each: Payment, waiting: int) -> Make | None:
+        if each.stage is not Stage.OFFERED:
+            return None
+        row = payments.found(tx, one.contact, False, each.pay)
+        assert row is not None
+        if waiting > WAITING_MAX or _is_too_much_back(tx, row):
+            return lambda _: Decline(each.pay)
+        if not is_wanted(tx, one, row):
+            return None
+        return lambda tab: accept(tab, one.side, Key(each.payer, each.pay))
+
+
+def accept(tab: Tab, payee: Side, key: Key) -> Accept | None:
+    """The acceptance of an offer, where its payee may accept it as things stand."""
+    return Accept(key.pay, tab.state()) if commands.refusal(tab, payee, key) is None else None
+
+
+def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
+    """Whether a payment to us is taken without asking: we asked for it, or it only gives back what was ours."""
+    match row.cause:
+        case Cause.REFUND:
+            original = payments.found(tx, row.contact, True, row.of)
+            return original is not None and original.stage is Stage.SETTLED and original.unit == row.unit
+        case Cause.REQUEST:
+            asked = payments.asked(tx, row.contact, True, row.of)
+            if asked is None or asked.state is not Asking.OPEN:
+                return False
+            return (asked.unit, asked.amount) == (row.unit, row.amount)
+        case Cause.HANDED_OVER:
+            return one.tab.balance(one.side, row.unit) + row.amount <= 0  # it only lowers what we owe
+        case _:
+            return payments.is_expected(tx, row)
+
+
+def _is_too_much_back(tx: Tx, row: Paid) -> bool:
+    """Whether a refund gives back more than was paid (ledger 9)."""
+    if row.cause != Cause.REFUND:
+        return False
+    original = payments.found(tx, row.contact, True, row.of)
+    return original is not None and payments.refunded(tx, original) > original.amount
+
+
+def _whose(tx: Tx, numbers: set[int]) -> tuple[int, ...]:
+    """With whom the ledgers are kept to which these logs belong."""
+    found: dict[int, None] = {}
+    for number in sorted(numbers):
+        of = spaces.space(tx, number)
+        if of.role is Role.LEDGER:
+            found.update(dict.fromkeys(spaces.readers(tx, number) if of.contact == spaces.OURS else (of.contact,)))
+    return tuple(found)
+
+
+def _next_expiry(tx: Tx) -> int | None:
+    """When the next offer of ours is over, ms since 1970."""
+    row = tx.one(f"SELECT MIN(expires_ms) FROM payment WHERE stage < {int(Stage.REFUNDING)} AND stage < 5 AND mine = 1")
+    return None if row is None or row[0] is None else int(row[0])

@@ -1,0 +1,208 @@
+"""Payments, requests and balances as people see them. Nothing is stored here: the rows are store/payments.py's."""
+
+from dataclasses import dataclass
+
+from features.payments.faults import AmbiguousPayment, UnknownPayment
+from ledger import units
+from ledger.payment import Stage
+from ledger.terms import Cause
+from ledger.units import Unit
+from protocol import ids
+from protocol.faults import quoted
+from store import payments, people
+from store.database import Tx
+from store.payments import Asked, Asking, Balance, Paid
+from store.tabs import OpenTab
+
+KINDS = {
+    Cause.NONE: "payment",
+    Cause.REFUND: "refund",
+    Cause.REQUEST: "payment",
+    Cause.BILL: "bill",
+    Cause.PACKET: "packet",
+    Cause.INVOICE: "purchase",
+    Cause.HANDED_OVER: "settlement",
+    Cause.VOUCHER: "voucher",
+}
+STAGES = {
+    Stage.OFFERED: "offered",
+    Stage.ACCEPTED: "accepted",
+    Stage.REFUNDING: "refunding",
+    Stage.LOCKED: "locked",
+    Stage.SETTLED: "settled",
+    Stage.DECLINED: "declined",
+    Stage.REFUNDED: "refunded",
+    Stage.RELEASED: "released",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A payment as people see it. mine: we pay it. amount: as typed; minor: in the smallest unit.
+
+    reason: what it waits for, "" where it waits for nothing. until_ms: when an offer goes back. at_ms: of the stage.
+    """
+
+    id: str
+    contact: str
+    mine: bool
+    kind: str
+    amount: str
+    unit: str
+    minor: int
+    state: str
+    note: str
+    offered_ms: int
+    at_ms: int
+    until_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn" or "refused"."""
+
+    id: str
+    contact: str
+    mine: bool
+    kind: str
+    amount: str
+    unit: str
+    minor: int
+    due_ms: int
+    note: str
+    at_ms: int
+    state: str
+    paid_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands with a contact in one unit. owed: what he owes us, negative where we owe him.
+
+    allowed: up to how much he may owe us; credit: up to how much we may owe him, as he says. Amounts as typed.
+    """
+
+    contact: str
+    unit: str
+    owed: str
+    minor: int
+    allowed: str
+    credit: str
+
+
+def unit_of(text: str) -> Unit:
+    """The unit of an entry, whatever it is."""
+    return units.read(text) or units.foreign(text)
+
+
+def line(tx: Tx, one: Paid, now_ms: int) -> Line:
+    """A payment for people."""
+    unit, name = unit_of(one.unit), people.contact(tx, one.contact).name
+    return Line(
+        id=ids.ulid(one.pay),
+        contact=name,
+        mine=one.mine,
+        kind=_kind(payments.why(tx, one)),
+        amount=units.number(one.amount, unit),
+        unit=unit.label,
+        minor=one.amount,
+        state=STAGES[one.stage],
+        note=one.memo,
+        offered_ms=one.offered_ms,
+        at_ms=one.changed_ms,
+        until_ms=one.expires_ms,
+        reason=_reason(one, name, now_ms),
+    )
+
+
+def wish(tx: Tx, one: Asked) -> Wish:
+    """A request for people."""
+    unit, answer = unit_of(one.unit), payments.by_request(tx, one)
+    return Wish(
+        id=ids.ulid(one.request),
+        contact=people.contact(tx, one.contact).name,
+        mine=one.mine,
+        kind="settlement" if one.cause == Cause.HANDED_OVER else "bill" if one.cause == Cause.BILL else "request",
+        amount=units.number(one.amount, unit),
+        unit=unit.label,
+        minor=one.amount,
+        due_ms=one.due_ms,
+        note=one.memo,
+        at_ms=one.at_ms,
+        state=wish_state(one, answer),
+        paid_by="" if answer is None else ids.ulid(answer.pay),
+    )
+
+
+def wish_state(one: Asked, answer: Paid | None) -> str:
+    """What became of a request, by the newest payment that answers it."""
+    if answer is not None and answer.stage is Stage.SETTLED:
+        return "paid"
+    if one.state is not Asking.OPEN:
+        return one.state.name.lower()
+    return "paying" if answer is not None and not answer.stage.is_final else "open"
+
+
+def standing(tx: Tx, one: Balance) -> Standing:
+    """A balance for people."""
+    unit = unit_of(one.unit)
+    return Standing(
+        contact=people.contact(tx, one.contact).name,
+        unit=unit.label,
+        owed=units.number(one.owed, unit),
+        minor=one.owed,
+        allowed=units.number(one.allowed, unit),
+        credit=units.number(one.credit, unit),
+    )
+
+
+def find(tx: Tx, text: str) -> Paid | Asked:
+    """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
+    wanted = ids.matches(text)
+    rows = tx.all("SELECT 0, id, pay FROM payment UNION ALL SELECT 1, id, request FROM request ORDER BY 2 DESC")
+    found = [(kind, row) for kind, row, name in rows if ids.ulid(name).endswith(wanted)]
+    if not found:
+        raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
+    if len(found) > 1:
+        raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
+    ((kind, row),) = found
+    one = payments.request(tx, row) if kind else payments.payment(tx, row)
+    assert one is not None
+    return one
+
+
+def difference(name: str, one: OpenTab) -> str:
+    """That two count otherwise, with both views (ledger 5.2)."""
+    first = one.book.differences[0]
+    return (
+        f"at entry {first.seq} {name}'s node counted otherwise than yours: it says {first.said.hex()[:16]}, and yours"
+        f" finds {first.found.hex()[:16]}; compare weft ledger history"
+    )
+
+
+def _kind(cause: int) -> str:
+    return KINDS.get(Cause(cause), "payment") if cause in Cause.__members__.values() else "payment"
+
+
+def _reason(one: Paid, name: str, now_ms: int) -> str:
+    """What a payment waits for."""
+    is_late = one.expires_ms <= now_ms
+    match one.stage, one.mine:
+        case Stage.OFFERED, True:
+            return "its time is over, and it comes back" if is_late else f"waits for {name} to accept it"
+        case Stage.OFFERED, False:
+            return "its time is over" if is_late else "waits for you"
+        case Stage.ACCEPTED, True:
+            return "being confirmed"
+        case Stage.ACCEPTED, False:
+            return f"accepted; waits for {name}'s node to confirm it"
+        case Stage.REFUNDING, True:
+            return f"refunding: waiting for {name}"
+        case Stage.REFUNDING, False:
+            return f"{name} has taken it back"
+        case Stage.LOCKED, True:
+            return f"waits for {name}, or for somebody behind"
+        case Stage.LOCKED, False:
+            return "waits for its key"
+    return ""

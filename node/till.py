@@ -1,0 +1,73 @@
+"""The till: where the rooms of a node look into the tabs with its contacts and write into them, in one transaction.
+
+What is written goes to the contact as any entry of a log does (node/logs/). Not here: what is written (the rooms).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ledger.tab import Tab
+from ledger.terms import MEMO_BYTES_MAX, Term
+from node.inward import Inward
+from store import people, tabs
+from store.database import Tx
+from store.faults import AccountChanged, BadNote, Blocked, NotYet
+from store.people import STOPS, Contact, ContactState
+from store.tabs import OpenTab, Tabs
+
+
+@dataclass
+class Till:
+    """The tabs of a node."""
+
+    inward: Inward
+    tabs: Tabs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tabs = Tabs(self.inward.identity.account)
+
+    def of(self, tx: Tx, contact_id: int) -> OpenTab:
+        """The tab with a contact, caught up with the disk."""
+        return self.tabs.of(tx, contact_id)
+
+    def write(self, tx: Tx, one: OpenTab, make: Callable[[Tab], Term | None]) -> bool:
+        """Appends an entry to our half; returns whether it did.
+
+        make: the term, from the tab as it then stands, None for nothing. Raises: TabPaused, LogFrozen.
+        """
+        inward = self.inward
+        return self.tabs.write(tx, one, make, inward.identity, inward.now(), inward.ground.entropy("ledger"))
+
+    def new_pay(self, one: OpenTab) -> bytes:
+        """The name of a new payment of ours: 16 bytes."""
+        return tabs.new_pay(one, self.inward.now(), self.inward.ground.entropy("payment"))
+
+
+def contact(tx: Tx, text: str) -> Contact:
+    """The contact whom a person names, with whom a ledger can be written.
+
+    Raises: UnknownContact, AmbiguousContact, Blocked, AccountChanged, NotYet.
+    """
+    found = people.find_contact(tx, text)
+    if found.state is ContactState.BLOCKED:
+        raise Blocked
+    if found.alarm == STOPS:
+        raise AccountChanged
+    if found.state is not ContactState.ACTIVE:
+        raise NotYet(f"{found.name} is no contact of yours yet; nothing was done.")
+    return found
+
+
+def note(text: str) -> str:
+    """A note as entries keep it: at most 500 bytes of UTF-8. Raises: BadNote."""
+    try:
+        if len(text.encode()) <= MEMO_BYTES_MAX:
+            return text
+    except UnicodeEncodeError:
+        pass
+    raise BadNote
+
+
+def is_open_to(one: Contact) -> bool:
+    """Whether a node writes into the ledger with a contact by itself."""
+    return one.state is ContactState.ACTIVE and one.alarm != STOPS

@@ -1,0 +1,301 @@
+"""Payments, requests and balances as rows, for lists, statements and sums: what the tabs have come to.
+
+All of it follows from the entries of the ledgers (tabs.py writes it), but for `expected`: what the person, or a room in
+his name, has asked to be paid, and is therefore taken without asking him again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ledger.payment import Stage
+from ledger.terms import Cause
+from protocol.grant import Role
+from store import spaces
+from store.database import Row, Tx
+
+CHANGED = "payment"  # a topic: its key is the row of a payment
+ASKED = "request"  # a topic: its key is the row of a request
+_PAYMENT = "id, contact, mine, pay, unit, amount, stage, offered_ms, changed_ms, expires_ms, memo, cause, of, hop"
+_REQUEST = "id, contact, mine, request, unit, amount, due_ms, memo, cause, of, at_ms, state"
+NO_DAY = 0  # due_ms
+
+
+class Asking(IntEnum):
+    """What a request is. Whether it was paid, its payment says."""
+
+    OPEN = 0
+    WITHDRAWN = 1
+    REFUSED = 2
+
+
+_SETTLED, _OPEN = int(Stage.SETTLED), int(Asking.OPEN)  # literals: a partial index is not found by a parameter
+_UNFOUND = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A payment. mine: whether we pay it; changed_ms: when its stage became this one, by the clock of who wrote so.
+
+    hop: of a lock, 0 for what needs no preimage.
+    """
+
+    id: int
+    contact: int
+    mine: bool
+    pay: bytes
+    unit: str
+    amount: int
+    stage: Stage
+    offered_ms: int
+    changed_ms: int
+    expires_ms: int
+    memo: str
+    cause: int
+    of: bytes
+    hop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request. mine: whether we ask. due_ms: 0 for no day."""
+
+    id: int
+    contact: int
+    mine: bool
+    request: bytes
+    unit: str
+    amount: int
+    due_ms: int
+    memo: str
+    cause: int
+    of: bytes
+    at_ms: int
+    state: Asking
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What a contact owes us of a unit, negative where we owe him; allowed: by us to him; credit: by him to us."""
+
+    contact: int
+    unit: str
+    owed: int
+    allowed: int
+    credit: int
+
+
+def begun(
+    tx: Tx, rows: Sequence[tuple[int, bool, bytes, str, int, Stage, int, int, int, str, int, bytes, int]]
+) -> None:
+    """Keeps payments that began: all columns but the id, in order."""
+    tx.executemany(
+        "INSERT INTO payment (contact, mine, pay, unit, amount, stage, offered_ms, changed_ms, expires_ms, memo, cause,"
+        " of, hop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (contact, mine, pay) DO UPDATE SET stage = excluded.stage, changed_ms = excluded.changed_ms",
+        [(c, int(mine), pay, unit, amount, int(stage), *rest) for c, mine, pay, unit, amount, stage, *rest in rows],
+    )
+
+
+def moved(tx: Tx, rows: Sequence[tuple[int, bool, bytes, Stage, int]]) -> None:
+    """Notes new stages, and since when (ms): (contact, mine, pay, stage, changed_ms)."""
+    tx.executemany(
+        "UPDATE payment SET stage = ?, changed_ms = ? WHERE contact = ? AND mine = ? AND pay = ?",
+        [(int(stage), at_ms, contact, int(mine), pay) for contact, mine, pay, stage, at_ms in rows],
+    )
+
+
+def tell(tx: Tx, keys: Iterable[tuple[int, bool, bytes]]) -> None:
+    """Tells watchers of these payments: (contact, mine, pay)."""
+    for contact, mine, pay in keys:
+        row = tx.one("SELECT id FROM payment WHERE contact = ? AND mine = ? AND pay = ?", (contact, int(mine), pay))
+        assert row is not None
+        tx.changed(CHANGED, row[0])
+
+
+def stages(tx: Tx, contact: int) -> dict[tuple[bool, bytes], Stage]:
+    """The payments of a tab as they stand here: (mine, pay) -> stage."""
+    rows = tx.all("SELECT mine, pay, stage FROM payment WHERE contact = ?", (contact,))
+    return {(bool(mine), pay): Stage(stage) for mine, pay, stage in rows}
+
+
+def drop(tx: Tx, keys: Iterable[tuple[int, bool, bytes]]) -> None:
+    """Payments that are in no ledger any more: nobody had been shown them."""
+    tx.executemany(
+        "DELETE FROM payment WHERE contact = ? AND mine = ? AND pay = ?",
+        [(contact, int(mine), pay) for contact, mine, pay in keys],
+    )
+
+
+def forget_requests(tx: Tx, contact: int) -> None:
+    """Marks the requests of a tab as in no ledger; `ask` finds them again, `drop_requests` drops the others."""
+    tx.execute("UPDATE request SET state = ? WHERE contact = ?", (_UNFOUND, contact))
+
+
+def drop_requests(tx: Tx, contact: int) -> None:
+    """See `forget_requests`."""
+    tx.execute("DELETE FROM request WHERE contact = ? AND state = ?", (contact, _UNFOUND))
+
+
+def ask(tx: Tx, contact: int, mine: bool, row: tuple[bytes, str, int, int, str, int, bytes, int]) -> None:
+    """Keeps a request: id, unit, amount, due_ms, memo, cause, of, at_ms. One that is there already stays."""
+    found = tx.one(
+        "INSERT INTO request (contact, mine, request, unit, amount, due_ms, memo, cause, of, at_ms, state)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contact, mine, request)"
+        f" DO UPDATE SET state = excluded.state WHERE state = {_UNFOUND} RETURNING id",
+        (contact, int(mine), *row, int(Asking.OPEN)),
+    )
+    if found is not None:
+        tx.changed(ASKED, found[0])
+
+
+def dismiss(tx: Tx, contact: int, mine: bool, request: bytes, state: Asking) -> None:
+    """A request is over."""
+    row = tx.one(
+        "UPDATE request SET state = ? WHERE contact = ? AND mine = ? AND request = ? AND state = ? RETURNING id",
+        (int(state), contact, int(mine), request, int(Asking.OPEN)),
+    )
+    if row is not None:
+        tx.changed(ASKED, row[0])
+
+
+def balance(tx: Tx, contact: int, unit: str, owed: int, allowed: int, credit: int) -> None:
+    """Notes how a tab stands in a unit."""
+    tx.execute(
+        "INSERT INTO balance (contact, unit, owed, allowed, credit) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (contact, unit) DO UPDATE SET owed = excluded.owed, allowed = excluded.allowed,"
+        " credit = excluded.credit",
+        (contact, unit, owed, allowed, credit),
+    )
+
+
+def balances(tx: Tx) -> tuple[Balance, ...]:
+    """All that is owed or allowed, by contact and unit."""
+    return tuple(
+        Balance(*row) for row in tx.all("SELECT contact, unit, owed, allowed, credit FROM balance ORDER BY 1, 2")
+    )
+
+
+def partners(tx: Tx) -> tuple[int, ...]:
+    """The contacts with whom a ledger was begun, by either side."""
+    rows = tx.all(
+        "SELECT contact FROM space WHERE role = ? AND contact != ? UNION"
+        " SELECT r.contact FROM space s JOIN reader r ON r.log = s.log WHERE s.role = ? AND s.contact = ?",
+        (Role.LEDGER, spaces.OURS, Role.LEDGER, spaces.OURS),
+    )
+    return tuple(row[0] for row in rows)
+
+
+def payment(tx: Tx, payment_id: int) -> Paid | None:
+    """The payment in this row."""
+    row = tx.one(f"SELECT {_PAYMENT} FROM payment WHERE id = ?", (payment_id,))
+    return None if row is None else _paid(row)
+
+
+def request(tx: Tx, request_id: int) -> Asked | None:
+    """The request in this row."""
+    row = tx.one(f"SELECT {_REQUEST} FROM request WHERE id = ?", (request_id,))
+    return None if row is None else _asked(row)
+
+
+def found(tx: Tx, contact: int, mine: bool, pay: bytes) -> Paid | None:
+    """A payment by its name."""
+    row = tx.one(
+        f"SELECT {_PAYMENT} FROM payment WHERE contact = ? AND mine = ? AND pay = ?", (contact, int(mine), pay)
+    )
+    return None if row is None else _paid(row)
+
+
+def asked(tx: Tx, contact: int, mine: bool, request: bytes) -> Asked | None:
+    """A request by its name."""
+    row = tx.one(
+        f"SELECT {_REQUEST} FROM request WHERE contact = ? AND mine = ? AND request = ?", (contact, int(mine), request)
+    )
+    return None if row is None else _asked(row)
+
+
+def open_payments(tx: Tx) -> tuple[Paid, ...]:
+    """The payments that are not over, the oldest first."""
+    return tuple(map(_paid, tx.all(f"SELECT {_PAYMENT} FROM payment WHERE stage < {_SETTLED} ORDER BY id")))
+
+
+def open_requests(tx: Tx) -> tuple[Asked, ...]:
+    """The requests that nobody has dismissed, the oldest first; those that were paid are among them."""
+    return tuple(map(_asked, tx.all(f"SELECT {_REQUEST} FROM request WHERE state = {_OPEN} ORDER BY id")))
+
+
+def by_request(tx: Tx, one: Asked) -> Paid | None:
+    """The newest payment that answers a request."""
+    row = tx.one(
+        f"SELECT {_PAYMENT} FROM payment WHERE of = ? AND of != x'' AND contact = ? AND mine = ? AND cause = ?"
+        " ORDER BY id DESC LIMIT 1",
+        (one.request, one.contact, int(not one.mine), Cause.REQUEST),
+    )
+    return None if row is None else _paid(row)
+
+
+def why(tx: Tx, one: Paid) -> int:
+    """Why a payment is made: of one that answers a request, why it was asked for."""
+    if one.cause != Cause.REQUEST:
+        return one.cause
+    found = asked(tx, one.contact, not one.mine, one.of)
+    return one.cause if found is None or not found.cause else found.cause
+
+
+def refunded(tx: Tx, original: Paid) -> int:
+    """How much of a payment was given back, or is on its way back."""
+    row = tx.one(
+        "SELECT TOTAL(amount) FROM payment WHERE of = ? AND of != x'' AND contact = ? AND mine = ? AND cause = ?"
+        " AND stage NOT IN (?, ?)",
+        (original.pay, original.contact, int(not original.mine), Cause.REFUND, Stage.DECLINED, Stage.REFUNDED),
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def history(tx: Tx, contact: int | None, before: int | None, limit: int) -> tuple[Paid, ...]:
+    """Payments, the newest first. before: a row, to go on where the last answer ended."""
+    rows = tx.all(
+        f"SELECT {_PAYMENT} FROM payment WHERE (? IS NULL OR contact = ?) AND (? IS NULL OR id < ?)"
+        " ORDER BY id DESC LIMIT ?",
+        (contact, contact, before, before, limit),
+    )
+    return tuple(map(_paid, rows))
+
+
+def settled(tx: Tx, contact: int | None, first_ms: int, end_ms: int) -> tuple[Paid, ...]:
+    """What was settled from one moment up to another, which is left out, in that order."""
+    rows = tx.all(
+        f"SELECT {_PAYMENT} FROM payment WHERE stage = {_SETTLED} AND changed_ms >= ? AND changed_ms < ?"
+        " AND (? IS NULL OR contact = ?) ORDER BY changed_ms, id",
+        (first_ms, end_ms, contact, contact),
+    )
+    return tuple(map(_paid, rows))
+
+
+def expect(tx: Tx, contact: int, cause: Cause, of: bytes, unit: str, amount: int) -> None:
+    """From now on a payment of this contact for this is taken without asking, up to the amount."""
+    tx.execute(
+        "INSERT INTO expected (contact, cause, of, unit, amount) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (contact, cause, of) DO UPDATE SET unit = excluded.unit, amount = excluded.amount",
+        (contact, int(cause), of, unit, amount),
+    )
+
+
+def is_expected(tx: Tx, one: Paid) -> bool:
+    """Whether a payment to us is one that was expected."""
+    row = tx.one(
+        "SELECT 1 FROM expected WHERE contact = ? AND cause = ? AND of = ? AND unit = ? AND amount >= ?",
+        (one.contact, one.cause, one.of, one.unit, one.amount),
+    )
+    return row is not None
+
+
+def _paid(row: Row) -> Paid:
+    payment_id, contact, mine, pay, unit, amount, stage, *rest = row
+    return Paid(payment_id, contact, bool(mine), pay, unit, amount, Stage(stage), *rest)
+
+
+def _asked(row: Row) -> Asked:
+    request_id, contact, mine, request, unit, amount, due_ms, memo, cause, of, at_ms, state = row
+    return Asked(request_id, contact, bool(mine), request, unit, amount, due_ms, memo, cause, of, at_ms, Asking(state))

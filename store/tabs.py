@@ -1,0 +1,324 @@
+"""Tabs on the disk: what we and a contact owe each other, folded from the two halves of our ledger, and written into.
+
+    entries of both halves ──> ledger.book ──> rows of payments, requests, balances (payments.py)
+    a term ──> its state is reckoned, the other half acknowledged ──> an entry of our half ──> the same fold
+
+docs/protocol/ledger.md. A tab is kept in memory beside what it was folded from, and found again after a restart from an
+image. Whatever is written here is one transaction with what it was decided by. Not here: what may be written when
+(ledger/commands.py), what a node writes by itself (features/payments/clerk.py), single halves (halves.py).
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from crypto.keys import Entropy
+from ledger import image, terms
+from ledger.book import Book
+from ledger.payment import Side, Stage
+from ledger.tab import Key, Said, Tab
+from ledger.terms import Ackn, Dismiss, Lock, Offer, Open, Request, Term
+from protocol import ids, record
+from protocol.entry import Ack, Entry
+from protocol.grant import Role
+from protocol.ids import CHANCE_BYTES
+from protocol.log import Head
+from store import authoring, halves, payments, people, recovered, spaces
+from store.database import Tx
+from store.faults import TabPaused
+from store.halves import Half, Halt, Halted, Item, Place
+from store.identity import Identity
+from store.logs import State
+from store.payments import Asking
+
+CHANGED = "tab"  # a topic: something came into the tab with this contact, or its state is another
+TABS_MAX = 256  # kept in memory
+IMAGE_ENTRIES = 500  # taken since the last image before another is made: half a hundredth of a second to fold
+TOLD_MAX = 1000  # payments of which watchers are told at once; who was away reads lists anyway
+NAME = "ledger"  # of the logs
+
+
+class Pause(Enum):
+    """Why nothing is written into a tab. The value is for a person, before the contact's name is put in."""
+
+    WAITS = "{name} has to show first what you both had written before this device was set up"
+    NEWER = "{name} uses a newer weft; update yours to go on"
+    PARTED = "{name}'s new device goes on from an earlier place than the old one had told; nothing is counted since"
+    FROZEN = "a log of this ledger was proven to be forked; nothing is counted since"
+
+
+@dataclass
+class OpenTab:
+    """A tab that was caught up with what is on the disk. pause: why nothing is written into it."""
+
+    contact: int
+    book: Book
+    ours: Half
+    theirs: Half
+    pause: Pause | None = None
+    is_fresh: bool = True  # it was folded from nothing, and its rows may hold more
+    since_image: int = 0
+    last_word: int = 0  # entries of theirs up to the last one that is more than Ackn
+
+    @property
+    def side(self) -> Side:
+        return self.book.side
+
+    @property
+    def tab(self) -> Tab:
+        return self.book.tab
+
+    @property
+    def owes_word(self) -> bool:
+        """Whether we have not acknowledged all that they said."""
+        return self.last_word > self.tab.acked[self.side]
+
+    def key(self, mine: bool, pay: bytes) -> Key:
+        """A payment of ours, or of theirs."""
+        return Key(self.side if mine else self.side.other, pay)
+
+    def is_mine(self, key: Key) -> bool:
+        return key.payer is self.side
+
+
+@dataclass
+class _Moved:
+    """What a catch-up has come to, before it is written."""
+
+    begun: dict[Key, tuple[Offer | Lock, int]] = field(default_factory=dict)
+    moved: dict[Key, int] = field(default_factory=dict)
+    is_any: bool = False
+
+
+@dataclass
+class Tabs:
+    """The tabs of an account. account: ours."""
+
+    account: bytes
+    _known: OrderedDict[int, OpenTab] = field(default_factory=OrderedDict)
+
+    def of(self, tx: Tx, contact_id: int) -> OpenTab:
+        """The tab with a contact as it is on the disk now."""
+        one = self._known.pop(contact_id, None)  # what fails half-way is folded anew
+        ours, theirs = halves.chains_of(tx, contact_id)
+        is_frozen = any(part.log.state is State.FROZEN for part in (*ours, *theirs))
+        was_frozen = one is not None and one.pause is Pause.FROZEN
+        if one is None or is_frozen != was_frozen or not (one.ours.renew(tx, ours) and one.theirs.renew(tx, theirs)):
+            one = self._opened(tx, contact_id, ours, theirs, is_frozen)
+        self._catch_up(tx, one, is_frozen)
+        self._known[contact_id] = one
+        if len(self._known) > TABS_MAX:
+            self._known.popitem(last=False)
+        return one
+
+    def write(
+        self, tx: Tx, one: OpenTab, make: Callable[[Tab], Term | None], me: Identity, now_ms: int, entropy: Entropy
+    ) -> bool:
+        """Appends an entry to our half, which is begun with the first; returns whether it did.
+
+        one: of this transaction, caught up. make: the term, from the tab as it stands when the entry is written, None
+        where there is nothing to say any more. Raises: TabPaused, LogFrozen.
+        """
+        if one.pause is not None:
+            name = people.contact(tx, one.contact).name
+            raise TabPaused(f"Nothing was written: {one.pause.value.format(name=name)}.")
+        own = self._own(tx, one, me, now_ms, entropy)
+        term = make(one.tab)
+        if term is None:
+            return False
+        made = self._append(tx, one, own, term, me, now_ms, entropy)
+        assert one.ours.head == Head(made.body.seq, made.id)
+        return True
+
+    # --- folding
+
+    def _opened(
+        self, tx: Tx, contact_id: int, ours: list[spaces.Space], theirs: list[spaces.Space], is_frozen: bool
+    ) -> OpenTab:
+        """A tab that is folded anew: from its image where what that was made of still stands, else from nothing."""
+        other = people.contact(tx, contact_id).account
+        side = Side.LOW if self.account < other else Side.HIGH
+        found = None if is_frozen else _image(tx, contact_id, side, ours, theirs)
+        if found is not None:
+            return found
+        tx.execute("DELETE FROM tab WHERE contact = ?", (contact_id,))
+        payments.forget_requests(tx, contact_id)
+        return OpenTab(contact_id, Book(side), Half(ours), Half(theirs))
+
+    def _catch_up(self, tx: Tx, one: OpenTab, is_frozen: bool) -> None:
+        done, before = _Moved(), one.pause
+        one.pause = Pause.FROZEN if is_frozen else None
+        while self._take(tx, one, one.ours, done, is_frozen) or self._take(tx, one, one.theirs, done, is_frozen):
+            pass
+        if one.pause is None and not _is_whole(tx, one):
+            one.pause = Pause.WAITS
+        if done.is_any or one.is_fresh:
+            _write(tx, one, done)
+        if done.is_any or one.pause is not before:
+            tx.changed(CHANGED, one.contact)
+        if one.since_image >= IMAGE_ENTRIES and one.book.is_even and not one.owes_word and one.pause is None:
+            _keep_image(tx, one)
+
+    def _take(self, tx: Tx, one: OpenTab, half: Half, done: _Moved, is_frozen: bool) -> bool:
+        """Takes of one half what can be taken; returns whether there was any."""
+        other = one.theirs if half is one.ours else one.ours
+        side = one.side if half is one.ours else one.side.other
+        count = 0
+        while True:
+            # Of a half that was forked the branch counts that the other side has acknowledged (ledger 3.6).
+            if is_frozen and half is one.theirs and half.taken >= one.tab.acked[one.side]:
+                break
+            try:
+                item = half.peek(tx)
+            except Halted as halted:
+                one.pause = one.pause or (Pause.NEWER if halted.reason is Halt.NEWER else Pause.PARTED)
+                break
+            if item is None or not other.reaches(item.acks, half):
+                break
+            said = Said(other.counted(item.acks), item.term, item.id)
+            if half is one.ours:
+                one.book.write(said)
+            else:
+                one.book.hear(said)
+            half.step()
+            _note(tx, one, side, item, done)
+            count += 1
+        one.since_image += count
+        done.is_any |= count > 0
+        return count > 0
+
+    # --- writing
+
+    def _own(self, tx: Tx, one: OpenTab, me: Identity, now_ms: int, entropy: Entropy) -> spaces.Space:
+        """The log that is written now, which begins with what it is."""
+        contact = people.contact(tx, one.contact)
+        own = one.ours.parts[-1] if one.ours.parts else None
+        if own is None:
+            secret = entropy(authoring.SECRET_BYTES)
+            own = spaces.begin(tx, me.device, Role.LEDGER, NAME, secret, 0, contact.account, (contact.id,), 0, now_ms)
+        if own.log.number != (one.ours.place.log if one.ours.place else None) or one.ours.head is None:
+            self._append(tx, one, own, Open(terms.RULES, contact.account), me, now_ms, entropy)
+        return own
+
+    def _append(
+        self, tx: Tx, one: OpenTab, own: spaces.Space, term: Term, me: Identity, now_ms: int, entropy: Entropy
+    ) -> Entry:
+        said = record.encode(term)
+        (made,) = authoring.write(tx, own, (said,), me.device_key, now_ms, entropy, _acks(one))
+        one.ours.renew(tx, halves.chains_of(tx, one.contact)[0])
+        self._catch_up(tx, one, is_frozen=False)
+        return made
+
+
+def new_pay(one: OpenTab, now_ms: int, entropy: Entropy) -> bytes:
+    """The name of a new payment of ours, greater than all before (ledger 1.3): 16 bytes."""
+    drawn: bytes = ids.new_message_id(now_ms, entropy)
+    newest = one.tab.newest[one.side]
+    if drawn > newest:
+        return drawn
+    return (int.from_bytes(newest, "big") + 1 + int.from_bytes(entropy(CHANCE_BYTES - 1), "big")).to_bytes(16, "big")
+
+
+def _acks(one: OpenTab) -> tuple[Ack, ...]:
+    half = one.theirs
+    if half.head is None:
+        return ()
+    return (Ack(half.parts[half.at].log.id, half.head.seq, half.head.id),)
+
+
+def _is_whole(tx: Tx, one: OpenTab) -> bool:
+    """Whether all that we have written is here and was taken: a device that was set up anew waits for that."""
+    for part in one.ours.parts:
+        if not part.log.own and not recovered.is_recovered(tx, part.log.number):
+            return False
+    return one.ours.peek(tx) is None
+
+
+def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
+    """Notes what an entry has changed."""
+    mine = side is one.side
+    if not mine and not isinstance(item.term, Ackn):
+        one.last_word = one.tab.heads[side]
+    match item.term:
+        case Offer(pay) | Lock(pay) if one.tab.touched.get(Key(side, pay), Stage.OFFERED) is None:
+            done.begun[Key(side, pay)] = item.term, item.at_ms
+        case Request(request, unit, amount, due_ms, memo, cause, of):
+            row = (request, unit, amount, due_ms or payments.NO_DAY, memo, cause, of, item.at_ms)
+            payments.ask(tx, one.contact, mine, row)
+        case Dismiss(request, is_mine):
+            state = Asking.WITHDRAWN if is_mine else Asking.REFUSED
+            payments.dismiss(tx, one.contact, mine == bool(is_mine), request, state)
+        case _:
+            pass
+    for key, before in one.tab.touched.items():
+        if one.tab.payments[key].stage is not before:
+            done.moved[key] = item.at_ms
+    one.tab.touched.clear()
+
+
+def _write(tx: Tx, one: OpenTab, done: _Moved) -> None:
+    """Writes the rows of what a catch-up has come to."""
+    begun, moved = [], []
+    for key, at_ms in done.moved.items():
+        found = one.tab.payments[key]
+        if key in done.begun:
+            term, offered_ms = done.begun[key]
+            memo, hop = (term.memo, 0) if isinstance(term, Offer) else ("", term.hop)
+            row: Any = (one.contact, one.is_mine(key), key.pay, found.unit, found.amount, found.stage, offered_ms)
+            begun.append((*row, at_ms, found.expires_ms, memo, found.cause, found.of, hop))
+        else:
+            moved.append((one.contact, one.is_mine(key), key.pay, found.stage, at_ms))
+    told = [(one.contact, one.is_mine(key), key.pay) for key in done.moved]
+    if one.is_fresh:
+        before = payments.stages(tx, one.contact)
+        here = {(one.is_mine(key), key.pay): found.stage for key, found in one.tab.payments.items()}
+        payments.drop(tx, [(one.contact, *key) for key in before if key not in here])
+        payments.drop_requests(tx, one.contact)
+        told = [(one.contact, *key) for key, stage in here.items() if before.get(key) is not stage]
+        one.is_fresh = False
+    payments.begun(tx, begun)
+    payments.moved(tx, moved)
+    payments.tell(tx, told[-TOLD_MAX:])
+    for unit in one.tab.units():
+        owed = one.tab.balance(one.side, unit)
+        allowed, credit = one.tab.limit(one.side, unit), one.tab.limit(one.side.other, unit)
+        payments.balance(tx, one.contact, unit, owed, allowed, credit)
+
+
+def _keep_image(tx: Tx, one: OpenTab) -> None:
+    """Writes down from where this tab can go on. Both views of it are one now."""
+    places = [half.place for half in (one.ours, one.theirs)]
+    if any(place is None or place.head is None for place in places):
+        return
+    one.tab.forget_what_is_over()
+    row = [item for place in places if place and place.head for item in (place.log, place.base, *place.head)]
+    tx.execute(
+        "INSERT OR REPLACE INTO tab (contact, ours_log, ours_base, ours_seq, ours_id, theirs_log, theirs_base,"
+        " theirs_seq, theirs_id, image) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (one.contact, *row, image.of(one.tab)),
+    )
+    one.since_image = 0
+
+
+def _image(
+    tx: Tx, contact_id: int, side: Side, ours: Sequence[spaces.Space], theirs: Sequence[spaces.Space]
+) -> OpenTab | None:
+    row = tx.one(
+        "SELECT ours_log, ours_base, ours_seq, ours_id, theirs_log, theirs_base, theirs_seq, theirs_id, image"
+        " FROM tab WHERE contact = ?",
+        (contact_id,),
+    )
+    if row is None:
+        return None
+    found = []
+    for parts, (number, base, seq, entry_id) in ((ours, row[:4]), (theirs, row[4:8])):
+        half = Half([*parts])
+        if not any(part.log.number == number for part in parts):
+            return None
+        half.resume(Place(number, base, Head(seq, entry_id)))
+        if not half.renew(tx, [*parts]):
+            return None
+        found.append(half)
+    return OpenTab(contact_id, Book.resumed(side, row[8]), found[0], found[1], is_fresh=False)
