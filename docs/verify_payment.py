@@ -2,7 +2,7 @@
 
     python3 verify_payment.py < FILE       with Python 3.11 or later, PyNaCl and cbor2 (pip install pynacl cbor2)
 
-The law is docs/protocol/ledger.md 2, 3 and 9 (9.5: what no file shows), and log.md 1 to 3 and 6. Exit code: 0 all is
+The law is docs/protocol/ledger.md 2, 3 and 13 (13.5: what no file shows), and log.md 1 to 3 and 6. Exit code: 0 all is
 good, the payment is at its end, and no closed entry could make that another one; 3 good, but not so much; 1 not good.
 """
 # mypy: disable-error-code="no-untyped-call, no-any-return"
@@ -112,7 +112,7 @@ def read(file: bytes) -> tuple[dict[tuple[bytes, bytes], list[Any]], dict[bytes,
 
 
 def half(mine: Any, other: Any, runs: Any, logs: Any, accounts: Any) -> Any:
-    """What one of the two has written: how it begins, that it is whole, what it acknowledges (ledger.md 9.3)."""
+    """What one of the two has written: how it begins, that it is whole, what it acknowledges (ledger.md 13.3)."""
     begins, run, ids = logs[mine][0], runs[mine], {one.seq: one.id for one in logs[other]}
     is_begun = begins.seq == 0 and begins.term == [OPEN, 1, accounts[other[0]]] and len(set(accounts.values())) == 2
     need(is_begun, "a half does not name the other's account, or keeps to other rules")
@@ -127,7 +127,7 @@ def half(mine: Any, other: Any, runs: Any, logs: Any, accounts: Any) -> Any:
 
 
 def judge(payer: Any, payee: Any, begun: Any) -> tuple[str, list[Any], list[Any]]:
-    """The stage of a payment, and the closed entries of both that could make another end of it (ledger.md 3, 9.4)."""
+    """The stage of a payment, and the closed entries of both that could make another end of it (ledger.md 3, 13.4)."""
     offer, (kind, pay, *_), seen = begun.seq, begun.term, payee.acked
     void = min((e.seq for e in said(payer, pay, VOID) if e.seq > offer and kind == OFFER), default=NEVER)
     kinds = (ACCEPT, DECLINE) if kind == OFFER else (REVEAL, RELEASE)

@@ -1,4 +1,4 @@
-"""The evidence of one payment: a file for people who trust neither side (docs/protocol/ledger.md 9, log.md 6).
+"""The evidence of one payment: a file for people who trust neither side (docs/protocol/ledger.md 13, log.md 6).
 
     raw = make(Half(certificate, entries), Half(...), pay)      from both halves, as either side has them
 

@@ -1,4 +1,4 @@
-"""What a file of evidence about one payment shows, to whom trusts neither side (docs/protocol/ledger.md 9).
+"""What a file of evidence about one payment shows, to whom trusts neither side (docs/protocol/ledger.md 13).
 
     examine([raw])       who, what, which stage, and what might change it; or what is wrong
 
@@ -100,7 +100,7 @@ class Verdict:
 
     @property
     def is_certain(self) -> bool:
-        """Whether nothing that the two may have in their logs beside this makes another end of it (ledger 9.4)."""
+        """Whether nothing that the two may have in their logs beside this makes another end of it (ledger 13.4)."""
         return self.stage.is_final and not self.doubts
 
 
@@ -274,7 +274,7 @@ def fold(halves: Mapping[bool, Part], pay: bytes) -> Payment | None:
 
 
 def _doubts(halves: Mapping[bool, Part], one: Payment) -> Iterable[Doubt]:
-    """The closed entries that could make another end of a payment that is final (ledger 9.4)."""
+    """The closed entries that could make another end of a payment that is final (ledger 13.4)."""
     if not one.stage.is_final:
         return
     payer_end, payee_end = 0, one.answer or 0

@@ -1,6 +1,6 @@
 """Gathers what the evidence of one payment is made of: both halves as they lie here, and whose devices wrote them.
 
-docs/protocol/ledger.md 9. Not here: the file itself (ledger/evidence.py), what it shows (ledger/examination.py).
+docs/protocol/ledger.md 13. Not here: the file itself (ledger/evidence.py), what it shows (ledger/examination.py).
 """
 
 from collections.abc import Iterator

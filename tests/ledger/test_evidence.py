@@ -1,4 +1,4 @@
-"""Evidence of one payment: what it shows, what it keeps closed, and that two programs say the same of it (ledger 9).
+"""Evidence of one payment: what it shows, what it keeps closed, and that two programs say the same of it (ledger 13).
 
 Both examine each file: ledger/examination.py and docs/verify_payment.py. Not here: files that lie, each in one way
 (test_evidence_hostile.py).

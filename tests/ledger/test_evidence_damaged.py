@@ -1,4 +1,4 @@
-"""Files about a payment that were damaged, or lack something: both examiners say the same of them (ledger 9)."""
+"""Files about a payment that were damaged, or lack something: both examiners say the same of them (ledger 13)."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Files about a payment that lie, each in one way: nothing of them is believed (ledger 9).
+"""Files about a payment that lie, each in one way: nothing of them is believed (ledger 13).
 
 Each is examined by the ledger and by the stand-alone verifier, which have to agree. Not here: honest files, and what
 liars may leave closed (test_evidence.py), chance (test_evidence_damaged.py).
