@@ -10,6 +10,8 @@ from enum import IntEnum
 
 from ledger.payment import Stage
 from ledger.terms import Cause
+from protocol.grant import Role
+from store import spaces
 from store.database import Row, Tx
 
 CHANGED = "payment"  # a topic: its key is the row of a payment
@@ -29,6 +31,7 @@ class Asking(IntEnum):
 
 _SETTLED, _OPEN = int(Stage.SETTLED), int(Asking.OPEN)  # literals: a partial index is not found by a parameter
 _UNFOUND = -1
+_ROW_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,11 @@ def dismiss(tx: Tx, contact: int, mine: bool, request: bytes, state: Asking) -> 
         tx.changed(ASKED, row[0])
 
 
+def drop_balances(tx: Tx, contact: int) -> None:
+    """Forgets how a tab stands: all of it is written anew."""
+    tx.execute("DELETE FROM balance WHERE contact = ?", (contact,))
+
+
 def balance(tx: Tx, contact: int, unit: str, owed: int, allowed: int, credit: int) -> None:
     """Notes how a tab stands in a unit."""
     tx.execute(
@@ -174,6 +182,16 @@ def balances(tx: Tx) -> tuple[Balance, ...]:
     )
 
 
+def partners(tx: Tx) -> tuple[int, ...]:
+    """The contacts with whom a ledger was begun, by either side."""
+    rows = tx.all(
+        "SELECT contact FROM space WHERE role = ? AND contact != ? UNION"
+        " SELECT r.contact FROM space s JOIN reader r ON r.log = s.log WHERE s.role = ? AND s.contact = ?",
+        (Role.LEDGER, spaces.OURS, Role.LEDGER, spaces.OURS),
+    )
+    return tuple(row[0] for row in rows)
+
+
 def payment(tx: Tx, payment_id: int) -> Paid | None:
     """The payment in this row."""
     row = tx.one(f"SELECT {_PAYMENT} FROM payment WHERE id = ?", (payment_id,))
@@ -186,20 +204,20 @@ def request(tx: Tx, request_id: int) -> Asked | None:
     return None if row is None else _asked(row)
 
 
-def asked(tx: Tx, contact: int, mine: bool, request: bytes) -> Asked | None:
-    """A request by its name."""
-    row = tx.one(
-        f"SELECT {_REQUEST} FROM request WHERE contact = ? AND mine = ? AND request = ?", (contact, int(mine), request)
-    )
-    return None if row is None else _asked(row)
-
-
 def found(tx: Tx, contact: int, mine: bool, pay: bytes) -> Paid | None:
     """A payment by its name."""
     row = tx.one(
         f"SELECT {_PAYMENT} FROM payment WHERE contact = ? AND mine = ? AND pay = ?", (contact, int(mine), pay)
     )
     return None if row is None else _paid(row)
+
+
+def asked(tx: Tx, contact: int, mine: bool, request: bytes) -> Asked | None:
+    """A request by its name."""
+    row = tx.one(
+        f"SELECT {_REQUEST} FROM request WHERE contact = ? AND mine = ? AND request = ?", (contact, int(mine), request)
+    )
+    return None if row is None else _asked(row)
 
 
 def open_payments(tx: Tx) -> tuple[Paid, ...]:
@@ -234,6 +252,14 @@ def became(one: Asked, answer: Paid | None) -> str:
     return "paying" if answer is not None and not answer.stage.is_final else "open"
 
 
+def why(tx: Tx, one: Paid) -> int:
+    """Why a payment is made: of one that answers a request, why it was asked for."""
+    if one.cause != Cause.REQUEST:
+        return one.cause
+    found = asked(tx, one.contact, not one.mine, one.of)
+    return one.cause if found is None or not found.cause else found.cause
+
+
 def refunded(tx: Tx, original: Paid) -> int:
     """How much of a payment was given back, or is on its way back."""
     row = tx.one(
@@ -247,12 +273,20 @@ def refunded(tx: Tx, original: Paid) -> int:
 
 def history(tx: Tx, contact: int | None, before: int | None, limit: int) -> tuple[Paid, ...]:
     """Payments, the newest first. before: a row, to go on where the last answer ended."""
+    of, whose = ("contact = ? AND", (contact,)) if contact is not None else ("", ())
     rows = tx.all(
-        f"SELECT {_PAYMENT} FROM payment WHERE (? IS NULL OR contact = ?) AND (? IS NULL OR id < ?)"
-        " ORDER BY id DESC LIMIT ?",
-        (contact, contact, before, before, limit),
+        f"SELECT {_PAYMENT} FROM payment WHERE {of} id < ? ORDER BY id DESC LIMIT ?",
+        (*whose, _ROW_MAX if before is None else before, limit),
     )
     return tuple(map(_paid, rows))
+
+
+def ending(tx: Tx, last: bytes) -> tuple[tuple[Paid | Asked, bytes], ...]:
+    """The payments and requests whose names end in these two bytes, each with its name."""
+    paid = tx.all(f"SELECT {_PAYMENT} FROM payment WHERE substr(pay, 15) = ?", (last,))
+    asked = tx.all(f"SELECT {_REQUEST} FROM request WHERE substr(request, 15) = ?", (last,))
+    found = [(one, one.pay) for one in map(_paid, paid)]
+    return (*found, *((one, one.request) for one in map(_asked, asked)))
 
 
 def settled(tx: Tx, contact: int | None, first_ms: int, end_ms: int) -> tuple[Paid, ...]:

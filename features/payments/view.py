@@ -110,7 +110,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         id=ids.ulid(one.pay),
         contact=name,
         mine=one.mine,
-        kind=_kind(one.cause),
+        kind=_kind(payments.why(tx, one)),
         amount=units.number(one.amount, unit),
         unit=unit.label,
         minor=one.amount,
@@ -161,16 +161,12 @@ def standing(tx: Tx, one: Balance) -> Standing:
 def find(tx: Tx, text: str) -> Paid | Asked:
     """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
     wanted = ids.matches(text)
-    rows = tx.all("SELECT 0, id, pay FROM payment UNION ALL SELECT 1, id, request FROM request ORDER BY 2 DESC")
-    found = [(kind, row) for kind, row, name in rows if ids.ulid(name).endswith(wanted)]
+    found = [one for one, name in payments.ending(tx, ids.last_bytes(wanted)) if ids.ulid(name).endswith(wanted)]
     if not found:
         raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
     if len(found) > 1:
         raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
-    ((kind, row),) = found
-    one = payments.request(tx, row) if kind else payments.payment(tx, row)
-    assert one is not None
-    return one
+    return found[0]
 
 
 def difference(name: str, one: OpenTab) -> str:
