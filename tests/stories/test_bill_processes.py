@@ -14,16 +14,17 @@ from tests.stories.real import START_S, Failure, RealNode, is_active, open_pair
 
 pytestmark = [pytest.mark.process, pytest.mark.socket]
 PATIENCE_S = 60.0
-BUSY_S = (0.02, 0.6)  # from the first split to a few dozen
+SPLIT_S = 0.15  # longer than one takes
 
 
-def splitting(node: RealNode, made: list[str], end: threading.Event) -> None:
-    """Splits bills until it is told to end or the node dies; made: those that were answered, hence durable."""
+def splitting(node: RealNode, made: list[str], begun: threading.Event) -> None:
+    """Splits bills until the node dies; made: those that were answered, hence durable. begun: one was."""
     try:
         with node.client() as client:
-            while not end.is_set():
+            while True:
                 row: dict[str, Any] = client.call("bills.split", amount="0.10", unit="EUR", names=["bo", "chen"])
                 made.append(row["id"])
+                begun.set()
     except (Failure, OSError):
         pass
 
@@ -56,13 +57,13 @@ def test_a_kill_in_the_middle_leaves_everybody_asked_or_nobody(tmp_path: Path) -
             chen.call("contacts.add", link=ana.call("contacts.invite")["link"], name="ana")
             ana.await_that(lambda: is_active(ana, "chen"), START_S)
             made: list[str] = []
-            for _ in range(1 + depth.KILLS // 2):
-                end = threading.Event()
-                thread = threading.Thread(target=splitting, args=(ana, made, end))
+            for _ in range(2 + depth.KILLS // 2):
+                begun = threading.Event()
+                thread = threading.Thread(target=splitting, args=(ana, made, begun))
                 thread.start()
-                time.sleep(chance.uniform(*BUSY_S))  # the moment of a kill is what is tested
+                assert begun.wait(PATIENCE_S)
+                time.sleep(chance.uniform(0.0, SPLIT_S))  # the moment of a kill is what is tested
                 ana.kill()
-                end.set()
                 thread.join(PATIENCE_S)
                 ana.up()
             found = bills(ana)
