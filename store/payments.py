@@ -10,9 +10,12 @@ from enum import IntEnum
 
 from ledger.payment import Stage
 from ledger.terms import Cause
+from protocol import ids
+from protocol.faults import quoted
 from protocol.grant import Role
 from store import spaces
 from store.database import Row, Tx
+from store.faults import AmbiguousPayment, UnknownPayment
 
 CHANGED = "payment"  # a topic: its key is the row of a payment
 ASKED = "request"  # a topic: its key is the row of a request
@@ -287,6 +290,17 @@ def ending(tx: Tx, last: bytes) -> tuple[tuple[Paid | Asked, bytes], ...]:
     asked = tx.all(f"SELECT {_REQUEST} FROM request WHERE substr(request, 15) = ?", (last,))
     found = [(one, one.pay) for one in map(_paid, paid)]
     return (*found, *((one, one.request) for one in map(_asked, asked)))
+
+
+def find(tx: Tx, text: str) -> Paid | Asked:
+    """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
+    wanted = ids.matches(text)
+    found = [one for one, name in ending(tx, ids.last_bytes(wanted)) if ids.ulid(name).endswith(wanted)]
+    if not found:
+        raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
+    if len(found) > 1:
+        raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
+    return found[0]
 
 
 def settled(tx: Tx, contact: int | None, first_ms: int, end_ms: int) -> tuple[Paid, ...]:
