@@ -63,12 +63,12 @@ class Clerk:
 
     async def _tend(self, database: Database) -> float:
         """Does what is due; returns in how many seconds a time is over."""
-        self._due.update(dict.fromkeys(await database.transact(_over, self.inward.now())))
+        self._due.update(dict.fromkeys(await database.transact(over, self.inward.now())))
         while self._due:
             contact_id = next(iter(self._due))
             if await database.transact(self._serve, contact_id):
                 del self._due[contact_id]
-        next_ms = await database.transact(_next_expiry, self.inward.now())
+        next_ms = await database.transact(next_expiry, self.inward.now())
         return float("inf") if next_ms is None else max(1.0, (next_ms - self.inward.now()) / 1000 + 1.0)
 
     def _serve(self, tx: Tx, contact_id: int) -> bool:
@@ -181,13 +181,13 @@ def _whose(tx: Tx, numbers: set[int]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _over(tx: Tx, now_ms: int) -> tuple[int, ...]:
+def over(tx: Tx, now_ms: int) -> tuple[int, ...]:
     """With whom a time of an offer of ours is over."""
-    rows = tx.all(f"SELECT DISTINCT contact FROM payment WHERE {_ON_ITS_WAY} AND expires_ms < ?", (now_ms,))
-    return tuple(row[0] for row in rows)
+    rows = tx.all(f"SELECT contact FROM payment WHERE {_ON_ITS_WAY} AND expires_ms < ?", (now_ms,))
+    return tuple(dict.fromkeys(row[0] for row in rows))
 
 
-def _next_expiry(tx: Tx, now_ms: int) -> int | None:
+def next_expiry(tx: Tx, now_ms: int) -> int | None:
     """When the next offer of ours is over, ms since 1970."""
     row = tx.one(f"SELECT MIN(expires_ms) FROM payment WHERE {_ON_ITS_WAY} AND expires_ms >= ?", (now_ms,))
     return None if row is None or row[0] is None else int(row[0])
