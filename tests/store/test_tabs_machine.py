@@ -145,9 +145,10 @@ class Debts(RuleBasedStateMachine):
     @rule(at=whose)
     def put_back(self, at: int) -> None:
         copied = self.copies[at]
-        if copied is None:
-            return
         one, other = self.people[at], self.people[1 - at]
+        # What both disks have forgotten nobody can bring back: then the tab waits for good (ledger 2.6).
+        if copied is None or not other.shown or other.one.pause is not None:
+            return
         held = self._memos(other)
         rows, before = copied
         one.put_back(rows)
