@@ -168,3 +168,27 @@ class TabPaused(UserFault):
     code = "ledger.paused"
     next = "weft contacts"
     exit = 1
+
+
+class BadNote(UserFault):
+    """A note has at most 500 bytes of UTF-8; nothing was written."""
+
+    code = "limit"
+    next = "weft pay requests"
+    exit = 2
+
+
+class UnknownPayment(UserFault):
+    """There is no such payment or request here."""
+
+    code = "payment.unknown"
+    next = "weft ledger history"
+    exit = 5
+
+
+class AmbiguousPayment(UserFault):
+    """Several payments or requests end so; give more of the id."""
+
+    code = "payment.ambiguous"
+    next = "weft ledger history"
+    exit = 5

@@ -10,7 +10,7 @@ from dataclasses import replace
 from crypto.keys import Entropy
 from ledger import commands
 from ledger.tab import Tab
-from ledger.terms import Accept, Ackn, Attest, Checkpoint, Lock, Offer, Open, Settle, Term, Void
+from ledger.terms import Accept, Ackn, Attest, Lock, Offer, Open, Settle, Term, Void
 from protocol import entry, record
 from protocol.grant import Role
 from store import authoring, entries, halves, payments, spaces, tabs
@@ -64,7 +64,7 @@ def _again(
 ) -> Callable[[Tab], Term] | None:
     """What to write in place of a term; None where nothing is left to say."""
     match term:
-        case Open() | Ackn() | Attest() | Checkpoint():
+        case Open() | Ackn() | Attest():
             return None  # each belongs to its place, and is said anew when it is due
         case Offer(pay) | Lock(pay):
             if pay <= one.tab.newest[one.side]:

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from features.payments.faults import AmbiguousPayment, UnknownPayment
 from ledger import units
 from ledger.payment import Stage
 from ledger.terms import Cause
 from ledger.units import Unit
 from protocol import ids
-from protocol.faults import quoted
 from store import payments, people
 from store.database import Tx
 from store.payments import Asked, Asking, Balance, Paid
@@ -103,7 +101,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         id=ids.ulid(one.pay),
         contact=name,
         mine=one.mine,
-        kind=_kind(one.cause),
+        kind=_kind(payments.why(tx, one)),
         amount=units.number(one.amount, unit),
         unit=unit.label,
         minor=one.amount,
@@ -155,17 +153,6 @@ def standing(tx: Tx, one: Balance) -> Standing:
         allowed=units.number(one.allowed, unit),
         credit=units.number(one.credit, unit),
     )
-
-
-def find(tx: Tx, text: str) -> Paid | Asked:
-    """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
-    wanted = ids.matches(text)
-    found = [one for one, name in payments.ending(tx, ids.last_bytes(wanted)) if ids.ulid(name).endswith(wanted)]
-    if not found:
-        raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
-    if len(found) > 1:
-        raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
-    return found[0]
 
 
 def difference(name: str, one: OpenTab) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 from cli.__main__ import COMMANDS
 from cli.options import Door
+from features.books.service import Books
 from features.chat.service import Chat
 from features.contacts.cards import Shown
 from features.contacts.service import Contacts
@@ -27,6 +28,7 @@ from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
 from features.payments.service import Payments
+from features.vouchers.service import Vouchers
 from node.__main__ import CannotListen
 from node.keeper_program import KeepService
 from node.service import NodeService
@@ -56,6 +58,8 @@ ROOMS = {
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
     "payments": (Payments,),
+    "books": (Books,),
+    "vouchers": (Vouchers,),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
 
