@@ -15,6 +15,7 @@ from cli.client import Client
 from cli.options import Door, Form
 
 HISTORY_MAX = 1000
+PAGE = 50
 STATEMENT_S = 60.0  # the PDF of a year takes seconds
 
 
@@ -36,7 +37,7 @@ def list_all(door: Door) -> None:
     _balances(door)
 
 
-@options.sub(ledger)
+@options.sub(ledger, cls=debts.Owing)
 @options.contact_argument
 @click.argument("amount")
 @click.argument("unit")
@@ -53,7 +54,7 @@ def limit(door: Door, name: str, amount: str, unit: str) -> None:
     debts.said(door)
 
 
-@options.sub(ledger)
+@options.sub(ledger, cls=debts.Owing)
 @options.contact_argument
 @click.argument("amount")
 @click.argument("unit")
@@ -72,7 +73,7 @@ def settle(door: Door, name: str, amount: str, unit: str, how: str) -> None:
 
 @options.sub(ledger)
 @click.argument("name", required=False, shell_complete=options.contact_names)
-@click.option("--limit", "count", type=click.IntRange(0, HISTORY_MAX), default=50, metavar="N", help="How many. [50]")
+@click.option("--limit", "count", type=click.IntRange(0, HISTORY_MAX), default=PAGE, metavar="N", help="How many. [50]")
 @click.option("--before", type=click.IntRange(0), metavar="ROW", help="Go on from where the last list ended.")
 @click.pass_obj
 def history(door: Door, name: str | None, count: int, before: int | None) -> None:
@@ -82,7 +83,9 @@ def history(door: Door, name: str | None, count: int, before: int | None) -> Non
     lines = [f"{show.clock(row['at_ms'])}  {debts.line(row)}" for row in found]
     show.rows(door, "payments", found, "\n".join(lines) or "No payments yet.")
     if len(found) == count and count:
-        show.talk(door, f"  More: {door.typed('weft ledger history --before ' + str(found[-1]['row']))}")
+        of = "" if name is None else f" {show.typed_name(name)}"
+        pages = "" if count == PAGE else f" --limit {count}"
+        show.talk(door, f"  More: {door.typed(f'weft ledger history{of}{pages} --before ')}{found[-1]['row']}")
 
 
 @options.sub(ledger)
@@ -95,7 +98,7 @@ def export(door: Door, file: str, form: str, name: str | None, force: bool) -> N
     """Writes all that was settled to FILE ("-": stdout), as other programs keep books."""
     with door.connect() as client:
         first = client.call("books.export", form=form, to=name, east_min=_east_min())
-        _hand_out(door, file, _parts(client, first), force, f"weft ledger export --format {form} FILE")
+        _hand_out(door, file, _parts(client, first), force, f"weft ledger export --format {form}{_with(name)} FILE")
 
 
 @options.sub(ledger)
@@ -112,7 +115,13 @@ def statement(door: Door, month: str | None, name: str | None, file: str | None,
         first = client.call(
             "books.statement", within_s=STATEMENT_S, month=month, form=form, to=name, east_min=_east_min()
         )
-        _hand_out(door, file or "-", _parts(client, first), force, f"weft ledger statement --month {month} --pdf FILE")
+        again = f"weft ledger statement --month {month}{_with(name)} --pdf FILE"
+        _hand_out(door, file or "-", _parts(client, first), force, again)
+
+
+def _with(name: str | None) -> str:
+    """The option of one contact alone, as it is typed."""
+    return "" if name is None else f" --with {show.typed_name(name)}"
 
 
 def _parts(client: Client, first: dict[str, Any]) -> Iterator[bytes]:
@@ -125,9 +134,10 @@ def _parts(client: Client, first: dict[str, Any]) -> Iterator[bytes]:
 
 
 def _hand_out(door: Door, file: str, parts: Iterator[bytes], force: bool, again: str) -> None:
-    """Writes what was made to stdout or to a file."""
+    """Writes what was made to stdout or to a file. again: the command, its last word FILE."""
     if file != "-":
-        size = files.store(door, Path(file), parts, force, again)
+        forced = f"{again.removesuffix('FILE')}{show.typed_name(file)} --force"
+        size = files.store(door, Path(file), parts, force, again, forced)
         found = {"file": os.path.abspath(file), "bytes": size}
         show.outcome(door, found, f"✔ Written: {show.clean(os.path.abspath(file))} ({size:,} bytes)")
         return
@@ -149,15 +159,11 @@ def _balances(door: Door) -> None:
         found = client.call("payments.balances")
     lines = []
     for row in found["balances"]:
-        unit = show.clean(row["unit"])
-        limits = f"he may owe you {row['allowed']}, you may owe {row['credit']} {unit}"
-        lines.append(f"{debts.standing(row)}   ({limits})")
+        lines += [debts.standing(row), f"    he may owe you {row['allowed']}, you may owe him {row['credit']}"]
     if found["reserved"]:
         lines += ["", "On its way, each a part of somebody's limit:"]
         lines += [debts.line(row) for row in found["reserved"]]
     lines += [f"! {show.clean(row['contact'])}: {show.clean(row['reason'])}" for row in found["paused"]]
     show.outcome(door, found, "\n".join(lines) or "Nobody owes anybody anything.")
     if not found["balances"]:
-        show.talk(
-            door, f"  Next: {door.typed('weft ledger limit NAME 100 EUR')}, so that a contact may owe you something."
-        )
+        show.talk(door, f"  To let a contact owe you: {door.typed('weft ledger limit NAME 100 EUR')}")

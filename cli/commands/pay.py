@@ -3,6 +3,7 @@
 import time
 
 import click
+from click.shell_completion import CompletionItem
 
 from cli import debts, options, show
 from cli.options import Door
@@ -23,8 +24,12 @@ class Paying(click.Group):
             return "to", self.commands["to"], args
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = options.contact_names(ctx, self.params[0], incomplete)
+        return [*(one for one in names if one.value not in self.commands), *super().shell_complete(ctx, incomplete)]
 
-@click.command(cls=Paying, invoke_without_command=True)
+
+@click.command(cls=Paying, invoke_without_command=True, subcommand_metavar="NAME AMOUNT UNIT | COMMAND …")
 @click.pass_context
 def pay(ctx: click.Context) -> None:
     """Pays a contact: weft pay NAME AMOUNT UNIT. He accepts it, or it comes back after a day.
@@ -38,7 +43,7 @@ def pay(ctx: click.Context) -> None:
 pay.params.extend(options.shared())
 
 
-@options.sub(pay)
+@options.sub(pay, cls=debts.Owing)
 @options.contact_argument
 @click.argument("amount")
 @click.argument("unit")
@@ -50,9 +55,9 @@ def to(door: Door, name: str, amount: str, unit: str, note: str, within: str) ->
 
     It is owed once he has accepted it.
     """
-    within_s = round(options.seconds_of(within))
+    expires_s = round(options.seconds_of(within))
     with door.connect() as client:
-        row = client.call("payments.pay", to=name, amount=amount, unit=unit, note=note, within_s=within_s)
+        row = client.call("payments.pay", to=name, amount=amount, unit=unit, note=note, expires_s=expires_s)
     until = show.clock(row["until_ms"])
     who = show.clean(row["contact"])
     show.outcome(door, row, f"• Offered {debts.amount(row)} to {who}, until {until}; {show.clean(row['reason'])}.")
@@ -100,7 +105,7 @@ def recall(door: Door, payment: str) -> None:
     _end(door, "payments.recall", payment)
 
 
-@options.sub(pay)
+@options.sub(pay, cls=debts.Owing)
 @click.argument("payment", metavar="ID")
 @click.argument("amount", required=False)
 @click.pass_obj
@@ -112,7 +117,7 @@ def refund(door: Door, payment: str, amount: str | None) -> None:
     debts.said(door)
 
 
-@options.command()
+@options.command(cls=debts.Owing)
 @options.contact_argument
 @click.argument("amount")
 @click.argument("unit")

@@ -36,7 +36,7 @@ def issue(door: Door, name: str, decimals: int) -> None:
     show.talk(door, f"  Next: {door.typed('weft voucher give CONTACT 5 ' + show.typed_name(row['name']))}")
 
 
-@options.sub(voucher)
+@options.sub(voucher, cls=debts.Owing)
 @click.argument("contact", metavar="CONTACT", shell_complete=options.contact_names)
 @click.argument("amount")
 @click.argument("name", metavar="NAME")
@@ -49,10 +49,15 @@ def give(door: Door, contact: str, amount: str, name: str, note: str) -> None:
     _moved(door, row)
 
 
-@options.sub(voucher)
+@options.sub(voucher, cls=debts.Owing)
 @click.argument("amount")
 @click.argument("name", metavar="NAME")
-@click.option("--at", metavar="CONTACT", help="Who issued them, where several have vouchers of this name.")
+@click.option(
+    "--at",
+    metavar="CONTACT",
+    shell_complete=options.contact_names,
+    help="Who issued them, where several have vouchers of this name.",
+)
 @click.option("--note", default="", metavar="TEXT", help="What for.")
 @click.pass_obj
 def redeem(door: Door, amount: str, name: str, at: str | None, note: str) -> None:
@@ -63,10 +68,12 @@ def redeem(door: Door, amount: str, name: str, at: str | None, note: str) -> Non
 
 
 def _moved(door: Door, row: dict[str, str]) -> None:
+    end = row["payment"][-debts.SHORT_CHARS :]
     what = show.clean(f"{row['amount']} {row['name']}")
     who = show.clean(row["contact"])
-    show.outcome(door, row, f"• Offered {what} to {who}, who accepts it.  …{row['payment'][-debts.SHORT_CHARS :]}")
+    show.outcome(door, row, f"• Offered {what} to {who}; waits for {who} to accept it.  …{end}")
     debts.said(door)
+    show.talk(door, f"  To take it back: {door.typed('weft pay recall ' + end)}")
 
 
 def _list(door: Door) -> None:
@@ -78,5 +85,7 @@ def _list(door: Door) -> None:
         if not row["contact"]:
             lines.append(f"{show.clean(row['name'])}   yours; nobody holds any")
         else:
-            lines.append(f"{what}   {'held by ' + who if row['mine'] else 'of ' + who + ', yours'}")
+            lines.append(f"{what}   {'held by ' + who if row['mine'] else 'from ' + who + ', for you to redeem'}")
     show.rows(door, "vouchers", rows, "\n".join(lines) or "No vouchers.")
+    if not rows:
+        show.talk(door, f"  To make a kind of your own: {door.typed('weft voucher issue coffee')}")

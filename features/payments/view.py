@@ -9,6 +9,7 @@ from ledger.terms import Cause
 from ledger.units import Unit
 from protocol import ids
 from protocol.faults import quoted
+from protocol.ids import BadId
 from store import payments, people
 from store.database import Tx
 from store.payments import Asked, Asking, Balance, Paid
@@ -34,6 +35,8 @@ STAGES = {
     Stage.REFUNDED: "refunded",
     Stage.RELEASED: "released",
 }
+
+TAKEN = (Cause.REFUND, Cause.REQUEST, Cause.HANDED_OVER)  # whose payee's node asks nobody: clerk.is_wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,10 @@ def standing(tx: Tx, one: Balance) -> Standing:
 
 def find(tx: Tx, text: str) -> Paid | Asked:
     """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
-    wanted = ids.matches(text)
+    try:
+        wanted = ids.matches(text)
+    except BadId:
+        raise BadId(next="weft pay requests") from None
     rows = tx.all("SELECT 0, id, pay FROM payment UNION ALL SELECT 1, id, request FROM request ORDER BY 2 DESC")
     found = [(kind, row) for kind, row, name in rows if ids.ulid(name).endswith(wanted)]
     if not found:
@@ -190,7 +196,9 @@ def _reason(one: Paid, name: str, now_ms: int) -> str:
     is_late = one.expires_ms <= now_ms
     match one.stage, one.mine:
         case Stage.OFFERED, True:
-            return "its time is over, and it comes back" if is_late else f"waits for {name} to accept it"
+            if is_late:
+                return "its time is over, and it comes back"
+            return f"waits for {name}'s node to take it" if one.cause in TAKEN else f"waits for {name} to accept it"
         case Stage.OFFERED, False:
             return "its time is over" if is_late else "waits for you"
         case Stage.ACCEPTED, True:
