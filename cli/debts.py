@@ -3,7 +3,7 @@
 Not here: the commands (cli/commands/pay.py, cli/commands/ledger.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -64,13 +64,19 @@ def amount(row: Mapping[str, Any]) -> str:
     return show.clean(f"{row['amount']} {row['unit']}")
 
 
-def line(row: Mapping[str, Any]) -> str:
-    """A payment in one line."""
+def past(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Payments with their times, the amounts below each other."""
+    wide = max((len(amount(row)) for row in rows), default=0)
+    return "\n".join(f"{show.clock(row['at_ms'])}  {line(row, wide, until=False)}" for row in rows)
+
+
+def line(row: Mapping[str, Any], wide: int = 0, *, until: bool = True) -> str:
+    """A payment in one line. wide: how many characters its amount takes; until: says when an offer goes back."""
     arrow = "→" if row["mine"] else "←"
     mark = _DONE.get(row["state"], "•")
-    said = [f"{mark} {amount(row)} {arrow} {row['contact']}", _KINDS.get(row["kind"], row["kind"]), row["note"]]
+    said = [f"{mark} {amount(row):>{wide}} {arrow} {row['contact']}", _KINDS.get(row["kind"], row["kind"]), row["note"]]
     said.append(_OVER.get((row["mine"], row["state"])) or row["reason"] or row["state"])
-    if row["state"] == "offered":
+    if until and row["state"] == "offered":
         said.append(f"until {show.clock(row['until_ms'])}")
     return show.clean("  ".join((*filter(None, said), f"…{short(row)}")))
 

@@ -33,7 +33,7 @@ def ledger(ctx: click.Context) -> None:
 @options.sub(ledger, name="list")
 @click.pass_obj
 def list_all(door: Door) -> None:
-    """Lists the balance with each contact and unit, what is reserved, and why."""
+    """Lists balances, and what is on its way."""
     _balances(door)
 
 
@@ -43,7 +43,9 @@ def list_all(door: Door) -> None:
 @click.argument("unit")
 @click.pass_obj
 def limit(door: Door, name: str, amount: str, unit: str) -> None:
-    """Lets a contact owe you at most so much: weft ledger limit bo 100 EUR.
+    """Lets a contact owe you, up to an amount.
+
+    weft ledger limit bo 100 EUR
 
     It is 0 at first. Whatever you accept from then on stays within it, whoever is offline.
     """
@@ -61,7 +63,9 @@ def limit(door: Door, name: str, amount: str, unit: str) -> None:
 @click.option("--how", default="cash", metavar="TEXT", help="How it was handed over. [cash]")
 @click.pass_obj
 def settle(door: Door, name: str, amount: str, unit: str, how: str) -> None:
-    """Notes that cash, a transfer or goods went from hand to hand: weft ledger settle bo 30 EUR --how cash.
+    """Notes that cash or goods changed hands.
+
+    weft ledger settle bo 30 EUR --how cash
 
     If you owed, the contact confirms it; if he owed, it counts as soon as his node knows.
     """
@@ -77,11 +81,13 @@ def settle(door: Door, name: str, amount: str, unit: str, how: str) -> None:
 @click.option("--before", type=click.IntRange(0), metavar="ROW", help="Go on from where the last list ended.")
 @click.pass_obj
 def history(door: Door, name: str | None, count: int, before: int | None) -> None:
-    """Lists payments, the newest first, of one contact or of all."""
+    """Lists payments, the newest first.
+
+    Those with one contact, or with all.
+    """
     with door.connect() as client:
         found = client.call("payments.history", to=name, limit=count, before=before)
-    lines = [f"{show.clock(row['at_ms'])}  {debts.line(row)}" for row in found]
-    show.rows(door, "payments", found, "\n".join(lines) or "No payments yet.")
+    show.rows(door, "payments", found, debts.past(found) or "No payments yet.")
     if len(found) == count and count:
         of = "" if name is None else f" {show.typed_name(name)}"
         pages = "" if count == PAGE else f" --limit {count}"
@@ -89,13 +95,18 @@ def history(door: Door, name: str | None, count: int, before: int | None) -> Non
 
 
 @options.sub(ledger)
-@click.argument("file", metavar="FILE", default="-", type=click.Path(allow_dash=True))
-@click.option("--format", "form", type=click.Choice(["hledger", "beancount", "csv"]), required=True, help="For what.")
+@click.argument("file", metavar="[FILE]", default="-", type=click.Path(allow_dash=True))
+@click.option(
+    "--format", "form", type=click.Choice(["hledger", "beancount", "csv"]), required=True, help="Who reads it."
+)
 @click.option("--with", "name", metavar="NAME", shell_complete=options.contact_names, help="With one contact alone.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.pass_obj
 def export(door: Door, file: str, form: str, name: str | None, force: bool) -> None:
-    """Writes all that was settled to FILE ("-": stdout), as other programs keep books."""
+    """Writes books for other programs.
+
+    All that was settled goes into FILE, or to stdout without one.
+    """
     with door.connect() as client:
         first = client.call("books.export", form=form, to=name, east_min=_east_min())
         _hand_out(door, file, _parts(client, first), force, f"weft ledger export --format {form}{_with(name)} FILE")
@@ -108,7 +119,10 @@ def export(door: Door, file: str, form: str, name: str | None, force: bool) -> N
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.pass_obj
 def statement(door: Door, month: str | None, name: str | None, file: str | None, force: bool) -> None:
-    """Shows a month or a year: where it began, what changed, where it ended."""
+    """Shows a month or a year.
+
+    Where it began, what changed, where it ended.
+    """
     month = month or time.strftime("%Y-%m")
     form = "text" if file is None else "pdf"
     with door.connect() as client:

@@ -51,7 +51,9 @@ pay.params.extend(options.shared())
 @click.option("--within", default="24h", metavar="TIME", help="How long it may be accepted: 30m, 24h, 7d. [24h]")
 @click.pass_obj
 def to(door: Door, name: str, amount: str, unit: str, note: str, within: str) -> None:
-    """Offers a contact an amount: weft pay bo 12.50 EUR.
+    """Offers a contact an amount.
+
+    weft pay bo 12.50 EUR --note lunch
 
     It is owed once he has accepted it.
     """
@@ -68,7 +70,7 @@ def to(door: Door, name: str, amount: str, unit: str, note: str, within: str) ->
 @options.sub(pay)
 @click.pass_obj
 def requests(door: Door) -> None:
-    """Lists what waits: for you to accept or to pay, and for others."""
+    """Lists what waits, for you and for others."""
     _waiting(door)
 
 
@@ -76,7 +78,7 @@ def requests(door: Door) -> None:
 @click.argument("payment", metavar="ID")
 @click.pass_obj
 def accept(door: Door, payment: str) -> None:
-    """Takes what a contact offers, or pays what he asks for.
+    """Takes an offer, or pays a request.
 
     ID is the end of the id, at least four characters.
     """
@@ -90,7 +92,7 @@ def accept(door: Door, payment: str) -> None:
 @click.argument("payment", metavar="ID")
 @click.pass_obj
 def decline(door: Door, payment: str) -> None:
-    """Does not take what a contact offers, or does not pay what he asks for."""
+    """Turns down an offer, or a request."""
     _end(door, "payments.decline", payment)
 
 
@@ -98,9 +100,9 @@ def decline(door: Door, payment: str) -> None:
 @click.argument("payment", metavar="ID")
 @click.pass_obj
 def recall(door: Door, payment: str) -> None:
-    """Takes back an offer that was not accepted, or a request of yours.
+    """Takes back an offer or request of yours.
 
-    An offer has come back once the contact's node has seen it.
+    An offer can be taken back until it was accepted. It has come back once the contact's node has seen that.
     """
     _end(door, "payments.recall", payment)
 
@@ -110,7 +112,10 @@ def recall(door: Door, payment: str) -> None:
 @click.argument("amount", required=False)
 @click.pass_obj
 def refund(door: Door, payment: str, amount: str | None) -> None:
-    """Gives back a payment that you received: all that is left of it, or AMOUNT."""
+    """Gives back what you received.
+
+    All that is left of a payment, or AMOUNT of it.
+    """
     with door.connect() as client:
         row = client.call("payments.refund", id=payment, amount=amount)
     show.outcome(door, row, debts.line(row))

@@ -20,7 +20,7 @@ def voucher(ctx: click.Context) -> None:
 @options.sub(voucher, name="list")
 @click.pass_obj
 def list_all(door: Door) -> None:
-    """Lists vouchers that you issue, with who holds how many, and those that you hold."""
+    """Lists your vouchers, and who holds how many."""
     _list(door)
 
 
@@ -29,7 +29,10 @@ def list_all(door: Door) -> None:
 @click.option("--decimals", type=click.IntRange(0, 4), default=0, metavar="N", help="Two for a gift card of money. [0]")
 @click.pass_obj
 def issue(door: Door, name: str, decimals: int) -> None:
-    """Makes a kind of voucher of yours: weft voucher issue coffee."""
+    """Makes a kind of voucher of yours.
+
+    weft voucher issue coffee
+    """
     with door.connect() as client:
         row = client.call("vouchers.issue", name=name, decimals=decimals)
     show.outcome(door, row, f"✔ {show.clean(row['name'])} is a voucher of yours.")
@@ -43,7 +46,12 @@ def issue(door: Door, name: str, decimals: int) -> None:
 @click.option("--note", default="", metavar="TEXT", help="What it is for.")
 @click.pass_obj
 def give(door: Door, contact: str, amount: str, name: str, note: str) -> None:
-    """Gives a contact vouchers of yours: weft voucher give bo 5 coffee. He takes them with weft pay accept."""
+    """Gives a contact vouchers of yours.
+
+    weft voucher give bo 5 coffee
+
+    He takes them with weft pay accept.
+    """
     with door.connect() as client:
         row = client.call("vouchers.give", to=contact, amount=amount, name=name, note=note)
     _moved(door, row)
@@ -61,7 +69,10 @@ def give(door: Door, contact: str, amount: str, name: str, note: str) -> None:
 @click.option("--note", default="", metavar="TEXT", help="What for.")
 @click.pass_obj
 def redeem(door: Door, amount: str, name: str, at: str | None, note: str) -> None:
-    """Gives vouchers back to who issued them, for what they are good for: weft voucher redeem 1 coffee."""
+    """Gives vouchers back to who issued them.
+
+    You get what they are good for: weft voucher redeem 1 coffee
+    """
     with door.connect() as client:
         row = client.call("vouchers.redeem", amount=amount, name=name, at=at, note=note)
     _moved(door, row)

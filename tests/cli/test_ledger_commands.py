@@ -135,6 +135,18 @@ async def test_the_past_is_read_page_by_page_as_it_is_printed(tmp_path: Path) ->
         assert (await world.weft("ledger", "history", "--limit", "1001")).code == 2
 
 
+async def test_amounts_of_the_past_stand_below_each_other(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        world.debts.payments.past = [
+            {"row": 2, **payment("Bo", reason="waits for you", mine=False)},
+            {"row": 1, **payment("Bo", state="settled", amount="5", unit="v:coffee", kind="voucher")},
+        ]
+        assert (await world.weft("ledger", "history")).out.splitlines() == [
+            f"{AT}  •  12.50 EUR ← Bo  waits for you  …YMENT001",
+            f"{AT}  ✔ 5 v:coffee → Bo  voucher  paid  …YMENT001",
+        ]
+
+
 # --- books and statements
 
 

@@ -204,7 +204,7 @@ def test_a_month_ends_where_the_next_begins_in_every_zone() -> None:
     async def story(w: World) -> None:
         ana, _ = await pair(w)
         await store(ana, "bo", (100, LATE_MS - 40 * DAY_MS), (1250, LATE_MS), (-50, LATE_MS + 3_600_000))
-        for east_min, october, opening in ((0, 1, "13.50"), (60, 0, "1.00"), (29, 1, "13.50"), (30, 0, "1.00")):
+        for east_min, october, opening in ((0, 1, "13.50"), (60, 0, "1.00"), (29, 1, "13.50"), (-60, 1, "13.00")):
             told = await statement(ana, "2026-10", east_min=east_min)
             assert told.count("12.50  ") == october
             assert re.search(r"closing balance +([\d.]+)", told)[1] == opening  # type: ignore[index]
