@@ -17,7 +17,7 @@ def store(door: Door, place: Path, parts: Iterator[bytes], force: bool, again: s
     again: the command that names another; forced: the one that writes over it, where that is not `again --force`.
     """
     said = faults.quoted(str(place))
-    if os.path.lexists(place) and not force:
+    if os.path.lexists(place) and not force and not os.path.isdir(place):
         taken = f"There is a file {said} already; it was left as it is."
         raise Failure("file.exists", taken, next=forced or f"{again} --force", verb="Write over it", exit=faults.FAILED)
     beside = place.parent / f".{place.name}-{os.urandom(SUFFIX_BYTES).hex()}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from cli import debts, files, options, show
+from cli import debts, faults, files, options, show
 from cli.client import Client
 from cli.options import Door, Form
 
@@ -125,6 +125,8 @@ def statement(door: Door, month: str | None, name: str | None, file: str | None,
     """
     month = month or time.strftime("%Y-%m")
     form = "text" if file is None else "pdf"
+    if file == "-" and (door.form is not Form.TEXT or sys.stdout.isatty()):
+        raise faults.usage("A PDF is no text: name a FILE, or lead stdout into one, without --json.")
     with door.connect() as client:
         first = client.call(
             "books.statement", within_s=STATEMENT_S, month=month, form=form, to=name, east_min=_east_min()

@@ -185,6 +185,15 @@ async def test_books_go_into_a_file_whole_or_not_at_all(tmp_path: Path) -> None:
         ran = await world.weft(*line, str(tmp_path / "nowhere" / "file"))
         assert (ran.code, "cannot be written (No such file or directory); nothing was changed." in ran.err) == (1, True)
         assert ran.err.endswith(" Name another: weft ledger export --format hledger FILE\n")
+        for words in ((str(tmp_path),), (str(tmp_path), "--force"), ("",)):
+            ran = await world.weft(*line, *words)
+            assert (ran.code, "cannot be written (" in ran.err) == (1, True)
+        assert hidden(tmp_path) == []
+
+
+def hidden(folder: Path) -> list[Path]:
+    """What was begun and not ended."""
+    return [*folder.glob(".*")]
 
 
 async def test_a_part_that_is_gone_leaves_no_half_of_a_file(tmp_path: Path) -> None:
@@ -223,6 +232,15 @@ async def test_a_statement_is_of_this_month_or_of_another(tmp_path: Path) -> Non
             ("statement", "2025", "text", "Bo", EAST_MIN),
             *[("statement", "2025", "pdf", None, EAST_MIN)] * 2,
         ]
+
+
+async def test_a_pdf_goes_to_stdout_as_it_is_and_into_no_json(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        assert (await world.weft("ledger", "statement", "--pdf", "-")).out == BOOK
+        world.debts.books.asked.clear()
+        for form in ("--json", "--jsonl"):
+            ran = await world.weft("ledger", "statement", "--pdf", "-", form)
+            assert (ran.code, ran.json["error"]["code"], world.debts.books.asked) == (2, "usage", [])
 
 
 async def test_the_name_of_a_file_moves_no_cursor(tmp_path: Path) -> None:
