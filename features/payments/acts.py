@@ -45,6 +45,11 @@ class Acts:
         if amount <= left:
             return
         credit = one.tab.limit(one.side.other, known.text)
+        if not credit:
+            raise OverLimit(
+                f"{contact.name} has not let you owe anything in {known.label} yet; nothing was written."
+                f" He does so with weft ledger limit NAME 100 {known.label}."
+            )
         raise OverLimit(
             f"{contact.name} lets you owe at most {units.shown(credit, known)}, so you can offer"
             f" {units.shown(max(0, left), known)} more; nothing was written."

@@ -65,19 +65,19 @@ class Payments:
 
         return await self._core.database.transact(change)
 
-    async def pay(self, to: str, amount: str, unit: str, note: str = "", within_s: int = EXPIRES_S) -> Line:
+    async def pay(self, to: str, amount: str, unit: str, note: str = "", expires_s: int = EXPIRES_S) -> Line:
         """Offers to owe a contact so much; durable on return. He accepts it within so long, or it comes back.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
         payment.self, payment.limit, payment.time, limit, ledger.paused, log.frozen, amount.unit, amount.malformed,
         amount.nothing, amount.decimals, amount.large.
         """
-        if not EXPIRES_S_MIN <= within_s <= EXPIRES_S_MAX:
+        if not EXPIRES_S_MIN <= expires_s <= EXPIRES_S_MAX:
             raise BadTime
 
         def offer(tx: Tx) -> Line:
             contact, one, known = self._tab(tx, to, unit)
-            return self._acts.offer(tx, contact, one, known, units.parse(amount, known), note, within_s=within_s)
+            return self._acts.offer(tx, contact, one, known, units.parse(amount, known), note, within_s=expires_s)
 
         return await self._core.database.transact(offer)
 

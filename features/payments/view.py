@@ -33,6 +33,8 @@ STAGES = {
     Stage.RELEASED: "released",
 }
 
+TAKEN = (Cause.REFUND, Cause.REQUEST, Cause.HANDED_OVER)  # whose payee's node asks nobody: clerk.is_wanted
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -174,7 +176,9 @@ def _reason(one: Paid, name: str, now_ms: int) -> str:
     is_late = one.expires_ms <= now_ms
     match one.stage, one.mine:
         case Stage.OFFERED, True:
-            return "its time is over, and it comes back" if is_late else f"waits for {name} to accept it"
+            if is_late:
+                return "its time is over, and it comes back"
+            return f"waits for {name}'s node to take it" if one.cause in TAKEN else f"waits for {name} to accept it"
         case Stage.OFFERED, False:
             return "its time is over" if is_late else "waits for you"
         case Stage.ACCEPTED, True:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from features.vouchers.faults import NotSoMany, UnknownVoucher, VoucherTaken
 from ledger import units
 from ledger.terms import Cause, Offer
-from ledger.units import Unit
+from ledger.units import BadUnit, Unit
 from node import till
 from node.core import Core
 from protocol import ids
@@ -59,7 +59,10 @@ class Vouchers:
 
         Errors: amount.unit, voucher.taken.
         """
-        made = units.voucher(self._core.identity.account, name, decimals)
+        try:
+            made = units.voucher(self._core.identity.account, name, decimals)
+        except BadUnit as wrong:
+            raise BadUnit(str(wrong), next="weft voucher issue coffee") from None
 
         def keep(tx: Tx) -> Held:
             if any(one.label == made.label for one in _issued(tx)):
