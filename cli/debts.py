@@ -43,6 +43,7 @@ def line(row: Mapping[str, Any]) -> str:
     said += [_KINDS.get(row["kind"], row["kind"])] if _KINDS.get(row["kind"], row["kind"]) else []
     said += [show.clean(row["note"])] if row["note"] else []
     said.append(_OVER.get((row["mine"], row["state"])) or show.clean(row["reason"]) or row["state"])
+    said += [f"(witnessed by {show.clean(row['witness'])})"] if row["witness"] else []
     if row["state"] == "offered":
         said.append(f"until {show.clock(row['until_ms'])}")
     return "  ".join((*said, f"…{short(row)}"))

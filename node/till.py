@@ -38,6 +38,13 @@ class Till:
         inward = self.inward
         return self.tabs.write(tx, one, make, inward.identity, inward.now(), inward.ground.entropy("ledger"))
 
+    def attest(self, tx: Tx, one: OpenTab) -> bool:
+        """Says what the words of witnesses let us say, if there are any; returns whether it did. Raises: as `write`."""
+        is_due = bool(self.tabs.testimony(tx, one))
+        if is_due:
+            self.write(tx, one, lambda _: None)
+        return is_due
+
     def new_pay(self, one: OpenTab) -> bytes:
         """The name of a new payment of ours: 16 bytes."""
         return tabs.new_pay(one, self.inward.now(), self.inward.ground.entropy("payment"))

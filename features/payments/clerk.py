@@ -1,30 +1,33 @@
 """What a node writes into its ledgers by itself, whenever something has come or a time is over.
 
     accepted by the other  -> settled                    offered and expected here -> accepted
-    its time is over       -> taken back                 said by the other, not acknowledged -> acknowledged
+    its time is over       -> taken back                 accepted here, not confirmed -> witnesses are asked
+    a witness has seen it  -> attested                   said by the other, not acknowledged -> acknowledged
 
 Everything is found again after a restart, because it is read off the tabs.
 Not here: what a person decides (service.py).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
 
+from features.payments import witnessing
 from ledger import commands
 from ledger.payment import Payment, Side, Stage
 from ledger.tab import Key, Tab
 from ledger.terms import Accept, Ackn, Cause, Decline, Settle, Term, Void
-from node.inward import Inward
+from node.delivery import Delivery
 from node.till import Till, is_open_to
 from protocol.grant import Role
-from store import logs, payments, people, spaces, tabs
+from store import beheld, logs, payments, people, spaces, tabs, testimony
 from store.database import Database, Tx, changes_after, newest_change
 from store.payments import Asking, Paid
 from store.tabs import OpenTab
 
-TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, tabs.CHANGED, people.CHANGED})
+TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, tabs.CHANGED, people.CHANGED, beheld.TOPIC})
 CHANGES_MAX = 1000
 WAITING_MAX = 1000  # offers of one contact that nobody has answered; a node declines those beyond
 WRITES_MAX = 512  # of one transaction
@@ -32,17 +35,27 @@ WRITES_MAX = 512  # of one transaction
 Make = Callable[[Tab], Term | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What was done with a contact. is_all: nothing is left; is_closed: nothing can be written; asked: witnesses."""
+
+    is_all: bool = True
+    is_closed: bool = False
+    asked: tuple[int, ...] = ()
+
+
 @dataclass
 class Clerk:
     """The clerk of a node's ledgers. `run` works until cancelled."""
 
-    inward: Inward
+    delivery: Delivery
     till: Till
     _due: dict[int, None] = field(default_factory=dict)  # contacts with whom something is to be looked at
+    _closed: dict[int, None] = field(default_factory=dict)  # with whom nothing can be written, whatever is over
 
     async def run(self) -> None:
         """Does what is due whenever something is new, until cancelled."""
-        database = self.inward.database
+        database = self.delivery.inward.database
         with database.watch(TOPICS) as changes:
             cursor = await database.transact(newest_change)
             self._due.update(dict.fromkeys(await database.transact(_everybody)))
@@ -57,25 +70,47 @@ class Clerk:
     async def _changed(self, changes: list[tuple[str, int]]) -> None:
         numbers = {key for topic, key in changes if topic in (logs.TOPIC, spaces.CHANGED)}
         self._due.update({key: None for topic, key in changes if topic in (tabs.CHANGED, people.CHANGED)})
+        database = self.delivery.inward.database
         if numbers:
-            self._due.update(dict.fromkeys(await self.inward.database.transact(_whose, numbers)))
+            self._due.update(dict.fromkeys(await database.transact(_whose, numbers)))
+        if words := [key for topic, key in changes if topic == beheld.TOPIC]:
+            self._due.update(dict.fromkeys(await database.transact(_about_whom, words)))
 
     async def _tend(self, database: Database) -> float:
         """Does what is due; returns in how many seconds a time is over."""
+        now_ms = self.delivery.inward.now()
+        times = await database.transact(_times)
+        self._due.update({one: None for one, at_ms in times if at_ms < now_ms and one not in self._closed})
         while self._due:
             contact_id = next(iter(self._due))
-            if await database.transact(self._serve, contact_id):
+            is_away = not self.delivery.talks.online(contact_id)
+            served = await database.transact(self._serve, contact_id, is_away)
+            if served.is_all:
                 del self._due[contact_id]
-        next_ms = await database.transact(_next_expiry)
-        return float("inf") if next_ms is None else max(1.0, (next_ms - self.inward.now()) / 1000 + 1.0)
+            self._closed.pop(contact_id, None)
+            if served.is_closed:
+                self._closed[contact_id] = None
+            for witness in served.asked:
+                self.delivery.stir(witness)
+        now_ms = self.delivery.inward.now()
+        waits = [at_ms - now_ms for one, at_ms in await database.transact(_times) if one not in self._closed]
+        return max(1.0, min(waits, default=math.inf) / 1000 + 1.0)
 
-    def _serve(self, tx: Tx, contact_id: int) -> bool:
-        """Writes what is due with a contact; returns whether that was all."""
+    def _serve(self, tx: Tx, contact_id: int, is_away: bool) -> "_Served":
+        """Writes what is due with a contact."""
         if not is_open_to(people.contact(tx, contact_id)):
-            return True
+            return _Served(is_closed=True)
         one = self.till.of(tx, contact_id)
         if one.pause is not None:
-            return True
+            return _Served(is_closed=True)
+        if not self._write(tx, one):
+            return _Served(is_all=False)
+        inward = self.delivery.inward
+        nonces, messages = inward.ground.entropy("witness"), inward.ground.entropy("message")
+        return _Served(asked=witnessing.ask(tx, one, is_away, witnessing.Asking(inward.now(), nonces, messages)))
+
+    def _write(self, tx: Tx, one: OpenTab) -> bool:
+        self.till.attest(tx, one)
         wrote = True
         while wrote:
             found = self._duties(tx, one)
@@ -106,7 +141,7 @@ class Clerk:
         key = Key(each.payer, each.pay)
         if commands.may_settle(one.tab, key):
             return lambda tab: Settle(each.pay, tab.state())
-        if each.expires_ms < self.inward.now() and commands.may_void(one.tab, key, self.inward.now()):
+        if each.expires_ms < self.delivery.inward.now() and commands.may_void(one.tab, key, self.delivery.inward.now()):
             return lambda _: Void(each.pay)
         return None
 
@@ -173,7 +208,15 @@ def _whose(tx: Tx, numbers: set[int]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _next_expiry(tx: Tx) -> int | None:
-    """When the next offer of ours is over, ms since 1970."""
-    row = tx.one(f"SELECT MIN(expires_ms) FROM payment WHERE stage < {int(Stage.REFUNDING)} AND stage < 5 AND mine = 1")
-    return None if row is None or row[0] is None else int(row[0])
+def _about_whom(tx: Tx, words: list[int]) -> tuple[int, ...]:
+    """Whose payments these words of witnesses are about."""
+    return tuple(found for word in words if (found := testimony.whose(tx, word)) is not None)
+
+
+def _times(tx: Tx) -> tuple[tuple[int, int], ...]:
+    """When the next offer of ours is over, and when witnesses are asked: the contact, and when, ms since 1970."""
+    ends = tx.all(
+        f"SELECT contact, MIN(expires_ms) FROM payment WHERE stage < {int(Stage.REFUNDING)} AND stage < 5 AND mine = 1"
+        " GROUP BY contact"
+    )
+    return *((contact, at_ms) for contact, at_ms in ends), *witnessing.next_ms(tx).items()

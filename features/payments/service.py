@@ -45,7 +45,7 @@ class Payments:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._acts = Acts(core.ground, core.till)
-        self.clerk = Clerk(core.delivery.inward, core.till)
+        self.clerk = Clerk(core.delivery, core.till)
 
     async def limit(self, to: str, amount: str, unit: str) -> Standing:
         """Lets a contact owe us at most so much, of what we accept from now on; durable on return. 0 for nothing.
