@@ -46,6 +46,7 @@ class Commands(Lazy):
             "cli.commands.ledger:ledger",
             "What you and your contacts owe each other, and how it came to that.",
         ),
+        "voucher": ("cli.commands.voucher:voucher", "Vouchers and gift cards: issue, give, redeem."),
         "nearby": (
             "cli.commands.nearby:nearby",
             "Shows strangers around you who want to be met, while you are visible to them.",

@@ -194,6 +194,14 @@ def found(tx: Tx, contact: int, mine: bool, pay: bytes) -> Paid | None:
     return None if row is None else _paid(row)
 
 
+def asked(tx: Tx, contact: int, mine: bool, request: bytes) -> Asked | None:
+    """A request by its name."""
+    row = tx.one(
+        f"SELECT {_REQUEST} FROM request WHERE contact = ? AND mine = ? AND request = ?", (contact, int(mine), request)
+    )
+    return None if row is None else _asked(row)
+
+
 def open_payments(tx: Tx) -> tuple[Paid, ...]:
     """The payments that are not over, the oldest first."""
     return tuple(map(_paid, tx.all(f"SELECT {_PAYMENT} FROM payment WHERE stage < {_SETTLED} ORDER BY id")))

@@ -169,11 +169,10 @@ def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
             original = payments.found(tx, row.contact, True, row.of)
             return original is not None and original.stage is Stage.SETTLED and original.unit == row.unit
         case Cause.REQUEST:
-            asked = tx.one(
-                "SELECT unit, amount, state FROM request WHERE contact = ? AND mine = 1 AND request = ?",
-                (row.contact, row.of),
-            )
-            return asked == (row.unit, row.amount, int(Asking.OPEN))
+            asked = payments.asked(tx, row.contact, True, row.of)
+            if asked is None or asked.state is not Asking.OPEN:
+                return False
+            return (asked.unit, asked.amount) == (row.unit, row.amount)
         case Cause.HANDED_OVER:
             return one.tab.balance(one.side, row.unit) + row.amount <= 0  # it only lowers what we owe
         case _:

@@ -6,7 +6,7 @@ itself is the clerk's (clerk.py). This records what people owe each other; it mo
 
 from dataclasses import asdict
 
-from features.payments import acts, clerk, view
+from features.payments import clerk, view
 from features.payments.acts import EXPIRES_S, Acts
 from features.payments.clerk import Clerk
 from features.payments.faults import (
@@ -17,9 +17,11 @@ from features.payments.faults import (
     StillBound,
     TooMuchBack,
     ToOneself,
+    UnknownPayment,
 )
 from features.payments.view import Line, Standing, Wish
 from ledger import commands, units
+from ledger.commands import Refusal
 from ledger.payment import Stage
 from ledger.tab import Key
 from ledger.terms import MEMO_BYTES_MAX, Cause, Decline, Limit, Void
@@ -91,7 +93,13 @@ class Payments:
             if isinstance(found, Asked):
                 return self._acts.answer(tx, contact, one, found)
             key = _of_theirs(one, found)
-            self._acts.refuse(contact, one, found, commands.refusal(one.tab, one.side, key))
+            why = commands.refusal(one.tab, one.side, key)
+            if why is Refusal.LIMIT and view.unit_of(found.unit).issuer == contact.account:
+                # To take somebody's vouchers is to let him owe so many of them.
+                most = commands.exposure(one.tab, one.side, found.unit) + found.amount
+                self._core.till.write(tx, one, lambda _: Limit(found.unit, most))
+                why = None
+            self._acts.refuse(contact, one, found, why)
             self._core.till.write(tx, one, lambda tab: clerk.accept(tab, one.side, key))
             return self._acts.line(tx, found)
 
@@ -179,7 +187,7 @@ class Payments:
                 who = f"{contact.name} owes you" if owed > 0 else f"you owe {contact.name}"
                 raise NothingOwed(f"Of that unit {who} {units.shown(abs(owed), known)}; nothing was written.")
             if owed > 0:
-                return self._acts.write_offer(tx, one, known, wanted, acts.note_of(how), Cause.HANDED_OVER, b"")
+                return self._acts.write_offer(tx, one, known, wanted, till.note(how), Cause.HANDED_OVER, b"")
             return self._acts.request(tx, one, known, wanted, how, None, Cause.HANDED_OVER)
 
         return asdict(await self._core.database.transact(note))
@@ -292,8 +300,11 @@ class Payments:
         """A payment or request as it stands now, with whom, and the tab."""
         found = view.find(tx, text)
         contact = till.contact(tx, ids.account_text(people.contact(tx, found.contact).account))
-        one = self._core.till.of(tx, contact.id)
-        return contact, one, view.find(tx, text)
+        one = self._core.till.of(tx, contact.id)  # which may have come on since the row was read
+        now = payments.request(tx, found.id) if isinstance(found, Asked) else payments.payment(tx, found.id)
+        if now is None:
+            raise UnknownPayment
+        return contact, one, now
 
     def _standing(self, tx: Tx, one: OpenTab, contact: Contact, known: Unit) -> Standing:
         tab, side = one.tab, one.side

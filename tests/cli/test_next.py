@@ -27,6 +27,7 @@ from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
 from features.payments.service import Payments
+from features.vouchers.service import Vouchers
 from node.__main__ import CannotListen
 from node.keeper_program import KeepService
 from node.service import NodeService
@@ -56,6 +57,7 @@ ROOMS = {
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
     "payments": (Payments,),
+    "vouchers": (Vouchers,),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
 
