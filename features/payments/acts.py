@@ -5,7 +5,7 @@ Not here: the commands (service.py), what a node writes by itself (clerk.py).
 
 from dataclasses import dataclass
 
-from features.payments import view, witnessing
+from features.payments import view
 from features.payments.faults import NotForYou, OverLimit, PaymentOver
 from features.payments.view import Line, Wish
 from ledger import commands, units
@@ -63,8 +63,7 @@ class Acts:
     ) -> Line:
         """Offers to owe so much, and why."""
         pay, expires_ms = self.till.new_pay(one), self.ground.now_ms() + within_s * 1000
-        witnesses = witnessing.named(tx, one.contact)
-        offer = Offer(pay, known.text, amount, expires_ms, witnesses, note, int(cause), of)
+        offer = Offer(pay, known.text, amount, expires_ms, till.witnesses(tx, one.contact), note, int(cause), of)
         self.till.write(tx, one, lambda _: offer)
         found = payments.found(tx, one.contact, True, pay)
         assert found is not None

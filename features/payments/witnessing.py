@@ -1,8 +1,8 @@
-"""Who is named as a witness of an acceptance, and who is asked when he has seen one (docs/protocol/ledger.md 4).
+"""Who is asked when he has seen an acceptance of ours (docs/protocol/ledger.md 4).
 
 A payer who is away cannot confirm in time what was accepted in time. So he names contacts of both in his offer, and the
 payee asks those whom he knows: at once where the payer is away, and after a minute where he does not confirm. Not here:
-what their words come to (store/testimony.py), what a witness does (store/beheld.py).
+who is named (node/till.py), what their words come to (store/testimony.py), what a witness does (store/beheld.py).
 """
 
 from dataclasses import dataclass
@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from crypto.keys import Entropy
 from ledger.payment import Payment, Stage
 from ledger.tab import Key
-from ledger.terms import WITNESSES_MAX
 from node import speech
 from node.till import is_open_to
 from protocol import ids
 from protocol.spine import NONCE_BYTES
-from store import beheld, mutual, people, testimony
+from store import beheld, people, testimony
 from store.database import Tx
 from store.tabs import OpenTab
 
-CONTACTS_MAX = 3  # named in an offer: one who comes in time is enough
 CONFIRMS_WITHIN_MS = 60_000  # a node that is there settles in a round trip
 
 
@@ -30,14 +28,6 @@ class Asking:
     now_ms: int
     nonces: Entropy
     messages: Entropy
-
-
-def named(tx: Tx, contact_id: int) -> tuple[bytes, ...]:
-    """The keys of the devices whose word counts for an offer to this contact: of people whom both know."""
-    known = [one for one in mutual.of(tx, contact_id) if not people.contact(tx, one).alarm][:CONTACTS_MAX]
-    devices = [[one.device for one in people.devices_of(tx, each) if not one.revoked] for each in known]
-    most = WITNESSES_MAX // max(1, len(devices))
-    return tuple(key for each in devices for key in each[-most:])
 
 
 def ask(tx: Tx, one: OpenTab, is_away: bool, asking: Asking) -> tuple[int, ...]:
