@@ -24,6 +24,7 @@ class BadSpan(UserFault):
     """A statement is of a month, such as 2026-11, or of a year, such as 2026."""
 
     code = "statement.month"
+    next = "weft ledger statement --month 2026-11"
     exit = 2
 
 

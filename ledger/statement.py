@@ -2,7 +2,7 @@
 
     text(of(bookings, "2026-11")) -> lines for a terminal
 
-Not here: its PDF (features/payments/pdf.py), books for programs (journal.py), which entries are bookings (a room).
+Not here: its PDF (features/books/pdf.py), books for programs (journal.py), which entries are bookings (a room).
 """
 
 from collections import defaultdict

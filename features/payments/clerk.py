@@ -58,7 +58,7 @@ class Clerk:
         database = self.delivery.inward.database
         with database.watch(TOPICS) as changes:
             cursor = await database.transact(newest_change)
-            self._due.update(dict.fromkeys(await database.transact(_everybody)))
+            self._due.update(dict.fromkeys(await database.transact(payments.partners)))
             while True:
                 wait_s = await self._tend(database)
                 with trio.move_on_after(wait_s):
@@ -185,16 +185,6 @@ def _is_too_much_back(tx: Tx, row: Paid) -> bool:
         return False
     original = payments.found(tx, row.contact, True, row.of)
     return original is not None and payments.refunded(tx, original) > original.amount
-
-
-def _everybody(tx: Tx) -> tuple[int, ...]:
-    """The contacts with whom a ledger was begun, by either side."""
-    rows = tx.all(
-        "SELECT contact FROM space WHERE role = ? AND contact != ? UNION"
-        " SELECT r.contact FROM space s JOIN reader r ON r.log = s.log WHERE s.role = ? AND s.contact = ?",
-        (Role.LEDGER, spaces.OURS, Role.LEDGER, spaces.OURS),
-    )
-    return tuple(row[0] for row in rows)
 
 
 def _whose(tx: Tx, numbers: set[int]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ import pytest
 
 from cli.__main__ import COMMANDS
 from cli.options import Door
+from features.books.service import Books
 from features.chat.service import Chat
 from features.contacts.cards import Shown
 from features.contacts.service import Contacts
@@ -57,6 +58,7 @@ ROOMS = {
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
     "payments": (Payments,),
+    "books": (Books,),
     "vouchers": (Vouchers,),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself

@@ -7,7 +7,7 @@ import zlib
 import pytest
 from hypothesis import given, settings
 
-from features.payments import pdf
+from features.books import pdf
 from ledger import statement, units
 from ledger.journal import Booking
 from tests import depth
