@@ -10,7 +10,7 @@ from ledger.tab import Tab
 from ledger.terms import MEMO_BYTES_MAX, Term
 from ledger.terms import WITNESSES_MAX as KEYS_MAX
 from node.inward import Inward
-from store import mutual, people, tabs
+from store import mutual, people, reissuing, tabs
 from store.database import Tx
 from store.faults import AccountChanged, BadNote, Blocked, NotYet
 from store.people import STOPS, Contact, ContactState
@@ -47,6 +47,11 @@ class Till:
         if is_due:
             self.write(tx, one, lambda _: None)
         return is_due
+
+    def say_again(self, tx: Tx, one: OpenTab) -> None:
+        """Writes again what was taken back, and waited for this tab to be whole. one: not paused."""
+        inward = self.inward
+        reissuing.resume(tx, self.tabs, one, inward.identity, inward.now(), inward.ground.entropy("ledger"))
 
     def new_pay(self, one: OpenTab) -> bytes:
         """The name of a new payment of ours: 16 bytes."""

@@ -209,6 +209,14 @@ def term(of: Space, held: entries.Held) -> Any:
     try:
         said = authoring.read(of, held)
         assert said is not None
+        return read(said)
+    except (Forged, Malformed):
+        return None
+
+
+def read(said: bytes) -> Any:
+    """As `term`, of what an entry says."""
+    try:
         value: Any = wire.decode(said, entry.SAID_BYTES_MAX)
         kind = value[0] if type(value) is tuple and value else None
         if type(kind) is not int:

@@ -11,24 +11,46 @@ from crypto.keys import Entropy
 from ledger import commands
 from ledger.tab import Tab
 from ledger.terms import Accept, Ackn, Attest, Lock, Offer, Open, Settle, Term
+from protocol import record
 from store import halves, payments, spaces, tabs
 from store.database import Tx
 from store.entries import Held
 from store.identity import Identity
 from store.spaces import Space
-from store.tabs import OpenTab, Tabs
+from store.tabs import OpenTab, Pause, Tabs
+
+HALTED = (Pause.WAITS, Pause.NEWER)  # something is to come first
 
 
 def again(tx: Tx, of: Space, taken: Sequence[Held], me: Identity, now_ms: int, entropy: Entropy) -> None:
-    """Writes again what these entries of our half said."""
+    """Writes again what these entries of our half said: at once, or by `resume` where the tab has to be whole first.
+
+    What came back may acknowledge entries of the other half that are not here yet.
+    """
     (contact_id,) = spaces.readers(tx, of.log.number)
     book = Tabs(me.account)
     one = book.of(tx, contact_id)
-    if one.pause is not None:  # then it is over, and the person is told so
+    if one.pause is not None and one.pause not in HALTED:  # then it is over, and the person is told so
         return
-    for held in taken:
-        term = halves.term(of, held)
-        make = None if term is None or term is halves.NEWER else _again(tx, one, term, now_ms, entropy)
+    said = [term for held in taken if (term := halves.term(of, held)) is not None and term is not halves.NEWER]
+    tx.executemany(
+        "INSERT INTO unsaid (contact, term) VALUES (?, ?)", [(contact_id, record.encode(term)) for term in said]
+    )
+    resume(tx, book, one, me, now_ms, entropy)
+
+
+def resume(tx: Tx, book: Tabs, one: OpenTab, me: Identity, now_ms: int, entropy: Entropy) -> None:
+    """Writes again what waited for this tab to be whole, if it is. one: of this transaction, caught up."""
+    rows = (
+        ()
+        if one.pause is not None
+        else tx.all("SELECT term FROM unsaid WHERE contact = ? ORDER BY number", (one.contact,))
+    )
+    if not rows:
+        return
+    tx.execute("DELETE FROM unsaid WHERE contact = ?", (one.contact,))
+    for (said,) in rows:
+        make = _again(tx, one, halves.read(said), now_ms, entropy)
         if make is not None:
             book.write(tx, one, make, me, now_ms, entropy)
 

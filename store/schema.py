@@ -317,6 +317,8 @@ CREATE TABLE attested (
 ) STRICT, WITHOUT ROWID;
 """
 
+_UNSAID = "CREATE TABLE unsaid (number INTEGER PRIMARY KEY, contact INTEGER NOT NULL, term BLOB NOT NULL) STRICT;"
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -334,4 +336,5 @@ CORE: tuple[Migration, ...] = (
     Migration("attesting", 1, _ATTESTING),
     Migration("ledger", 1, _LEDGER),
     Migration("testimony", 1, _TESTIMONY),
+    Migration("reissuing", 1, _UNSAID),
 )

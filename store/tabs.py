@@ -173,10 +173,9 @@ class Tabs:
         side = one.side if half is one.ours else one.side.other
         count = 0
         while True:
-            # Of a half that was forked the branch counts that the other side has acknowledged (ledger 3.6).
-            if is_frozen and half is one.theirs and half.taken >= one.tab.acked[one.side]:
-                break
             try:
+                if is_frozen and half is one.theirs and not _counts(tx, one):
+                    break
                 item = half.peek(tx)
             except Halted as halted:
                 one.pause = one.pause or (Pause.NEWER if halted.reason is Halt.NEWER else Pause.PARTED)
@@ -265,6 +264,14 @@ def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
         if one.tab.payments[key].stage is not before:
             done.moved[key] = item.at_ms
     one.tab.touched.clear()
+
+
+def _counts(tx: Tx, one: OpenTab) -> bool:
+    """Whether the next entry of a half that was forked counts: an entry of ours has acknowledged it (ledger 3.6)."""
+    if one.theirs.taken < one.tab.acked[one.side]:
+        return True
+    ahead = one.ours.peek(tx)  # which waits for what it acknowledges
+    return ahead is not None and not one.theirs.reaches(ahead.acks, one.ours)
 
 
 def _is_attested(tab: Tab, key: Key) -> bool:

@@ -111,6 +111,7 @@ class Clerk:
 
     def _write(self, tx: Tx, one: OpenTab) -> bool:
         self.till.attest(tx, one)
+        self.till.say_again(tx, one)
         wrote = True
         while wrote:
             found = self._duties(tx, one)

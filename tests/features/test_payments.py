@@ -11,7 +11,7 @@ from store import authoring, people, spaces
 from store.database import Tx
 from store.people import STOPS, ContactState
 from tests.features.kit import Faults
-from tests.stories.debt_kit import accept, allow, both_see, has_offer, line, offer, owed, pair, state, waiting
+from tests.stories.debt_kit import accept, allow, both_see, has_offer, is_asked, line, offer, owed, pair, state, waiting
 
 KIND_OF_LATER = 219
 TO = ("payments.limit", "payments.pay", "payments.settle", "payments.ask")  # what names a contact, an amount and a unit
@@ -160,11 +160,6 @@ async def not_so(ana: Person, bo: Person, faults: Faults, paid: str, got: str) -
     assert await faults.code("payments.recall", id=asking["id"]) == "payment.over"
     await ana.call("payments.decline", id=asked["id"])
     assert await faults.code("payments.decline", id=asked["id"]) == "payment.over"
-
-
-async def is_asked(person: Person, request: str) -> bool:
-    """whether somebody is asked to pay"""
-    return any(row["id"] == request for row in (await waiting(person))["asked"])
 
 
 async def bound(ana: Person, bo: Person, faults: Faults) -> None:

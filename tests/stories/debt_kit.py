@@ -93,3 +93,21 @@ async def accept(payee: Person, payment: str) -> None:
     """Takes an offer once it is there."""
     await payee.world.until(partial(has_offer, payee, payment))
     await payee.call("payments.accept", id=payment)
+
+
+async def pay(payer: Person, payee: Person, amount: str = "12.50", unit: str = "EUR") -> str:
+    """Pays an amount: offered, accepted, confirmed; its id."""
+    payment = await offer(payer, payee, amount, unit=unit)
+    await accept(payee, payment)
+    await payer.world.until(partial(both_see, (payer, payee), payment, "settled"))
+    return payment
+
+
+async def is_asked(person: Person, request: str) -> bool:
+    """whether somebody is asked to pay"""
+    return person.node is not None and any(row["id"] == request for row in (await waiting(person))["asked"])
+
+
+async def is_wish(person: Person, request: str, wanted: str) -> bool:
+    """whether a request is in this state"""
+    return bool((await person.call("payments.show", id=request))["state"] == wanted)
