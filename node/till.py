@@ -49,9 +49,9 @@ class Till:
         return is_due
 
     def say_again(self, tx: Tx, one: OpenTab) -> None:
-        """Writes again what was taken back, and waited for this tab to be whole. one: not paused."""
+        """Writes what was taken back and waits for the tab to be whole again."""
         inward = self.inward
-        reissuing.resume(tx, self.tabs, one, inward.identity, inward.now(), inward.ground.entropy("ledger"))
+        reissuing.say(tx, self.tabs, one, inward.identity, inward.now(), inward.ground.entropy("ledger"))
 
     def new_pay(self, one: OpenTab) -> bytes:
         """The name of a new payment of ours: 16 bytes."""
