@@ -9,8 +9,8 @@ from lab.world import World
 from tests import depth
 from tests.stories.debt_life import Life
 
-SEEDS = range(1300, 1300 + (2, 10, 20)[depth.LEVEL])
-STEPS = (60, 300, 600)[depth.LEVEL]
+SEEDS = range(1300, 1300 + (1, 10, 20)[depth.LEVEL])
+STEPS = (40, 300, 600)[depth.LEVEL]
 CROWD = ((4, 2, 40), (8, 2, 400), (20, 3, 10_000))[depth.LEVEL]  # people, friends of each, payments
 
 
