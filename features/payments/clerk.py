@@ -31,16 +31,16 @@ TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, tabs.CHANGED, people.CHANGED, be
 CHANGES_MAX = 1000
 WAITING_MAX = 1000  # offers of one contact that nobody has answered; a node declines those beyond
 WRITES_MAX = 512  # of one transaction
+_ON_ITS_WAY = f"mine = 1 AND stage < {int(Stage.REFUNDING)}"
 
 Make = Callable[[Tab], Term | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Served:
-    """What was done with a contact. is_all: nothing is left; is_closed: nothing can be written; asked: witnesses."""
+    """What was done with a contact. is_all: nothing is left; asked: witnesses."""
 
     is_all: bool = True
-    is_closed: bool = False
     asked: tuple[int, ...] = ()
 
 
@@ -51,7 +51,6 @@ class Clerk:
     delivery: Delivery
     till: Till
     _due: dict[int, None] = field(default_factory=dict)  # contacts with whom something is to be looked at
-    _closed: dict[int, None] = field(default_factory=dict)  # with whom nothing can be written, whatever is over
 
     async def run(self) -> None:
         """Does what is due whenever something is new, until cancelled."""
@@ -79,30 +78,33 @@ class Clerk:
     async def _tend(self, database: Database) -> float:
         """Does what is due; returns in how many seconds a time is over."""
         now_ms = self.delivery.inward.now()
-        times = await database.transact(_times)
-        self._due.update({one: None for one, at_ms in times if at_ms < now_ms and one not in self._closed})
+        self._due.update(dict.fromkeys(await database.transact(over, now_ms)))
+        slow = await database.transact(witnessing.next_ms)
+        self._due.update({one: None for one, at_ms in slow.items() if at_ms <= now_ms})
         while self._due:
             contact_id = next(iter(self._due))
             is_away = not self.delivery.talks.online(contact_id)
             served = await database.transact(self._serve, contact_id, is_away)
             if served.is_all:
                 del self._due[contact_id]
-            self._closed.pop(contact_id, None)
-            if served.is_closed:
-                self._closed[contact_id] = None
             for witness in served.asked:
                 self.delivery.stir(witness)
+        return await database.transact(self._wait_s)
+
+    def _wait_s(self, tx: Tx) -> float:
+        """In how many seconds the next time is over."""
         now_ms = self.delivery.inward.now()
-        waits = [at_ms - now_ms for one, at_ms in await database.transact(_times) if one not in self._closed]
-        return max(1.0, min(waits, default=math.inf) / 1000 + 1.0)
+        expiry = next_expiry(tx, now_ms)
+        times = [at_ms for at_ms in (expiry, *witnessing.next_ms(tx).values()) if at_ms is not None and at_ms >= now_ms]
+        return max(1.0, (min(times, default=math.inf) - now_ms) / 1000 + 1.0)
 
     def _serve(self, tx: Tx, contact_id: int, is_away: bool) -> "_Served":
         """Writes what is due with a contact."""
         if not is_open_to(people.contact(tx, contact_id)):
-            return _Served(is_closed=True)
+            return _Served()
         one = self.till.of(tx, contact_id)
         if one.pause is not None:
-            return _Served(is_closed=True)
+            return _Served()
         if not self._write(tx, one):
             return _Served(is_all=False)
         inward = self.delivery.inward
@@ -128,7 +130,7 @@ class Clerk:
         """What is to be written now."""
         found: list[Make] = []
         waiting = 0
-        for each in sorted(one.tab.open(), key=lambda each: (each.payer, each.pay)):
+        for each in one.tab.open():
             if each.payer is one.side:
                 make = self._as_payer(one, each)
             else:
@@ -136,6 +138,8 @@ class Clerk:
                 make = self._as_payee(tx, one, each, waiting)
             if make is not None:
                 found.append(make)
+            if len(found) > WRITES_MAX:
+                break
         return found
 
     def _as_payer(self, one: OpenTab, each: Payment) -> Make | None:
@@ -149,13 +153,16 @@ class Clerk:
     def _as_payee(self, tx: Tx, one: OpenTab, each: Payment, waiting: int) -> Make | None:
         if each.stage is not Stage.OFFERED:
             return None
+        if waiting > WAITING_MAX:
+            return lambda _: Decline(each.pay)
         row = payments.found(tx, one.contact, False, each.pay)
         assert row is not None
-        if waiting > WAITING_MAX or _is_too_much_back(tx, row):
+        if _is_too_much_back(tx, row):
             return lambda _: Decline(each.pay)
-        if not is_wanted(tx, one, row):
+        key = Key(each.payer, each.pay)
+        if commands.refusal(one.tab, one.side, key) is not None or not is_wanted(tx, one, row):
             return None
-        return lambda tab: accept(tab, one.side, Key(each.payer, each.pay))
+        return lambda tab: accept(tab, one.side, key)
 
 
 def accept(tab: Tab, payee: Side, key: Key) -> Accept | None:
@@ -203,10 +210,13 @@ def _about_whom(tx: Tx, words: list[int]) -> tuple[int, ...]:
     return tuple(found for word in words if (found := testimony.whose(tx, word)) is not None)
 
 
-def _times(tx: Tx) -> tuple[tuple[int, int], ...]:
-    """When the next offer of ours is over, and when witnesses are asked: the contact, and when, ms since 1970."""
-    ends = tx.all(
-        f"SELECT contact, MIN(expires_ms) FROM payment WHERE stage < {int(Stage.REFUNDING)} AND stage < 5 AND mine = 1"
-        " GROUP BY contact"
-    )
-    return *((contact, at_ms) for contact, at_ms in ends), *witnessing.next_ms(tx).items()
+def over(tx: Tx, now_ms: int) -> tuple[int, ...]:
+    """With whom a time of an offer of ours is over."""
+    rows = tx.all(f"SELECT contact FROM payment WHERE {_ON_ITS_WAY} AND expires_ms < ?", (now_ms,))
+    return tuple(dict.fromkeys(row[0] for row in rows))
+
+
+def next_expiry(tx: Tx, now_ms: int) -> int | None:
+    """When the next offer of ours is over, ms since 1970."""
+    row = tx.one(f"SELECT MIN(expires_ms) FROM payment WHERE {_ON_ITS_WAY} AND expires_ms >= ?", (now_ms,))
+    return None if row is None or row[0] is None else int(row[0])
