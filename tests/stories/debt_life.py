@@ -83,13 +83,18 @@ class Life:
             if payer.node is None:
                 continue
             unit, amount = self.chance.choice(UNITS), self.chance.choice(AMOUNTS)
-            row = await payer.call(
-                "payments.pay",
-                to=payee.name,
-                amount=str(amount),
-                unit=unit,
-                within_s=self.chance.choice((60, 3600, 86_400, 7 * 86_400)),
-            )
+            try:
+                row = await payer.call(
+                    "payments.pay",
+                    to=payee.name,
+                    amount=str(amount),
+                    unit=unit,
+                    within_s=self.chance.choice((60, 3600, 86_400, 7 * 86_400)),
+                )
+            except UserFault as fault:
+                if fault.code != "ledger.paused":  # his disk was set back, and the other is not there
+                    raise
+                continue
             self.count += 1
             self.offered[row["id"]] = payer.name
             if payer is self.victim and self.since is not None:
