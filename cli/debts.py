@@ -83,6 +83,7 @@ def line(row: Mapping[str, Any], wide: int = 0, *, until: bool = True) -> str:
     mark = _DONE.get(row["state"], "•")
     said = [f"{mark} {amount(row):>{wide}} {arrow} {row['contact']}", _KINDS.get(row["kind"], row["kind"]), row["note"]]
     said.append(_OVER.get((row["mine"], row["state"])) or row["reason"] or row["state"])
+    said += [f"(witnessed by {row['witness']})"] if row["witness"] else []
     if until and row["state"] == "offered":
         said.append(f"until {show.clock(row['until_ms'])}")
     return show.clean("  ".join((*filter(None, said), f"…{short(row)}")))

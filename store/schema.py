@@ -313,6 +313,18 @@ CREATE TABLE expected (
 CREATE TABLE recovered (log INTEGER NOT NULL PRIMARY KEY) STRICT;
 """
 
+_TESTIMONY = """
+CREATE TABLE asked_time (
+  subject BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, pay BLOB NOT NULL, accept BLOB NOT NULL,
+  nonce BLOB NOT NULL, UNIQUE (contact, pay)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attested (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, witness BLOB NOT NULL,
+  PRIMARY KEY (contact, mine, pay)
+) STRICT, WITHOUT ROWID;
+"""
+
 _REMINDERS = """
 CREATE TABLE request_word (
   contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, reminded_ms INTEGER NOT NULL,
@@ -336,5 +348,6 @@ CORE: tuple[Migration, ...] = (
     Migration("sessions", 2, _ASKING),
     Migration("attesting", 1, _ATTESTING),
     Migration("ledger", 1, _LEDGER),
+    Migration("testimony", 1, _TESTIMONY),
     Migration("reminders", 1, _REMINDERS),
 )

@@ -68,7 +68,7 @@ class Acts:
     ) -> Line:
         """Offers to owe so much, and why."""
         pay, expires_ms = self.till.new_pay(one), self.ground.now_ms() + within_s * 1000
-        offer = Offer(pay, known.text, amount, expires_ms, (), note, int(cause), of)
+        offer = Offer(pay, known.text, amount, expires_ms, till.witnesses(tx, one.contact), note, int(cause), of)
         self.till.write(tx, one, lambda _: offer)
         found = payments.found(tx, one.contact, True, pay)
         assert found is not None

@@ -7,7 +7,7 @@ from ledger.payment import Stage
 from ledger.terms import Cause
 from ledger.units import Unit
 from protocol import ids
-from store import payments, people, reminders
+from store import payments, people, reminders, testimony
 from store.database import Tx
 from store.payments import Asked, Balance, Paid
 from store.tabs import OpenTab
@@ -41,6 +41,7 @@ class Line:
     """A payment as people see it. mine: we pay it. amount: as typed; minor: in the smallest unit.
 
     reason: what it waits for, "" where it waits for nothing. until_ms: when an offer goes back. at_ms: of the stage.
+    witness: by whose word it was settled, "" where its payer has confirmed it.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Line:
     at_ms: int
     until_ms: int
     reason: str
+    witness: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         at_ms=one.changed_ms,
         until_ms=one.expires_ms,
         reason=_reason(one, name, now_ms),
+        witness=_witness(tx, one),
     )
 
 
@@ -165,6 +168,15 @@ def difference(name: str, one: OpenTab) -> str:
         f"at entry {first.seq} {name}'s node counted otherwise than yours: it says {first.said.hex()[:16]}, and yours"
         f" finds {first.found.hex()[:16]}; compare weft ledger history"
     )
+
+
+def _witness(tx: Tx, one: Paid) -> str:
+    """By whose word it was settled."""
+    key = testimony.witness(tx, one.contact, one.mine, one.pay) if one.stage is Stage.SETTLED else None
+    if key is None:
+        return ""
+    device = people.device_by_key(tx, ids.DeviceId(key))
+    return "somebody" if device is None else people.contact(tx, device.contact).name
 
 
 def _kind(cause: int) -> str:

@@ -134,7 +134,8 @@ class Vouchers:
     def _offer(self, tx: Tx, contact: Contact, unit: Unit, amount: int, note: str) -> Moved:
         one = self._core.till.of(tx, contact.id)
         pay, expires_ms = self._core.till.new_pay(one), self._core.ground.now_ms() + GIVEN_S * 1000
-        offer = Offer(pay, unit.text, amount, expires_ms, (), till.note(note), int(Cause.VOUCHER))
+        named = till.witnesses(tx, contact.id)
+        offer = Offer(pay, unit.text, amount, expires_ms, named, till.note(note), int(Cause.VOUCHER))
         self._core.till.write(tx, one, lambda _: offer)
         return Moved(ids.ulid(pay), contact.name, unit.name, units.number(amount, unit))
 

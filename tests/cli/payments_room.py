@@ -187,6 +187,7 @@ def payment(name: str, **more: Any) -> dict[str, Any]:
         "at_ms": AT_MS,
         "until_ms": UNTIL_MS,
         "reason": "",
+        "witness": "",
     }
     return plain | more
 
