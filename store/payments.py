@@ -10,7 +10,12 @@ from enum import IntEnum
 
 from ledger.payment import Stage
 from ledger.terms import Cause
+from protocol import ids
+from protocol.faults import quoted
+from protocol.grant import Role
+from store import spaces
 from store.database import Row, Tx
+from store.faults import AmbiguousPayment, UnknownPayment
 
 CHANGED = "payment"  # a topic: its key is the row of a payment
 ASKED = "request"  # a topic: its key is the row of a request
@@ -29,6 +34,7 @@ class Asking(IntEnum):
 
 _SETTLED, _OPEN = int(Stage.SETTLED), int(Asking.OPEN)  # literals: a partial index is not found by a parameter
 _UNFOUND = -1
+_ROW_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +163,11 @@ def dismiss(tx: Tx, contact: int, mine: bool, request: bytes, state: Asking) -> 
         tx.changed(ASKED, row[0])
 
 
+def drop_balances(tx: Tx, contact: int) -> None:
+    """Forgets how a tab stands: all of it is written anew."""
+    tx.execute("DELETE FROM balance WHERE contact = ?", (contact,))
+
+
 def balance(tx: Tx, contact: int, unit: str, owed: int, allowed: int, credit: int) -> None:
     """Notes how a tab stands in a unit."""
     tx.execute(
@@ -172,6 +183,16 @@ def balances(tx: Tx) -> tuple[Balance, ...]:
     return tuple(
         Balance(*row) for row in tx.all("SELECT contact, unit, owed, allowed, credit FROM balance ORDER BY 1, 2")
     )
+
+
+def partners(tx: Tx) -> tuple[int, ...]:
+    """The contacts with whom a ledger was begun, by either side."""
+    rows = tx.all(
+        "SELECT contact FROM space WHERE role = ? AND contact != ? UNION"
+        " SELECT r.contact FROM space s JOIN reader r ON r.log = s.log WHERE s.role = ? AND s.contact = ?",
+        (Role.LEDGER, spaces.OURS, Role.LEDGER, spaces.OURS),
+    )
+    return tuple(row[0] for row in rows)
 
 
 def payment(tx: Tx, payment_id: int) -> Paid | None:
@@ -243,12 +264,34 @@ def refunded(tx: Tx, original: Paid) -> int:
 
 def history(tx: Tx, contact: int | None, before: int | None, limit: int) -> tuple[Paid, ...]:
     """Payments, the newest first. before: a row, to go on where the last answer ended."""
+    of, whose = ("contact = ? AND", (contact,)) if contact is not None else ("", ())
     rows = tx.all(
-        f"SELECT {_PAYMENT} FROM payment WHERE (? IS NULL OR contact = ?) AND (? IS NULL OR id < ?)"
-        " ORDER BY id DESC LIMIT ?",
-        (contact, contact, before, before, limit),
+        f"SELECT {_PAYMENT} FROM payment WHERE {of} id < ? ORDER BY id DESC LIMIT ?",
+        (*whose, _ROW_MAX if before is None else before, limit),
     )
     return tuple(map(_paid, rows))
+
+
+def ending(tx: Tx, last: bytes) -> tuple[tuple[Paid | Asked, bytes], ...]:
+    """The payments and requests whose names end in these two bytes, each with its name."""
+    paid = tx.all(f"SELECT {_PAYMENT} FROM payment WHERE substr(pay, 15) = ?", (last,))
+    asked = tx.all(f"SELECT {_REQUEST} FROM request WHERE substr(request, 15) = ?", (last,))
+    found = [(one, one.pay) for one in map(_paid, paid)]
+    return (*found, *((one, one.request) for one in map(_asked, asked)))
+
+
+def find(tx: Tx, text: str) -> Paid | Asked:
+    """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
+    try:
+        wanted = ids.matches(text)
+    except ids.BadId:
+        raise ids.BadId(next="weft pay requests") from None
+    found = [one for one, name in ending(tx, ids.last_bytes(wanted)) if ids.ulid(name).endswith(wanted)]
+    if not found:
+        raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
+    if len(found) > 1:
+        raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
+    return found[0]
 
 
 def settled(tx: Tx, contact: int | None, first_ms: int, end_ms: int) -> tuple[Paid, ...]:

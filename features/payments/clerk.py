@@ -45,7 +45,7 @@ class Clerk:
         database = self.inward.database
         with database.watch(TOPICS) as changes:
             cursor = await database.transact(newest_change)
-            self._due.update(dict.fromkeys(await database.transact(_everybody)))
+            self._due.update(dict.fromkeys(await database.transact(payments.partners)))
             while True:
                 wait_s = await self._tend(database)
                 with trio.move_on_after(wait_s):
@@ -76,6 +76,7 @@ class Clerk:
         one = self.till.of(tx, contact_id)
         if one.pause is not None:
             return True
+        self.till.say_again(tx, one)
         wrote = True
         while wrote:
             found = self._duties(tx, one)
@@ -145,21 +146,11 @@ def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
 
 
 def _is_too_much_back(tx: Tx, row: Paid) -> bool:
-    """Whether a refund gives back more than was paid (ledger 9)."""
+    """Whether a refund gives back more than was paid (ledger 3.7)."""
     if row.cause != Cause.REFUND:
         return False
     original = payments.found(tx, row.contact, True, row.of)
     return original is not None and payments.refunded(tx, original) > original.amount
-
-
-def _everybody(tx: Tx) -> tuple[int, ...]:
-    """The contacts with whom a ledger was begun, by either side."""
-    rows = tx.all(
-        "SELECT contact FROM space WHERE role = ? AND contact != ? UNION"
-        " SELECT r.contact FROM space s JOIN reader r ON r.log = s.log WHERE s.role = ? AND s.contact = ?",
-        (Role.LEDGER, spaces.OURS, Role.LEDGER, spaces.OURS),
-    )
-    return tuple(row[0] for row in rows)
 
 
 def _whose(tx: Tx, numbers: set[int]) -> tuple[int, ...]:

@@ -17,7 +17,6 @@ from features.payments.faults import (
     StillBound,
     TooMuchBack,
     ToOneself,
-    UnknownPayment,
 )
 from features.payments.view import Line, Standing, Wish
 from ledger import commands, units
@@ -32,6 +31,7 @@ from protocol import ids
 from protocol.faults import UserFault
 from store import payments, people
 from store.database import Tx
+from store.faults import UnknownPayment
 from store.payments import Asked, Balance, Paid
 from store.people import Contact
 from store.tabs import OpenTab
@@ -238,22 +238,21 @@ class Payments:
 
         def look(tx: Tx) -> dict[str, Rows]:
             now_ms = self._now()
-            paused: Rows = []
-            found = payments.balances(tx)
-            for contact_id in sorted({one.contact for one in found}):
-                one = self._core.till.of(tx, contact_id)
-                name = people.contact(tx, contact_id).name
-                if one.pause is not None:
-                    paused.append({"contact": name, "reason": one.pause.value.format(name=name)})
-                if one.book.differences:
-                    paused.append({"contact": name, "reason": view.difference(name, one)})
             return {
-                "balances": [asdict(view.standing(tx, one)) for one in found],
+                "balances": [asdict(view.standing(tx, one)) for one in payments.balances(tx)],
                 "reserved": [asdict(view.line(tx, one, now_ms)) for one in payments.open_payments(tx)],
-                "paused": paused,
+                "paused": [{"contact": name, "reason": reason} for name, reason in self._paused(tx)],
             }
 
         return await self._core.database.transact(look)
+
+    def waiting(self, tx: Tx) -> dict[str, object]:
+        """What waits for the person, for the status of the node: how many offers and requests, and who is paused."""
+        offers = sum(not one.mine and one.stage is Stage.OFFERED for one in payments.open_payments(tx))
+        asked = (one for one in payments.open_requests(tx) if not one.mine)
+        count = sum(view.wish_state(one, payments.by_request(tx, one)) == "open" for one in asked)
+        paused = sorted({name for name, _ in self._paused(tx)})
+        return {"offers": offers, "asked": count, "paused": paused}
 
     async def history(self, to: str | None = None, limit: int = 50, before: int | None = None) -> Rows:
         """Returns payments, the newest first, of one contact or of all. `row` of the last one goes on as `before`.
@@ -275,7 +274,7 @@ class Payments:
         """
 
         def look(tx: Tx) -> Line | Wish:
-            found = view.find(tx, id)
+            found = payments.find(tx, id)
             return view.wish(tx, found) if isinstance(found, Asked) else view.line(tx, found, self._now())
 
         return asdict(await self._core.database.transact(look))
@@ -296,9 +295,20 @@ class Payments:
         one = self._core.till.of(tx, contact.id)
         return contact, one, units.of(unit, one.tab.units())
 
+    def _paused(self, tx: Tx) -> list[tuple[str, str]]:
+        """With whom a ledger stands still, or two count differently, and why."""
+        found = []
+        for contact_id in payments.partners(tx):
+            one, name = self._core.till.of(tx, contact_id), people.contact(tx, contact_id).name
+            if one.pause is not None:
+                found.append((name, one.pause.value.format(name=name)))
+            if one.book.differences:
+                found.append((name, view.difference(name, one)))
+        return found
+
     def _found(self, tx: Tx, text: str) -> tuple[Contact, OpenTab, Paid | Asked]:
         """A payment or request as it stands now, with whom, and the tab."""
-        found = view.find(tx, text)
+        found = payments.find(tx, text)
         contact = till.contact(tx, ids.account_text(people.contact(tx, found.contact).account))
         one = self._core.till.of(tx, contact.id)  # which may have come on since the row was read
         now = payments.request(tx, found.id) if isinstance(found, Asked) else payments.payment(tx, found.id)

@@ -104,6 +104,11 @@ class BooksRoom:
         self.asked.append(("statement", month, form, to, east_min))
         return self.first()
 
+    async def evidence(self, id: str) -> dict[str, Any]:
+        """A file for anybody."""
+        self.asked.append(("evidence", id))
+        return self.first()
+
     async def part(self, token: str, offset: int) -> dict[str, Any]:
         """A further part."""
         self.asked.append(("part", token, offset))
