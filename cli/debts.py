@@ -24,7 +24,14 @@ _OVER = {
     (True, "released"): "came back to you",
     (False, "released"): "was let go",
 }
-_KINDS = {"payment": "", "refund": "refund", "settlement": "settled up", "request": "", "purchase": "purchase"}
+_KINDS = {
+    "payment": "",
+    "refund": "refund",
+    "settlement": "settled up",
+    "request": "",
+    "bill": "",
+    "purchase": "purchase",
+}
 
 
 class Owing(click.Command):
@@ -93,6 +100,8 @@ def wish(row: Mapping[str, Any]) -> str:
     said += [f"by {show.clock(row['due_ms'])}"] if row["due_ms"] else []
     waits = f"waits for {who}" if row["mine"] else "waits for you"
     said.append({"open": waits, "paying": "on its way"}.get(row["state"], row["state"]))
+    said += [f"reminded {show.ago(row['reminded_ms'])}"] if row["reminded_ms"] else []
+    said += [f"{row['bill_paid']} of {row['bill_people']} have paid"] if row["bill_people"] else []
     return show.clean("  ".join((*filter(None, said), f"…{short(row)}")))
 
 

@@ -206,6 +206,9 @@ def request(name: str, **more: Any) -> dict[str, Any]:
         "at_ms": AT_MS,
         "state": "open",
         "paid_by": "",
+        "reminded_ms": 0,
+        "bill_paid": 0,
+        "bill_people": 0,
     }
     return plain | more
 
