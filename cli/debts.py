@@ -81,7 +81,8 @@ def line(row: Mapping[str, Any], wide: int = 0, *, until: bool = True) -> str:
     """A payment in one line. wide: how many characters its amount takes; until: says when an offer goes back."""
     arrow = "→" if row["mine"] else "←"
     mark = _DONE.get(row["state"], "•")
-    said = [f"{mark} {amount(row):>{wide}} {arrow} {row['contact']}", _KINDS.get(row["kind"], row["kind"]), row["note"]]
+    kind, note = _KINDS.get(row["kind"], row["kind"]), row["note"].removeprefix(f"{row['kind']}: ")
+    said = [f"{mark} {amount(row):>{wide}} {arrow} {row['contact']}", kind, note]
     said.append(_OVER.get((row["mine"], row["state"])) or row["reason"] or row["state"])
     said += [f"(witnessed by {row['witness']})"] if row["witness"] else []
     if until and row["state"] == "offered":

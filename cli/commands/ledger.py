@@ -1,7 +1,6 @@
 """ledger: what you and your contacts owe each other, and how it came to that. Not here: paying (pay.py)."""
 
 import os
-import shlex
 import sys
 import time
 from base64 import b64decode
@@ -126,8 +125,7 @@ def statement(door: Door, month: str | None, name: str | None, file: str | None,
     """
     month = month or time.strftime("%Y-%m")
     form = "text" if file is None else "pdf"
-    if file == "-" and (door.form is not Form.TEXT or sys.stdout.isatty()):
-        raise faults.usage("A PDF is no text: name a FILE, or lead stdout into one, without --json.")
+    _check_binary(door, file)
     with door.connect() as client:
         first = client.call(
             "books.statement", within_s=STATEMENT_S, month=month, form=form, to=name, east_min=_east_min()
@@ -136,26 +134,34 @@ def statement(door: Door, month: str | None, name: str | None, file: str | None,
         _hand_out(door, file or "-", _parts(client, first), force, again)
 
 
-def _with(name: str | None) -> str:
-    """The option of one contact alone, as it is typed."""
-    return "" if name is None else f" --with {show.typed_name(name)}"
-
-
 @options.sub(ledger)
 @click.argument("payment", metavar="ID")
 @click.argument("file", metavar="FILE", type=click.Path())
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.pass_obj
 def evidence(door: Door, payment: str, file: str, force: bool) -> None:
-    """Writes FILE, which shows to anybody what became of a payment, and of no other.
+    """Writes evidence of a payment into FILE.
 
+    It shows to anybody what became of this payment, and of no other.
     Who gets it needs no weft: docs/verify_payment.py, 200 lines, checks it.
     """
+    _check_binary(door, file)
     with door.connect() as client:
         first = client.call("books.evidence", id=payment)
         _hand_out(door, file, _parts(client, first), force, f"weft ledger evidence {payment} FILE")
     show.talk(door, "! Whoever gets the file can read this payment, and show it to others.")
-    show.talk(door, f"  Anybody can examine it, without weft: python3 docs/verify_payment.py < {shlex.quote(file)}")
+    show.talk(door, f"  Anybody can examine it, without weft: python3 docs/verify_payment.py < {show.typed_name(file)}")
+
+
+def _with(name: str | None) -> str:
+    """The option of one contact alone, as it is typed."""
+    return "" if name is None else f" --with {show.typed_name(name)}"
+
+
+def _check_binary(door: Door, file: str | None) -> None:
+    """Raises: Failure, where a file that is no text would go to a terminal or into JSON."""
+    if file == "-" and (door.form is not Form.TEXT or sys.stdout.isatty()):
+        raise faults.usage("The file is binary: name a FILE, or lead stdout into one, without --json.")
 
 
 def _parts(client: Client, first: dict[str, Any]) -> Iterator[bytes]:

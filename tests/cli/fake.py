@@ -370,8 +370,8 @@ class World:
         self.nearby = NearbyRoom()
         self.logs = LogsRoom()
         self.keepers = KeepersRoom()
-        self.bills = BillsRoom()
         self.debts = Debts()
+        self.bills = BillsRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:

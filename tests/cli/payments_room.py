@@ -105,7 +105,7 @@ class BooksRoom:
         return self.first()
 
     async def evidence(self, id: str) -> dict[str, Any]:
-        """A file about a payment."""
+        """A file for anybody."""
         self.asked.append(("evidence", id))
         return self.first()
 

@@ -24,6 +24,7 @@ COMMANDS = (
     ("ledger", "history"),
     ("ledger", "export", "--format", "hledger"),
     ("ledger", "statement"),
+    ("ledger", "evidence", "MENT001", "FILE"),
 )
 
 
@@ -241,6 +242,24 @@ async def test_a_pdf_goes_to_stdout_as_it_is_and_into_no_json(tmp_path: Path) ->
         for form in ("--json", "--jsonl"):
             ran = await world.weft("ledger", "statement", "--pdf", "-", form)
             assert (ran.code, ran.json["error"]["code"], world.debts.books.asked) == (2, "usage", [])
+
+
+async def test_evidence_is_a_file_and_says_who_can_read_it(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        world.debts.books.made = b"\xd9\xf7"
+        file = tmp_path / "a proof"
+        ran = await world.weft("ledger", "evidence", "MENT001", str(file))
+        assert (ran.code, ran.out, file.read_bytes()) == (0, f"✔ Written: {file} (2 bytes)\n", b"\xd9\xf7")
+        assert ran.err == (
+            "! Whoever gets the file can read this payment, and show it to others.\n"
+            f"  Anybody can examine it, without weft: python3 docs/verify_payment.py < '{file}'\n"
+        )
+        ran = await world.weft("--profile", "default", "ledger", "evidence", "MENT001", str(file))
+        again = f"weft --profile default ledger evidence MENT001 '{file}' --force"
+        assert (ran.code, ran.err.partition("Write over it: ")[2]) == (1, f"{again}\n")
+        ran = await world.weft("ledger", "evidence", "MENT001", "-", "--json")
+        assert (ran.code, ran.json["error"]["code"]) == (2, "usage")
+        assert world.debts.books.asked == [("evidence", "MENT001")] * 2
 
 
 async def test_the_name_of_a_file_moves_no_cursor(tmp_path: Path) -> None:

@@ -176,7 +176,11 @@ ENDS: tuple[tuple[dict[str, Any], str], ...] = (
     (payment("Bo", state="refunded", note="tea"), "✖ 12.50 EUR → Bo  tea  came back to you  …YMENT001"),
     (payment("Bo", mine=False, state="refunded"), "✖ 12.50 EUR ← Bo  was taken back  …YMENT001"),
     (payment("Bo", state="settled", kind="settlement"), "✔ 12.50 EUR → Bo  settled up  paid  …YMENT001"),
-    (payment("Bo", state="settled", kind="refund"), "✔ 12.50 EUR → Bo  refund  paid  …YMENT001"),
+    (
+        payment("Bo", state="settled", kind="refund", note="refund: tea"),
+        "✔ 12.50 EUR → Bo  refund  tea  paid  …YMENT001",
+    ),
+    (payment("Bo", state="settled", kind="bill"), "✔ 12.50 EUR → Bo  paid  …YMENT001"),
     (payment("Bo", state="accepted", reason="being confirmed"), "• 12.50 EUR → Bo  being confirmed  …YMENT001"),
     (request("Bo", state="withdrawn"), "• you ask Bo for 8.00 EUR  withdrawn  …QUEST001"),
     (request("Bo", mine=False, state="refused"), "• Bo asks you for 8.00 EUR  refused  …QUEST001"),

@@ -51,8 +51,8 @@ async def statement(person: Person, month: str, **more: object) -> str:
     return (await whole(person, await person.call("books.statement", month=month, **more))).decode()
 
 
-async def store(person: Person, name: str, *amounts_at: tuple[int, int]) -> None:
-    """Payments that a contact has settled: (amount, at_ms). The tab does not know of them."""
+async def store(person: Person, name: str, *amounts_at: tuple[int, int], first: int = 0) -> None:
+    """Payments that a contact has settled: (amount, at_ms). The tab knows nothing of them. first: of their names."""
 
     def write(tx: Tx) -> None:
         of, count = people.find_contact(tx, name).id, tx.one("SELECT COUNT(*) FROM payment")
@@ -61,7 +61,7 @@ async def store(person: Person, name: str, *amounts_at: tuple[int, int]) -> None
             (
                 of,
                 False,
-                (count[0] + n).to_bytes(16, "big"),
+                (first + count[0] + n).to_bytes(16, "big"),
                 "EUR",
                 amount,
                 Stage.SETTLED,
@@ -309,6 +309,12 @@ def test_what_is_asked_wrongly_is_said() -> None:
             assert (
                 await faults.code("books.part", token=one["token"], offset=one["next"]) == "books.part"
             )  # read to the end
-        assert faults.missing("books") == set()
+        for id_, code in (("zz", "id.malformed"), ("ZZZZ", "payment.unknown"), (f"{1:026}", "ledger.unknown")):
+            assert await faults.code("books.evidence", id=id_) == code
+        await store(ana, "bo2", (1, LATE_MS), first=(1 << 20) - MANY + 1)
+        assert await faults.code("books.evidence", id="0001") == "payment.ambiguous"
+        wish = await ana.call("payments.ask", to="bo1", amount="1", unit="EUR")
+        assert await faults.code("books.evidence", id=wish["id"]) == "ledger.unknown"
+        assert faults.missing("books") == {("books.evidence", "ledger.unprovable")}  # tests/ledger/test_evidence.py
 
     world.run(story, seed=66)

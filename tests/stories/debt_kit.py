@@ -80,7 +80,7 @@ async def allow(creditor: Person, debtor: Person, amount: str = "100", unit: str
 
 async def offer(payer: Person, payee: Person, amount: str = "12.50", within_s: int = 86_400, unit: str = "EUR") -> str:
     """Offers an amount; its id."""
-    row = await payer.call("payments.pay", to=payee.name, amount=amount, unit=unit, within_s=within_s)
+    row = await payer.call("payments.pay", to=payee.name, amount=amount, unit=unit, expires_s=within_s)
     return str(row["id"])
 
 

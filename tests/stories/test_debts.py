@@ -300,3 +300,33 @@ def test_what_nobody_accepted_in_time_comes_back_by_itself() -> None:
         assert await agree((ana, bo))
 
     world.run(story, seed=12)
+
+
+def test_what_a_newcomer_is_told() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        faults = Faults(ana)
+        wrong = await faults.of("payments.pay", to="bo", amount="5", unit="EUR")
+        assert (wrong.code, str(wrong)) == (
+            "payment.limit",
+            "Bo has not let you owe anything in EUR yet; nothing was written."
+            " He does so with weft ledger limit NAME 100 EUR.",
+        )
+        await bo.call("payments.limit", to="ana", amount="4", unit="EUR")
+        await w.until(partial(_may_owe, ana, "4.00"))
+        assert str(await faults.of("payments.pay", to="bo", amount="5", unit="EUR")).startswith(
+            "Bo lets you owe at most 4.00 EUR, so you can offer 4.00 EUR more"
+        )
+        wrong = await faults.of("payments.accept", id="zz")
+        assert (wrong.code, wrong.next) == ("id.malformed", "weft pay requests")
+        wish = await bo.call("payments.ask", to="ana", amount="2", unit="EUR")
+        await w.until(partial(is_asked, ana, wish["id"]))
+        line = await ana.call("payments.accept", id=wish["id"])
+        assert line["reason"] == "waits for Bo's node to take it"
+
+    world.run(story, seed=39)
+
+
+async def _may_owe(person: Person, amount: str) -> bool:
+    rows = (await person.call("payments.balances"))["balances"]
+    return any(row["credit"] == amount for row in rows)
