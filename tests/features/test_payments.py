@@ -147,7 +147,7 @@ async def not_so(ana: Person, bo: Person, faults: Faults, paid: str, got: str) -
     )
     assert await faults.code("payments.pay", to="bo", amount="1", unit="USD") == "payment.limit"
     for within_s in (0, -1, 59, 90 * 86_400 + 1, 2**62):
-        assert await faults.code("payments.pay", to="bo", amount="1", unit="EUR", within_s=within_s) == "payment.time"
+        assert await faults.code("payments.pay", to="bo", amount="1", unit="EUR", expires_s=within_s) == "payment.time"
     for due_ms in (0, -1, 2**48, 2**62):
         assert await faults.code("payments.ask", to="bo", amount="1", unit="EUR", due_ms=due_ms) == "payment.time"
     for note in ("x" * 501, "語" * 167, "\ud800"):

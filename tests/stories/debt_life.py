@@ -89,7 +89,7 @@ class Life:
                     to=payee.name,
                     amount=str(amount),
                     unit=unit,
-                    within_s=self.chance.choice((60, 3600, 86_400, 7 * 86_400)),
+                    expires_s=self.chance.choice((60, 3600, 86_400, 7 * 86_400)),
                 )
             except UserFault as fault:
                 if fault.code != "ledger.paused":  # his disk was set back, and the other is not there

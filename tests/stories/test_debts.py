@@ -294,7 +294,7 @@ def test_what_nobody_accepted_in_time_comes_back_by_itself() -> None:
     async def story(w: World) -> None:
         ana, bo = await pair(w)
         await allow(bo, ana)
-        row = await ana.call("payments.pay", to="bo", amount="5", unit="EUR", within_s=120)
+        row = await ana.call("payments.pay", to="bo", amount="5", unit="EUR", expires_s=120)
         await w.until(partial(has_offers, bo, 1))
         await w.until(partial(both_see, (ana, bo), row["id"], "refunded"))
         assert await agree((ana, bo))
