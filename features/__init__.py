@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from node.feature import Feature
 
-ALL: tuple[str, ...] = ("contacts", "chat", "nearby", "logs", "keepers", "payments")
+ALL: tuple[str, ...] = ("contacts", "chat", "nearby", "logs", "keepers", "payments", "packets")
 
 
 def load() -> "tuple[Feature, ...]":
