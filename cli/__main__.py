@@ -46,6 +46,7 @@ class Commands(Lazy):
             "cli.commands.ledger:ledger",
             "What you and your contacts owe each other, and how it came to that.",
         ),
+        "packet": ("cli.commands.packet:packet", "Sends a red packet, opens one, and shows who got what."),
         "nearby": (
             "cli.commands.nearby:nearby",
             "Shows strangers around you who want to be met, while you are visible to them.",

@@ -7,7 +7,7 @@ class NobodyNamed(UserFault):
     """Name at least one contact, and at most 100, each once; nothing was sent."""
 
     code = "packet.nobody"
-    next = "weft packet --to NAME,NAME 20 EUR"
+    next = "weft packet send --to NAME,NAME 20 EUR"
     exit = 2
 
 
@@ -15,7 +15,7 @@ class TooManyShares(UserFault):
     """Each person opens a packet once, so there are at most as many shares as people; nothing was sent."""
 
     code = "packet.people"
-    next = "weft packet --to NAME,NAME 20 EUR"
+    next = "weft packet send --to NAME,NAME 20 EUR"
     exit = 2
 
 

@@ -22,6 +22,7 @@ from store.faults import StoreDamaged
 from store.schema import CORE
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
+from tests.cli.packets_room import PacketsRoom
 from tests.cli.strangers import NearbyRoom
 
 ACCOUNT = "wf1" + "q" * 57 + "f3"
@@ -391,6 +392,7 @@ class World:
         self.nearby = NearbyRoom()
         self.logs = LogsRoom()
         self.keepers = KeepersRoom()
+        self.packets = PacketsRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -400,7 +402,7 @@ class World:
         path = self.directory / "run" / "rpc.sock"
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
-        services |= {"logs": self.logs, "keepers": self.keepers}
+        services |= {"logs": self.logs, "keepers": self.keepers, "packets": self.packets}
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
             "delivery": lambda _, seq: self.chat.lines[seq - 1],

@@ -26,13 +26,16 @@ from features.logs.service import Shown as LogShown
 from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
+from features.packets.lines import Got
+from features.packets.lines import Line as PacketLine
+from features.packets.service import Packets
 from features.payments.service import Payments
 from node.__main__ import CannotListen
 from node.keeper_program import KeepService
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules, sources
-from tests.cli import fake, keepers_room, logs_room, strangers
+from tests.cli import fake, keepers_room, logs_room, packets_room, strangers
 
 PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
 FOREIGN = {
@@ -55,6 +58,7 @@ ROOMS = {
     "logs": (Logs, logs_room.LogsRoom),
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
+    "packets": (Packets, packets_room.PacketsRoom),
     "payments": (Payments,),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
@@ -221,6 +225,8 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(keepers_room.owner("chen")) == set(Owner.__annotations__)
     assert set(keepers_room.wish("chen")) == set(Wish.__annotations__)
     assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)
+    assert set(packets_room.line()) == set(PacketLine.__annotations__)
+    assert set(packets_room.got(1, "bo", "1")) == set(Got.__annotations__)
     assert set(logs_room.line(0)) == set(LogLine.__annotations__)
 
 

@@ -2,14 +2,13 @@
 
 from functools import partial
 
-import pytest
 import trio
 
 from features.packets import view
 from lab import world
 from lab.world import Person, World, befriend
 from tests.stories.debt_kit import agree
-from tests.stories.packet_kit import all_closed, all_see, check, claims, database, kept, rows, shown, state
+from tests.stories.packet_kit import all_closed, all_see, check, claims, database, shown, state
 
 DAY_S = 86_400
 
@@ -44,9 +43,142 @@ def test_three_open_in_some_order_and_all_compute_the_same() -> None:
         assert seen[0] == "Chen"
         assert seen[1].startswith("wf1")  # Bo does not know Dee
         assert seen[2] == "you"
-        assert await agree([ana, bo]) and await agree([ana, chen])
-        assert await agree([ana, dee])
+        for one in (bo, chen, dee):
+            assert await agree([ana, one])
         (row,) = await ana.call("payments.history", to="bo")
         assert (row["kind"], row["note"], row["state"]) == ("packet", "new year", "settled")
 
     world.run(story, seed=21)
+
+
+def test_a_partition_during_a_packet_delays_shares_and_loses_none() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen, dee = await star(w, "bo", "chen", "dee")
+        packet = (await ana.call("packets.send", to=["bo", "chen", "dee"], amount="9", unit="EUR", equal=True))["id"]
+        await w.until(partial(all_see, (bo, chen, dee), packet, "waiting"))
+        w.network.partition(("ana", "bo"), ("chen",), ("dee",))
+        for one in (dee, chen, bo):
+            await one.call("packets.open", id=packet)
+        await w.until(partial(all_see, (bo,), packet, "granted"))
+        assert await state(chen, packet) == await state(dee, packet) == "claimed"
+        await trio.sleep(3600)
+        w.network.heal("ana", "dee")
+        await w.until(partial(all_see, (dee,), packet, "granted"))
+        w.network.heal_all()
+        await w.until(partial(all_closed, (ana, bo, chen, dee), packet))
+        own = await check(ana, (bo, chen, dee), packet)
+        assert [each["who"] for each in own["grants"]] == ["Bo", "Dee", "Chen"]
+        assert [each["amount"] for each in own["grants"]] == ["3.00"] * 3
+        assert not any(each["luckiest"] for each in own["grants"])
+
+    world.run(story, seed=22)
+
+
+def test_after_a_day_the_rest_is_the_senders_and_late_claims_are_told_why() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen, dee = await star(w, "bo", "chen", "dee")
+        packet = (await ana.call("packets.send", to=["bo", "chen", "dee"], amount="9.99", unit="EUR"))["id"]
+        await w.until(partial(all_see, (bo, chen, dee), packet, "waiting"))
+        await bo.call("packets.open", id=packet)
+        await w.until(partial(all_see, (bo,), packet, "granted"))
+        await trio.sleep(DAY_S - 600)
+        assert await state(ana, packet) == "open"
+        w.network.cut("ana", "chen")
+        await chen.call("packets.open", id=packet)
+        await trio.sleep(1200)
+        assert await state(ana, packet) == "closed"
+        w.network.heal_all()
+        await w.until(partial(all_closed, (ana, bo, dee), packet))
+        await w.until(partial(all_see, (chen,), packet, "refused"))
+        await w.until(partial(all_closed, (chen,), packet))
+        own = await check(ana, (bo, chen, dee), packet)
+        assert [each["who"] for each in own["grants"]] == ["Bo"]
+        assert float(own["remainder"]) > 0
+        assert (await shown(chen, packet))["reason"] == "its time was over when your claim came"
+        assert (await shown(dee, packet))["state"] == "over"
+        assert not (await ana.call("payments.history", to="chen"))
+
+    world.run(story, seed=23)
+
+
+def test_the_sender_comes_back_after_the_time_and_serves_nobody_late() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await star(w, "bo", "chen")
+        packet = (await ana.call("packets.send", to=["bo", "chen"], amount="5", unit="EUR"))["id"]
+        await w.until(partial(all_see, (bo, chen), packet, "waiting"))
+        await ana.kill()
+        await bo.call("packets.open", id=packet)
+        await trio.sleep(DAY_S + 1)
+        assert await state(bo, packet) == "claimed"
+        await ana.start()
+        await w.until(partial(all_closed, (ana, bo, chen), packet))
+        own = await check(ana, (bo, chen), packet)
+        assert (own["grants"], own["remainder"]) == ([], "5.00")
+
+    world.run(story, seed=24)
+
+
+def test_mail_brings_a_claim_while_both_are_never_there_together() -> None:
+    async def story(w: World) -> None:
+        ana, bo, kim = await star(w, "bo", "kim")
+        await befriend(bo, kim)
+        await kim.call("keepers.offer", contacts=["ana", "bo"])
+        await w.until(partial(_is_kept, ana, bo))
+        await bo.stop()
+        packet = (await ana.call("packets.send", to=["bo"], amount="5", unit="EUR"))["id"]
+        await trio.sleep(600)
+        await ana.stop()
+        await bo.start()
+        await w.until(partial(all_see, (bo,), packet, "waiting"))
+        await bo.call("packets.open", id=packet)
+        await trio.sleep(600)
+        await bo.stop()
+        await ana.start()
+        await w.until(partial(all_see, (ana,), packet, "closed"))
+        await trio.sleep(600)
+        await ana.stop()
+        await bo.start()
+        await w.until(partial(all_see, (bo,), packet, "granted"))
+        await ana.start()
+        await w.until(partial(all_closed, (ana, bo), packet))
+        await check(ana, (bo,), packet)
+
+    world.run(story, seed=25)
+
+
+async def _is_kept(*people: Person) -> bool:
+    found = [await one.call("keepers.list") for one in people]
+    return all(any(row["state"] == "used" and row["open"] for row in each["keepers"]) for each in found)
+
+
+def test_a_sender_who_is_killed_between_claim_and_grant_gives_each_one_share() -> None:
+    found: list[int] = []
+
+    async def story(w: World) -> None:
+        ana, bo, chen = await star(w, "bo", "chen")
+        packet = (await ana.call("packets.send", to=["bo", "chen"], amount="7.01", unit="EUR"))["id"]
+        await w.until(partial(all_see, (bo, chen), packet, "waiting"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_kill_at_a_claim, ana, found)
+            await bo.call("packets.open", id=packet)
+            await chen.call("packets.open", id=packet)
+        await trio.sleep(5)
+        await ana.start()
+        await w.until(partial(all_closed, (ana, bo, chen), packet))
+        own = await check(ana, (bo, chen), packet)
+        assert (len(own["grants"]), own["remainder"]) == (2, "0.00")
+        for one in (bo, chen):
+            assert len(await one.call("payments.history")) == 1
+
+    for seed in range(30, 34):
+        world.run(story, seed)
+    assert any(found), "no claim was ever on the disk without its answer"
+
+
+async def _kill_at_a_claim(person: Person, found: list[int]) -> None:
+    """Kills a node when a claim has come; notes how many are on its disk, and nothing has answered them yet."""
+    assert person.node is not None
+    with person.node.core.database.watch(frozenset({view.CHANGED})) as changes:
+        await changes.receive()
+        found.append(await database(person, claims))
+    await person.kill()
