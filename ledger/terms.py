@@ -1,8 +1,7 @@
 """What the two halves of a tab say: the contents of entries of ledgers (docs/protocol/ledger.md 2).
 
     creditor: limit                                payer: offer, settle, void      payee: accept, decline, attest
-    both    : open, ackn, request, dismiss,        payer: lock                     payee: reveal, release
-              checkpoint
+    both    : open, ackn, request, dismiss         payer: lock                     payee: reveal, release
 
 Not here: what follows from them (payment.py, tab.py), units and amounts for people (units.py), entries (protocol).
 """
@@ -228,19 +227,6 @@ class Dismiss:
     is_mine: record.Flag
 
 
-@record.record
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """With so many entries of each half taken, the tab was in this state (ledger 5.3). It changes nothing."""
-
-    KIND: ClassVar[int] = 214
-    CHANNELS: ClassVar[frozenset[content.Channel]] = LOG
-
-    low: record.Counter
-    high: record.Counter
-    state: Bytes32
-
-
 Term = (
     Open
     | Limit
@@ -256,5 +242,4 @@ Term = (
     | Release
     | Request
     | Dismiss
-    | Checkpoint
 )

@@ -8,7 +8,7 @@ import errno
 import os
 import shlex
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ import trio
 from crypto import keys, secretstream, words
 from node import config, drafts
 from node.feature import Feature, Keeping, kinds_of
-from node.ground import Ground
+from node.ground import Ground, aside
 from protocol import backup, backup_records, ids
 from protocol.backup_records import Contact, End, Head, Message, Order, Record, RoomNote, Setting
 from protocol.faults import PeerFault, UserFault
 from store import backup as kept
-from store.database import Database, Tx, Worker
+from store.database import Database, Tx
 from store.identity import Identity
 
 CHUNKS_AT_ONCE = 16  # of a restore in one transaction: 1 MiB
@@ -192,15 +192,15 @@ async def create(
         keeps = [(room, one.keep) for room, one in keeping.items()]
         seen = await database.transact(kept.frame, _SETTINGS, keeps, ground.now_ms())
         for at in range(0, len(seen.records), RECORDS_AT_ONCE):
-            await _aside(ground, write, seen.records[at : at + RECORDS_AT_ONCE])
+            await aside(ground, write, seen.records[at : at + RECORDS_AT_ONCE])
         after = 0
         while True:
             page = await database.transact(kept.page, seen, after)
-            await _aside(ground, write, page.messages)
+            await aside(ground, write, page.messages)
             after = page.after
             if not after:
                 break
-        size = await _aside(ground, end)
+        size = await aside(ground, end)
     head, counts = order.head, order.counts
     assert isinstance(head, Head)
     contacts, messages = counts.get(Contact, 0), counts.get(Message, 0)
@@ -324,7 +324,7 @@ async def _writing(ground: Ground, file: Path, replace: bool) -> AsyncIterator[d
     """A draft of this file, gone afterwards if it was not settled. Raises: BackupExists, BackupUnwritable."""
     draft: drafts.Draft | None = None
     try:
-        draft = await _aside(ground, _begin, file, replace, ground.entropy("draft"))
+        draft = await aside(ground, _begin, file, replace, ground.entropy("draft"))
         yield draft
     except FileExistsError:
         force = shlex.join(("weft", "backup", "create", "--force", _shown(file)))
@@ -335,7 +335,7 @@ async def _writing(ground: Ground, file: Path, replace: bool) -> AsyncIterator[d
     finally:
         if draft is not None:
             with trio.CancelScope(shield=True):  # one file is removed: the disk's time, which nothing can shorten
-                await _aside(ground, draft.drop)
+                await aside(ground, draft.drop)
 
 
 def _begin(file: Path, replace: bool, entropy: keys.Entropy) -> drafts.Draft:
@@ -359,11 +359,3 @@ def _shown(file: Path) -> str:
     """A path that fits a sentence: of a long one its end."""
     text = str(file)
     return text if len(text) <= SHOWN_CHARS_MAX else f"…{text[-SHOWN_CHARS_MAX:]}"
-
-
-async def _aside(ground: Ground, f: Callable[..., T], *args: Any) -> T:
-    """f(*args), which seals and writes: in a thread, but in a simulated world."""
-    if ground.worker is Worker.INLINE:
-        return f(*args)
-    done: T = await trio.to_thread.run_sync(f, *args)
-    return done

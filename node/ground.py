@@ -4,11 +4,16 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import trio
 
 from crypto import keys
 from crypto.vault import Cost
 from protocol.handle_record import COST
 from store.database import Worker
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +70,11 @@ def ahead(entropy: keys.Entropy, count: int) -> keys.Entropy:
 def jitter(entropy: keys.Entropy) -> float:
     """A number in [0, 1) from 4 random bytes: spreads retries, decides nothing else."""
     return int.from_bytes(entropy(4), "big") / 2**32
+
+
+async def aside(ground: Ground, f: Callable[..., T], *args: Any) -> T:
+    """f(*args), which works or writes for long: in a thread, but in a simulated world."""
+    if ground.worker is Worker.INLINE:
+        return f(*args)
+    done: T = await trio.to_thread.run_sync(f, *args)
+    return done

@@ -56,6 +56,11 @@ def _keepers(tx: Tx, core: Core) -> dict[str, object]:
     return {"keepers": len(used), "keeping": {"faults": wrong, "asks": asks, "offers": offers}}
 
 
+def _debts(tx: Tx, core: Core) -> dict[str, object]:
+    """What waits for the person in the ledgers, and with whom one stands still."""
+    return {"debts": core.services["payments"].waiting(tx)}
+
+
 @dataclass(frozen=True, slots=True)
 class NodeService:
     """What a door asks about the node itself. Every public method is a call of the local API, `node.NAME`."""
@@ -87,7 +92,7 @@ class NodeService:
             }
             known = tuple((one, *waiting.get(one.id, (0, 0))) for one in people.contacts(tx))
             online = frozenset(one.id for one, *_ in known if talks.online(one.id))
-            return synchronous(tx), known, _logs(tx, now_ms, online), _keepers(tx, core)
+            return synchronous(tx), known, _logs(tx, now_ms, online), _keepers(tx, core) | _debts(tx, core)
 
         durability, found, of_logs, of_keepers = await core.database.transact(rows)
         silent = await talks.look()

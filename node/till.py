@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ledger.tab import Tab
-from ledger.terms import Term
+from ledger.terms import MEMO_BYTES_MAX, Term
 from node.inward import Inward
 from store import people, tabs
 from store.database import Tx
-from store.faults import AccountChanged, Blocked, NotYet
+from store.faults import AccountChanged, BadNote, Blocked, NotYet
 from store.people import STOPS, Contact, ContactState
 from store.tabs import OpenTab, Tabs
 
@@ -56,6 +56,16 @@ def contact(tx: Tx, text: str) -> Contact:
     if found.state is not ContactState.ACTIVE:
         raise NotYet(f"{found.name} is no contact of yours yet; nothing was done.")
     return found
+
+
+def note(text: str) -> str:
+    """A note as entries keep it: at most 500 bytes of UTF-8. Raises: BadNote."""
+    try:
+        if len(text.encode()) <= MEMO_BYTES_MAX:
+            return text
+    except UnicodeEncodeError:
+        pass
+    raise BadNote
 
 
 def is_open_to(one: Contact) -> bool:

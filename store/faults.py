@@ -168,3 +168,11 @@ class TabPaused(UserFault):
     code = "ledger.paused"
     next = "weft contacts"
     exit = 1
+
+
+class BadNote(UserFault):
+    """A note has at most 500 bytes of UTF-8; nothing was written."""
+
+    code = "limit"
+    next = "weft pay requests"
+    exit = 2

@@ -10,6 +10,8 @@ from enum import IntEnum
 
 from ledger.payment import Stage
 from ledger.terms import Cause
+from protocol.grant import Role
+from store import spaces
 from store.database import Row, Tx
 
 CHANGED = "payment"  # a topic: its key is the row of a payment
@@ -175,6 +177,16 @@ def balances(tx: Tx) -> tuple[Balance, ...]:
     )
 
 
+def partners(tx: Tx) -> tuple[int, ...]:
+    """The contacts with whom a ledger was begun, by either side."""
+    rows = tx.all(
+        "SELECT contact FROM space WHERE role = ? AND contact != ? UNION"
+        " SELECT r.contact FROM space s JOIN reader r ON r.log = s.log WHERE s.role = ? AND s.contact = ?",
+        (Role.LEDGER, spaces.OURS, Role.LEDGER, spaces.OURS),
+    )
+    return tuple(row[0] for row in rows)
+
+
 def payment(tx: Tx, payment_id: int) -> Paid | None:
     """The payment in this row."""
     row = tx.one(f"SELECT {_PAYMENT} FROM payment WHERE id = ?", (payment_id,))
@@ -195,6 +207,14 @@ def found(tx: Tx, contact: int, mine: bool, pay: bytes) -> Paid | None:
     return None if row is None else _paid(row)
 
 
+def asked(tx: Tx, contact: int, mine: bool, request: bytes) -> Asked | None:
+    """A request by its name."""
+    row = tx.one(
+        f"SELECT {_REQUEST} FROM request WHERE contact = ? AND mine = ? AND request = ?", (contact, int(mine), request)
+    )
+    return None if row is None else _asked(row)
+
+
 def open_payments(tx: Tx) -> tuple[Paid, ...]:
     """The payments that are not over, the oldest first."""
     return tuple(map(_paid, tx.all(f"SELECT {_PAYMENT} FROM payment WHERE stage < {_SETTLED} ORDER BY id")))
@@ -213,6 +233,14 @@ def by_request(tx: Tx, one: Asked) -> Paid | None:
         (one.request, one.contact, int(not one.mine), Cause.REQUEST),
     )
     return None if row is None else _paid(row)
+
+
+def why(tx: Tx, one: Paid) -> int:
+    """Why a payment is made: of one that answers a request, why it was asked for."""
+    if one.cause != Cause.REQUEST:
+        return one.cause
+    found = asked(tx, one.contact, not one.mine, one.of)
+    return one.cause if found is None or not found.cause else found.cause
 
 
 def refunded(tx: Tx, original: Paid) -> int:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from crypto.keys import Entropy
 from ledger import commands
 from ledger.tab import Tab
-from ledger.terms import Accept, Ackn, Attest, Checkpoint, Lock, Offer, Open, Settle, Term
+from ledger.terms import Accept, Ackn, Attest, Lock, Offer, Open, Settle, Term
 from store import halves, payments, spaces, tabs
 from store.database import Tx
 from store.entries import Held
@@ -36,7 +36,7 @@ def again(tx: Tx, of: Space, taken: Sequence[Held], me: Identity, now_ms: int, e
 def _again(tx: Tx, one: OpenTab, term: Term, now_ms: int, entropy: Entropy) -> Callable[[Tab], Term] | None:
     """What to write in place of a term; None where nothing is left to say."""
     match term:
-        case Open() | Ackn() | Attest() | Checkpoint():
+        case Open() | Ackn() | Attest():
             return None  # each belongs to its place, and is said anew when it is due
         case Offer(pay) | Lock(pay):
             if pay <= one.tab.newest[one.side]:

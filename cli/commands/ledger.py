@@ -1,11 +1,21 @@
 """ledger: what you and your contacts owe each other, and how it came to that. Not here: paying (pay.py)."""
 
+import os
+import sys
+import time
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import click
 
-from cli import debts, options, show
-from cli.options import Door
+from cli import debts, files, options, show
+from cli.client import Client
+from cli.options import Door, Form
 
 HISTORY_MAX = 1000
+STATEMENT_S = 60.0  # the PDF of a year takes seconds
 
 
 @options.group()
@@ -73,6 +83,65 @@ def history(door: Door, name: str | None, count: int, before: int | None) -> Non
     show.rows(door, "payments", found, "\n".join(lines) or "No payments yet.")
     if len(found) == count and count:
         show.talk(door, f"  More: {door.typed('weft ledger history --before ' + str(found[-1]['row']))}")
+
+
+@options.sub(ledger)
+@click.argument("file", metavar="FILE", default="-", type=click.Path(allow_dash=True))
+@click.option("--format", "form", type=click.Choice(["hledger", "beancount", "csv"]), required=True, help="For what.")
+@click.option("--with", "name", metavar="NAME", shell_complete=options.contact_names, help="With one contact alone.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def export(door: Door, file: str, form: str, name: str | None, force: bool) -> None:
+    """Writes all that was settled to FILE ("-": stdout), as other programs keep books."""
+    with door.connect() as client:
+        first = client.call("books.export", form=form, to=name, east_min=_east_min())
+        _hand_out(door, file, _parts(client, first), force, f"weft ledger export --format {form} FILE")
+
+
+@options.sub(ledger)
+@click.option("--month", metavar="2026-11", help="A month, or a year: 2026. [this month]")
+@click.option("--with", "name", metavar="NAME", shell_complete=options.contact_names, help="With one contact alone.")
+@click.option("--pdf", "file", metavar="FILE", type=click.Path(), help="Write a PDF instead of text.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def statement(door: Door, month: str | None, name: str | None, file: str | None, force: bool) -> None:
+    """Shows a month or a year: where it began, what changed, where it ended."""
+    month = month or time.strftime("%Y-%m")
+    form = "text" if file is None else "pdf"
+    with door.connect() as client:
+        first = client.call(
+            "books.statement", within_s=STATEMENT_S, month=month, form=form, to=name, east_min=_east_min()
+        )
+        _hand_out(door, file or "-", _parts(client, first), force, f"weft ledger statement --month {month} --pdf FILE")
+
+
+def _parts(client: Client, first: dict[str, Any]) -> Iterator[bytes]:
+    """All that the node has made, part by part."""
+    one = first
+    yield b64decode(one["part"])
+    while one["next"] is not None:
+        one = client.call("books.part", token=one["token"], offset=one["next"])
+        yield b64decode(one["part"])
+
+
+def _hand_out(door: Door, file: str, parts: Iterator[bytes], force: bool, again: str) -> None:
+    """Writes what was made to stdout or to a file."""
+    if file != "-":
+        size = files.store(door, Path(file), parts, force, again)
+        found = {"file": os.path.abspath(file), "bytes": size}
+        show.outcome(door, found, f"✔ Written: {show.clean(os.path.abspath(file))} ({size:,} bytes)")
+        return
+    if door.form is not Form.TEXT:
+        show.outcome(door, {"text": b"".join(parts).decode()}, "")
+        return
+    for part in parts:
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
+def _east_min() -> int:
+    """The zone of this terminal, in minutes east of UTC."""
+    return round((time.localtime().tm_gmtoff or 0) / 60)
 
 
 def _balances(door: Door) -> None:

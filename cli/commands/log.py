@@ -14,15 +14,13 @@ from typing import Any
 
 import click
 
-from cli import faults, options, show, stdin
+from cli import faults, files, options, show, stdin
 from cli.client import Client
-from cli.faults import Failure
 from cli.options import Door, Form
 
 SHORT_DIGITS = 8
 LINES_OF_CALL = 512
 SEQ_MAX = 2**40 - 1
-SUFFIX_BYTES = 4  # of the name under which a file is written before it is whole
 _MISSING = {"awaited": "(not here yet)", "deleted": "(deleted)"}
 
 
@@ -181,7 +179,7 @@ def proofs(door: Door, file: str | None, force: bool) -> None:
         lines.append(f"  and if it is well: {door.typed('weft log trust ' + show.typed_name(one['author']))}")
     items = [bytes.fromhex(one["proof"]) for one in found["proofs"]]
     if file is not None and items:
-        _store(door, Path(file), iter(items), force, "weft log proofs --file FILE")
+        files.store(door, Path(file), iter(items), force, "weft log proofs --file FILE")
     show.outcome(door, found, "\n".join(lines) or "Nothing was proven against anybody, and your own logs are well.")
     if file is not None and not items:
         show.talk(door, f"Without a proof there is nothing to write; {_named(file)} was not touched.")
@@ -216,7 +214,7 @@ def export(door: Door, log_name: str, file: str, first: int, last: int | None, s
             sys.stdout.buffer.flush()
             return
         parts = _items(client, log_name, first, last, not sealed)
-        size = _store(door, Path(file), parts, force, "weft log export LOG FILE")
+        size = files.store(door, Path(file), parts, force, "weft log export LOG FILE")
     found = {"file": os.path.abspath(file), "bytes": size}
     show.outcome(door, found, f"✔ Written: {_named(file)} ({size:,} bytes)")
     if not sealed:
@@ -353,32 +351,3 @@ def _items(client: Client, name: str, first: int, last: int | None, opened: bool
         found = client.call("logs.export", log=name, first=at, last=last, opened=opened)
         yield b64decode(found["items"])
         at = found["next"]
-
-
-def _store(door: Door, place: Path, parts: Iterator[bytes], force: bool, again: str) -> int:
-    """Writes a file that only its owner reads, whole or not at all; returns its size. Raises: Failure."""
-    said = faults.quoted(str(place))
-    if os.path.lexists(place) and not force:
-        taken, forced = f"There is a file {said} already; it was left as it is.", f"{again} --force"
-        raise Failure("log.file_exists", taken, next=forced, verb="Write over it", exit=faults.FAILED)
-    beside = place.parent / f".{place.name}-{os.urandom(SUFFIX_BYTES).hex()}"
-    size = 0
-    try:
-        with open(beside, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
-            try:
-                for part in parts:
-                    out.write(part)
-                    size += len(part)
-                    show.passing(door, f"Writing… {size:,} bytes")
-                out.flush()
-                os.fsync(out.fileno())
-                os.replace(beside, place)
-            except BaseException:
-                os.unlink(beside)
-                raise
-    except OSError as broken:
-        why = f"The file {said} cannot be written ({broken.strerror}); nothing was changed."
-        raise Failure("log.unwritable", why, next=again, verb="Name another", exit=faults.FAILED) from None
-    finally:
-        show.passing(door, "")
-    return size

@@ -222,6 +222,7 @@ def _status_text(door: Door, told: Mapping[str, Any]) -> str:
         lines.append(f"! {show.clean(told['trouble'])}")
     lines += _of_keepers(door, told)
     lines += _of_logs(door, told["logs"])
+    lines += _of_debts(door, told["debts"])
     if told["contacts"]:
         heads = ("Contact", "State", "Reached", "Waiting", "")
         lines += ["", show.table(door, heads, [_contact_row(row) for row in told["contacts"]])]
@@ -244,6 +245,16 @@ def _of_keepers(door: Door, told: Mapping[str, Any]) -> list[str]:
         offer = door.typed(f"weft keeper offer {show.typed_name(name)}")
         lines.append(f"• {show.clean(name)} asks you to keep mail: {offer}")
     return lines
+
+
+def _of_debts(door: Door, told: Mapping[str, Any]) -> list[str]:
+    """What waits for the person in the ledgers, and which of them stand still: a line each."""
+    offers, asked = told["offers"], told["asked"]
+    parts = [f"{offers} offer{'s' if offers > 1 else ''} to accept"] if offers else []
+    parts += [f"{asked} request{'s' if asked > 1 else ''} to pay"] if asked else []
+    lines = [f"• {' and '.join(parts)}: {door.typed('weft pay')}"] if parts else []
+    look = door.typed("weft ledger")
+    return lines + [f"! The ledger with {show.clean(name)} stands still: {look}" for name in told["paused"]]
 
 
 def _of_logs(door: Door, told: Mapping[str, Any]) -> list[str]:

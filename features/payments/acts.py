@@ -6,12 +6,13 @@ Not here: the commands (service.py), what a node writes by itself (clerk.py).
 from dataclasses import dataclass
 
 from features.payments import view
-from features.payments.faults import BadNote, NotForYou, OverLimit, PaymentOver
+from features.payments.faults import NotForYou, OverLimit, PaymentOver
 from features.payments.view import Line, Wish
 from ledger import commands, units
 from ledger.commands import Refusal
-from ledger.terms import MEMO_BYTES_MAX, Cause, Dismiss, Offer, Request
+from ledger.terms import Cause, Dismiss, Offer, Request
 from ledger.units import Unit
+from node import till
 from node.ground import Ground
 from node.till import Till
 from protocol import ids
@@ -36,7 +37,7 @@ class Acts:
     ) -> Line:
         """Offers to owe so much, where the contact's limit allows it as far as we know. Raises: OverLimit, BadNote."""
         self.check_room(contact, one, known, amount)
-        return self.write_offer(tx, one, known, amount, note_of(note), Cause.NONE, b"", within_s)
+        return self.write_offer(tx, one, known, amount, till.note(note), Cause.NONE, b"", within_s)
 
     def check_room(self, contact: Contact, one: OpenTab, known: Unit, amount: int) -> None:
         """Raises: OverLimit, with how much could be offered."""
@@ -92,10 +93,10 @@ class Acts:
     ) -> Wish:
         """Asks for so much. Raises: BadNote."""
         request = ids.new_message_id(self.ground.now_ms(), self.ground.entropy("payment"))
-        term = Request(request, known.text, amount, due_ms, note_of(note), int(cause), of)
+        term = Request(request, known.text, amount, due_ms, till.note(note), int(cause), of)
         self.till.write(tx, one, lambda _: term)
-        found = view.find(tx, ids.ulid(request))
-        assert isinstance(found, Asked)
+        found = payments.asked(tx, one.contact, True, request)
+        assert found is not None
         return view.wish(tx, found)
 
     def dismiss(self, tx: Tx, one: OpenTab, asked: Asked, *, mine: bool) -> Wish:
@@ -129,13 +130,3 @@ class Acts:
         now = payments.payment(tx, found.id)
         assert now is not None
         return view.line(tx, now, self.ground.now_ms())
-
-
-def note_of(text: str) -> str:
-    """A note as it is kept. Raises: BadNote."""
-    try:
-        if len(text.encode()) <= MEMO_BYTES_MAX:
-            return text
-    except UnicodeEncodeError:
-        pass
-    raise BadNote

@@ -45,7 +45,7 @@ class Clerk:
         database = self.inward.database
         with database.watch(TOPICS) as changes:
             cursor = await database.transact(newest_change)
-            self._due.update(dict.fromkeys(await database.transact(_everybody)))
+            self._due.update(dict.fromkeys(await database.transact(payments.partners)))
             while True:
                 wait_s = await self._tend(database)
                 with trio.move_on_after(wait_s):
@@ -134,11 +134,10 @@ def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
             original = payments.found(tx, row.contact, True, row.of)
             return original is not None and original.stage is Stage.SETTLED and original.unit == row.unit
         case Cause.REQUEST:
-            asked = tx.one(
-                "SELECT unit, amount, state FROM request WHERE contact = ? AND mine = 1 AND request = ?",
-                (row.contact, row.of),
-            )
-            return asked == (row.unit, row.amount, int(Asking.OPEN))
+            asked = payments.asked(tx, row.contact, True, row.of)
+            if asked is None or asked.state is not Asking.OPEN:
+                return False
+            return (asked.unit, asked.amount) == (row.unit, row.amount)
         case Cause.HANDED_OVER:
             return one.tab.balance(one.side, row.unit) + row.amount <= 0  # it only lowers what we owe
         case _:
@@ -151,16 +150,6 @@ def _is_too_much_back(tx: Tx, row: Paid) -> bool:
         return False
     original = payments.found(tx, row.contact, True, row.of)
     return original is not None and payments.refunded(tx, original) > original.amount
-
-
-def _everybody(tx: Tx) -> tuple[int, ...]:
-    """The contacts with whom a ledger was begun, by either side."""
-    rows = tx.all(
-        "SELECT contact FROM space WHERE role = ? AND contact != ? UNION"
-        " SELECT r.contact FROM space s JOIN reader r ON r.log = s.log WHERE s.role = ? AND s.contact = ?",
-        (Role.LEDGER, spaces.OURS, Role.LEDGER, spaces.OURS),
-    )
-    return tuple(row[0] for row in rows)
 
 
 def _whose(tx: Tx, numbers: set[int]) -> tuple[int, ...]:

@@ -75,14 +75,6 @@ class TooMuchBack(UserFault):
     exit = 2
 
 
-class BadNote(UserFault):
-    """A note has at most 500 bytes of UTF-8; nothing was written."""
-
-    code = "limit"
-    next = "weft pay requests"
-    exit = 2
-
-
 class BadTime(UserFault):
     """An offer waits from a minute up to 90 days; nothing was written."""
 

@@ -6,7 +6,7 @@ itself is the clerk's (clerk.py). This records what people owe each other; it mo
 
 from dataclasses import asdict
 
-from features.payments import acts, clerk, view
+from features.payments import clerk, view
 from features.payments.acts import EXPIRES_S, Acts
 from features.payments.clerk import Clerk
 from features.payments.faults import (
@@ -17,9 +17,11 @@ from features.payments.faults import (
     StillBound,
     TooMuchBack,
     ToOneself,
+    UnknownPayment,
 )
 from features.payments.view import Line, Standing, Wish
 from ledger import commands, units
+from ledger.commands import Refusal
 from ledger.payment import Stage
 from ledger.tab import Key
 from ledger.terms import MEMO_BYTES_MAX, Cause, Decline, Limit, Void
@@ -91,7 +93,13 @@ class Payments:
             if isinstance(found, Asked):
                 return self._acts.answer(tx, contact, one, found)
             key = _of_theirs(one, found)
-            self._acts.refuse(contact, one, found, commands.refusal(one.tab, one.side, key))
+            why = commands.refusal(one.tab, one.side, key)
+            if why is Refusal.LIMIT and view.unit_of(found.unit).issuer == contact.account:
+                # To take somebody's vouchers is to let him owe so many of them.
+                most = commands.exposure(one.tab, one.side, found.unit) + found.amount
+                self._core.till.write(tx, one, lambda _: Limit(found.unit, most))
+                why = None
+            self._acts.refuse(contact, one, found, why)
             self._core.till.write(tx, one, lambda tab: clerk.accept(tab, one.side, key))
             return self._acts.line(tx, found)
 
@@ -179,7 +187,7 @@ class Payments:
                 who = f"{contact.name} owes you" if owed > 0 else f"you owe {contact.name}"
                 raise NothingOwed(f"Of that unit {who} {units.shown(abs(owed), known)}; nothing was written.")
             if owed > 0:
-                return self._acts.write_offer(tx, one, known, wanted, acts.note_of(how), Cause.HANDED_OVER, b"")
+                return self._acts.write_offer(tx, one, known, wanted, till.note(how), Cause.HANDED_OVER, b"")
             return self._acts.request(tx, one, known, wanted, how, None, Cause.HANDED_OVER)
 
         return asdict(await self._core.database.transact(note))
@@ -230,22 +238,21 @@ class Payments:
 
         def look(tx: Tx) -> dict[str, Rows]:
             now_ms = self._now()
-            paused: Rows = []
-            found = payments.balances(tx)
-            for contact_id in sorted({one.contact for one in found}):
-                one = self._core.till.of(tx, contact_id)
-                name = people.contact(tx, contact_id).name
-                if one.pause is not None:
-                    paused.append({"contact": name, "reason": one.pause.value.format(name=name)})
-                if one.book.differences:
-                    paused.append({"contact": name, "reason": view.difference(name, one)})
             return {
-                "balances": [asdict(view.standing(tx, one)) for one in found],
+                "balances": [asdict(view.standing(tx, one)) for one in payments.balances(tx)],
                 "reserved": [asdict(view.line(tx, one, now_ms)) for one in payments.open_payments(tx)],
-                "paused": paused,
+                "paused": [{"contact": name, "reason": reason} for name, reason in self._paused(tx)],
             }
 
         return await self._core.database.transact(look)
+
+    def waiting(self, tx: Tx) -> dict[str, object]:
+        """What waits for the person, for the status of the node: how many offers and requests, and who is paused."""
+        offers = sum(not one.mine and one.stage is Stage.OFFERED for one in payments.open_payments(tx))
+        asked = (one for one in payments.open_requests(tx) if not one.mine)
+        count = sum(view.wish_state(one, payments.by_request(tx, one)) == "open" for one in asked)
+        paused = sorted({name for name, _ in self._paused(tx)})
+        return {"offers": offers, "asked": count, "paused": paused}
 
     async def history(self, to: str | None = None, limit: int = 50, before: int | None = None) -> Rows:
         """Returns payments, the newest first, of one contact or of all. `row` of the last one goes on as `before`.
@@ -288,12 +295,26 @@ class Payments:
         one = self._core.till.of(tx, contact.id)
         return contact, one, units.of(unit, one.tab.units())
 
+    def _paused(self, tx: Tx) -> list[tuple[str, str]]:
+        """With whom a ledger stands still, or two count differently, and why."""
+        found = []
+        for contact_id in payments.partners(tx):
+            one, name = self._core.till.of(tx, contact_id), people.contact(tx, contact_id).name
+            if one.pause is not None:
+                found.append((name, one.pause.value.format(name=name)))
+            if one.book.differences:
+                found.append((name, view.difference(name, one)))
+        return found
+
     def _found(self, tx: Tx, text: str) -> tuple[Contact, OpenTab, Paid | Asked]:
         """A payment or request as it stands now, with whom, and the tab."""
         found = view.find(tx, text)
         contact = till.contact(tx, ids.account_text(people.contact(tx, found.contact).account))
-        one = self._core.till.of(tx, contact.id)
-        return contact, one, view.find(tx, text)
+        one = self._core.till.of(tx, contact.id)  # which may have come on since the row was read
+        now = payments.request(tx, found.id) if isinstance(found, Asked) else payments.payment(tx, found.id)
+        if now is None:
+            raise UnknownPayment
+        return contact, one, now
 
     def _standing(self, tx: Tx, one: OpenTab, contact: Contact, known: Unit) -> Standing:
         tab, side = one.tab, one.side

@@ -103,7 +103,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         id=ids.ulid(one.pay),
         contact=name,
         mine=one.mine,
-        kind=_kind(one.cause),
+        kind=_kind(payments.why(tx, one)),
         amount=units.number(one.amount, unit),
         unit=unit.label,
         minor=one.amount,

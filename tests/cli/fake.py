@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from cli.__main__ import run
 from cli.options import Door
 from node import config, rpc
-from protocol.faults import UserFault
 from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged
 from store.schema import CORE
+from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
 from tests.cli.packets_room import PacketsRoom
@@ -29,28 +29,6 @@ ACCOUNT = "wf1" + "q" * 57 + "f3"
 LINK = "weft:i/" + "A" * 160
 WORDS = " ".join(["abandon"] * 23 + ["art"])
 DIGITS = " ".join(["12345"] * 12)
-
-
-class UnknownContact(UserFault):
-    """No contact is called that."""
-
-    code = "contact.unknown"
-    next = "weft contacts"
-    exit = 5
-
-
-class TooLong(UserFault):
-    """A text is at most 16 KiB; nothing was sent."""
-
-    code = "limit"
-    exit = 2
-
-
-class BackupExists(UserFault):
-    """There is a file already; it was left as it is."""
-
-    code = "backup.exists"
-    next = "weft backup create --force FILE"
 
 
 BACKUP = {"account": ACCOUNT, "name": "Ana", "made_ms": 0, "contacts": 1, "messages": 12, "bytes": 1_234_567}
@@ -98,6 +76,7 @@ class NodeRoom:
     findings: list[dict[str, str]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)  # backups that were written
     logs: dict[str, list[dict[str, object]]] = field(default_factory=lambda: {"befell": [], "waiting": []})
+    debts: dict[str, Any] = field(default_factory=lambda: {"offers": 0, "asked": 0, "paused": []})
     keepers: int = 2
     keeping: dict[str, list[Any]] = field(default_factory=lambda: {"faults": [], "asks": []})
     hangs: bool = False  # whether it answers no more
@@ -127,6 +106,7 @@ class NodeRoom:
             "keepers": self.keepers,
             "keeping": self.keeping,
             "logs": self.logs,
+            "debts": self.debts,
             "trouble": self.trouble,
             "version": "0.1.0",
             "protocol": 1,

@@ -327,7 +327,7 @@ async def test_proofs_are_written_for_others_once_there_are_some(tmp_path: Path)
         assert file.read_bytes().hex() == "830141008504"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         ran = await world.weft("log", "proofs", "--file", str(file), "--json")
-        assert (ran.code, ran.json["error"]["code"]) == (1, "log.file_exists")
+        assert (ran.code, ran.json["error"]["code"]) == (1, "file.exists")
         assert ran.json["error"]["next"] == "weft log proofs --file FILE --force"
         world.logs.told["proofs"] = [PROOF]
         assert (await world.weft("log", "proofs", "--file", str(file), "--force", "-q")).err == ""
@@ -395,7 +395,7 @@ async def test_what_cannot_be_written_is_said_and_nothing_is_left(tmp_path: Path
             world.logs.told["proofs"] = [PROOF]
             ran = await world.weft(*words, str(tmp_path / place), "--force", "--json")
             error = ran.json["error"]
-            assert (ran.code, error["code"]) == (1, "log.unwritable")
+            assert (ran.code, error["code"]) == (1, "file.unwritable")
             assert error["message"].endswith("nothing was changed.")
         assert files(tmp_path) == ["file", "folder"]
         assert files(tmp_path / "folder") == []

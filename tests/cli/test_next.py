@@ -16,6 +16,7 @@ import pytest
 
 from cli.__main__ import COMMANDS
 from cli.options import Door
+from features.books.service import Books
 from features.chat.service import Chat
 from features.contacts.cards import Shown
 from features.contacts.service import Contacts
@@ -30,6 +31,7 @@ from features.packets.lines import Got
 from features.packets.lines import Line as PacketLine
 from features.packets.service import Packets
 from features.payments.service import Payments
+from features.vouchers.service import Vouchers
 from node.__main__ import CannotListen
 from node.keeper_program import KeepService
 from node.service import NodeService
@@ -60,6 +62,8 @@ ROOMS = {
     "node": (NodeService, fake.NodeRoom),
     "packets": (Packets, packets_room.PacketsRoom),
     "payments": (Payments,),
+    "books": (Books,),
+    "vouchers": (Vouchers,),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
 

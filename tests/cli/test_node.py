@@ -420,3 +420,13 @@ async def test_an_empty_profile_is_no_profile(tmp_path: Path) -> None:
             assert (ran.code, ran.json["error"]["code"]) == (2, "profile.name")
         assert (await world.weft("status", environ={"WEFT_PROFILE": ""})).code == 0
         assert (world.directory / "run" / "pid").exists()
+
+
+async def test_status_says_what_waits_in_the_ledgers(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        assert "weft pay" not in (await world.weft("status")).out
+        world.node.debts = {"offers": 1, "asked": 2, "paused": ["bo\x1b[2J"]}
+        lines = (await world.weft("status")).out.splitlines()
+        assert "• 1 offer to accept and 2 requests to pay: weft pay" in lines
+        (still,) = (line for line in lines if "stands still" in line)
+        assert still == "! The ledger with bo [2J stands still: weft ledger"
