@@ -99,9 +99,10 @@ def show_one(door: Door, packet_id: str) -> None:
         said += [each["state"]] if each["state"] not in ("", "settled") else []
         lines.append("  ".join(said))
     if row["remainder"]:
-        left = f"{row['remainder']} {show.clean(row['unit'])}"
         whose = "yours again" if row["mine"] else "the sender's again"
-        lines.append(f"  {left} left" + (f", {whose}" if row["fair"] is not None else ""))
+        left = f"  {row['remainder']} {show.clean(row['unit'])} left"
+        is_none = not row["remainder"].strip("0.")
+        lines.append("  Nothing is left." if is_none else left if row["fair"] is None else f"{left}, {whose}")
     if row["fair"] and not row["mine"]:
         lines.append("✔ The sum and the draw are as they were promised.")
     show.outcome(door, row, "\n".join(lines))

@@ -101,6 +101,10 @@ async def test_what_is_shown_is_who_got_what_and_whether_it_was_fair(tmp_path: P
             "  1.00 EUR left, the sender's again",
             "✔ The sum and the draw are as they were promised.",
         ]
+        world.packets.rows[0] |= {"mine": True, "contact": "", "state": "open", "share": "", "fair": None}
+        assert (await world.weft("packet", "show", "ABCDEF")).out.splitlines()[-1] == "  1.00 EUR left"
+        world.packets.rows[0] |= {"remainder": "0.00", "state": "closed", "fair": True}
+        assert (await world.weft("packet", "show", "ABCDEF")).out.splitlines()[-1] == "  Nothing is left."
         unfair = line(state="granted", share="3.00", reason="", fault="somebody got two shares", fair=False)
         world.packets.rows[0] = unfair
         assert (await world.weft("packet", "show", "ABCDEF")).out.splitlines() == [
