@@ -42,6 +42,7 @@ Names = list[str]
 Rows = list[dict[str, object]]
 EXPIRES_MS = 86_400_000  # as people know it: the rest comes back after a day
 OFFER_MS = 86_400_000  # how long a share that was granted can be accepted, which a node does by itself
+UNDERWAY_MS = 7 * 86_400_000  # how long a claim is counted on after its packet has come
 NAMED_MAX = 100  # people of one packet
 SHARE_MAX = 20_000  # of the smallest unit for each share in the mean: 200.00 EUR. A default, which others need not keep
 LIST_MAX = 1000
@@ -205,7 +206,11 @@ class Packets:
         promised = one.promised
         most = packet.largest(promised.total, promised.count, is_random=promised.is_random)
         tab = self._core.till.of(tx, contact.id)
-        need = commands.exposure(tab.tab, tab.side, one.unit) + most + _on_its_way(tx, contact.id, one.unit)
+        need = (
+            commands.exposure(tab.tab, tab.side, one.unit)
+            + most
+            + _on_its_way(tx, contact.id, one.unit, self._now() - UNDERWAY_MS)
+        )
         before = tab.tab.limit(tab.side, one.unit)
         limit = min(max(before, need), AMOUNT_MAX)
         # Asked also where it is high enough: a ledger that cannot be written could not take the share either.
@@ -284,10 +289,10 @@ async def run(room: Packets) -> None:
                 await changes.receive()
 
 
-def _on_its_way(tx: Tx, contact_id: int, unit: str) -> int:
+def _on_its_way(tx: Tx, contact_id: int, unit: str, since_ms: int) -> int:
     """What other packets of this contact may still come to, beside what was accepted."""
     most = 0
-    for one, opening in view.underway(tx, contact_id):
+    for one, opening in view.underway(tx, contact_id, since_ms):
         if one.unit != unit:
             continue
         promised = one.promised

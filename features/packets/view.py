@@ -32,7 +32,8 @@ MIGRATIONS = (
           seed_hash BLOB NOT NULL, seed BLOB NOT NULL, note TEXT NOT NULL, sent_ms INTEGER NOT NULL,
           expires_ms INTEGER NOT NULL, closed_ms INTEGER NOT NULL, fault TEXT NOT NULL, UNIQUE (contact, packet)
         ) STRICT;
-        CREATE INDEX packet_open ON packet (contact, expires_ms) WHERE closed_ms = 0;
+        CREATE INDEX packet_of ON packet (contact, sent_ms);
+        CREATE INDEX packet_due ON packet (expires_ms) WHERE contact = 0 AND closed_ms = 0;
         CREATE TABLE packet_named (
           packet INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (packet, contact)
         ) STRICT, WITHOUT ROWID;
@@ -267,9 +268,9 @@ def shares(tx: Tx, packet_id: int) -> tuple[Share, ...]:
 def due(tx: Tx, now_ms: int) -> Kept | None:
     """A packet of ours that is to be closed: all shares are taken or its time is over, and every claim is answered."""
     row = tx.one(
-        f"SELECT {_PACKET} FROM packet p WHERE contact = {OURS} AND closed_ms = 0 AND (expires_ms <= ?"
-        " OR count <= (SELECT COUNT(*) FROM packet_grant g WHERE g.packet = p.id))"
-        " AND NOT EXISTS (SELECT 1 FROM packet_claim c WHERE c.packet = p.id) ORDER BY id LIMIT 1",
+        f"SELECT {_PACKET} FROM packet p INDEXED BY packet_due WHERE contact = {OURS} AND closed_ms = 0"
+        " AND (expires_ms <= ? OR count <= (SELECT COUNT(*) FROM packet_grant g WHERE g.packet = p.id))"
+        " AND NOT EXISTS (SELECT 1 FROM packet_claim c WHERE c.packet = p.id) ORDER BY expires_ms, id LIMIT 1",
         (now_ms,),
     )
     return None if row is None else _kept(row)
@@ -277,7 +278,7 @@ def due(tx: Tx, now_ms: int) -> Kept | None:
 
 def next_expiry(tx: Tx) -> int | None:
     """When the next packet of ours is over, ms since 1970."""
-    row = tx.one(f"SELECT MIN(expires_ms) FROM packet WHERE contact = {OURS} AND closed_ms = 0")
+    row = tx.one(f"SELECT MIN(expires_ms) FROM packet INDEXED BY packet_due WHERE contact = {OURS} AND closed_ms = 0")
     return None if row is None or row[0] is None else int(row[0])
 
 
@@ -302,14 +303,11 @@ def move(tx: Tx, packet_id: int, one: Opening) -> None:
     tx.changed(CHANGED, packet_id)
 
 
-def underway(tx: Tx, contact: int) -> tuple[tuple[Kept, Opening], ...]:
-    """The packets of a contact of which we have claimed or got a share, with how far each is."""
-    rows = tx.all(
-        f"SELECT {', '.join('p.' + one for one in _PACKET.split(', '))} FROM packet_opening o"
-        " JOIN packet p ON p.id = o.packet WHERE o.state IN (?, ?) AND p.contact = ?",
-        (State.CLAIMED, State.GRANTED, contact),
-    )
-    return tuple((one, opening(tx, one.id)) for one in map(_kept, rows))
+def underway(tx: Tx, contact: int, since_ms: int) -> tuple[tuple[Kept, Opening], ...]:
+    """The packets of a contact, of those that came since then, of which we have claimed or got a share."""
+    rows = tx.all(f"SELECT {_PACKET} FROM packet WHERE contact = ? AND sent_ms >= ?", (contact, since_ms))
+    found = ((one, opening(tx, one.id)) for one in map(_kept, rows))
+    return tuple(each for each in found if each[1].state in (State.CLAIMED, State.GRANTED))
 
 
 def _kept(row: Row) -> Kept:

@@ -305,3 +305,25 @@ def test_a_grant_has_room_for_the_path_of_the_largest_packet() -> None:
     one = Sender(None, 0, total=10_000, count=100)  # type: ignore[arg-type]
     assert isinstance(one.granted(99, Given(account(1), b"n" * 16, 99)), Granted)
     assert len(one.closed(*one.given(*((account(n), n.to_bytes(16, "big")) for n in range(100)))).grants) == 100
+
+
+@pytest.mark.parametrize(
+    ("index", "look"),
+    [
+        ("packet_due", lambda tx: view.due(tx, START_MS)),
+        ("packet_due", view.next_expiry),
+        ("packet_of", lambda tx: view.count_open(tx, 1, START_MS)),
+        ("packet_of", lambda tx: view.underway(tx, 1, START_MS)),
+    ],
+)
+def test_what_a_node_looks_for_by_itself_is_not_looked_for_in_all_packets(
+    tx: Tx, index: str, look: Callable[[Tx], object]
+) -> None:
+    asked: list[str] = []
+    connection: Any = tx.execute.__self__  # type: ignore[attr-defined]
+    connection.set_trace_callback(asked.append)
+    look(tx)
+    connection.set_trace_callback(None)
+    (sql,) = asked
+    steps = [row[3] for row in tx.all(f"EXPLAIN QUERY PLAN {sql}")]
+    assert index in steps[0].split()
