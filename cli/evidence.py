@@ -13,7 +13,7 @@ from cli import faults, show
 from cli.faults import Failure
 from cli.options import Door, Form
 from features.logs.content import Note
-from protocol import entry, log_file, record
+from protocol import entry, ids, log_file, record
 from protocol.faults import PeerFault
 from protocol.log import Fork
 from protocol.log_examination import Convicted, Examination, Finding, Log, Said, Wrong
@@ -38,6 +38,7 @@ _WRONG = {
     Wrong.COSIGNATURE: "a cosignature of it is not the witness's",
     Wrong.COVERED: "no spine commits to it as is said there",
     Wrong.PROOF: "the proof convicts nobody",
+    Wrong.CERTIFICATE: "the account did not sign this certificate of a device",
     Wrong.LOGS: "the file has more logs than are examined",
 }
 
@@ -52,6 +53,7 @@ def verify(door: Door, file: str, author: str | None, text: bool) -> bool:
     notes, count = _walk(door, file, examination, text)
     found: dict[str, Any] = {
         "good": examination.is_good,
+        "devices": [{"device": one.device.hex(), "account": one.account.hex()} for one in examination.certificates],
         "logs": [_log(one) for one in examination.logs],
         "notes": notes if text or count <= NOTES_MAX else [],
         "notes_count": count,
@@ -200,6 +202,9 @@ def _show(door: Door, examination: Examination, notes: list[dict[str, Any]]) -> 
         show.outcome(door, None, _note_line(note))
     for one in examination.logs:
         show.outcome(door, None, _log_text(one))
+    for certificate in examination.certificates[:FINDINGS_MAX]:
+        account, device = ids.account_text(certificate.account), certificate.device.hex()
+        show.outcome(door, None, f"The account {account} says that the device {device} is its own")
     for convicted in examination.convicted[:FINDINGS_MAX]:
         show.outcome(door, None, _proof_text(convicted))
     if examination.proofs > FINDINGS_MAX:

@@ -41,6 +41,7 @@ class Label(StrEnum):
     SAS = "weft/1/sas"
     NEARBY = "weft/1/nearby"
     LEDGER = "weft/1/ledger"
+    INVOICE = "weft/1/invoice"
 
 
 # One encoding of each label, with the separating zero byte: labels have no zero byte inside, so no labelled message

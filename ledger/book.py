@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 
 from ledger import image
 from ledger.payment import Side
-from ledger.tab import Said, Tab
+from ledger.tab import Said, Tab, Unseen
 from ledger.terms import Accept, Settle
 
 DIFFERENCES_MAX = 100
+COMPARED_MAX = (
+    2000  # rows of a state: beyond, to look at what is said of it is work that the other gives us for nothing
+)
+BEHIND_MAX = 500  # entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,17 @@ class Difference:
 
 @dataclass
 class Book:
-    """Both views of a tab. differences: the first hundred."""
+    """Both views of a tab. differences: the first hundred.
+
+    The other's view is ours whenever he has acknowledged all of ours; only where he has not is it folded for itself.
+    """
 
     side: Side
     tab: Tab = field(default_factory=Tab)
     differences: list[Difference] = field(default_factory=list)
-    _theirs: Tab = field(default_factory=Tab)
     _unseen: deque[Said] = field(default_factory=deque)  # entries of ours that the other has not acknowledged
+    _theirs: Tab = field(default_factory=Tab)  # as it stood some time ago
+    _behind: list[tuple[Side, Said]] = field(default_factory=list)  # what it has not taken yet, in the other's order
 
     @classmethod
     def resumed(cls, side: Side, raw: bytes) -> "Book":
@@ -55,13 +63,36 @@ class Book:
 
     def hear(self, said: Said) -> None:
         """The next entry of the other's. Raises: tab.Unseen where it acknowledges more than there is of ours."""
-        other = self.side.other
-        self.tab.take(other, said)
-        theirs = self._theirs
-        while theirs.heads[self.side] < said.ack:
-            theirs.take(self.side, self._unseen.popleft())
+        other, tab = self.side.other, self.tab
+        if said.ack > tab.heads[self.side]:
+            raise Unseen
+        while len(self._unseen) > tab.heads[self.side] - said.ack:
+            self._behind.append((self.side, self._unseen.popleft()))
         if isinstance(said.term, Accept | Settle) and len(self.differences) < DIFFERENCES_MAX:
-            found = theirs.state()
-            if found != said.term.state:
-                self.differences.append(Difference(theirs.heads[other], said.term.state, found))
-        theirs.take(other, said)
+            theirs = tab if self.is_even else self._caught_up()
+            if theirs.weight <= COMPARED_MAX:
+                found = theirs.state()
+                if found != said.term.state:
+                    self.differences.append(Difference(theirs.heads[other], said.term.state, found))
+        tab.take(other, said)
+        self._behind.append((other, said))
+        if len(self._behind) >= BEHIND_MAX:
+            self._caught_up()
+
+    def forget_what_is_over(self) -> None:
+        """Drops the payments that are final."""
+        self.tab.forget_what_is_over()
+        self._theirs.forget_what_is_over()
+
+    def _caught_up(self) -> Tab:
+        """The other's view now."""
+        if self.is_even and len(self._behind) > self.tab.weight:
+            self._theirs = image.tab(image.of(self.tab))
+        else:
+            for side, said in self._behind:
+                self._theirs.take(side, said)
+            self._theirs.touched.clear()
+            self._theirs.touched_units.clear()
+            self._theirs.forget_what_is_over()
+        self._behind.clear()
+        return self._theirs

@@ -23,11 +23,7 @@ def exposure(tab: Tab, creditor: Side, unit: str) -> int:
 
     tab: as the creditor has it; what he writes now acknowledges all that is in it.
     """
-    owed = tab.balance(creditor, unit)
-    for one in tab.open():
-        if one.payer is creditor.other and one.unit == unit and (one.is_taken or one.lock is not None):
-            owed += one.amount
-    return owed
+    return tab.balance(creditor, unit) + tab.bound(creditor.other, unit)
 
 
 def refusal(tab: Tab, payee: Side, key: Key) -> Refusal | None:
@@ -43,8 +39,7 @@ def refusal(tab: Tab, payee: Side, key: Key) -> Refusal | None:
 
 def room(tab: Tab, payer: Side, unit: str) -> int:
     """How much more a payer can expect to be accepted: all that he has on its way counts against him."""
-    waiting = sum(one.amount for one in tab.open() if one.payer is payer and one.unit == unit)
-    return tab.limit(payer.other, unit) - tab.balance(payer.other, unit) - waiting
+    return tab.limit(payer.other, unit) - tab.balance(payer.other, unit) - tab.reserved(payer, unit)
 
 
 def may_settle(tab: Tab, key: Key) -> bool:

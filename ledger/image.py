@@ -27,9 +27,7 @@ def tab(raw: bytes) -> Tab:
     made = Tab(heads=[*heads], acked=[*acked], newest=[*newest])
     made.debts.update((unit, int.from_bytes(debt, "big", signed=True)) for unit, debt in debts)
     made.limits.update(((Side(side), unit), most) for side, unit, most in limits)
-    for *row, accept in open_ones:
-        one = _unpacked(row)
-        made.resume(one, accept)
+    made.resume((_unpacked(row), accept) for *row, accept in open_ones)
     return made
 
 

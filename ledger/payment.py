@@ -14,8 +14,8 @@ It is a function of facts, each of which one of the two has written, and not of 
 them: so both come to the same. No clock. Not here: which entries are facts (tab.py), when an honest node writes them.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Side(IntEnum):
@@ -27,7 +27,10 @@ class Side(IntEnum):
     @property
     def other(self) -> "Side":
         """The side across."""
-        return Side(1 - self)
+        return _OTHERS[self]
+
+
+_OTHERS = (Side.HIGH, Side.LOW)
 
 
 class Stage(IntEnum):
@@ -48,8 +51,7 @@ class Stage(IntEnum):
         return self >= Stage.SETTLED
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(NamedTuple):
     """A payment. lock: 32 bytes, None where it needs no preimage. cause, of: as in Offer.
 
     Numbers of entries: offered, ending: of the payer, the latter of the first settle or void. answer, attested, seen:

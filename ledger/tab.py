@@ -9,8 +9,9 @@ result is the same. What is said out of turn changes nothing; nothing that can b
 payment is (payment.py), what an honest node writes (commands.py), entries and their signatures (protocol).
 """
 
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from crypto import hashing
@@ -51,8 +52,8 @@ class Key(NamedTuple):
 class Tab:
     """The fold. heads: how many entries of each half were taken; acked: up to where each has seen the other.
 
-    newest: the name of the newest payment of each side. touched: the stages before of the payments that
-    were changed since the caller emptied it.
+    newest: the name of the newest payment of each side. touched: the stages before of the payments that were changed,
+    and touched_units: the units in which limits or debts were, since the caller emptied them.
     """
 
     payments: dict[Key, Payment] = field(default_factory=dict)
@@ -60,11 +61,16 @@ class Tab:
     acked: list[int] = field(default_factory=lambda: [0, 0])
     newest: list[bytes] = field(default_factory=lambda: [b"", b""])
     touched: dict[Key, Stage | None] = field(default_factory=dict)
+    touched_units: dict[str, None] = field(default_factory=dict)
     debts: dict[str, int] = field(default_factory=dict)  # what HIGH owes LOW, by unit
     limits: dict[tuple[Side, str], int] = field(default_factory=dict)  # by creditor
     accepts: dict[Key, bytes] = field(default_factory=dict)  # ids of the entries, while open
-    _open: dict[Key, None] = field(default_factory=dict)
-    _voided: tuple[list[Key], list[Key]] = field(default_factory=lambda: ([], []))  # by payer, not seen by the payee
+    # By payer, in the order of names, since names only go up; each with its row of the state, once that was asked for.
+    _open: tuple[dict[Key, bytes], dict[Key, bytes]] = field(default_factory=lambda: ({}, {}))
+    _over: list[Key] = field(default_factory=list)  # final, and still among the payments
+    _reserved: dict[tuple[Side, str], int] = field(default_factory=dict)  # by payer: of all that are open
+    _bound: dict[tuple[Side, str], int] = field(default_factory=dict)  # of those that the payee makes a debt, or locks
+    _voided: tuple[deque[Key], deque[Key]] = field(default_factory=lambda: (deque(), deque()))  # payee has not seen it
 
     def take(self, side: Side, said: Said) -> None:
         """The next entry of a half. Raises: Unseen, and then nothing was taken."""
@@ -77,6 +83,7 @@ class Tab:
         match said.term:
             case Limit(unit, most):
                 self.limits[side, unit] = most
+                self.touched_units[unit] = None
             case Offer(pay, unit, amount, expires_ms, witnesses, _, cause, of):
                 self._begin(Payment(side, pay, unit, amount, seq, expires_ms, witnesses, cause=cause, of=of))
             case Lock(pay, unit, amount, hash_):
@@ -94,21 +101,23 @@ class Tab:
             case _:  # Ackn, Request, and what a later version says
                 pass
 
-    def resume(self, one: Payment, accept: bytes | None) -> None:
-        """Puts back a payment that is not final, as an image has it. accept: the id of the entry that took it."""
-        key = Key(one.payer, one.pay)
-        self.payments[key], self._open[key] = one, None
-        if accept is not None:
-            self.accepts[key] = accept
-        if one.stage is Stage.REFUNDING:
-            self._voided[one.payer].append(key)
-            self._voided[one.payer].sort(key=self._ending)
+    def resume(self, ones: Iterable[tuple[Payment, bytes | None]]) -> None:
+        """Puts back all payments that are not final, as an image has them: each with the entry id of its acceptance."""
+        for one, accept in ones:
+            key = Key(one.payer, one.pay)
+            self.payments[key], self._open[one.payer][key] = one, b""
+            self._count(one, 1)
+            if accept is not None:
+                self.accepts[key] = accept
+        for payer in Side:
+            voided = (key for key in self._open[payer] if self.payments[key].stage is Stage.REFUNDING)
+            self._voided[payer].extend(sorted(voided, key=self._ending))
 
     def forget_what_is_over(self) -> None:
         """Drops the payments that are final: nothing that can still come changes what they have come to."""
-        voided = {*self._voided[Side.LOW], *self._voided[Side.HIGH]}
-        for key in [key for key in self.payments if key not in self._open and key not in voided]:
+        for key in self._over:
             del self.payments[key]
+        self._over.clear()
 
     # --- what it comes to
 
@@ -121,9 +130,22 @@ class Tab:
         """Up to how much the other side may owe this creditor."""
         return self.limits.get((creditor, unit), 0)
 
+    def reserved(self, payer: Side, unit: str) -> int:
+        """What a payer has on its way: all that is not final."""
+        return self._reserved.get((payer, unit), 0)
+
+    def bound(self, payer: Side, unit: str) -> int:
+        """What of that was accepted, or is locked."""
+        return self._bound.get((payer, unit), 0)
+
     def open(self) -> Iterable[Payment]:
-        """The payments that are not final, in no order that means anything."""
-        return (self.payments[key] for key in self._open)
+        """The payments that are not final: LOW's and then HIGH's, each in the order of names."""
+        return (self.payments[key] for opens in self._open for key in opens)
+
+    @property
+    def weight(self) -> int:
+        """How many rows the state has: the work that it is to reckon it."""
+        return len(self._open[Side.LOW]) + len(self._open[Side.HIGH]) + len(self.debts) + len(self.limits)
 
     def units(self) -> tuple[str, ...]:
         """All units in which something was ever owed or allowed, in order."""
@@ -131,15 +153,21 @@ class Tab:
 
     def state(self) -> bytes:
         """32 bytes in which two agree who have taken the same of both halves (ledger 5)."""
+        rows = []
+        for opens in self._open:
+            for key, row in opens.items():
+                if not row:  # a row is written once for each change, and not for each state
+                    one = self.payments[key]
+                    row = wire.encode((int(one.payer), one.pay, one.unit, one.amount, int(one.stage)))
+                    opens[key] = row
+                rows.append(row)
         sums = tuple(
             (unit, _signed(self.debts.get(unit, 0)), self.limit(Side.LOW, unit), self.limit(Side.HIGH, unit))
             for unit in self.units()
         )
-        payments = tuple(
-            (int(one.payer), one.pay, one.unit, one.amount, int(one.stage))
-            for one in (self.payments[key] for key in sorted(self._open))
-        )
-        return hashing.hash_of(Label.LEDGER, b"state" + wire.encode((*self.heads, sums, payments)))
+        low, high = map(wire.encode, self.heads)
+        payments = wire.array_head(len(rows)) + b"".join(rows)
+        return hashing.hash_of(Label.LEDGER, b"state" + wire.array_head(4) + low + high + wire.encode(sums) + payments)
 
     # --- the facts
 
@@ -147,9 +175,10 @@ class Tab:
         """The payee has acknowledged voids with this entry, before it says anything itself."""
         waiting = self._voided[payee.other]
         while waiting and self._ending(waiting[0]) < self.acked[payee]:
-            key = waiting.pop(0)
-            if self.payments[key].stage is Stage.REFUNDING:
-                self._put(key, replace(self.payments[key], seen=seq))
+            key = waiting.popleft()
+            one = self.payments.get(key)
+            if one is not None and one.stage is Stage.REFUNDING:
+                self._put(key, one._replace(seen=seq))
 
     def _begin(self, one: Payment) -> None:
         if one.pay > self.newest[one.payer]:  # ledger 1.3
@@ -165,7 +194,7 @@ class Tab:
                 return
             case Accept():
                 self.accepts[key] = said.id
-        self._put(key, replace(one, answer=seq, is_taken=isinstance(said.term, Accept | Reveal)))
+        self._put(key, one._replace(answer=seq, is_taken=isinstance(said.term, Accept | Reveal)))
 
     def _settle(self, key: Key, seq: int) -> None:
         one = self.payments.get(key)
@@ -173,7 +202,7 @@ class Tab:
             return
         assert one.answer is not None
         if one.answer < self.acked[key.payer]:
-            self._put(key, replace(one, ending=seq, is_settled=True))
+            self._put(key, one._replace(ending=seq, is_settled=True))
 
     def _void(self, key: Key, seq: int) -> None:
         one = self.payments.get(key)
@@ -181,7 +210,7 @@ class Tab:
             return
         if not one.stage.is_final:
             self._voided[key.payer].append(key)
-        self._put(key, replace(one, ending=seq))
+        self._put(key, one._replace(ending=seq))
 
     def _attest(self, key: Key, seq: int, said: Attest) -> None:
         one = self._acknowledged(key)
@@ -189,7 +218,7 @@ class Tab:
             return
         is_in_time = said.seen.witness in one.witnesses and said.seen.time_ms <= one.expires_ms
         if is_in_time and key in self.accepts and _has_seen(said, self.accepts[key]):
-            self._put(key, replace(one, attested=seq))
+            self._put(key, one._replace(attested=seq))
 
     def _acknowledged(self, key: Key) -> Payment | None:
         """A payment whose payee has acknowledged the offer."""
@@ -204,15 +233,32 @@ class Tab:
     def _put(self, key: Key, one: Payment) -> None:
         before = self.payments.get(key)
         self.payments[key] = one
-        self.touched.setdefault(key, None if before is None else before.stage)
+        was = None if before is None else before.stage
+        self.touched.setdefault(key, was)
+        if before is not None and was is not None and not was.is_final:
+            self._count(before, -1)
         if not one.stage.is_final:
-            self._open[key] = None
+            self._count(one, 1)
+            self._open[key.payer][key] = b""
             return
-        self._open.pop(key, None)
+        if self._open[key.payer].pop(key, None) is not None:
+            self._over.append(key)
         self.accepts.pop(key, None)
-        if one.stage is Stage.SETTLED and (before is None or before.stage is not Stage.SETTLED):
+        if one.stage is Stage.SETTLED and was is not Stage.SETTLED:
             owed = one.amount if one.payer is Side.HIGH else -one.amount
             self.debts[one.unit] = self.debts.get(one.unit, 0) + owed
+            self.touched_units[one.unit] = None
+
+    def _count(self, one: Payment, sign: int) -> None:
+        """Counts an open payment, or does not any more."""
+        of = one.payer, one.unit
+        sums = (self._reserved, self._bound) if one.is_taken or one.lock is not None else (self._reserved,)
+        for each in sums:
+            left = each.get(of, 0) + sign * one.amount
+            if left:
+                each[of] = left
+            else:
+                each.pop(of, None)
 
 
 def _has_seen(said: Attest, accept: bytes) -> bool:

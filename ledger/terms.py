@@ -1,7 +1,7 @@
 """What the two halves of a tab say: the contents of entries of ledgers (docs/protocol/ledger.md 2).
 
-    creditor: limit                                payer: offer, settle, void      payee: accept, decline, attest
-    both    : open, ackn, request, dismiss         payer: lock                     payee: reveal, release
+    creditor: limit                                payer: offer, settle, void      payee: accept, decline, attest,
+    both    : open, ackn, request, dismiss         payer: lock                            reveal, release, receipt
 
 Not here: what follows from them (payment.py, tab.py), units and amounts for people (units.py), entries (protocol).
 """
@@ -16,6 +16,7 @@ from protocol.record import Bytes16, Bytes32
 AMOUNT_MAX = 2**53 - 1  # of the smallest unit, in one entry
 UNIT_BYTES_MAX = 96  # a voucher's: v:, the issuer's account id, its name
 MEMO_BYTES_MAX = 500
+LINES_BYTES_MAX = 1_000  # of a receipt
 WITNESSES_MAX = 8
 CAUSE_BYTES_MAX = 33
 RULES = 1  # the number of what this page of the law says
@@ -227,6 +228,23 @@ class Dismiss:
     is_mine: record.Flag
 
 
+@record.record
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """I was paid for this invoice, and these things are yours. By the payee, for one who is his contact (ledger 9).
+
+    pay: the settled payment. invoice: the hash of the invoice. lines: what was sold, one thing a line. It changes
+    nothing: that it was paid is in the payment, what was paid for is in the invoice; this says that the payee knows.
+    """
+
+    KIND: ClassVar[int] = 215
+    CHANNELS: ClassVar[frozenset[content.Channel]] = LOG
+
+    pay: Bytes16
+    invoice: Bytes32
+    lines: Annotated[str, record.Utf8(LINES_BYTES_MAX)] = ""
+
+
 Term = (
     Open
     | Limit
@@ -242,4 +260,5 @@ Term = (
     | Release
     | Request
     | Dismiss
+    | Receipt
 )

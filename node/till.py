@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ledger.tab import Tab
 from ledger.terms import MEMO_BYTES_MAX, Term
 from node.inward import Inward
-from store import people, tabs
+from store import people, reissuing, tabs
 from store.database import Tx
 from store.faults import AccountChanged, BadNote, Blocked, NotYet
 from store.people import STOPS, Contact, ContactState
@@ -37,6 +37,11 @@ class Till:
         """
         inward = self.inward
         return self.tabs.write(tx, one, make, inward.identity, inward.now(), inward.ground.entropy("ledger"))
+
+    def say_again(self, tx: Tx, one: OpenTab) -> None:
+        """Writes what was taken back and waits for the tab to be whole again."""
+        inward = self.inward
+        reissuing.say(tx, self.tabs, one, inward.identity, inward.now(), inward.ground.entropy("ledger"))
 
     def new_pay(self, one: OpenTab) -> bytes:
         """The name of a new payment of ours: 16 bytes."""

@@ -116,6 +116,14 @@ def matches(text: str) -> str:
     return "".join(_CROCKFORD[_READ[c]] for c in upper)
 
 
+def last_bytes(suffix: str) -> bytes:
+    """The last two bytes of every id that ends so, by which it is looked for. suffix: as `matches` gives it."""
+    number = 0
+    for character in suffix[-SUFFIX_CHARACTERS_MIN:]:
+        number = number << 5 | _READ[character]
+    return (number & 0xFFFF).to_bytes(2, "big")
+
+
 def matching(suffix: str, ids: Iterable[bytes]) -> tuple[bytes, ...]:
     """Those of the ids that end so, in their order. The caller lists several and says so. Raises: BadId."""
     normal = matches(suffix)

@@ -20,13 +20,16 @@ from protocol import (
     identity,
     invitation_record,
     invite,
+    invoice,
     keep,
     knock,
     log,
     mailbox,
     nearby,
     parcel,
+    pay_code,
     presence_record,
+    probe,
     receipt,
     record,
     rendezvous,
@@ -58,6 +61,8 @@ PLACES: tuple[Place, ...] = (
             talk.Introduction,
             invite.Answer,
             mailbox.Line,
+            invoice.Invoice,
+            pay_code.ShopOffer,
         ),
     ),
     Place(
@@ -88,6 +93,11 @@ PLACES: tuple[Place, ...] = (
         "Contents of the node",
         "They belong to no room; the head of a message is around them (wire.md 4).",
         (receipt.Receipt, *grant.CONTENTS, *mailbox.CONTENTS, *carrying.CONTENTS, *attestation.CONTENTS),
+    ),
+    Place(
+        "Questions about the way of a payment",
+        "Contents too, with the head of a message around them (ledger.md 10).",
+        (probe.Probe, probe.Found),
     ),
     Place(
         "Frames of /weft/nearby/1",
@@ -152,6 +162,8 @@ ROOMS: Mapping[str, range] = {
     "mini-apps": range(280, 300),
     "logs": range(320, 340),
     "keepers": range(340, 360),
+    "paths": range(360, 380),
+    "shop": range(380, 400),
 }
 """Content kinds that each room owns; a room without a range here takes one above 400."""
 

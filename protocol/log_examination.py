@@ -10,9 +10,10 @@ from enum import Enum
 from typing import NamedTuple, assert_never
 
 from crypto.faults import Forged, PeerFault
-from protocol import entry, evidence, log, spine
+from protocol import entry, evidence, identity, log, spine
 from protocol.entry import Entry, Kind
 from protocol.evidence import Contradiction, Proof, Rollback
+from protocol.identity import Certificate
 from protocol.log import Fork, Head
 from protocol.log_file import Claimed, Covered, NotEvidence, Placed, Shown
 from protocol.spine import Cosignature
@@ -36,6 +37,7 @@ class Wrong(Enum):
     COSIGNATURE = "cosignature"  # about something else, or by none of the witness's devices
     COVERED = "covered"  # no spine of this author commits to the entry by this
     PROOF = "proof"  # convicts nobody
+    CERTIFICATE = "certificate"  # the account that it names did not sign it
     LOGS = "logs"  # one more log than is examined
 
 
@@ -111,6 +113,7 @@ class Examination:
         self.wrong = 0  # findings, also those that were not kept
         self.convicted: list[Convicted] = []
         self.proofs = 0  # that hold, also those that were not kept
+        self.certificates: list[Certificate] = []  # that are good; the first thousand
 
     @property
     def is_good(self) -> bool:
@@ -135,6 +138,8 @@ class Examination:
                 self._take_covered(placed.offset, covered)
             case Fork() | Contradiction() | Rollback() as proof:
                 self._take_proof(placed.offset, proof)
+            case Certificate() as certificate:
+                self._take_certificate(placed.offset, certificate)
             case _:
                 assert_never(placed.item)
         return None
@@ -263,6 +268,16 @@ class Examination:
         self.proofs += 1
         if len(self.convicted) < FINDINGS_MAX:
             self.convicted.append(Convicted(offset, type(proof), author, of))
+
+    def _take_certificate(self, offset: int, one: Certificate) -> None:
+        self._entry = self._subject = None
+        try:
+            identity.check_certificate(one, one.account, one.not_before_s)  # whether its time is now, nobody asks here
+        except PeerFault:
+            self._find(offset, Wrong.CERTIFICATE)
+            return
+        if len(self.certificates) < FINDINGS_MAX:
+            self.certificates.append(one)
 
     def _log(self, one: Entry) -> Log:
         return self._logs[one.body.author, one.body.log]

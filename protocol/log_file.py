@@ -1,11 +1,12 @@
 """A file of evidence: entries of logs as they are handed to somebody else (docs/protocol/log.md 6).
 
-    file      = *( signed / proof )                                  a CBOR sequence (RFC 8742), one item after another
+    file      = *( signed / proof / certificate )                    a CBOR sequence (RFC 8742), one item after another
     signed    = D2 entry [shown] *cosigned *( covered *cosigned )
     shown     = [content, content key or null]
     cosigned  = [2, ...]                                             of a spine entry
     covered   = [[3, ...], leaf key]                                 the entry is a head that a spine commits to
     proof     = [1, ...] / [4, ...] / [5, ...]
+    certificate = [10, ...]                                          an account's word that a device is its own
 
 The reader holds one item at a time, whatever the size of the file, and looks at the form alone. Not here: whether what
 is said is true (log_examination.py), files (cli/evidence.py).
@@ -20,6 +21,7 @@ from protocol import entry as entries
 from protocol import record, wire
 from protocol.entry import Entry, Kind
 from protocol.evidence import Committed, Contradiction, Proof, Rollback
+from protocol.identity import Certificate
 from protocol.log import Fork
 from protocol.spine import KEY_BYTES as LEAF_KEY_BYTES
 from protocol.spine import Cosignature
@@ -31,7 +33,7 @@ _BODY_AT = 7  # of the bytes before an entry's payload, tag included
 _BEFORE_BODY = bytes.fromhex("d28443a10127a0")
 _END_BYTES = 66  # of the signature, with its head
 _ARRAY, _NULL = 4, 0xF6
-_RECORDS: Mapping[int, type[Any]] = {one.KIND: one for one in (Fork, Cosignature, Contradiction, Rollback)}
+_RECORDS: Mapping[int, type[Any]] = {one.KIND: one for one in (Fork, Cosignature, Contradiction, Rollback, Certificate)}
 
 
 class NotEvidence(Malformed):
@@ -67,7 +69,7 @@ class Covered(NamedTuple):
     key: bytes
 
 
-Item = Claimed | Shown | Cosignature | Covered | Proof
+Item = Claimed | Shown | Cosignature | Covered | Proof | Certificate
 
 
 class Placed(NamedTuple):
@@ -104,6 +106,11 @@ def covered(committed: Committed, key: bytes) -> bytes:
 def proof(found: Proof) -> bytes:
     """The item of a proof, which stands behind anything but belongs to nothing."""
     return record.encode(found)
+
+
+def certificate(one: Certificate) -> bytes:
+    """The item that says whose a device is. It stands behind anything but belongs to nothing."""
+    return record.encode(one)
 
 
 def read(chunks: Iterable[bytes]) -> Iterator[Placed]:

@@ -18,6 +18,7 @@ Value = None | int | bytes | str | tuple["Value", ...]
 DEPTH_MAX = 8  # arrays within arrays; the deepest structure of weft, a card inside a content, uses 6
 INT_MAX = 2**64 - 1  # what CBOR can say without a tag
 INT_MIN = -(2**64)
+_ARRAY = 0x80  # the major type
 
 
 def encode(value: Value) -> bytes:
@@ -26,6 +27,12 @@ def encode(value: Value) -> bytes:
     The value is ours: no booleans, integers within 64 bits, no lone surrogates, at most 8 arrays deep.
     """
     return cbor2.dumps(value)
+
+
+def array_head(count: int) -> bytes:
+    """What stands before the items of an array of so many: for one whose items were encoded one by one."""
+    head = cbor2.dumps(count)
+    return bytes((head[0] | _ARRAY,)) + head[1:]
 
 
 def decode(raw: bytes, bytes_max: int) -> Value:

@@ -177,6 +177,12 @@ def entry_at(tx: Tx, number: int, seq: int) -> Entry | None:
     return None if row is None else chains.recall(row[0])
 
 
+def id_at(tx: Tx, number: int, seq: int) -> bytes | None:
+    """The id of the entry in this place."""
+    row = tx.one("SELECT raw FROM entry WHERE key = ?", (logs.key(number, seq),))
+    return None if row is None else entry.id_of(row[0])
+
+
 def evidence(tx: Tx, number: int, seq: int) -> Entry | None:
     """The entry in this place with a signature that is good by itself (log 2.3). Raises: Forged, when it has none."""
     found = entry_at(tx, number, seq)

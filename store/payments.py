@@ -10,9 +10,12 @@ from enum import IntEnum
 
 from ledger.payment import Stage
 from ledger.terms import Cause
+from protocol import ids
+from protocol.faults import quoted
 from protocol.grant import Role
 from store import spaces
 from store.database import Row, Tx
+from store.faults import AmbiguousPayment, UnknownPayment
 
 CHANGED = "payment"  # a topic: its key is the row of a payment
 ASKED = "request"  # a topic: its key is the row of a request
@@ -32,6 +35,7 @@ class Asking(IntEnum):
 _SETTLED, _OPEN = int(Stage.SETTLED), int(Asking.OPEN)  # literals: a partial index is not found by a parameter
 _UNFOUND = -1
 _PACKET_BYTES = 16  # of a cause, before the number of the share
+_ROW_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,11 @@ def dismiss(tx: Tx, contact: int, mine: bool, request: bytes, state: Asking) -> 
         tx.changed(ASKED, row[0])
 
 
+def drop_balances(tx: Tx, contact: int) -> None:
+    """Forgets how a tab stands: all of it is written anew."""
+    tx.execute("DELETE FROM balance WHERE contact = ?", (contact,))
+
+
 def balance(tx: Tx, contact: int, unit: str, owed: int, allowed: int, credit: int) -> None:
     """Notes how a tab stands in a unit."""
     tx.execute(
@@ -256,12 +265,31 @@ def refunded(tx: Tx, original: Paid) -> int:
 
 def history(tx: Tx, contact: int | None, before: int | None, limit: int) -> tuple[Paid, ...]:
     """Payments, the newest first. before: a row, to go on where the last answer ended."""
+    of, whose = ("contact = ? AND", (contact,)) if contact is not None else ("", ())
     rows = tx.all(
-        f"SELECT {_PAYMENT} FROM payment WHERE (? IS NULL OR contact = ?) AND (? IS NULL OR id < ?)"
-        " ORDER BY id DESC LIMIT ?",
-        (contact, contact, before, before, limit),
+        f"SELECT {_PAYMENT} FROM payment WHERE {of} id < ? ORDER BY id DESC LIMIT ?",
+        (*whose, _ROW_MAX if before is None else before, limit),
     )
     return tuple(map(_paid, rows))
+
+
+def ending(tx: Tx, last: bytes) -> tuple[tuple[Paid | Asked, bytes], ...]:
+    """The payments and requests whose names end in these two bytes, each with its name."""
+    paid = tx.all(f"SELECT {_PAYMENT} FROM payment WHERE substr(pay, 15) = ?", (last,))
+    asked = tx.all(f"SELECT {_REQUEST} FROM request WHERE substr(request, 15) = ?", (last,))
+    found = [(one, one.pay) for one in map(_paid, paid)]
+    return (*found, *((one, one.request) for one in map(_asked, asked)))
+
+
+def find(tx: Tx, text: str) -> Paid | Asked:
+    """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
+    wanted = ids.matches(text)
+    found = [one for one, name in ending(tx, ids.last_bytes(wanted)) if ids.ulid(name).endswith(wanted)]
+    if not found:
+        raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
+    if len(found) > 1:
+        raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
+    return found[0]
 
 
 def settled(tx: Tx, contact: int | None, first_ms: int, end_ms: int) -> tuple[Paid, ...]:

@@ -1,7 +1,7 @@
 """Which logs of a lost device of ours are here whole: whoever reads them has said what he holds, and we have it.
 
 A device that was restored from a backup knows the keys of these logs and none of their entries; before it goes on where
-they end, it has to know where that is (docs/protocol/ledger.md 9). Not here: how entries come (node/logs/sitting.py).
+they end, it has to know where that is (docs/protocol/ledger.md 2.4). Not here: how entries come (node/logs/sitting.py).
 """
 
 from store import logs

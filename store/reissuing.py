@@ -10,8 +10,10 @@ from dataclasses import replace
 from crypto.keys import Entropy
 from ledger import commands
 from ledger.tab import Tab
-from ledger.terms import Accept, Ackn, Attest, Lock, Offer, Open, Settle, Term
-from store import halves, payments, spaces, tabs
+from ledger.terms import Accept, Ackn, Attest, Lock, Offer, Open, Settle, Term, Void
+from protocol import entry, record
+from protocol.grant import Role
+from store import authoring, entries, halves, payments, spaces, tabs
 from store.database import Tx
 from store.entries import Held
 from store.identity import Identity
@@ -20,20 +22,46 @@ from store.tabs import OpenTab, Tabs
 
 
 def again(tx: Tx, of: Space, taken: Sequence[Held], me: Identity, now_ms: int, entropy: Entropy) -> None:
-    """Writes again what these entries of our half said."""
+    """Writes again what these entries of our half said, as soon as something can be written.
+
+    What took their places may acknowledge what this disk has forgotten of the other half: then it waits for that.
+    """
     (contact_id,) = spaces.readers(tx, of.log.number)
+    terms = [halves.term(of, held) for held in taken]
+    rows = [(contact_id, record.encode(term)) for term in terms if term is not None and term is not halves.NEWER]
+    tx.executemany("INSERT INTO unsaid (contact, term) VALUES (?, ?)", rows)
+    tabs.forget_image(tx, contact_id)  # the rows say what was taken back
     book = Tabs(me.account)
-    one = book.of(tx, contact_id)
-    if one.pause is not None:  # then it is over, and the person is told so
+    say(tx, book, book.of(tx, contact_id), me, now_ms, entropy)
+
+
+def say(tx: Tx, book: Tabs, one: OpenTab, me: Identity, now_ms: int, entropy: Entropy) -> None:
+    """Writes into a tab what waits for it to be whole again."""
+    rows = [] if one.pause else tx.all("SELECT term FROM unsaid WHERE contact = ? ORDER BY number", (one.contact,))
+    if not rows:
         return
-    for held in taken:
-        term = halves.term(of, held)
-        make = None if term is None or term is halves.NEWER else _again(tx, one, term, now_ms, entropy)
+    tx.execute("DELETE FROM unsaid WHERE contact = ?", (one.contact,))
+    names: dict[bytes, bytes] = {}  # of offers that needed other ones
+    for (said,) in rows:
+        make = _again(tx, one, halves.term_of(said), names, now_ms, entropy)
         if make is not None:
             book.write(tx, one, make, me, now_ms, entropy)
 
 
-def _again(tx: Tx, one: OpenTab, term: Term, now_ms: int, entropy: Entropy) -> Callable[[Tab], Term] | None:
+def succeed(tx: Tx, of: Space, anchor: bytes, me: Identity, now_ms: int, entropy: Entropy) -> Space:
+    """As authoring.succeed; what nobody had seen of a ledger is written again in the log that goes it on."""
+    unseen: tuple[Held, ...] = ()
+    if of.log.own and of.role is Role.LEDGER:
+        unseen = entries.read(tx, of.log.number, of.log.published + 1, entry.SEQ_MAX, entries.MEMORY_BYTES_MAX)
+    begun = authoring.succeed(tx, of, anchor, me.device_key, now_ms, entropy)
+    if unseen:
+        again(tx, of, unseen, me, now_ms, entropy)
+    return begun
+
+
+def _again(
+    tx: Tx, one: OpenTab, term: Term, names: dict[bytes, bytes], now_ms: int, entropy: Entropy
+) -> Callable[[Tab], Term] | None:
     """What to write in place of a term; None where nothing is left to say."""
     match term:
         case Open() | Ackn() | Attest():
@@ -42,9 +70,12 @@ def _again(tx: Tx, one: OpenTab, term: Term, now_ms: int, entropy: Entropy) -> C
             if pay <= one.tab.newest[one.side]:
                 if payments.found(tx, one.contact, True, pay) is not None:
                     return None
-                renamed = replace(term, pay=tabs.new_pay(one, now_ms, entropy))
+                names[pay] = tabs.new_pay(one, now_ms, entropy)
+                renamed = replace(term, pay=names[pay])
                 return lambda _: renamed
             return lambda _: term
+        case Void(pay):
+            return lambda _: Void(names.get(pay, pay))
         case Accept(pay):
             if commands.refusal(one.tab, one.side, one.key(False, pay)) is not None:
                 return None

@@ -270,10 +270,14 @@ CREATE TABLE asked_word (
 
 _LEDGER = """
 CREATE TABLE tab (
-  contact INTEGER NOT NULL PRIMARY KEY, ours_log INTEGER NOT NULL, ours_base INTEGER NOT NULL,
-  ours_seq INTEGER NOT NULL, ours_id BLOB NOT NULL, theirs_log INTEGER NOT NULL, theirs_base INTEGER NOT NULL,
-  theirs_seq INTEGER NOT NULL, theirs_id BLOB NOT NULL, image BLOB NOT NULL
+  contact INTEGER NOT NULL PRIMARY KEY, ours_log INTEGER NOT NULL, ours_seq INTEGER NOT NULL, ours_id BLOB NOT NULL,
+  theirs_log INTEGER NOT NULL, theirs_seq INTEGER NOT NULL, theirs_id BLOB NOT NULL, image BLOB NOT NULL
 ) STRICT;
+
+CREATE TABLE tab_mark (contact INTEGER NOT NULL PRIMARY KEY, mark BLOB NOT NULL) STRICT;
+
+CREATE TABLE unsaid (number INTEGER PRIMARY KEY, contact INTEGER NOT NULL, term BLOB NOT NULL) STRICT;
+CREATE INDEX unsaid_contact ON unsaid (contact);
 
 CREATE TABLE payment (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, unit TEXT NOT NULL,
@@ -281,6 +285,8 @@ CREATE TABLE payment (
   expires_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL, hop INTEGER NOT NULL,
   UNIQUE (contact, mine, pay)
 ) STRICT;
+CREATE INDEX payment_contact ON payment (contact);
+CREATE INDEX payment_end ON payment (substr(pay, 15));
 CREATE INDEX payment_open ON payment (id) WHERE stage < 5;
 CREATE INDEX payment_settled ON payment (changed_ms) WHERE stage = 5;
 CREATE INDEX payment_of ON payment (of) WHERE of != x'';
@@ -290,6 +296,7 @@ CREATE TABLE request (
   amount INTEGER NOT NULL, due_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL,
   at_ms INTEGER NOT NULL, state INTEGER NOT NULL, UNIQUE (contact, mine, request)
 ) STRICT;
+CREATE INDEX request_end ON request (substr(request, 15));
 CREATE INDEX request_open ON request (id) WHERE state = 0;
 
 CREATE TABLE balance (

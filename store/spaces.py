@@ -87,9 +87,15 @@ def granted(tx: Tx, arrival: Arrival) -> None:
 
 
 def put_back(tx: Tx, number: int, contact_id: int, said: Grant) -> None:
-    """The space of a log as a backup has it, where it is not there yet. since_ms is lost."""
+    """The space of a log as a backup has it, where it is not there yet. since_ms is lost.
+
+    What it goes on is over, where the backup has that too: of ledgers alone.
+    """
+    before = None if said.previous is None else logs.by_id(tx, said.previous)
     if tx.one("SELECT 1 FROM space WHERE log = ?", (number,)) is None:
-        _put(tx, number, contact_id, said.role, said.name, said.anchor, said.epoch, 0, 0)
+        _put(tx, number, contact_id, said.role, said.name, said.anchor, said.epoch, before.number if before else 0, 0)
+        if before is not None:
+            logs.end(tx, before.number)
 
 
 def space(tx: Tx, number: int) -> Space:

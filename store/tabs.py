@@ -9,7 +9,7 @@ image. Whatever is written here is one transaction with what it was decided by. 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -21,17 +21,17 @@ from ledger.payment import Side, Stage
 from ledger.tab import Key, Said, Tab
 from ledger.terms import Ackn, Dismiss, Lock, Offer, Open, Request, Term
 from protocol import ids, record
-from protocol.entry import Ack, Entry
+from protocol.entry import ID_BYTES, Ack, Entry
 from protocol.grant import Role
 from protocol.ids import CHANCE_BYTES
 from protocol.log import Head
 from store import authoring, halves, payments, people, recovered, spaces
 from store.database import Tx
 from store.faults import TabPaused
-from store.halves import Half, Halt, Halted, Item, Place
+from store.halves import Half, Item, Newer, Place
 from store.identity import Identity
-from store.logs import State
 from store.payments import Asking
+from store.spaces import Space
 
 CHANGED = "tab"  # a topic: something came into the tab with this contact, or its state is another
 TABS_MAX = 256  # kept in memory
@@ -71,6 +71,16 @@ class OpenTab:
         return self.book.tab
 
     @property
+    def is_forked(self) -> bool:
+        """Whether a log of either half was proven to be forked."""
+        return self.ours.is_forked or self.theirs.is_forked
+
+    @property
+    def mark(self) -> bytes:
+        """By which the rows on the disk are known to be what this has come to."""
+        return b"".join(half.head.id if half.head else bytes(ID_BYTES) for half in (self.ours, self.theirs))
+
+    @property
     def owes_word(self) -> bool:
         """Whether we have not acknowledged all that they said."""
         return self.last_word > self.tab.acked[self.side]
@@ -103,11 +113,9 @@ class Tabs:
         """The tab with a contact as it is on the disk now."""
         one = self._known.pop(contact_id, None)  # what fails half-way is folded anew
         ours, theirs = halves.chains_of(tx, contact_id)
-        is_frozen = any(part.log.state is State.FROZEN for part in (*ours, *theirs))
-        was_frozen = one is not None and one.pause is Pause.FROZEN
-        if one is None or is_frozen != was_frozen or not (one.ours.renew(tx, ours) and one.theirs.renew(tx, theirs)):
-            one = self._opened(tx, contact_id, ours, theirs, is_frozen)
-        self._catch_up(tx, one, is_frozen)
+        if one is None or not _is_same(tx, one, ours, theirs):
+            one = self._opened(tx, contact_id, ours, theirs)
+        self._catch_up(tx, one)
         self._known[contact_id] = one
         if len(self._known) > TABS_MAX:
             self._known.popitem(last=False)
@@ -134,54 +142,63 @@ class Tabs:
 
     # --- folding
 
-    def _opened(
-        self, tx: Tx, contact_id: int, ours: list[spaces.Space], theirs: list[spaces.Space], is_frozen: bool
-    ) -> OpenTab:
+    def _opened(self, tx: Tx, contact_id: int, ours: list[Space], theirs: list[Space]) -> OpenTab:
         """A tab that is folded anew: from its image where what that was made of still stands, else from nothing."""
         other = people.contact(tx, contact_id).account
         side = Side.LOW if self.account < other else Side.HIGH
-        found = None if is_frozen else _image(tx, contact_id, side, ours, theirs)
+        found = None if Half(ours).is_forked or Half(theirs).is_forked else _image(tx, contact_id, side, ours, theirs)
         if found is not None:
             return found
-        tx.execute("DELETE FROM tab WHERE contact = ?", (contact_id,))
+        forget_image(tx, contact_id)
         payments.forget_requests(tx, contact_id)
         return OpenTab(contact_id, Book(side), Half(ours), Half(theirs))
 
-    def _catch_up(self, tx: Tx, one: OpenTab, is_frozen: bool) -> None:
+    def _catch_up(self, tx: Tx, one: OpenTab) -> None:
         done, before = _Moved(), one.pause
-        one.pause = Pause.FROZEN if is_frozen else None
-        while self._take(tx, one, one.ours, done, is_frozen) or self._take(tx, one, one.theirs, done, is_frozen):
+        one.pause = Pause.FROZEN if one.is_forked else None
+        while self._take(tx, one, one.ours, done) or self._take(tx, one, one.theirs, done):
             pass
+        if one.pause is None and (one.ours.is_parted or one.theirs.is_parted):
+            one.pause = Pause.PARTED
         if one.pause is None and not _is_whole(tx, one):
             one.pause = Pause.WAITS
         if done.is_any or one.is_fresh:
             _write(tx, one, done)
         if done.is_any or one.pause is not before:
             tx.changed(CHANGED, one.contact)
-        if one.since_image >= IMAGE_ENTRIES and one.book.is_even and not one.owes_word and one.pause is None:
-            _keep_image(tx, one)
+        if one.since_image >= IMAGE_ENTRIES:
+            one.book.forget_what_is_over()
+            if one.book.is_even and not one.owes_word and one.pause is None:
+                _keep_image(tx, one)
 
-    def _take(self, tx: Tx, one: OpenTab, half: Half, done: _Moved, is_frozen: bool) -> bool:
+    def _take(self, tx: Tx, one: OpenTab, half: Half, done: _Moved) -> bool:
         """Takes of one half what can be taken; returns whether there was any."""
         other = one.theirs if half is one.ours else one.ours
         side = one.side if half is one.ours else one.side.other
-        count = 0
+        hear = one.book.write if half is one.ours else one.book.hear
+        acked = one.tab.acked
+        count, is_forked = 0, half.is_forked
         while True:
-            # Of a half that was forked the branch counts that the other side has acknowledged (ledger 3.6).
-            if is_frozen and half is one.theirs and half.taken >= one.tab.acked[one.side]:
+            if is_forked and not half.stands(tx, other):
                 break
+            last = half.next_log(tx)
+            if last is not None and not half.is_parted:
+                item = _peek(tx, other)
+                if item is not None and half.reaches(tx, item.acks, other, acked[side.other]):
+                    break  # what was said before the device was lost comes first
+                half.is_parted = half.parts_from(last, () if item is None else item.acks)
+                if not half.is_parted:
+                    half.turn(last)
+                    continue
             try:
                 item = half.peek(tx)
-            except Halted as halted:
-                one.pause = one.pause or (Pause.NEWER if halted.reason is Halt.NEWER else Pause.PARTED)
+            except Newer:
+                one.pause = one.pause or Pause.NEWER
                 break
-            if item is None or not other.reaches(item.acks, half):
+            if item is None or not other.reaches(tx, item.acks, half, acked[side]):
                 break
-            said = Said(other.counted(item.acks), item.term, item.id)
-            if half is one.ours:
-                one.book.write(said)
-            else:
-                one.book.hear(said)
+            hear(Said(other.counted(item.acks), item.term, item.id))
+            other.was_acked(item.acks)
             half.step()
             _note(tx, one, side, item, done)
             count += 1
@@ -191,24 +208,24 @@ class Tabs:
 
     # --- writing
 
-    def _own(self, tx: Tx, one: OpenTab, me: Identity, now_ms: int, entropy: Entropy) -> spaces.Space:
+    def _own(self, tx: Tx, one: OpenTab, me: Identity, now_ms: int, entropy: Entropy) -> Space:
         """The log that is written now, which begins with what it is."""
         contact = people.contact(tx, one.contact)
         own = one.ours.parts[-1] if one.ours.parts else None
         if own is None:
             secret = entropy(authoring.SECRET_BYTES)
             own = spaces.begin(tx, me.device, Role.LEDGER, NAME, secret, 0, contact.account, (contact.id,), 0, now_ms)
-        if own.log.number != (one.ours.place.log if one.ours.place else None) or one.ours.head is None:
+        if one.ours.place is None or own.log.number != one.ours.place.number:
             self._append(tx, one, own, Open(terms.RULES, contact.account), me, now_ms, entropy)
         return own
 
     def _append(
-        self, tx: Tx, one: OpenTab, own: spaces.Space, term: Term, me: Identity, now_ms: int, entropy: Entropy
+        self, tx: Tx, one: OpenTab, own: Space, term: Term, me: Identity, now_ms: int, entropy: Entropy
     ) -> Entry:
         said = record.encode(term)
         (made,) = authoring.write(tx, own, (said,), me.device_key, now_ms, entropy, _acks(one))
         one.ours.renew(tx, halves.chains_of(tx, one.contact)[0])
-        self._catch_up(tx, one, is_frozen=False)
+        self._catch_up(tx, one)
         return made
 
 
@@ -219,6 +236,37 @@ def new_pay(one: OpenTab, now_ms: int, entropy: Entropy) -> bytes:
     if drawn > newest:
         return drawn
     return (int.from_bytes(newest, "big") + 1 + int.from_bytes(entropy(CHANCE_BYTES - 1), "big")).to_bytes(16, "big")
+
+
+def forget_image(tx: Tx, contact_id: int) -> None:
+    """The tab with a contact is folded from nothing next, and its rows are compared with what that comes to."""
+    tx.execute("DELETE FROM tab WHERE contact = ?", (contact_id,))
+    tx.execute("DELETE FROM tab_mark WHERE contact = ?", (contact_id,))
+
+
+def _is_same(tx: Tx, one: OpenTab, ours: list[Space], theirs: list[Space]) -> bool:
+    """Whether a tab that is kept in memory is one with the disk, of which a transaction may have been undone since."""
+    row = tx.one("SELECT mark FROM tab_mark WHERE contact = ?", (one.contact,))
+    was_forked = one.is_forked
+    if row is None or row[0] != one.mark or not (one.ours.renew(tx, ours) and one.theirs.renew(tx, theirs)):
+        return False
+    return one.is_forked == was_forked and not _is_too_far(tx, one)
+
+
+def _is_too_far(tx: Tx, one: OpenTab) -> bool:
+    """Whether more of a lost device's log was taken than counts, by what its successor says."""
+    acked, side = one.tab.acked, one.side
+    return one.ours.is_too_far(tx, acked[side.other]) or one.theirs.is_too_far(tx, acked[side])
+
+
+def _peek(tx: Tx, half: Half) -> Item | None:
+    """The next entry of a half, of the log that is read."""
+    if half.next_log(tx) is not None and not half.is_parted:
+        return None
+    try:
+        return half.peek(tx)
+    except Newer:
+        return None
 
 
 def _acks(one: OpenTab) -> tuple[Ack, ...]:
@@ -233,7 +281,7 @@ def _is_whole(tx: Tx, one: OpenTab) -> bool:
     for part in one.ours.parts:
         if not part.log.own and not recovered.is_recovered(tx, part.log.number):
             return False
-    return one.ours.peek(tx) is None
+    return _peek(tx, one.ours) is None
 
 
 def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
@@ -260,7 +308,7 @@ def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
 
 def _write(tx: Tx, one: OpenTab, done: _Moved) -> None:
     """Writes the rows of what a catch-up has come to."""
-    begun, moved = [], []
+    begun, moved, is_fresh = [], [], one.is_fresh
     for key, at_ms in done.moved.items():
         found = one.tab.payments[key]
         if key in done.begun:
@@ -271,54 +319,51 @@ def _write(tx: Tx, one: OpenTab, done: _Moved) -> None:
         else:
             moved.append((one.contact, one.is_mine(key), key.pay, found.stage, at_ms))
     told = [(one.contact, one.is_mine(key), key.pay) for key in done.moved]
-    if one.is_fresh:
+    if is_fresh:
         before = payments.stages(tx, one.contact)
         here = {(one.is_mine(key), key.pay): found.stage for key, found in one.tab.payments.items()}
         payments.drop(tx, [(one.contact, *key) for key in before if key not in here])
         payments.drop_requests(tx, one.contact)
+        payments.drop_balances(tx, one.contact)
         told = [(one.contact, *key) for key, stage in here.items() if before.get(key) is not stage]
         one.is_fresh = False
     payments.begun(tx, begun)
     payments.moved(tx, moved)
     payments.tell(tx, told[-TOLD_MAX:])
-    for unit in one.tab.units():
+    for unit in one.tab.units() if is_fresh else one.tab.touched_units:
         owed = one.tab.balance(one.side, unit)
         allowed, credit = one.tab.limit(one.side, unit), one.tab.limit(one.side.other, unit)
         payments.balance(tx, one.contact, unit, owed, allowed, credit)
+    one.tab.touched_units.clear()
+    tx.execute("INSERT OR REPLACE INTO tab_mark (contact, mark) VALUES (?, ?)", (one.contact, one.mark))
 
 
 def _keep_image(tx: Tx, one: OpenTab) -> None:
     """Writes down from where this tab can go on. Both views of it are one now."""
     places = [half.place for half in (one.ours, one.theirs)]
-    if any(place is None or place.head is None for place in places):
+    if None in places:
         return
-    one.tab.forget_what_is_over()
-    row = [item for place in places if place and place.head for item in (place.log, place.base, *place.head)]
+    row = [item for place in places if place for item in (place.number, *place.head)]
     tx.execute(
-        "INSERT OR REPLACE INTO tab (contact, ours_log, ours_base, ours_seq, ours_id, theirs_log, theirs_base,"
-        " theirs_seq, theirs_id, image) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO tab (contact, ours_log, ours_seq, ours_id, theirs_log, theirs_seq, theirs_id, image)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (one.contact, *row, image.of(one.tab)),
     )
     one.since_image = 0
 
 
-def _image(
-    tx: Tx, contact_id: int, side: Side, ours: Sequence[spaces.Space], theirs: Sequence[spaces.Space]
-) -> OpenTab | None:
+def _image(tx: Tx, contact_id: int, side: Side, ours: list[Space], theirs: list[Space]) -> OpenTab | None:
     row = tx.one(
-        "SELECT ours_log, ours_base, ours_seq, ours_id, theirs_log, theirs_base, theirs_seq, theirs_id, image"
-        " FROM tab WHERE contact = ?",
+        "SELECT image, ours_log, ours_seq, ours_id, theirs_log, theirs_seq, theirs_id FROM tab WHERE contact = ?",
         (contact_id,),
     )
     if row is None:
         return None
-    found = []
-    for parts, (number, base, seq, entry_id) in ((ours, row[:4]), (theirs, row[4:8])):
-        half = Half([*parts])
-        if not any(part.log.number == number for part in parts):
-            return None
-        half.resume(Place(number, base, Head(seq, entry_id)))
-        if not half.renew(tx, [*parts]):
-            return None
-        found.append(half)
-    return OpenTab(contact_id, Book.resumed(side, row[8]), found[0], found[1], is_fresh=False)
+    raw, our_log, our_seq, our_id, their_log, their_seq, their_id = row
+    of_ours, of_theirs = Half(ours), Half(theirs)
+    if not of_ours.resume(tx, Place(our_log, Head(our_seq, our_id))):
+        return None
+    if not of_theirs.resume(tx, Place(their_log, Head(their_seq, their_id))):
+        return None
+    found = OpenTab(contact_id, Book.resumed(side, raw), of_ours, of_theirs, is_fresh=False)
+    return None if _is_too_far(tx, found) else found

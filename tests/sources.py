@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def folders() -> tuple[str, ...]:
-    """The top folders that hold Python: also one that no rule knows yet."""
-    found = (folder for folder in ROOT.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    """The top folders that hold Python: also one that no rule knows yet. docs/ is for people who have not got weft."""
+    found = (one for one in ROOT.iterdir() if one.is_dir() and not one.name.startswith(".") and one.name != "docs")
     return tuple(sorted(folder.name for folder in found if next(folder.rglob("*.py"), None) is not None))
 
 

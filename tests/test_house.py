@@ -21,6 +21,8 @@ from tests.sources import ROOT, product, trees
 
 pytestmark = pytest.mark.house
 THREATS = "docs/threats.md"
+VERIFIER = "docs/verify_payment.py"
+VERIFIER_LINES_MAX = 200
 
 EXCUSED_IMPORTS = {
     ("protocol/wire.py", "cbor2"): "the one CBOR encoder and decoder",
@@ -217,6 +219,14 @@ def _package(line: str) -> str:
     name = re.match(r"[\w.-]+", line)
     assert name is not None
     return re.sub(r"[-_.]+", "-", name[0]).lower()
+
+
+def test_who_verifies_a_payment_reads_little_and_needs_nothing_of_weft() -> None:
+    text = (ROOT / VERIFIER).read_text()
+    needed = {module.split(".")[0] for _, module in rules.imports_of(ast.parse(text))}
+    assert needed - sys.stdlib_module_names == {"cbor2", "nacl"}
+    assert text.count("\n") <= VERIFIER_LINES_MAX
+    assert [file.relative_to(ROOT).as_posix() for file in (ROOT / "docs").rglob("*.py")] == [VERIFIER]
 
 
 @pytest.mark.parametrize("modules", sorted(LIGHT))

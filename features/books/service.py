@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from features.books import pdf
+from features.books import pdf, proving
 from features.books.faults import BadZone, NoPart, PartGone
 from ledger import days, journal, statement
+from ledger.evidence import NoSuchPayment
 from ledger.journal import Booking
 from ledger.terms import Cause
 from node import ground
@@ -81,6 +82,22 @@ class Books:
             return pdf.render(made) if form == "pdf" else "".join(f"{one}\n" for one in statement.text(made)).encode()
 
         return await self._made_of(make)
+
+    async def evidence(self, id: str) -> Part:
+        """Returns the first part of a file that shows to anybody what became of a payment (docs/protocol/ledger.md 13).
+
+        Errors: id.malformed, payment.unknown, payment.ambiguous, ledger.unknown,
+        ledger.unprovable.
+        """
+
+        def gather(tx: Tx) -> bytes:
+            found = payments.find(tx, id)
+            if not isinstance(found, Paid):
+                raise NoSuchPayment("That is a request, of which there is nothing to show; nothing was written.")
+            return proving.prove(tx, found.contact, found.mine, found.pay)
+
+        made = await self._core.database.transact(gather)
+        return await self._made_of(lambda: made)
 
     async def part(self, token: str, offset: int) -> Part:
         """Returns a further part of what was made. Errors: books.part, books.offset."""

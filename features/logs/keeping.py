@@ -26,14 +26,13 @@ _OURS, _THEIRS = 0, 1
 def keep(tx: Tx, contact_id: int) -> bytes | None:
     """The logs that a contact's devices write for us, and ours that he reads, each as its grant and its author."""
     found = [
-        (_THEIRS, one.log.author, record.encode(_grant(one)))
-        for one in spaces.of(tx, contact_id)
-        if one.log.state is not State.OVER
+        (_THEIRS, one.log.author, record.encode(_grant(tx, one))) for one in spaces.of(tx, contact_id) if _is_read(one)
     ]
-    for one in spaces.of(tx, spaces.OURS):
-        goes_on = one.log.state is not State.OVER and one.role is not Role.SPINE
-        if goes_on and contact_id in spaces.readers(tx, one.log.number):
-            found.append((_OURS, one.log.author, record.encode(_grant(one))))
+    found.extend(
+        (_OURS, one.log.author, record.encode(_grant(tx, one)))
+        for one in spaces.of(tx, spaces.OURS)
+        if _is_read(one) and one.role is not Role.SPINE and contact_id in spaces.readers(tx, one.log.number)
+    )
     return wire.encode(tuple(found[-LOGS_MAX:])) if found else None
 
 
@@ -63,8 +62,15 @@ def restored(tx: Tx, me: Identity, now_ms: int, entropy: keys.Entropy) -> None:
             authoring.succeed(tx, one, anchor, me.device_key, now_ms, entropy)
 
 
-def _grant(one: Space) -> Grant:
-    return Grant(one.role, one.epoch, one.log.secret, one.anchor, one.name, None)
+def _is_read(one: Space) -> bool:
+    """Whether a log is still needed: a ledger is all that was ever written into it."""
+    return one.log.state is not State.OVER or one.role is Role.LEDGER
+
+
+def _grant(tx: Tx, one: Space) -> Grant:
+    goes_on = one.role is Role.LEDGER and one.previous
+    previous = logs.log(tx, one.previous).id if goes_on else None
+    return Grant(one.role, one.epoch, one.log.secret, one.anchor, one.name, previous)
 
 
 def _row(row: Any) -> tuple[int, bytes, Grant]:

@@ -75,13 +75,5 @@ class PacketOver(UserFault):
     exit = 1
 
 
-class BadNote(UserFault):
-    """A note has at most 500 bytes of UTF-8; nothing was sent."""
-
-    code = "limit"
-    next = "weft packet --help"
-    exit = 2
-
-
 class NotPromised(PeerFault):
     """A contact said something about a packet that he or we did not begin, or said it twice; it was dropped."""

@@ -14,7 +14,6 @@ import trio
 from features.packets import judging, lines, view
 from features.packets.content import Claim, Closed, Given, Granted, Packet, Reason, Refused
 from features.packets.faults import (
-    BadNote,
     ForOneself,
     NobodyNamed,
     OwnPacket,
@@ -28,7 +27,7 @@ from features.packets.view import NEVER, OURS, Kept, Opening, Share, State
 from ledger import commands, packet, units
 from ledger.packet import NONCE_BYTES, SEED_BYTES
 from ledger.payment import Stage
-from ledger.terms import AMOUNT_MAX, MEMO_BYTES_MAX, Cause, Limit, Offer
+from ledger.terms import AMOUNT_MAX, Cause, Limit, Offer
 from node import speech, till
 from node.core import Core
 from protocol import ids
@@ -66,7 +65,7 @@ class Packets:
         amount.nothing, amount.decimals, amount.large.
         """
         core, now_ms = self._core, self._now()
-        _check_note(note)
+        note = till.note(note)
 
         def begin(tx: Tx) -> tuple[Line, tuple[int, ...]]:
             named = self._named(tx, to)
@@ -302,13 +301,3 @@ def _on_its_way(tx: Tx, contact_id: int, unit: str, since_ms: int) -> int:
         paid = payments.found(tx, contact_id, False, opening.pay)
         most += opening.amount if paid is None or paid.stage is Stage.OFFERED else 0
     return most
-
-
-def _check_note(text: str) -> None:
-    """Raises: BadNote."""
-    try:
-        if len(text.encode()) <= MEMO_BYTES_MAX:
-            return
-    except UnicodeEncodeError:
-        pass
-    raise BadNote

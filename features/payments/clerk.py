@@ -76,6 +76,7 @@ class Clerk:
         one = self.till.of(tx, contact_id)
         if one.pause is not None:
             return True
+        self.till.say_again(tx, one)
         wrote = True
         while wrote:
             found = self._duties(tx, one)
@@ -145,7 +146,7 @@ def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
 
 
 def _is_too_much_back(tx: Tx, row: Paid) -> bool:
-    """Whether a refund gives back more than was paid (ledger 9)."""
+    """Whether a refund gives back more than was paid (ledger 3.7)."""
     if row.cause != Cause.REFUND:
         return False
     original = payments.found(tx, row.contact, True, row.of)

@@ -17,7 +17,6 @@ from features.payments.faults import (
     StillBound,
     TooMuchBack,
     ToOneself,
-    UnknownPayment,
 )
 from features.payments.view import Line, Standing, Wish
 from ledger import commands, units
@@ -32,6 +31,7 @@ from protocol import ids
 from protocol.faults import UserFault
 from store import payments, people
 from store.database import Tx
+from store.faults import UnknownPayment
 from store.payments import Asked, Balance, Paid
 from store.people import Contact
 from store.tabs import OpenTab
@@ -274,7 +274,7 @@ class Payments:
         """
 
         def look(tx: Tx) -> Line | Wish:
-            found = view.find(tx, id)
+            found = payments.find(tx, id)
             return view.wish(tx, found) if isinstance(found, Asked) else view.line(tx, found, self._now())
 
         return asdict(await self._core.database.transact(look))
@@ -308,7 +308,7 @@ class Payments:
 
     def _found(self, tx: Tx, text: str) -> tuple[Contact, OpenTab, Paid | Asked]:
         """A payment or request as it stands now, with whom, and the tab."""
-        found = view.find(tx, text)
+        found = payments.find(tx, text)
         contact = till.contact(tx, ids.account_text(people.contact(tx, found.contact).account))
         one = self._core.till.of(tx, contact.id)  # which may have come on since the row was read
         now = payments.request(tx, found.id) if isinstance(found, Asked) else payments.payment(tx, found.id)

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from features.payments.faults import AmbiguousPayment, UnknownPayment
 from ledger import units
 from ledger.payment import Stage
 from ledger.terms import Cause
 from ledger.units import Unit
 from protocol import ids
-from protocol.faults import quoted
 from store import payments, people
 from store.database import Tx
 from store.payments import Asked, Asking, Balance, Paid
@@ -155,21 +153,6 @@ def standing(tx: Tx, one: Balance) -> Standing:
         allowed=units.number(one.allowed, unit),
         credit=units.number(one.credit, unit),
     )
-
-
-def find(tx: Tx, text: str) -> Paid | Asked:
-    """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
-    wanted = ids.matches(text)
-    rows = tx.all("SELECT 0, id, pay FROM payment UNION ALL SELECT 1, id, request FROM request ORDER BY 2 DESC")
-    found = [(kind, row) for kind, row, name in rows if ids.ulid(name).endswith(wanted)]
-    if not found:
-        raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
-    if len(found) > 1:
-        raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
-    ((kind, row),) = found
-    one = payments.request(tx, row) if kind else payments.payment(tx, row)
-    assert one is not None
-    return one
 
 
 def difference(name: str, one: OpenTab) -> str:

@@ -14,7 +14,7 @@ from node.inward import Inward
 from protocol import publishing
 from protocol.faults import PeerFault
 from protocol.publishing import Desk, Effect, Offer, Persist, Reopen, Retake, Step, Tell
-from store import authoring, entries, logs, people, spaces, troubles
+from store import entries, logs, people, reissuing, spaces, troubles
 from store.database import Tx
 from store.intake import Took
 from store.people import ContactState
@@ -205,8 +205,8 @@ class Desks:
         if found is None:
             logs.end(tx, number)
             return None
-        key, entropy = self.inward.identity.device_key, self.inward.ground.entropy("logs")
-        return authoring.succeed(tx, of, found, key, self.inward.now(), entropy)
+        me, entropy = self.inward.identity, self.inward.ground.entropy("logs")
+        return reissuing.succeed(tx, of, found, me, self.inward.now(), entropy)
 
 
 def other_anchor(tx: Tx, of: Space) -> bytes | None:

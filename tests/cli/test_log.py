@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli import show
-from protocol import entry, log_file, wire
+from protocol import entry, ids, log_file, wire
 from protocol.entry import Entry, Kind
 from protocol.log_file import Claimed, Item, Shown
 from tests.cli import fake
@@ -16,6 +16,7 @@ from tests.protocol import chains, handed
 from tests.protocol.chains import ANA, BO
 
 GOOD = handed.handed()
+ACCOUNT = ids.AccountId(handed.ACCOUNT.public)
 KEY = ANA.public.hex()
 CHAIN = chains.chain(3)
 AT = show.clock(chains.AT_MS)
@@ -57,6 +58,7 @@ def test_a_good_file_is_told_in_plain_words(tmp_path: Path) -> None:
         "  2 cosignatures good",
         f"    by {BO.public.hex()}, {AT}",
         f"    by {KEY}, {AT}",
+        f"The account {ids.account_text(ACCOUNT)} says that the device {KEY} is its own",
         "✔ Good: every check of this file held.",
     ]
 
@@ -66,6 +68,7 @@ def test_a_script_is_told_all_of_it(tmp_path: Path) -> None:
         ran = verify(tmp_path, GOOD.raw, form)
         assert (ran.code, ran.err, ran.out.count("\n")) == (0, "", 1)
         told = ran.json
+        assert told["devices"] == [{"device": KEY, "account": ACCOUNT.hex()}]
         first, second = told["logs"]
         assert first == {
             "author": KEY,

@@ -166,15 +166,16 @@ CREATE TABLE space (
 ) STRICT;
 CREATE TABLE sync_round (device INTEGER NOT NULL PRIMARY KEY, raw BLOB NOT NULL) STRICT;
 CREATE TABLE tab (
-  contact INTEGER NOT NULL PRIMARY KEY, ours_log INTEGER NOT NULL, ours_base INTEGER NOT NULL,
-  ours_seq INTEGER NOT NULL, ours_id BLOB NOT NULL, theirs_log INTEGER NOT NULL, theirs_base INTEGER NOT NULL,
-  theirs_seq INTEGER NOT NULL, theirs_id BLOB NOT NULL, image BLOB NOT NULL
+  contact INTEGER NOT NULL PRIMARY KEY, ours_log INTEGER NOT NULL, ours_seq INTEGER NOT NULL, ours_id BLOB NOT NULL,
+  theirs_log INTEGER NOT NULL, theirs_seq INTEGER NOT NULL, theirs_id BLOB NOT NULL, image BLOB NOT NULL
 ) STRICT;
+CREATE TABLE tab_mark (contact INTEGER NOT NULL PRIMARY KEY, mark BLOB NOT NULL) STRICT;
 CREATE TABLE unchained (
   log INTEGER NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, raw BLOB NOT NULL, kept INTEGER NOT NULL,
   content BLOB NOT NULL, PRIMARY KEY (log, seq)
 ) STRICT;
 CREATE TABLE unheard (message INTEGER NOT NULL PRIMARY KEY, kind INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE TABLE unsaid (number INTEGER PRIMARY KEY, contact INTEGER NOT NULL, term BLOB NOT NULL) STRICT;
 CREATE TABLE witnessed (
   author BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, seen BLOB NOT NULL, before BLOB NOT NULL,
   proof BLOB NOT NULL, doubt BLOB NOT NULL, signed BLOB NOT NULL
@@ -192,6 +193,8 @@ CREATE UNIQUE INDEX message_once ON message (device, message_id);
 CREATE INDEX message_passing ON message (seq) WHERE kind IN (306) AND body != x'';
 CREATE INDEX mutual_log ON mutual (log);
 CREATE INDEX parcel_message ON parcel (device, message, line);
+CREATE INDEX payment_contact ON payment (contact);
+CREATE INDEX payment_end ON payment (substr(pay, 15));
 CREATE INDEX payment_of ON payment (of) WHERE of != x'';
 CREATE INDEX payment_open ON payment (id) WHERE stage < 5;
 CREATE INDEX payment_settled ON payment (changed_ms) WHERE stage = 5;
@@ -201,7 +204,9 @@ CREATE INDEX quarantine_device ON quarantine (device, at_ms);
 CREATE UNIQUE INDEX queue_keeper ON queue (keeper, contact);
 CREATE INDEX queue_sender ON queue (sender);
 CREATE INDEX reader_contact ON reader (contact);
+CREATE INDEX request_end ON request (substr(request, 15));
 CREATE INDEX request_open ON request (id) WHERE state = 0;
 CREATE INDEX session_device ON session (device, receive_only, counter DESC, sid);
 CREATE INDEX space_contact ON space (contact);
 CREATE INDEX unchained_bytes ON unchained (log, bytes);
+CREATE INDEX unsaid_contact ON unsaid (contact);

@@ -278,4 +278,4 @@ def test_facts_that_come_in_any_order_are_the_same_payment() -> None:
         assert tabs[0].payments == tabs[1].payments
         (one,) = tabs[0].payments.values()
         assert one.stage is (Stage.REFUNDED if isinstance(answer, Accept) else Stage.DECLINED)
-        assert replace(one, seen=None).stage is not Stage.SETTLED
+        assert one._replace(seen=None).stage is not Stage.SETTLED

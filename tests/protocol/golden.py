@@ -35,6 +35,7 @@ FILES = {
     "Frames of /weft/keep/1": "protocol_keep.json",
     "Records of a backup": "protocol_backup.json",
     "Contents of the node": "protocol_node_contents.json",
+    "Questions about the way of a payment": "protocol_probes.json",
     "Contents": "protocol_contents.json",
     "Terms of ledgers": "protocol_terms.json",
 }

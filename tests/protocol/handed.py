@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from crypto.keys import SigningKey
-from protocol import entry, evidence, log, log_file, record, spine, wire
+from protocol import entry, evidence, identity, ids, log, log_file, record, spine, wire
 from protocol.entry import Entry, Kind
+from protocol.identity import Certificate
 from protocol.log_examination import Examination, Said
 from protocol.log_file import Claimed, Covered, Item, NotEvidence, Shown
 from protocol.spine import Cosignature, Line
@@ -13,6 +14,7 @@ from tests.protocol import chains, spines
 
 NOTES = ("first", "second", "public")
 NOTE_KIND = 320
+ACCOUNT = SigningKey(bytes(31) + b"c")
 
 
 class Handed(NamedTuple):
@@ -39,6 +41,8 @@ def bytes_of(item: Item) -> bytes:
             return log_file.cosigned(item)
         case Covered(committed=committed, key=key):
             return log_file.covered(committed, key)
+        case Certificate():
+            return log_file.certificate(item)
         case _:
             return log_file.proof(item)
 
@@ -61,6 +65,11 @@ def sealed(seq: int, text: str, key: SigningKey = chains.ANA, of: bytes = chains
 
 def note_key(seq: int, of: bytes = chains.LOG) -> bytes:
     return entry.content_key(chains.SECRET, of, seq)
+
+
+def certificate(key: SigningKey = chains.ANA, account: SigningKey = ACCOUNT) -> Certificate:
+    """An account's word that a device is its own."""
+    return identity.certify(account, ids.DeviceId(key.public), bytes(32), 1, 0, 2**33)
 
 
 def cosigned(subject: Entry, key: SigningKey = chains.BO, witness: bytes | None = None) -> Cosignature:
@@ -92,6 +101,7 @@ def handed(key: SigningKey = chains.ANA) -> Handed:
         *(Claimed(notes[1]), Shown(contents[1], None)),
         *(Claimed(notes[2]), Shown(contents[2], None)),
         *(Claimed(notes[3]), covered, cosigned(spun.header)),
+        certificate(key),
         *(Claimed(spun.header), Shown(spun.content, None), cosigned(spun.header), cosigned(spun.header, key)),
         *(wrote.fork(), wrote.contradiction(), wrote.rollback()),
     )

@@ -22,6 +22,7 @@ from protocol import (
     evidence,
     ids,
     invite,
+    invoice,
     keep,
     keep_code,
     knock,
@@ -30,6 +31,7 @@ from protocol import (
     log_file,
     nearby,
     parcel,
+    pay_code,
     record,
     rendezvous,
     rpc,
@@ -41,7 +43,7 @@ from protocol import (
 from protocol.faults import UserFault
 from protocol.presence_record import Presence
 from tests import depth
-from tests.protocol import backups, chains, golden, handed, hostile, keeping, meetings, samples, spines
+from tests.protocol import backups, chains, golden, handed, hostile, invoices, keeping, meetings, samples, spines
 from tests.protocol.circle import NOW_S, someone
 
 MEMORY_KIB_MAX = 50 * 1024
@@ -179,7 +181,7 @@ def inside_content(raw: bytes) -> object:
 
 HANDED = handed.handed()
 FILE = handed.file_of(HANDED.items[-7:])  # a spine entry, what belongs to it, the proofs
-SMALL_FILES = [handed.file_of(HANDED.items[:2]), handed.file_of(HANDED.items[6:9])]
+SMALL_FILES = [handed.file_of(HANDED.items[:2]), handed.file_of(HANDED.items[6:10])]
 
 
 def file_of_evidence(raw: bytes) -> object:
@@ -190,6 +192,19 @@ def file_of_evidence(raw: bytes) -> object:
 def examined_file(raw: bytes) -> object:
     found = log_examination.Examination(chains.ANA.public)
     return [found.take(placed) for placed in log_file.read((raw,))]
+
+
+def checked_invoice(raw: bytes) -> object:
+    invoice.check(record.decode(invoice.Invoice, raw, invoice.BYTES_MAX), NOW_S, None)
+    return None
+
+
+def inside_pay_code(raw: bytes) -> object:
+    # Whoever makes a code makes its check too. A person's fault is one here, as it is of bytes.
+    try:
+        return pay_code.shop_of(pay_code._coded(pay_code.SHOP_PREFIX, b"\x01" + raw[:1900]))
+    except UserFault:
+        raise Forged from None
 
 
 DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
@@ -237,6 +252,8 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "evidence": (evidence.decode, PROOFS),
     "file of evidence": (file_of_evidence, [FILE, *SMALL_FILES]),
     "examined file": (examined_file, SMALL_FILES),
+    "checked invoice": (checked_invoice, [record.encode(invoices.bill())]),
+    "inside a pay code": (inside_pay_code, [record.encode(invoices.counter())]),
     "checked evidence": (lambda raw: evidence.accused(evidence.decode(raw)), PROOFS),
 }
 COSTLY = {
@@ -246,6 +263,7 @@ COSTLY = {
     "run",
     "fork",
     "checked evidence",
+    "checked invoice",
     "examined file",
     "answer",
     "proof",
@@ -323,6 +341,8 @@ READERS: dict[str, tuple[Callable[[str], object], Sequence[str]]] = {
     "suffix": (ids.matches, ["ABCD", "01ARYZ6S41"]),
     "link": (invite.link_from, [LINK]),
     "keeper": (keep_code.of_text, [KEEPER]),
+    "shop": (pay_code.shop_of, [pay_code.shop_text(invoices.counter())]),
+    "invoice": (pay_code.invoice_of, [pay_code.invoice_text(invoices.bill())]),
     "place": (nearby.cell_of, ["52.52,13.40", "-90, 180"]),
     "address": (lambda text: invite.addresses_of((text,)), ["/ip4/192.0.2.1/tcp/4001", "/ip6/2001:db8::1/tcp/1"]),
     "call": (

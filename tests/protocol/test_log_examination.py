@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from crypto.keys import SigningKey
-from protocol import entry, log_examination, log_file, spine
+from protocol import entry, identity, ids, log_examination, log_file, spine
 from protocol.entry import Entry, Kind
 from protocol.log import Fork, Head
 from protocol.log_examination import Convicted, Finding, Wrong
@@ -57,6 +57,7 @@ def test_a_good_file_is_good_and_says_what_it_shows() -> None:
     ]
     assert [one.proof.__name__ for one in found.convicted] == ["Fork", "Contradiction", "Rollback"]
     assert found.proofs == 3
+    assert found.certificates == [handed.certificate()]
 
 
 def test_entries_that_begin_anywhere_are_a_chain_from_there() -> None:
@@ -83,7 +84,33 @@ def test_a_proof_that_holds_names_its_author_and_the_file_stays_good() -> None:
     assert found.convicted == [Convicted(len(file_of(claimed(*CHAIN))), Fork, ANA.public, LOG)]
 
 
+def test_a_certificate_is_good_whenever_it_is_shown() -> None:
+    one = identity.certify(handed.ACCOUNT, ids.DeviceId(ANA.public), bytes(32), 1, 5, 5)
+    found, _ = examined((one, *claimed(*CHAIN)))
+    assert (found.is_good, found.certificates) == (True, [one])
+
+
 # --- what is wrong: one variant for each check; the walk goes on
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(handed.certificate(), account=ids.AccountId(BO.public)),
+        replace(handed.certificate(), device=ids.DeviceId(BO.public)),
+        replace(handed.certificate(), not_after_s=7),
+        replace(handed.certificate(), signature=bytes(64)),
+        identity.certify(handed.ACCOUNT, ids.DeviceId(ANA.public), bytes(32), 1, 6, 5),
+    ],
+)
+def test_a_certificate_that_its_account_did_not_sign_is_found(bad: identity.Certificate) -> None:
+    assert the_wrong(*claimed(*CHAIN), bad) == [(5, Wrong.CERTIFICATE)]
+    assert examined((bad,))[0].certificates == []
+
+
+def test_what_stands_behind_a_certificate_is_not_of_the_entry_before_it() -> None:
+    found, _ = examined((Claimed(GOOD.header), handed.certificate(), cosigned(GOOD.header)))
+    assert [one.wrong for one in found.findings] == [Wrong.BYTES]
 
 
 def test_each_signature_is_checked_by_itself() -> None:

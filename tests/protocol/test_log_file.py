@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocol import entry, log_file, record, wire
 from protocol.entry import Kind
 from protocol.evidence import Committed, Contradiction, Rollback
+from protocol.identity import Certificate
 from protocol.log import Fork
 from protocol.log_file import Claimed, Covered, CutOff, Item, NotEvidence, Shown
 from protocol.spine import Cosignature
@@ -23,6 +24,7 @@ FIRST, SPINE = Claimed(GOOD.notes[0]), Claimed(GOOD.header)
 PLAIN, COSIGNED, PROOF = Shown(b"content", None), handed.cosigned(GOOD.header), GOOD.items[-1]
 LONGEST = Shown(bytes(entry.CONTENT_BYTES_MAX), bytes(32))
 PROOFS = (Fork, Contradiction, Rollback)
+CERTIFICATE = handed.certificate()
 
 
 def items_of(raw: bytes) -> tuple[Item, ...]:
@@ -47,7 +49,7 @@ def files(draw: st.DrawFn) -> tuple[Item, ...]:
     found: list[Item] = []
     for _ in range(draw(st.integers(0, 4))):
         if draw(st.booleans()):
-            found.append(samples.sample(draw(st.sampled_from(PROOFS)), source))
+            found.append(samples.sample(draw(st.sampled_from((*PROOFS, Certificate))), source))
             continue
         one = draw(st.sampled_from((*GOOD.notes, GOOD.header)))
         found.append(Claimed(one))
@@ -155,6 +157,9 @@ def test_what_came_before_a_bad_item_was_given() -> None:
         (GOOD.covered,),
         (PROOF, GOOD.covered),
         (FIRST, PROOF, GOOD.covered),
+        (FIRST, CERTIFICATE, PLAIN),
+        (SPINE, CERTIFICATE, COSIGNED),
+        (FIRST, CERTIFICATE, GOOD.covered),
     ],
 )
 def test_an_item_that_belongs_to_nothing_is_refused(items: tuple[Item, ...]) -> None:
@@ -192,6 +197,9 @@ BAD_ITEMS = {
     "a committed with a field too many": wire.encode(((*COMMITTED, 0), bytes(32))),
     "another kind": wire.encode((6, *COMMITTED[1:])),
     "a cosignature with a field too few": wire.encode((2, bytes(32), 0, bytes(32))),
+    "a certificate with a field too few": wire.encode((10, *record.fields(CERTIFICATE)[:-1])),
+    "a certificate with a short key": wire.encode((10, bytes(31), *record.fields(CERTIFICATE)[1:])),
+    "a list of devices": wire.encode((11, *record.fields(CERTIFICATE))),
     "a proof with a long integer": b"\x83\x18\x01" + handed.bytes_of(GOOD.items[-3])[2:],
     "an empty array": b"\x80",
     "an array of indefinite length": b"\x9f" + RECORD[1:] + b"\xff",

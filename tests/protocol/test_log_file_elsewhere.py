@@ -123,6 +123,9 @@ def checked(file: bytes) -> list[str]:
         elif value[0] == 2:
             check_cosignature(value, subject)
             forms.append("Cosignature")
+        elif value[0] == 10:
+            verify(value[1], value[-1], b"weft/1/dev-cert\x00" + cbor2.dumps(value[:-1]))
+            forms.append("Certificate")
         else:
             check_proof(value)
             forms.append({1: "Fork", 4: "Contradiction", 5: "Rollback"}[value[0]])
@@ -131,7 +134,8 @@ def checked(file: bytes) -> list[str]:
 
 def test_a_file_is_a_cbor_sequence_of_cose_that_anybody_verifies() -> None:
     assert checked(FILE) == NAMES
-    assert set(NAMES) == {"Claimed", "Shown", "Covered", "Cosignature", "Fork", "Contradiction", "Rollback"}
+    proofs = {"Fork", "Contradiction", "Rollback"}
+    assert set(NAMES) == {"Claimed", "Shown", "Covered", "Cosignature", "Certificate", *proofs}
     assert blake(FILE).hex() == HELD["b2sum"]
 
 
