@@ -69,13 +69,6 @@ async def database(person: Person, f: Any, *args: Any) -> Any:
     return await person.node.core.database.transact(f, *args)
 
 
-def claims(tx: Tx) -> int:
-    """How many claims wait to be answered."""
-    row = tx.one("SELECT COUNT(*) FROM packet_claim")
-    assert row is not None
-    return int(row[0])
-
-
 def kept(tx: Tx) -> view.Kept:
     """The one packet that is here."""
     (one,) = view.newest(tx, 2)
