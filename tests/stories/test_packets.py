@@ -11,7 +11,7 @@ from lab.world import Person, World, befriend
 from node.node import migrations
 from store import people
 from store.database import Tx, Worker, open_database
-from tests.stories.debt_kit import agree
+from tests.stories.debt_kit import agree, owed
 from tests.stories.packet_kit import all_closed, all_see, check, database, kept, shown, state
 
 DAY_S = 86_400
@@ -217,3 +217,31 @@ async def _kill_at_a_claim(person: Person) -> None:
     with person.node.core.database.watch(frozenset({view.CHANGED})) as changes:
         await changes.receive()
     await person.kill()
+
+
+def test_a_share_that_is_not_accepted_in_time_goes_back_and_is_drawn_for_nobody_else() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await star(w, "bo", "chen")
+        packet = (await ana.call("packets.send", to=["bo", "chen"], amount="5", unit="EUR", shares=1))["id"]
+        await w.until(partial(all_see, (bo, chen), packet, "waiting"))
+        w.network.cut("ana", "bo")
+        await bo.call("packets.open", id=packet)
+        await bo.call("payments.limit", to="ana", amount="0", unit="EUR")  # he has changed his mind
+        w.network.heal_all()
+        await w.until(partial(all_see, (bo,), packet, "granted"))
+        await w.until(partial(all_see, (chen,), packet, "over"))
+        await trio.sleep(DAY_S + 60)
+        await ana.call("payments.limit", to="bo", amount="1", unit="EUR")  # her node looks at this ledger
+        await w.until(partial(_is_back, ana, packet))
+        for one in (ana, bo, chen):
+            found = await shown(one, packet)
+            assert (found["fair"], found["remainder"]) == (True, "0.00")
+            assert [each["amount"] for each in found["grants"]] == ["5.00"]
+        assert (await shown(bo, packet))["reason"] == "it was not accepted within its time, and went back"
+        assert await owed(bo, ana) == await owed(chen, ana) == 0
+
+    world.run(story, seed=26)
+
+
+async def _is_back(person: Person, packet: str) -> bool:
+    return [each["state"] for each in (await shown(person, packet))["grants"]] == ["refunded"]
