@@ -244,6 +244,18 @@ def by_request(tx: Tx, one: Asked) -> Paid | None:
     return None if row is None else _paid(row)
 
 
+def became(one: Asked, answer: Paid | None) -> str:
+    """What became of a request, by the newest payment that answers it.
+
+    "open", "paying", "paid", "withdrawn" or "refused".
+    """
+    if answer is not None and answer.stage is Stage.SETTLED:
+        return "paid"
+    if one.state is not Asking.OPEN:
+        return one.state.name.lower()
+    return "paying" if answer is not None and not answer.stage.is_final else "open"
+
+
 def why(tx: Tx, one: Paid) -> int:
     """Why a payment is made: of one that answers a request, why it was asked for."""
     if one.cause != Cause.REQUEST:

@@ -312,6 +312,13 @@ CREATE TABLE expected (
 CREATE TABLE recovered (log INTEGER NOT NULL PRIMARY KEY) STRICT;
 """
 
+_REMINDERS = """
+CREATE TABLE request_word (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, reminded_ms INTEGER NOT NULL,
+  paid INTEGER NOT NULL, people INTEGER NOT NULL, PRIMARY KEY (contact, mine, request)
+) STRICT, WITHOUT ROWID;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -328,4 +335,5 @@ CORE: tuple[Migration, ...] = (
     Migration("sessions", 2, _ASKING),
     Migration("attesting", 1, _ATTESTING),
     Migration("ledger", 1, _LEDGER),
+    Migration("reminders", 1, _REMINDERS),
 )

@@ -65,7 +65,7 @@ class Books:
         east_min: the zone of its days, in minutes east of UTC. Errors: contact.unknown, contact.ambiguous, books.zone.
         """
         east_min = _zone(east_min)
-        found = await self._core.database.transact(_bookings, to, END_MS)
+        found = await self._core.database.transact(bookings, to, END_MS)
         return await self._made_of(lambda: "".join(_WRITERS[form](found, east_min)).encode())
 
     async def statement(self, month: str, form: Form = "text", to: str | None = None, east_min: int = 0) -> Part:
@@ -75,7 +75,7 @@ class Books:
         """
         east_min = _zone(east_min)
         span = days.span(month, east_min)
-        found = await self._core.database.transact(_bookings, to, span.end_ms)
+        found = await self._core.database.transact(bookings, to, span.end_ms)
 
         def make() -> bytes:
             made = statement.of(found, month, east_min)
@@ -124,7 +124,7 @@ class Books:
         return Part(token, part, end if end < len(made) else None, len(made))
 
 
-def _bookings(tx: Tx, to: str | None, end_ms: int) -> Sequence[Booking]:
+def bookings(tx: Tx, to: str | None, end_ms: int) -> Sequence[Booking]:
     """What was settled before a moment, in order."""
     contact_id = None if to is None else people.find_contact(tx, to).id
     who: dict[int, tuple[str, str]] = {}

@@ -250,7 +250,7 @@ class Payments:
         """What waits for the person, for the status of the node: how many offers and requests, and who is paused."""
         offers = sum(not one.mine and one.stage is Stage.OFFERED for one in payments.open_payments(tx))
         asked = (one for one in payments.open_requests(tx) if not one.mine)
-        count = sum(view.wish_state(one, payments.by_request(tx, one)) == "open" for one in asked)
+        count = sum(payments.became(one, payments.by_request(tx, one)) == "open" for one in asked)
         paused = sorted({name for name, _ in self._paused(tx)})
         return {"offers": offers, "asked": count, "paused": paused}
 

@@ -7,9 +7,9 @@ from ledger.payment import Stage
 from ledger.terms import Cause
 from ledger.units import Unit
 from protocol import ids
-from store import payments, people
+from store import payments, people, reminders
 from store.database import Tx
-from store.payments import Asked, Asking, Balance, Paid
+from store.payments import Asked, Balance, Paid
 from store.tabs import OpenTab
 
 KINDS = {
@@ -58,7 +58,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn" or "refused"."""
+    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn" or "refused".
+
+    reminded_ms: of the last reminder, 0 for none. bill_paid, bill_people: how many have paid of those who were asked
+    for a share of this bill, as its maker counts, 0 unless he has said so.
+    """
 
     id: str
     contact: str
@@ -72,6 +76,9 @@ class Wish:
     at_ms: int
     state: str
     paid_by: str
+    reminded_ms: int
+    bill_paid: int
+    bill_people: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
 
 def wish(tx: Tx, one: Asked) -> Wish:
     """A request for people."""
-    unit, answer = unit_of(one.unit), payments.by_request(tx, one)
+    unit, answer, said = unit_of(one.unit), payments.by_request(tx, one), reminders.of(tx, one)
     return Wish(
         id=ids.ulid(one.request),
         contact=people.contact(tx, one.contact).name,
@@ -128,18 +135,12 @@ def wish(tx: Tx, one: Asked) -> Wish:
         due_ms=one.due_ms,
         note=one.memo,
         at_ms=one.at_ms,
-        state=wish_state(one, answer),
+        state=payments.became(one, answer),
         paid_by="" if answer is None else ids.ulid(answer.pay),
+        reminded_ms=said.reminded_ms,
+        bill_paid=said.paid,
+        bill_people=said.people,
     )
-
-
-def wish_state(one: Asked, answer: Paid | None) -> str:
-    """What became of a request, by the newest payment that answers it."""
-    if answer is not None and answer.stage is Stage.SETTLED:
-        return "paid"
-    if one.state is not Asking.OPEN:
-        return one.state.name.lower()
-    return "paying" if answer is not None and not answer.stage.is_final else "open"
 
 
 def standing(tx: Tx, one: Balance) -> Standing:
