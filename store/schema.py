@@ -288,6 +288,7 @@ CREATE TABLE payment (
 CREATE INDEX payment_contact ON payment (contact);
 CREATE INDEX payment_end ON payment (substr(pay, 15));
 CREATE INDEX payment_open ON payment (id) WHERE stage < 5;
+CREATE INDEX payment_expiry ON payment (expires_ms) WHERE mine = 1 AND stage < 3;
 CREATE INDEX payment_settled ON payment (changed_ms) WHERE stage = 5;
 CREATE INDEX payment_of ON payment (of) WHERE of != x'';
 
