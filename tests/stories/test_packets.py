@@ -231,7 +231,6 @@ def test_a_share_that_is_not_accepted_in_time_goes_back_and_is_drawn_for_nobody_
         await w.until(partial(all_see, (bo,), packet, "granted"))
         await w.until(partial(all_see, (chen,), packet, "over"))
         await trio.sleep(DAY_S + 60)
-        await ana.call("payments.limit", to="bo", amount="1", unit="EUR")  # her node looks at this ledger
         await w.until(partial(_is_back, ana, packet))
         for one in (ana, bo, chen):
             found = await shown(one, packet)
