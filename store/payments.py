@@ -296,13 +296,18 @@ def expect(tx: Tx, contact: int, cause: Cause, of: bytes, unit: str, amount: int
     )
 
 
+def expect_no_more(tx: Tx, contact: int, cause: Cause, of: bytes) -> None:
+    """Takes an `expect` back."""
+    tx.execute("DELETE FROM expected WHERE contact = ? AND cause = ? AND of = ?", (contact, int(cause), of))
+
+
 def is_expected(tx: Tx, one: Paid) -> bool:
-    """Whether a payment to us is one that was expected."""
+    """Whether a payment to us is one that was expected; an invoice is paid in whole."""
     row = tx.one(
-        "SELECT 1 FROM expected WHERE contact = ? AND cause = ? AND of = ? AND unit = ? AND amount >= ?",
+        "SELECT amount FROM expected WHERE contact = ? AND cause = ? AND of = ? AND unit = ? AND amount >= ?",
         (one.contact, one.cause, one.of, one.unit, one.amount),
     )
-    return row is not None
+    return row is not None and (one.cause != Cause.INVOICE or row[0] == one.amount)
 
 
 def _paid(row: Row) -> Paid:

@@ -312,6 +312,13 @@ CREATE TABLE expected (
 CREATE TABLE recovered (log INTEGER NOT NULL PRIMARY KEY) STRICT;
 """
 
+_RECEIPTS = """
+CREATE TABLE receipt (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, invoice BLOB NOT NULL, lines TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, PRIMARY KEY (contact, mine, pay)
+) STRICT, WITHOUT ROWID;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -328,4 +335,5 @@ CORE: tuple[Migration, ...] = (
     Migration("sessions", 2, _ASKING),
     Migration("attesting", 1, _ATTESTING),
     Migration("ledger", 1, _LEDGER),
+    Migration("receipts", 1, _RECEIPTS),
 )
