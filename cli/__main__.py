@@ -46,6 +46,7 @@ class Commands(Lazy):
             "cli.commands.ledger:ledger",
             "What you and your contacts owe each other, and how it came to that.",
         ),
+        "shop": ("cli.commands.shop:shop", "Sells things by codes: what you sell, to whom, and what you bought."),
         "voucher": ("cli.commands.voucher:voucher", "Vouchers and gift cards: issue, give, redeem."),
         "nearby": (
             "cli.commands.nearby:nearby",
