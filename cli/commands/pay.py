@@ -21,7 +21,7 @@ class Paying(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and shop.is_code(args[0]):
-            return "code", shop.buy, args
+            return shop.buy.name, shop.buy, args
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             return "to", self.commands["to"], args
         return super().resolve_command(ctx, args)
@@ -39,6 +39,7 @@ def pay(ctx: click.Context) -> None:
 
 
 pay.params.extend(options.shared())
+pay.add_command(shop.buy)
 pay.add_command(shop.receipt)
 
 

@@ -86,7 +86,7 @@ def code(door: Door, thing: str, qr: bool) -> None:
         rows = [row for row in client.call("shop.list") if row["id"].endswith(thing.upper())]
     if len(rows) != 1 or len(thing) < 4:
         said = f"{len(rows) or 'None'} of the things that you sell end in {faults.quoted(thing)!r}."
-        raise Failure("shop.unknown", said, next="weft shop", exit=faults.UNKNOWN)
+        raise Failure("shop.unknown", said, next="weft shop", exit=faults.UNKNOWN_NAME)
     show.outcome(door, rows[0], f"{show.code(rows[0]['code']) if qr else ''}{rows[0]['code']}")
 
 

@@ -63,7 +63,7 @@ class BadQuantity(UserFault):
     """One order is for 1 to 1,000 of a thing; nothing was ordered."""
 
     code = "shop.quantity"
-    next = "weft pay CODE --quantity 2"
+    next = "weft pay code CODE --quantity 2"
     exit = 2
 
 
@@ -71,7 +71,7 @@ class BadPrice(UserFault):
     """This code has no price: say how much it shall be; nothing was ordered."""
 
     code = "shop.price"
-    next = "weft pay CODE --amount 3 EUR"
+    next = "weft pay code CODE --amount 3 EUR"
     exit = 2
 
 
@@ -79,7 +79,7 @@ class BadOrderNote(UserFault):
     """A note for a shop has at most 200 bytes; nothing was ordered."""
 
     code = "shop.note"
-    next = "weft pay CODE --note TEXT"
+    next = "weft pay code CODE --note TEXT"
     exit = 2
 
 

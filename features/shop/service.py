@@ -307,7 +307,7 @@ def _price(offer: ShopOffer, known: Unit, amount: str, unit: str) -> int:
     if offer.amount:
         if amount:
             said = f"This code has its price, {units.shown(offer.amount, known)}; leave the amount out, or add a tip."
-            raise BadPrice(f"{said} Nothing was ordered.", next="weft pay CODE --tip 0.50")
+            raise BadPrice(f"{said} Nothing was ordered.", next="weft pay code CODE --tip 0.50")
         return offer.amount
     if not amount:
         raise BadPrice

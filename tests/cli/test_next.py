@@ -28,13 +28,15 @@ from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
 from features.payments.service import Payments
+from features.shop.service import Shop
+from features.shop.slips import Offered, Paper, PurchaseLine, SaleLine
 from features.vouchers.service import Vouchers
 from node.__main__ import CannotListen
 from node.keeper_program import KeepService
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules, sources
-from tests.cli import fake, keepers_room, logs_room, strangers
+from tests.cli import fake, keepers_room, logs_room, shop_room, strangers
 
 PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
 FOREIGN = {
@@ -58,6 +60,7 @@ ROOMS = {
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
     "payments": (Payments,),
+    "shop": (Shop, shop_room.ShopRoom),
     "books": (Books,),
     "vouchers": (Vouchers,),
 }
@@ -226,6 +229,10 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(keepers_room.wish("chen")) == set(Wish.__annotations__)
     assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)
     assert set(logs_room.line(0)) == set(LogLine.__annotations__)
+    assert set(shop_room.ware("tea")) == set(Offered.__annotations__)
+    assert set(shop_room.sale("bo")) == set(SaleLine.__annotations__)
+    assert set(shop_room.order("tea")) == set(PurchaseLine.__annotations__)
+    assert set(shop_room.paper()) == set(Paper.__annotations__)
 
 
 async def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:

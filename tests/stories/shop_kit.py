@@ -58,7 +58,8 @@ def is_sold(shop: Person, count: int = 1) -> Callable[[], Awaitable[bool]]:
         """the sales are paid"""
         if shop.node is None:
             return False
-        return sum(row["state"] == "paid" for row in await shop.call("shop.sales")) == count
+        rows: list[dict[str, Any]] = await shop.call("shop.sales")
+        return [row["state"] for row in rows].count("paid") == count
 
     return so
 
