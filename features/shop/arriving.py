@@ -39,10 +39,10 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Billed | Refused, ...]:
 def _ordered(tx: Tx, contact_id: int, said: Order, now_ms: int) -> tuple[Billed | Refused, ...]:
     known = sales.named(tx, contact_id, said.order)
     if known is not None:
-        return answer(known) if known.order == said else (Refused(said.order, Reason.TAKEN),)
+        return answer(known) if known.order == said else (Refused(said.order, int(Reason.TAKEN)),)
     lately, unpaid = sales.asked_by(tx, contact_id, now_ms - HOUR_MS, now_ms)
     if lately >= HOUR_MAX or unpaid >= UNPAID_MAX:
-        return (Refused(said.order, Reason.MANY),)
+        return (Refused(said.order, int(Reason.MANY)),)
     sales.ask(tx, contact_id, said, now_ms)
     return ()
 
