@@ -15,103 +15,123 @@ from tests.features.kit import Faults
 from tests.protocol.test_pay_code import with_check
 from tests.stories.shop_kit import bought, counter, is_sold, sold, stands
 
+PROMISED_BY_OTHERS = {
+    ("shop.buy", "contact.blocked"),
+    ("shop.cancel", "shop.order_over"),
+}  # met below, and by eve
+
 
 def test_each_fault_that_is_promised_is_met_and_nothing_is_ordered() -> None:
     async def story(w: World) -> None:
         shop, bo, code = await counter(w)
         dee, eve = await w.person("dee"), await w.person("eve")
-        link = (await shop.call("contacts.invite", kind="long-term", expires_s=365 * 86_400))["link"]
-        once = (await shop.call("contacts.invite"))["link"]
-        theirs = (await bo.call("contacts.invite", kind="long-term"))["link"]
         selling, buying, strange = Faults(shop), Faults(bo), Faults(dee)
-
-        # --- offers
-        coffee: dict[str, Any] = {"title": "tea", "amount": "2", "unit": "EUR"}
-        for title in ("", " ", "x" * 65, "two\nlines", "\ud800"):
-            assert await selling.code("shop.offer", **(coffee | {"title": title})) == "shop.title"
-        for unit in ("", "EURO", "v:nothing", "XXX"):
-            assert await selling.code("shop.offer", **(coffee | {"unit": unit})) == "amount.unit"
-        for amount, wrong in (("-1", "nothing"), ("1.234", "decimals"), ("1e3", "malformed"), ("9" * 20, "large")):
-            assert await selling.code("shop.offer", **(coffee | {"amount": amount})) == f"amount.{wrong}"
-        for bad in ("weft:i/AAAA", once, theirs, "\ud800"):
-            assert await selling.code("shop.offer", **(coffee | {"link": bad})) == "link.bad"
-        newer = "weft:i/" + "_" * 160
-        assert await selling.code("shop.offer", **(coffee | {"link": newer})) == "link.newer"
-        for wrong, why in (("ZZZZ", "shop.unknown"), ("x", "id.malformed")):
-            assert await selling.code("shop.close", id=wrong) == why
-
-        # --- orders
-        buy: dict[str, Any] = {"code": code}
-        for wrong in ("", "WEFT:S/", "bo", code[:-1], f"{code}A", "\ud800"):
-            assert await buying.code("shop.buy", code=wrong) == "pay.code"
-        for quantity in (0, -1, QUANTITY_MAX + 1, 2**60):
-            assert await buying.code("shop.buy", **(buy | {"quantity": quantity})) == "shop.quantity"
-        assert await buying.code("shop.buy", **(buy | {"amount": "3", "unit": "EUR"})) == "shop.price"
-        for more in ({"note": "x" * 201}, {"note": "\ud800"}):
-            assert await buying.code("shop.buy", **(buy | more)) == "shop.note"
-        for more in ({"key": "x" * 201}, {"key": "\ud800"}):
-            assert await buying.code("shop.buy", **(buy | more)) == "shop.key"
-        for tip, wrong in (("-1", "nothing"), ("0.001", "decimals"), ("1,5", "malformed"), ("9" * 20, "large")):
-            assert await buying.code("shop.buy", **(buy | {"tip": tip})) == f"amount.{wrong}"
-        assert await buying.code("shop.buy", **(buy | {"tip": "90071992547409.91"})) == "amount.large"
-        assert await buying.code("shop.buy", **(buy | {"quantity": 36})) == "shop.limit"
-        open_ = (await shop.call("shop.offer", title="donation", unit="EUR"))["code"]
-        assert await buying.code("shop.buy", code=open_) == "shop.price"
-        assert await buying.code("shop.buy", code=open_, amount="3", unit="USD") == "shop.price"
-        assert await buying.code("shop.buy", code=open_, amount="3", unit="EURO") == "amount.unit"
-        assert await buying.code("shop.buy", code=open_, amount="0", unit="EUR") == "amount.nothing"
-        foreign = ShopOffer(shop_account(shop), bytes(16), "tea", "XXX", 1, None)
-        assert await buying.code("shop.buy", code=pay_code.shop_text(foreign)) == "amount.unit"
-        assert await selling.code("shop.buy", code=code) == "shop.self"
-
-        said = record.encode(pay_code.shop_of(code))
-        newer_link = record.encode(replace(pay_code.shop_of(code), link=b"\x02" + bytes(85)))
-        for raw, why in ((b"\x02" + said, "pay.newer"), (b"\x01" + newer_link, "link.newer")):
-            assert await buying.code("shop.buy", code=with_check(pay_code.SHOP_PREFIX, raw)) == why
-
-        # --- strangers
-        assert await strange.code("shop.buy", code=code) == "shop.stranger"
-        linked = (await shop.call("shop.offer", **(coffee | {"link": link})))["code"]
-        fault = await strange.of("shop.buy", code=linked)
-        assert (fault.code, fault.next) == ("shop.stranger", f"weft add {link}")
-        assert (await shop.call("shop.link")) == {"link": link}
-        await dee.call("contacts.add", link=link, name="shop")
-        assert await strange.code("shop.buy", code=linked) == "contact.not_yet"
+        await _offers(selling, bo)
+        await _orders(selling, buying, code)
+        await _strangers(selling, strange, code)
         await befriend(shop, eve)
         await eve.call("contacts.block", name="shop")
         assert await Faults(eve).code("shop.buy", code=code) == "contact.blocked"
-
-        # --- the ledger stands still, or the account is another
+        await _what_is_not_there(buying)
         for change, why in ((_freeze, "ledger.paused"), (_doubt, "contact.account_changed")):
             assert bo.node is not None
             await bo.node.core.database.transact(change)
             assert await buying.code("shop.buy", code=code) == why
-
-        # --- orders and receipts that are not there
-        for wrong, why in (("ZZZZ", "order"), ("x", "malformed")):
-            assert (await buying.code("shop.cancel", id=wrong)).endswith(why)
-        assert await buying.code("shop.receipt", id="ZZZZ") == "shop.receipt"
-        assert await buying.code("shop.receipt", id="x") == "id.malformed"
         assert await bo.call("shop.bought") == await dee.call("shop.bought") == []
         assert await shop.call("shop.sales") == []
-
-        # --- the end of an id, and as many things as a shop can sell
-        rows = await shop.call("shop.list")
-        assert shop.node is not None
-        await shop.node.core.database.transact(_alike)
-        assert await selling.code("shop.close", id=ids.ulid(bytes(16))[-4:]) == "shop.ambiguous"
-        for _ in range(service.OFFERS_MAX - len(rows)):
-            await shop.call("shop.offer", title="tea", unit="EUR")
-        assert await selling.code("shop.offer", **coffee) == "shop.offers"
-        await shop.call("shop.close", id=(await shop.call("shop.list"))[-1]["id"])
-        await shop.call("shop.offer", **coffee)
+        await _as_many_as_can_be(selling)
         missing = selling.missing("shop") & buying.missing("shop") & strange.missing("shop")
-        assert missing - Faults(eve).met == {
-            ("shop.buy", "contact.blocked"),  # eve has met it
-            ("shop.cancel", "shop.order_over"),  # below
-        }
+        assert missing == PROMISED_BY_OTHERS
 
     world.run(story, seed=82)
+
+
+TEA: dict[str, Any] = {"title": "tea", "amount": "2", "unit": "EUR"}
+
+
+async def _offers(selling: Faults, other: world.Person) -> None:
+    """What cannot be sold."""
+    once = (await selling.person.call("contacts.invite"))["link"]
+    theirs = (await other.call("contacts.invite", kind="long-term"))["link"]
+    for title in ("", " ", "x" * 65, "two\nlines", "\ud800"):
+        assert await selling.code("shop.offer", **(TEA | {"title": title})) == "shop.title"
+    for unit in ("", "EURO", "v:nothing", "XXX"):
+        assert await selling.code("shop.offer", **(TEA | {"unit": unit})) == "amount.unit"
+    for amount, wrong in (("-1", "nothing"), ("1.234", "decimals"), ("1e3", "malformed"), ("9" * 20, "large")):
+        assert await selling.code("shop.offer", **(TEA | {"amount": amount})) == f"amount.{wrong}"
+    for bad in ("weft:i/AAAA", once, theirs, "\ud800"):
+        assert await selling.code("shop.offer", **(TEA | {"link": bad})) == "link.bad"
+    assert await selling.code("shop.offer", **(TEA | {"link": "weft:i/" + "_" * 160})) == "link.newer"
+
+
+async def _orders(selling: Faults, buying: Faults, code: str) -> None:
+    """What cannot be ordered by a contact."""
+    for wrong in ("", "WEFT:S/", "bo", code[:-1], f"{code}A", "\ud800"):
+        assert await buying.code("shop.buy", code=wrong) == "pay.code"
+    cases: list[tuple[dict[str, Any], str]] = [
+        *(({"quantity": count}, "shop.quantity") for count in (0, -1, QUANTITY_MAX + 1, 2**60)),
+        ({"amount": "3", "unit": "EUR"}, "shop.price"),
+        *(({"note": note}, "shop.note") for note in ("x" * 201, "\ud800")),
+        *(({"key": key}, "shop.key") for key in ("x" * 201, "\ud800")),
+        ({"tip": "-1"}, "amount.nothing"),
+        ({"tip": "0.001"}, "amount.decimals"),
+        ({"tip": "1,5"}, "amount.malformed"),
+        ({"tip": "9" * 20}, "amount.large"),
+        ({"tip": "90071992547409.91"}, "amount.large"),
+        ({"quantity": 36}, "shop.limit"),
+    ]
+    for more, why in cases:
+        assert await buying.code("shop.buy", code=code, **more) == why
+    donation = (await selling.person.call("shop.offer", title="donation", unit="EUR"))["code"]
+    for amount, unit, why in (
+        ("", "", "shop.price"),
+        ("3", "USD", "shop.price"),
+        ("3", "EURO", "amount.unit"),
+        ("0", "EUR", "amount.nothing"),
+    ):
+        assert await buying.code("shop.buy", code=donation, amount=amount, unit=unit) == why
+    offer = pay_code.shop_of(code)
+    foreign = pay_code.shop_text(replace(offer, unit="XXX"))
+    assert await buying.code("shop.buy", code=foreign) == "amount.unit"
+    assert await selling.code("shop.buy", code=code) == "shop.self"
+    newer = record.encode(replace(offer, link=b"\x02" + bytes(85)))
+    for raw, why in ((b"\x02" + record.encode(offer), "pay.newer"), (b"\x01" + newer, "link.newer")):
+        assert await buying.code("shop.buy", code=with_check(pay_code.SHOP_PREFIX, raw)) == why
+
+
+async def _strangers(selling: Faults, strange: Faults, code: str) -> None:
+    """Who is no contact of the shop is told how to become one."""
+    shop = selling.person
+    assert await strange.code("shop.buy", code=code) == "shop.stranger"
+    link = (await shop.call("contacts.invite", kind="long-term", expires_s=365 * 86_400))["link"]
+    linked = (await shop.call("shop.offer", **(TEA | {"link": link})))["code"]
+    fault = await strange.of("shop.buy", code=linked)
+    assert (fault.code, fault.next) == ("shop.stranger", f"weft add {link}")
+    assert (await shop.call("shop.link")) == {"link": link}
+    (living,) = [one for one in await shop.call("contacts.invitations") if one["kind"] == "long-term"]
+    await strange.person.call("contacts.add", link=link, name="shop")
+    assert await strange.code("shop.buy", code=linked) == "contact.not_yet"
+    await shop.call("contacts.revoke", id=living["id"])
+    assert (await shop.call("shop.link")) == {"link": ""}
+
+
+async def _what_is_not_there(buying: Faults) -> None:
+    for method, why in (("close", "unknown"), ("cancel", "order"), ("receipt", "receipt")):
+        assert await buying.code(f"shop.{method}", id="ZZZZ") == f"shop.{why}"
+        assert await buying.code(f"shop.{method}", id="x") == "id.malformed"
+
+
+async def _as_many_as_can_be(selling: Faults) -> None:
+    """The ends of ids are alike, and a shop sells so many things and no more."""
+    shop = selling.person
+    assert shop.node is not None
+    await shop.node.core.database.transact(_alike)
+    assert await selling.code("shop.close", id=ids.ulid(bytes(16))[-4:]) == "shop.ambiguous"
+    for _ in range(service.OFFERS_MAX - len(await shop.call("shop.list"))):
+        await shop.call("shop.offer", title="tea", unit="EUR")
+    assert await selling.code("shop.offer", **TEA) == "shop.offers"
+    await shop.call("shop.close", id=(await shop.call("shop.list"))[-1]["id"])
+    await shop.call("shop.offer", **TEA)
 
 
 def _freeze(tx: Tx) -> None:
@@ -129,11 +149,6 @@ def _doubt(tx: Tx) -> None:
 def _alike(tx: Tx) -> None:
     for place, (row,) in enumerate(tx.all("SELECT id FROM shop_offer ORDER BY id LIMIT 2")):
         tx.execute("UPDATE shop_offer SET offer = ? WHERE id = ?", (bytes([place]) + bytes(15), row))
-
-
-def shop_account(person: world.Person) -> ids.AccountId:
-    assert person.node is not None
-    return person.node.core.identity.account
 
 
 def test_the_same_order_is_one_order_while_it_waits_and_a_key_is_one_for_ever() -> None:
