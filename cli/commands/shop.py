@@ -159,7 +159,7 @@ def receipt(door: Door, payment: str) -> None:
 
 @options.command(name="code")
 @click.argument("code", metavar="CODE")
-@click.option("--quantity", type=int, default=1, metavar="N", help="How many. [1]")
+@click.option("--quantity", type=click.IntRange(1, 1000), default=1, metavar="N", help="How many. [1]")
 @click.option("--tip", default="", metavar="AMOUNT", help="What you add.")
 @click.option("--amount", nargs=2, metavar="AMOUNT UNIT", help="How much, for a code without a price.")
 @click.option("--note", default="", metavar="TEXT", help="A line for the shop.")

@@ -137,7 +137,9 @@ def sold(tx: Tx, offer: bytes) -> tuple[int, int]:
 
 def refuse(tx: Tx, sale_id: int, reason: int) -> Sale:
     """There is no invoice for this order."""
-    tx.execute("UPDATE shop_sale SET state = ?, reason = ? WHERE id = ?", (Sold.REFUSED, reason, sale_id))
+    tx.execute(
+        "UPDATE shop_sale SET state = ?, reason = ?, expires_ms = at_ms WHERE id = ?", (Sold.REFUSED, reason, sale_id)
+    )
     return _told(tx, sale_id)
 
 
@@ -189,12 +191,8 @@ def settled(tx: Tx) -> tuple[tuple[Sale, bytes], ...]:
 
 
 def stale(tx: Tx, before_ms: int) -> tuple[Sale, ...]:
-    """The sales whose invoice was over before this moment, and the orders that were refused before it."""
-    rows = tx.all(
-        f"SELECT {_SALE} FROM shop_sale WHERE state = 1 AND expires_ms < ? UNION ALL"
-        f" SELECT {_SALE} FROM shop_sale WHERE state = 3 AND at_ms < ?",
-        (before_ms, before_ms),
-    )
+    """The sales whose invoice was over before this moment, and the orders that came before it and were refused."""
+    rows = tx.all(f"SELECT {_SALE} FROM shop_sale WHERE state IN (1, 3) AND expires_ms < ?", (before_ms,))
     return tuple(map(_as_sale, rows))
 
 

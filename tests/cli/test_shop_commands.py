@@ -122,6 +122,7 @@ async def test_a_code_is_paid_and_the_receipt_is_named(tmp_path: Path) -> None:
         assert (ran.code, ran.out) == (0, "✔ 2 × coffee  2.80 EUR  Cafe  paid  payment …0000PPPP\n")
         assert ran.err == f"{IOU}  The receipt: weft pay receipt 0000PPPP\n"
         assert world.shop.asked == [("buy", CODE, 2, "0.50", "3", "EUR", "table 4", "k1")]
+        assert [(await world.weft("pay", CODE, "--quantity", one)).code for one in ("0", "1001", "x")] == [2, 2, 2]
 
 
 async def test_a_shop_that_is_away_is_waited_for_so_long_and_said_in_words(tmp_path: Path) -> None:

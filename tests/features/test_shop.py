@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from features.shop import arriving, service
-from features.shop.content import QUANTITY_MAX
+from features.shop import arriving, purchases, sales, service
+from features.shop.content import QUANTITY_MAX, Order
 from lab import world
 from lab.world import World, befriend
 from protocol import ids, pay_code, record
@@ -230,3 +230,50 @@ def test_a_contact_has_so_many_orders_unpaid_and_no_more() -> None:
         assert len(await shop.call("shop.sales", limit=100)) <= arriving.HOUR_MAX
 
     world.run(story, seed=85)
+
+
+def test_no_list_walks_through_all_that_was_sold_and_bought() -> None:
+    async def story(w: World) -> None:
+        shop, bo, code = await counter(w)
+        await bo.call("shop.buy", code=code)
+        await w.until(is_sold(shop))
+        for person in (shop, bo):
+            assert person.node is not None
+            seen = await person.node.core.database.transact(_looked)
+            assert len(seen) > 15
+            assert [one for one in seen if not _is_short(*one)] == []
+
+    world.run(story, seed=110)
+
+
+def _is_short(statement: str, step: str) -> bool:
+    """Whether a step of a plan looks at no more rows than there is to do, or asked for."""
+    few = "LIMIT" in statement or "FROM shop_offer" in statement
+    return few or not step.startswith("SCAN") or step.startswith("SCAN CONSTANT")
+
+
+def _looked(tx: Tx) -> list[tuple[str, str]]:
+    """Every statement of this room that looks for something, with each step of its plan."""
+    seen: list[str] = []
+    connection: Any = tx._connection
+    connection.set_trace_callback(seen.append)
+    try:
+        sales.asked_by(tx, 1, 0, 1)
+        sales.asked(tx)
+        sales.settled(tx)
+        sales.stale(tx, 1)
+        sales.sold(tx, bytes(16))
+        sales.named(tx, 1, bytes(16))
+        sales.paid_by(tx, 1, b"p" * 16)
+        sales.sales(tx, 10)
+        purchases.billed(tx)
+        purchases.late(tx, 1)
+        purchases.next_late(tx)
+        purchases.named(tx, 1, bytes(16))
+        purchases.paid_by(tx, 1, b"p" * 16)
+        purchases.is_invoice_used(tx, b"i" * 32)
+        purchases.same(tx, 1, Order(bytes(16), bytes(16), 1, 1, 0, ""))
+        purchases.purchases(tx, 10)
+    finally:
+        connection.set_trace_callback(None)
+    return [(one, row[3]) for one in seen for row in tx.all(f"EXPLAIN QUERY PLAN {one}")]

@@ -64,6 +64,16 @@ SANE = {  # what stands in a place while another one is tried
     "file": "/no/such/folder/file",
     "log_name": "trip",
     "contacts": "bo",
+    "contact": "bo",
+    "words": "hello",
+    "within": "1",
+    "amount": "1",
+    "unit": "EUR",
+    "payment": "ZZZZ",
+    "order": "ZZZZ",
+    "thing": "ZZZZ",
+    "title": "coffee",
+    "code": "WEFT:S/AAAA",
 }
 
 
