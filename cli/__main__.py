@@ -42,10 +42,12 @@ class Commands(Lazy):
         "chat": ("cli.commands.chat:chat", "Talks with a contact line by line."),
         "pay": ("cli.commands.pay:pay", "Pays a contact: he accepts, and you owe him. Shows what waits."),
         "request": ("cli.commands.pay:request", "Asks a contact to pay you."),
+        "split": ("cli.commands.split:split", "Splits a bill: asks contacts for their shares, and shows who has paid."),
         "ledger": (
             "cli.commands.ledger:ledger",
             "What you and your contacts owe each other, and how it came to that.",
         ),
+        "packet": ("cli.commands.packet:packet", "Sends a red packet, opens one, and shows who got what."),
         "shop": ("cli.commands.shop:shop", "Sells things by codes: what you sell, to whom, and what you bought."),
         "voucher": ("cli.commands.voucher:voucher", "Vouchers and gift cards: issue, give, redeem."),
         "nearby": (

@@ -1,6 +1,6 @@
 """What a customer's node and a shop's say to each other before one is paid (docs/protocol/ledger.md 14).
 
-    customer  Order  ──>  shop        shop  Billed | Refused  ──>  customer
+    customer  Order  ──>  shop        shop  Billed | NoInvoice  ──>  customer
 
 That it is paid, and the receipt, are entries of the ledger of the two (ledger/terms.py).
 """
@@ -65,7 +65,7 @@ class Billed:
 
 @record.record
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NoInvoice:
     """There is no invoice for an order. reason: see Reason."""
 
     KIND: ClassVar[int] = 382

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from features.shop import arriving, purchases, sales, service, slips
-from features.shop.content import Billed, Order, Refused
+from features.shop.content import Billed, NoInvoice, Order
 from features.shop.service import Shop
 from node.feature import Feature
 from store.database import Tx
@@ -21,7 +21,7 @@ def _show_purchase(tx: Tx, purchase_id: int) -> dict[str, object] | None:
 
 FEATURE = Feature(
     name="shop",
-    contents=(Order, Billed, Refused),
+    contents=(Order, Billed, NoInvoice),
     migrations=(*sales.MIGRATIONS, *purchases.MIGRATIONS),
     apply=arriving.apply,
     open=Shop,

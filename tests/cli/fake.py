@@ -1,7 +1,4 @@
-"""A small node for the command line's tests: the real local API over a real socket, with rooms that keep lists.
-
-What happens at the other end (a message is delivered, somebody joins) is played by the test.
-"""
+"""A small node for the command line's tests: the real local API, with rooms that keep lists; the test plays others."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,9 +16,12 @@ from node import config, rpc
 from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged
 from store.schema import CORE
+from tests.cli.bills_room import BillsRoom
 from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
+from tests.cli.packets_room import PacketsRoom
+from tests.cli.payments_room import Debts
 from tests.cli.shop_room import ShopRoom
 from tests.cli.strangers import NearbyRoom
 
@@ -372,6 +372,9 @@ class World:
         self.nearby = NearbyRoom()
         self.logs = LogsRoom()
         self.keepers = KeepersRoom()
+        self.debts = Debts()
+        self.bills = BillsRoom()
+        self.packets = PacketsRoom()
         self.shop = ShopRoom()
         self.serving = trio.CancelScope()
 
@@ -382,7 +385,9 @@ class World:
         path = self.directory / "run" / "rpc.sock"
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
-        services |= {"logs": self.logs, "keepers": self.keepers, "shop": self.shop}
+        services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
+        services |= {"shop": self.shop}
+        services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
             "delivery": lambda _, seq: self.chat.lines[seq - 1],
@@ -390,7 +395,6 @@ class World:
             "shop.purchases": lambda _, seq: self.shop.orders[seq - 1],
             "payment": lambda _, seq: None,
         }
-
         database = self.database
 
         async def serve(task_status: Any) -> None:
@@ -465,10 +469,8 @@ class _Calls:
     """The calls of the chat, without what the test plays."""
 
     def __init__(self, chat: ChatRoom) -> None:
-        self.send = chat.send
-        self.send_all = chat.send_all
-        self.inbox = chat.inbox
-        self.history = chat.history
+        self.send, self.send_all = chat.send, chat.send_all
+        self.inbox, self.history = chat.inbox, chat.history
         self.read = chat.read
         self.search = chat.search
 

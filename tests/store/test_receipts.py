@@ -83,14 +83,14 @@ async def test_the_payers_own_word_is_no_receipt_and_neither_is_one_for_somethin
 
 
 async def test_an_invoice_is_expected_in_whole_and_anything_else_up_to_its_amount(pair: Pair) -> None:
-    pays = [offered(pair.ana), offered(pair.ana, Cause.PACKET, b"p" * 17)]
+    pays = [offered(pair.ana), offered(pair.ana, Cause.BILL, b"b" * 16)]
     pair.sync()
     assert pair.bo.one
     tx, contact = pair.bo.tx, pair.bo.side.contact
     rows = [payments.found(tx, contact, False, pay) for pay in pays]
     for most, wanted in ((6, [False, True]), (5, [True, True]), (4, [False, False])):
         payments.expect(tx, contact, Cause.INVOICE, NAME, UNIT, most)
-        payments.expect(tx, contact, Cause.PACKET, b"p" * 17, UNIT, most)
+        payments.expect(tx, contact, Cause.BILL, b"b" * 16, UNIT, most)
         assert [payments.is_expected(tx, row) for row in rows if row is not None] == wanted
     payments.expect(tx, contact, Cause.INVOICE, NAME, UNIT, 5)
     payments.expect_no_more(tx, contact, Cause.INVOICE, NAME)

@@ -10,7 +10,7 @@ import trio
 
 from features.shop import arriving, purchases, sales
 from features.shop.arriving import HOUR_MAX, UNPAID_MAX
-from features.shop.content import QUANTITY_MAX, Billed, Order, Reason, Refused
+from features.shop.content import QUANTITY_MAX, Billed, NoInvoice, Order, Reason
 from features.shop.counter import INVOICE_S
 from lab import world
 from lab.world import Person, World
@@ -158,10 +158,10 @@ def test_only_the_first_answer_to_an_order_of_ours_counts() -> None:
     async def story(w: World) -> None:
         _, bo, code, case = await apart(w)
         name = await ordered(bo, code)
-        for answer in (Billed(bytes(16), case.bill()), Refused(bytes(16), 1)):  # nobody has asked
+        for answer in (Billed(bytes(16), case.bill()), NoInvoice(bytes(16), 1)):  # nobody has asked
             assert await arrive(bo, "shop", answer) == ()
         assert (await bought(bo))["state"] == "ordered"
-        await arrive(bo, "shop", Refused(name, 99))
+        await arrive(bo, "shop", NoInvoice(name, 99))
         await arrive(bo, "shop", Billed(name, case.bill()))
         await trio.sleep(5)
         assert ((await bought(bo))["state"], (await bought(bo))["reason"]) == ("refused", "shop does not take it")
@@ -169,7 +169,7 @@ def test_only_the_first_answer_to_an_order_of_ours_counts() -> None:
         await arrive(bo, "shop", Billed(third, case.bill(amount=560)))
         await w.until(stands(bo, "paying"))
         await arrive(bo, "shop", Billed(third, case.bill(amount=560, invoice=bytes(16))))
-        await arrive(bo, "shop", Refused(third, 1))
+        await arrive(bo, "shop", NoInvoice(third, 1))
         await trio.sleep(5)
         assert (await bought(bo))["state"] == "paying"
         assert [row["amount"] for row in await bo.call("payments.history")] == ["5.60"]
@@ -184,7 +184,7 @@ def test_an_answer_of_somebody_else_is_none() -> None:
         await world.befriend(bo, dee)
         name = await ordered(bo, code)
         await arrive(bo, "dee", Billed(name, case.bill()))
-        await arrive(bo, "dee", Refused(name, 1))
+        await arrive(bo, "dee", NoInvoice(name, 1))
         await trio.sleep(5)
         assert (await bought(bo))["state"] == "ordered"
         del shop
@@ -226,13 +226,13 @@ def test_orders_of_nonsense_are_answered_by_no_invoice() -> None:
         for order, why in reasons.items():
             assert await arrive(shop, "bo", order) == ()
             await w.until(partial(is_answered, shop))
-            assert await arrive(shop, "bo", order) == (Refused(order.order, int(why)),)
+            assert await arrive(shop, "bo", order) == (NoInvoice(order.order, int(why)),)
         assert await arrive(shop, "bo", good) == ()
         await w.until(partial(is_answered, shop))
         first = await arrive(shop, "bo", good)
         assert first == await arrive(shop, "bo", good)
         assert isinstance(first[0], Billed)
-        assert await arrive(shop, "bo", replace(good, tip=1)) == (Refused(good.order, int(Reason.TAKEN)),)
+        assert await arrive(shop, "bo", replace(good, tip=1)) == (NoInvoice(good.order, int(Reason.TAKEN)),)
         assert await database.transact(sales.sold, coffee) == (0, 0)
 
     world.run(story, seed=106)
@@ -245,12 +245,12 @@ def test_so_many_orders_of_a_contact_are_unpaid_or_come_within_an_hour() -> None
         for n in range(UNPAID_MAX):
             await arrive(shop, "bo", replace(good, order=bytes(15) + bytes([n])))
         many = replace(good, order=b"m" * 16)
-        assert await arrive(shop, "bo", many) == (Refused(many.order, int(Reason.MANY)),)
+        assert await arrive(shop, "bo", many) == (NoInvoice(many.order, int(Reason.MANY)),)
         await trio.sleep(INVOICE_S + 60)
         for n in range(HOUR_MAX):
             await arrive(shop, "bo", replace(good, order=bytes([1, *bytes(14), n]), offer=bytes(16)))
             await w.until(partial(is_answered, shop))
-        assert await arrive(shop, "bo", many) == (Refused(many.order, int(Reason.MANY)),)
+        assert await arrive(shop, "bo", many) == (NoInvoice(many.order, int(Reason.MANY)),)
         await trio.sleep(3_600)
         assert await arrive(shop, "bo", many) == ()
 
