@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from crypto.faults import Malformed
 from features.shop import purchases
-from features.shop.purchases import Purchase, Why
+from features.shop.purchases import Bought, Purchase, Why
 from ledger import commands
 from ledger.terms import Cause, Offer
 from node import till
@@ -30,9 +30,9 @@ class Buyer:
 
     def pay(self, tx: Tx, one: Purchase) -> None:
         """Pays an order whose invoice has come, or ends it. Raises: TabPaused, LogFrozen; then it is tried again."""
-        contact = people.contact(tx, one.contact)
-        if not till.is_open_to(contact):
-            return
+        now = purchases.purchase(tx, one.id)
+        if now is None or now.state is not Bought.BILLED or not till.is_open_to(people.contact(tx, one.contact)):
+            return  # it was taken back since it was looked for
         try:
             made = record.decode(Invoice, one.said, BYTES_MAX)
         except Malformed:

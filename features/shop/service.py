@@ -5,6 +5,7 @@ paid is an invoice that the shop's node has signed. This records what people owe
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -14,7 +15,7 @@ from crypto.hashing import Label
 from features.shop import purchases, sales, slips
 from features.shop.buying import Buyer
 from features.shop.content import NOTE_BYTES_MAX, QUANTITY_MAX, Order
-from features.shop.counter import Counter, unit_of
+from features.shop.counter import STALE_MS, Counter, unit_of
 from features.shop.faults import (
     AmbiguousOffer,
     BadKey,
@@ -31,6 +32,7 @@ from features.shop.faults import (
     UnknownOrder,
 )
 from features.shop.purchases import Bought, Purchase, Why
+from features.shop.sales import Sale
 from features.shop.slips import Offered, Paper, PurchaseLine, SaleLine
 from ledger import commands, units
 from ledger.terms import AMOUNT_MAX
@@ -229,20 +231,21 @@ class Shop:
 
     async def tend(self) -> float:
         """Does what is due on both sides; returns in how many seconds an order waits no longer."""
-        database = self._core.database
-        for one in await database.transact(sales.asked):
+        database, now_ms = self._core.database, self._core.ground.now_ms()
+        due = await database.read(_due, now_ms)
+        for one in due.asked:
             told = await database.transact(self._counter.answer, one)
             if told:
                 self._core.delivery.stir(told)
-        for bill in await database.transact(purchases.billed):
+        for bill in due.billed:
             await _try(database.transact, self._buyer.pay, bill)
-        for sale, pay in await database.transact(sales.settled):
+        for sale, pay in due.settled:
             await _try(database.transact, self._counter.receipt, sale, pay)
-        await database.transact(self._counter.forget)
-        await database.transact(self._buyer.let_go)
-        next_ms = await database.transact(purchases.next_late)
-        now_ms = self._core.ground.now_ms()
-        return float("inf") if next_ms is None else max(1.0, (next_ms - now_ms) / 1000 + 1.0)
+        if due.stale:
+            await database.transact(self._counter.forget)
+        if due.late:
+            await database.transact(self._buyer.let_go)
+        return float("inf") if due.next_ms is None else max(1.0, (due.next_ms - now_ms) / 1000 + 1.0)
 
     def _order(self, tx: Tx, offer: ShopOffer, wanted: Order, total: int, *, by_key: bool) -> tuple[Purchase, bool]:
         """The order as it stands, and whether it is a new one."""
@@ -287,6 +290,23 @@ async def run(room: Shop) -> None:
             wait_s = await room.tend()
             with trio.move_on_after(wait_s):
                 await changes.receive()
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is to be done, as it was found in one look. next_ms: when the next order waits no longer."""
+
+    asked: tuple[Sale, ...]
+    settled: tuple[tuple[Sale, bytes], ...]
+    stale: bool
+    billed: tuple[Purchase, ...]
+    late: bool
+    next_ms: int | None
+
+
+def _due(tx: Tx, now_ms: int) -> _Due:
+    stale, late = bool(sales.stale(tx, now_ms - STALE_MS)), bool(purchases.late(tx, now_ms))
+    return _Due(sales.asked(tx), sales.settled(tx), stale, purchases.billed(tx), late, purchases.next_late(tx))
 
 
 async def _try(transact: Callable[..., Any], do: Callable[..., None], *what: object) -> None:

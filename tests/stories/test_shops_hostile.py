@@ -10,12 +10,14 @@ import trio
 
 from features.shop import arriving, purchases, sales
 from features.shop.arriving import HOUR_MAX, UNPAID_MAX
+from features.shop.buying import Buyer
 from features.shop.content import QUANTITY_MAX, Billed, NoInvoice, Order, Reason
 from features.shop.counter import INVOICE_S
+from features.shop.purchases import Bought, Why
 from lab import world
 from lab.world import Person, World
 from ledger.terms import AMOUNT_MAX, Cause, Offer, Receipt
-from protocol import identity, ids, invoice, pay_code, probe
+from protocol import identity, ids, invoice, pay_code, probe, record
 from protocol.content import Channel, Said
 from protocol.invoice import Invoice
 from store import payments, people
@@ -203,6 +205,28 @@ def test_by_the_time_the_invoice_comes_there_may_be_no_room_for_it() -> None:
         assert [row["amount"] for row in await bo.call("payments.history")] == ["1.00"]
 
     world.run(story, seed=105)
+
+
+def test_what_was_taken_back_while_it_was_being_paid_is_not_paid() -> None:
+    async def story(w: World) -> None:
+        _, bo, code, case = await apart(w)
+        name = await ordered(bo, code)
+        assert bo.node is not None
+        core = bo.node.core
+
+        def race(tx: Tx) -> None:
+            """The invoice has come, its payer has seen it, and then the person takes the order back."""
+            (found,) = purchases.purchases(tx, 1)
+            purchases.answered(tx, found.contact, name, Bought.BILLED, 0, record.encode(case.bill()))
+            (seen,) = purchases.billed(tx)
+            purchases.end(tx, seen.id, Why.CANCELLED)
+            Buyer(core).pay(tx, seen)
+
+        await core.database.transact(race)
+        assert (await bought(bo))["state"] == "cancelled"
+        assert await bo.call("payments.history") == []
+
+    world.run(story, seed=111)
 
 
 # --- the customer cheats
