@@ -68,6 +68,7 @@ SANE = {  # what stands in a place while another one is tried
     "unit": "EUR",
     "payment": "ABCD",
     "packet_id": "ABCD",
+    "request": "ABCD",
     "contact": "bo",
     "words": "hello",
     "within": "1",
