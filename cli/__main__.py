@@ -48,6 +48,7 @@ class Commands(Lazy):
             "What you and your contacts owe each other, and how it came to that.",
         ),
         "packet": ("cli.commands.packet:packet", "Sends a red packet, opens one, and shows who got what."),
+        "shop": ("cli.commands.shop:shop", "Sells things by codes: what you sell, to whom, and what you bought."),
         "voucher": ("cli.commands.voucher:voucher", "Vouchers and gift cards: issue, give, redeem."),
         "nearby": (
             "cli.commands.nearby:nearby",

@@ -13,6 +13,7 @@ from cli.options import Door
 
 IOU = "This records what people owe each other; it moves no bank money."  # as ledger/units.py has it
 SHORT_CHARS = 8  # of an id, its end
+PAYMENT = "payment"  # the topic of payments
 _DONE = {"settled": "✔", "declined": "✖", "refunded": "✖", "released": "✖"}
 _OVER = {
     (True, "settled"): "paid",

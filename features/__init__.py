@@ -17,6 +17,7 @@ ALL: tuple[str, ...] = (
     "books",
     "bills",
     "packets",
+    "shop",
 )
 
 

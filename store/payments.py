@@ -329,15 +329,22 @@ def expect(tx: Tx, contact: int, cause: Cause, of: bytes, unit: str, amount: int
     )
 
 
+def expect_no_more(tx: Tx, contact: int, cause: Cause, of: bytes) -> None:
+    """Takes an `expect` back."""
+    tx.execute("DELETE FROM expected WHERE contact = ? AND cause = ? AND of = ?", (contact, int(cause), of))
+
+
 def is_expected(tx: Tx, one: Paid) -> bool:
-    """Whether a payment to us is one that was expected."""
+    """Whether a payment to us is one that was expected; an invoice is paid in whole."""
     is_share = one.cause == Cause.PACKET
     of = one.of[:_PACKET_BYTES] if is_share else one.of
     row = tx.one(
-        "SELECT 1 FROM expected WHERE contact = ? AND cause = ? AND of = ? AND unit = ? AND amount >= ?",
+        "SELECT amount FROM expected WHERE contact = ? AND cause = ? AND of = ? AND unit = ? AND amount >= ?",
         (one.contact, one.cause, of, one.unit, one.amount),
     )
-    return row is not None and not (is_share and _has_share(tx, one, of))
+    if row is None or (one.cause == Cause.INVOICE and row[0] != one.amount):
+        return False
+    return not (is_share and _has_share(tx, one, of))
 
 
 def _has_share(tx: Tx, one: Paid, packet: bytes) -> bool:

@@ -313,6 +313,13 @@ CREATE TABLE expected (
 CREATE TABLE recovered (log INTEGER NOT NULL PRIMARY KEY) STRICT;
 """
 
+_RECEIPTS = """
+CREATE TABLE receipt (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, invoice BLOB NOT NULL, lines TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, PRIMARY KEY (contact, mine, pay)
+) STRICT, WITHOUT ROWID;
+"""
+
 _TESTIMONY = """
 CREATE TABLE asked_time (
   subject BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, pay BLOB NOT NULL, accept BLOB NOT NULL,
@@ -350,4 +357,5 @@ CORE: tuple[Migration, ...] = (
     Migration("ledger", 1, _LEDGER),
     Migration("testimony", 1, _TESTIMONY),
     Migration("reminders", 1, _REMINDERS),
+    Migration("receipts", 1, _RECEIPTS),
 )

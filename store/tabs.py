@@ -19,13 +19,13 @@ from ledger import image, terms
 from ledger.book import Book
 from ledger.payment import Side, Stage
 from ledger.tab import Key, Said, Tab
-from ledger.terms import Ackn, Attest, Dismiss, Lock, Offer, Open, Request, Term
+from ledger.terms import Ackn, Attest, Dismiss, Lock, Offer, Open, Receipt, Request, Term
 from protocol import ids, record
 from protocol.entry import ID_BYTES, Ack, Entry
 from protocol.grant import Role
 from protocol.ids import CHANCE_BYTES
 from protocol.log import Head
-from store import authoring, halves, payments, people, recovered, spaces, testimony
+from store import authoring, halves, payments, people, receipts, recovered, spaces, testimony
 from store.database import Tx
 from store.faults import TabPaused
 from store.halves import Half, Item, Newer, Place
@@ -157,6 +157,7 @@ class Tabs:
             return found
         forget_image(tx, contact_id)
         payments.forget_requests(tx, contact_id)
+        receipts.forget(tx, contact_id)
         return OpenTab(contact_id, Book(side), Half(ours), Half(theirs))
 
     def _catch_up(self, tx: Tx, one: OpenTab) -> None:
@@ -307,6 +308,8 @@ def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
             payments.dismiss(tx, one.contact, mine == bool(is_mine), request, state)
         case Attest(pay, _, seen) if _is_attested(one.tab, Key(side.other, pay)):
             testimony.settled(tx, one.contact, not mine, pay, seen.witness)
+        case Receipt(pay, invoice, lines):
+            receipts.keep(tx, one.contact, not mine, pay, receipts.Slip(invoice, lines, item.at_ms))
         case _:
             pass
     for key, before in one.tab.touched.items():

@@ -6,6 +6,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cli import debts, options, show
+from cli.commands import shop
 from cli.options import Door
 
 MS = 1000
@@ -20,6 +21,8 @@ class Paying(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and shop.is_code(args[0]):
+            return shop.buy.name, shop.buy, args
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             return "to", self.commands["to"], args
         return super().resolve_command(ctx, args)
@@ -41,6 +44,8 @@ def pay(ctx: click.Context) -> None:
 
 
 pay.params.extend(options.shared())
+pay.add_command(shop.buy)
+pay.add_command(shop.receipt)
 
 
 @options.sub(pay, cls=debts.Owing)

@@ -22,6 +22,7 @@ from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
 from tests.cli.packets_room import PacketsRoom
 from tests.cli.payments_room import Debts
+from tests.cli.shop_room import ShopRoom
 from tests.cli.strangers import NearbyRoom
 
 ACCOUNT = "wf1" + "q" * 57 + "f3"
@@ -374,6 +375,7 @@ class World:
         self.debts = Debts()
         self.bills = BillsRoom()
         self.packets = PacketsRoom()
+        self.shop = ShopRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -384,11 +386,14 @@ class World:
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
         services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
+        services |= {"shop": self.shop}
         services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
             "delivery": lambda _, seq: self.chat.lines[seq - 1],
             "contacts.changed": lambda _, seq: self.contacts.rows[seq - 1],
+            "shop.purchases": lambda _, seq: self.shop.orders[seq - 1],
+            "payment": lambda _, seq: None,
         }
         database = self.database
 

@@ -37,13 +37,15 @@ from features.payments.service import Payments
 from features.payments.view import Line as Payment
 from features.payments.view import Standing as Balance
 from features.payments.view import Wish as Request
+from features.shop.service import Shop
+from features.shop.slips import Offered, Paper, PurchaseLine, SaleLine
 from features.vouchers.service import Held, Moved, Vouchers
 from node.__main__ import CannotListen
 from node.keeper_program import KeepService
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules, sources
-from tests.cli import bills_room, fake, keepers_room, logs_room, packets_room, payments_room, strangers
+from tests.cli import bills_room, fake, keepers_room, logs_room, packets_room, payments_room, shop_room, strangers
 
 PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
 FOREIGN = {
@@ -71,6 +73,7 @@ ROOMS = {
     "payments": (Payments, payments_room.PaymentsRoom),
     "books": (Books, payments_room.BooksRoom),
     "vouchers": (Vouchers, payments_room.VouchersRoom),
+    "shop": (Shop, shop_room.ShopRoom),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
 
@@ -260,6 +263,10 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(payments_room.held("tea")) == set(Held.__annotations__)
     assert set(payments_room.moved("bo")) == set(Moved.__annotations__)
     assert set(payments_room.BooksRoom().first()) == set(Part.__annotations__)
+    assert set(shop_room.ware("tea")) == set(Offered.__annotations__)
+    assert set(shop_room.sale("bo")) == set(SaleLine.__annotations__)
+    assert set(shop_room.order("tea")) == set(PurchaseLine.__annotations__)
+    assert set(shop_room.paper()) == set(Paper.__annotations__)
 
 
 async def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ KEPT = (
     "payment",
     "request",
     "balance",
+    "receipt",
     "recovered",
     "unsaid",
 )

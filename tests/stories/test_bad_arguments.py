@@ -68,6 +68,14 @@ SANE = {  # what stands in a place while another one is tried
     "unit": "EUR",
     "payment": "ABCD",
     "packet_id": "ABCD",
+    "request": "ABCD",
+    "contact": "bo",
+    "words": "hello",
+    "within": "1",
+    "order": "ZZZZ",
+    "thing": "ZZZZ",
+    "title": "coffee",
+    "code": "WEFT:S/AAAA",
 }
 
 
