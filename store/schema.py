@@ -312,6 +312,16 @@ CREATE TABLE expected (
 CREATE TABLE recovered (log INTEGER NOT NULL PRIMARY KEY) STRICT;
 """
 
+_LOCKS = """
+CREATE TABLE locked (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, hash BLOB NOT NULL,
+  PRIMARY KEY (contact, mine, pay)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX locked_hash ON locked (hash);
+
+CREATE TABLE preimage (hash BLOB NOT NULL PRIMARY KEY, preimage BLOB NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -328,4 +338,5 @@ CORE: tuple[Migration, ...] = (
     Migration("sessions", 2, _ASKING),
     Migration("attesting", 1, _ATTESTING),
     Migration("ledger", 1, _LEDGER),
+    Migration("locks", 1, _LOCKS),
 )
