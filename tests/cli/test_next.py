@@ -27,6 +27,7 @@ from features.logs.service import Shown as LogShown
 from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
+from features.paths.service import Paths
 from features.payments.service import Payments
 from features.vouchers.service import Vouchers
 from node.__main__ import CannotListen
@@ -59,6 +60,7 @@ ROOMS = {
     "node": (NodeService, fake.NodeRoom),
     "payments": (Payments,),
     "books": (Books,),
+    "paths": (Paths,),
     "vouchers": (Vouchers,),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself

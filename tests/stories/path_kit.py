@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
+from features.paths import view
 from lab import world
 from lab.world import Person, World
+from ledger.path import Route
+from store import database
+from store.database import Tx
 from tests.stories.debt_kit import owed
 
 UNIT = "EUR"
@@ -15,7 +20,7 @@ OVER = ("paid", "failed")
 async def street(w: World, *names: str) -> list[Person]:
     """People who stand in a row: each is a contact of the next, owes him up to 100 EUR, and passes on over both."""
     people = [await w.person(name) for name in names]
-    for one, next_ in zip(people, people[1:], strict=False):
+    for one, next_ in pairwise(people):
         await join(w, one, next_)
     for at, one in enumerate(people[1:-1], 1):
         for other in (people[at - 1], people[at + 1]):
@@ -86,3 +91,46 @@ async def are_over(people: Sequence[Person]) -> bool:
 async def owes(payer: Person, payee: Person) -> tuple[int, int]:
     """What somebody owes, as both see it."""
     return await owed(payee, payer), -await owed(payer, payee)
+
+
+async def newest_change(person: Person) -> int:
+    """The number of the newest change in somebody's database."""
+    assert person.node is not None
+    return await person.node.core.database.transact(database.newest_change)
+
+
+async def has_come_to(person: Person, change: int) -> bool:
+    """Whether so many changes were made in somebody's database."""
+    return await newest_change(person) >= change
+
+
+async def routes(person: Person) -> tuple[Route, ...]:
+    """What somebody has promised, or passed on."""
+    assert person.node is not None
+    return await person.node.core.database.transact(view.routes)
+
+
+async def has_routes(person: Person) -> bool:
+    """Whether somebody has promised something."""
+    return bool(await routes(person))
+
+
+async def forget_routes(person: Person) -> None:
+    """A node breaks its promises."""
+    assert person.node is not None
+
+    def forget(tx: Tx) -> None:
+        for one in view.routes(tx):
+            view.drop_route(tx, one)
+
+    await person.node.core.database.transact(forget)
+
+
+async def is_offered(person: Person, payment: str) -> bool:
+    """Whether an offer waits for somebody."""
+    return any(row["id"] == payment for row in (await person.call("payments.requests"))["offers"])
+
+
+async def has_state(person: Person, wanted: str) -> bool:
+    """Whether some payment of somebody is in this state."""
+    return any(row["state"] == wanted for row in await person.call("payments.history", limit=10))

@@ -1,6 +1,7 @@
 """Stories about paying somebody who is no contact, over contacts of contacts, in simulated worlds."""
 
 from functools import partial
+from itertools import pairwise
 
 from lab import world
 from lab.world import World
@@ -15,7 +16,12 @@ def test_somebody_who_is_no_contact_is_paid_over_one_who_is() -> None:
         ana, bo, chen = await street(w, "ana", "bo", "chen")
         made = await invoice(chen, note="tickets")
         begun = await ana.call("paths.pay", code=made["code"])
-        assert (begun["state"], begun["amount"], begun["unit"], begun["memo"]) == ("searching", "20.00", "EUR", "tickets")
+        assert (begun["state"], begun["amount"], begun["unit"], begun["memo"]) == (
+            "searching",
+            "20.00",
+            "EUR",
+            "tickets",
+        )
         done = await ended(w, ana, begun["id"])
         assert (done["state"], done["contact"], done["known"]) == ("paid", "Bo", False)
         await w.until(partial(are_over, (ana, bo, chen)))
@@ -35,7 +41,7 @@ def test_three_locks_reach_the_friend_of_a_friend_of_a_friend() -> None:
         begun = await people[0].call("paths.pay", code=made["code"])
         assert (await ended(w, people[0], begun["id"]))["state"] == "paid"
         await w.until(partial(are_over, people))
-        for payer, payee in zip(people, people[1:], strict=False):
+        for payer, payee in pairwise(people):
             assert await owes(payer, payee) == (2000, 2000)
 
     world.run(story, seed=502)
