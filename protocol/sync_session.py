@@ -154,7 +154,7 @@ class Session:
         return (*progress, *self._ended())
 
     def holds(self, log: bytes) -> Effects:
-        """Tells the author of a log what is on our disk of it now: of what he pushes, else only a digest would (5.4)."""
+        """Tells the author of a log what is on our disk of it now: of what he pushes, only a digest did (5.4)."""
         one = self._logs[log]
         return () if one.head is None or one.proof is not None else (Send(self._have((one,), None, sync.PART_NEWS)),)
 

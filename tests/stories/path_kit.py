@@ -9,6 +9,7 @@ from features.paths import view
 from lab import world
 from lab.world import Person, World
 from ledger.path import Route
+from protocol import ids
 from store import database
 from store.database import Tx
 from tests.stories.debt_kit import owed
@@ -134,3 +135,14 @@ async def is_offered(person: Person, payment: str) -> bool:
 async def has_state(person: Person, wanted: str) -> bool:
     """Whether some payment of somebody is in this state."""
     return any(row["state"] == wanted for row in await person.call("payments.history", limit=10))
+
+
+async def account(person: Person) -> str:
+    """The account of somebody, as text."""
+    assert person.node is not None
+    return ids.account_text(person.node.core.identity.account)
+
+
+def ulid_end(name: bytes) -> str:
+    """The end of an id, as a person types it."""
+    return ids.ulid(name[:16])[-8:]

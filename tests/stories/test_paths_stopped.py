@@ -1,5 +1,6 @@
 """Stories about payments over others that do not go through at once: silent nodes, kills, ways that are given up."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import pairwise
 
@@ -129,8 +130,8 @@ def test_where_there_is_no_other_way_nothing_is_owed_and_it_can_be_tried_anew() 
     world.run(story, seed=514)
 
 
-async def _either(one: partial[object], other: partial[object]) -> bool:
-    return bool(await one() or await other())  # type: ignore[misc]
+async def _either(one: Callable[[], Awaitable[bool]], other: Callable[[], Awaitable[bool]]) -> bool:
+    return await one() or await other()
 
 
 async def _waits(person: world.Person, of: str, reason: str) -> bool:
