@@ -130,6 +130,24 @@ def test_where_there_is_no_other_way_nothing_is_owed_and_it_can_be_tried_anew() 
     world.run(story, seed=514)
 
 
+def test_what_was_passed_on_is_found_again_in_the_ledgers_where_the_promise_is_lost() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await street(w, "ana", "bo", "chen")
+        made = await invoice(chen)
+        await chen.stop()
+        begun = await ana.call("paths.pay", code=made["code"])
+        await w.until(partial(_has_locks, bo, [("ana", False, "20.00"), ("chen", True, "20.00")]))
+        await bo.stop()
+        await bo.start()
+        await path_kit.forget_routes(bo)
+        await chen.start()
+        assert (await ended(w, ana, begun["id"]))["state"] == "paid"
+        await w.until(partial(are_over, (ana, bo, chen)))
+        assert (await owes(ana, bo), await owes(bo, chen)) == ((2000, 2000), (2000, 2000))
+
+    world.run(story, seed=515)
+
+
 async def _either(one: Callable[[], Awaitable[bool]], other: Callable[[], Awaitable[bool]]) -> bool:
     return await one() or await other()
 
