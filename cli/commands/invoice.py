@@ -24,9 +24,9 @@ def invoice(door: Door, amount: str | None, unit: str | None, note: str, within:
         return
     if unit is None:
         raise faults.usage("An invoice is of an amount and a unit, as in: weft invoice 8 EUR.")
-    within_s = round(options.seconds_of(within))
+    valid_s = round(options.seconds_of(within))
     with door.connect() as client:
-        row = client.call("paths.invoice", amount=amount, unit=unit, note=note, within_s=within_s)
+        row = client.call("paths.invoice", amount=amount, unit=unit, note=note, valid_s=valid_s)
     drawn = show.code(row["code"]) if qr else ""
     show.outcome(door, row, f"{drawn}{row['code']}")
     show.talk(door, f"  {debts.amount(row)}, to be paid once, until {show.clock(row['until_ms'])}  …{debts.short(row)}")

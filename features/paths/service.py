@@ -32,8 +32,8 @@ from store import payments, people
 from store.database import Tx
 
 Rows = list[dict[str, object]]
-WITHIN_S = 86_400
-WITHIN_S_MIN, WITHIN_S_MAX = 60, 90 * 86_400
+VALID_S = 86_400
+VALID_S_MIN, VALID_S_MAX = 60, 90 * 86_400
 LIST_MAX = 1000
 RINGS_MAX = 16  # units in which rings are looked for at once
 
@@ -92,12 +92,12 @@ class Paths:
 
     # --- invoices of ours
 
-    async def invoice(self, amount: str, unit: str, note: str = "", within_s: int = WITHIN_S) -> dict[str, object]:
+    async def invoice(self, amount: str, unit: str, note: str = "", valid_s: int = VALID_S) -> dict[str, object]:
         """Makes an invoice as a code: whoever has it can pay it, once; durable on return.
 
         Errors: invoice.time, limit, amount.unit, amount.malformed, amount.nothing, amount.decimals, amount.large.
         """
-        if not WITHIN_S_MIN <= within_s <= WITHIN_S_MAX:
+        if not VALID_S_MIN <= valid_s <= VALID_S_MAX:
             raise BadTime
         me, now_ms = self._core.identity, self._core.ground.now_ms()
         draw = self._core.ground.entropy("paths")
@@ -114,7 +114,7 @@ class Paths:
                 unit=known.text,
                 amount=wanted,
                 memo=till.note(note),
-                expires_ms=now_ms + within_s * 1000,
+                expires_ms=now_ms + valid_s * 1000,
                 lock=lock,
                 key=key,
                 tags=probe.tags(key, near[: probe.TAGS_MAX], draw),

@@ -22,6 +22,7 @@ from store.schema import CORE
 from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
+from tests.cli.paths_room import PathsRoom
 from tests.cli.strangers import NearbyRoom
 
 ACCOUNT = "wf1" + "q" * 57 + "f3"
@@ -371,6 +372,7 @@ class World:
         self.nearby = NearbyRoom()
         self.logs = LogsRoom()
         self.keepers = KeepersRoom()
+        self.paths = PathsRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -380,10 +382,11 @@ class World:
         path = self.directory / "run" / "rpc.sock"
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
-        services |= {"logs": self.logs, "keepers": self.keepers}
+        services |= {"logs": self.logs, "keepers": self.keepers, "paths": self.paths}
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
             "delivery": lambda _, seq: self.chat.lines[seq - 1],
+            "path": lambda _, row: self.paths.rows[row - 1],
             "contacts.changed": lambda _, seq: self.contacts.rows[seq - 1],
         }
 

@@ -27,6 +27,7 @@ from features.logs.service import Shown as LogShown
 from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
+from features.paths.lines import Asking, Bought, Seen
 from features.paths.service import Paths
 from features.payments.service import Payments
 from features.vouchers.service import Vouchers
@@ -35,7 +36,7 @@ from node.keeper_program import KeepService
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules, sources
-from tests.cli import fake, keepers_room, logs_room, strangers
+from tests.cli import fake, keepers_room, logs_room, paths_room, strangers
 
 PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
 FOREIGN = {
@@ -60,7 +61,7 @@ ROOMS = {
     "node": (NodeService, fake.NodeRoom),
     "payments": (Payments,),
     "books": (Books,),
-    "paths": (Paths,),
+    "paths": (Paths, paths_room.PathsRoom),
     "vouchers": (Vouchers,),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
@@ -228,6 +229,9 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(keepers_room.wish("chen")) == set(Wish.__annotations__)
     assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)
     assert set(logs_room.line(0)) == set(LogLine.__annotations__)
+    assert set(paths_room.bought()) == set(Bought.__annotations__)
+    assert set(paths_room.asking()) == set(Asking.__annotations__)
+    assert set(paths_room.seen()) == set(Seen.__annotations__)
 
 
 async def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ async def wrong_caps(w: World, ana: Person, faults: Faults) -> None:
 
 async def wrong_invoices(ana: Person, faults: Faults) -> None:
     ask: dict[str, Any] = {"amount": "5", "unit": "EUR"}
-    for within_s in (59, -1, 90 * 86_400 + 1):
-        assert await faults.code("paths.invoice", **ask, within_s=within_s) == "invoice.time"
+    for valid_s in (59, -1, 90 * 86_400 + 1):
+        assert await faults.code("paths.invoice", **ask, valid_s=valid_s) == "invoice.time"
     for note in ("x" * 501, "\ud800"):
         assert await faults.code("paths.invoice", **ask, note=note) == "limit"
     for amount, code in AMOUNTS:

@@ -44,7 +44,8 @@ async def test_both_sides_know_a_preimage_once_it_is_in_an_entry_that_they_have(
     assert locks.preimages(pair.bo.tx, (HASH, bytes(32))) == {HASH: PREIMAGE}
     pair.sync()
     assert locks.preimages(pair.ana.tx, (HASH,)) == {HASH: PREIMAGE}
-    assert locks.open_with(pair.ana.tx) == locks.open_with(pair.bo.tx) == locks.coming(pair.bo.tx) == ()
+    assert locks.open_with(pair.ana.tx) == locks.open_with(pair.bo.tx) == ()
+    assert locks.coming(pair.bo.tx) == ()
 
 
 async def test_a_preimage_that_does_not_fit_or_is_of_nothing_is_not_kept(pair: Pair) -> None:
