@@ -87,6 +87,15 @@ def is_offered(tx: Tx, invoice: bytes) -> bool:
     return any(stage not in over for stage in _offers(tx, invoice, mine=True))
 
 
+def newest_offer(tx: Tx, invoice: bytes) -> payments.Paid | None:
+    """Our newest ordinary payment for an invoice."""
+    row = tx.one(
+        "SELECT id FROM payment WHERE of = ? AND of != x'' AND cause = ? AND mine = 1 ORDER BY id DESC LIMIT 1",
+        (invoice, int(Cause.INVOICE)),
+    )
+    return None if row is None else payments.payment(tx, row[0])
+
+
 def with_room(tx: Tx, unit: str) -> list[int]:
     """Contacts who let us owe something of a unit, as the rows have it."""
     found = (one for one in payments.balances(tx) if one.unit == unit and one.credit + one.owed > 0)

@@ -71,7 +71,7 @@ class Payer:
         match one.state:
             case State.OFFERED | State.LOCKED:
                 row = payments.found(tx, one.contact, True, one.pay)
-                if row is None and one.state is State.LOCKED:
+                if row is None:
                     row = self._renamed(tx, one)
                 if row is None or not row.stage.is_final:
                     return False
@@ -86,7 +86,9 @@ class Payer:
         return False
 
     def _renamed(self, tx: Tx, one: Paying) -> payments.Paid | None:
-        """Our lock under the name that it has now: what was taken back is written again under another one."""
+        """Our lock or offer by the name that it has now: what was taken back is written again under another one."""
+        if one.state is State.OFFERED:
+            return board.newest_offer(tx, one.name)
         found = next(iter(reversed(locks.by_hash(tx, one.hash, mine=True))), None)
         return None if found is None else payments.found(tx, *found)
 

@@ -79,6 +79,28 @@ def test_whoever_is_killed_between_any_two_steps_it_is_over_for_all_or_for_none(
     world.run(story, seed=520 + step)
 
 
+@pytest.mark.parametrize("step", range(2, 40, 9 if depth.LEVEL == 0 else 2))
+@pytest.mark.parametrize("who", ["bo", "chen"])
+def test_of_three_locks_all_or_none_are_owed_whoever_is_killed(who: str, step: int) -> None:
+    async def story(w: World) -> None:
+        people = await street(w, "ana", "bo", "chen", "dee")
+        victim = next(one for one in people if one.name == who)
+        made = await invoice(people[-1])
+        begun = await people[0].call("paths.pay", code=made["code"])
+        before = await path_kit.newest_change(victim)
+        with_step = partial(path_kit.has_come_to, victim, before + step)
+        await w.until(partial(_either, with_step, partial(are_over, people)))
+        await victim.kill()
+        await victim.start()
+        done = await ended(w, people[0], begun["id"])
+        await w.until(partial(are_over, people))
+        wanted = 2000 if done["state"] == "paid" else 0
+        for payer, payee in pairwise(people):
+            assert await owes(payer, payee) == (wanted, wanted)
+
+    world.run(story, seed=570 + step)
+
+
 def test_a_way_that_is_given_up_is_followed_by_another() -> None:
     async def story(w: World) -> None:
         ana, bo, chen = await street(w, "ana", "bo", "chen")
