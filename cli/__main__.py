@@ -43,10 +43,12 @@ class Commands(Lazy):
         "pay": ("cli.commands.pay:pay", "Pays a contact: he accepts, and you owe him. Shows what waits."),
         "invoice": ("cli.commands.invoice:invoice", "Makes a code by which you are paid, by anybody. Lists yours."),
         "request": ("cli.commands.pay:request", "Asks a contact to pay you."),
+        "split": ("cli.commands.split:split", "Splits a bill: asks contacts for their shares, and shows who has paid."),
         "ledger": (
             "cli.commands.ledger:ledger",
             "What you and your contacts owe each other, and how it came to that.",
         ),
+        "packet": ("cli.commands.packet:packet", "Sends a red packet, opens one, and shows who got what."),
         "voucher": ("cli.commands.voucher:voucher", "Vouchers and gift cards: issue, give, redeem."),
         "nearby": (
             "cli.commands.nearby:nearby",

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from node.feature import Feature
 
-ALL: tuple[str, ...] = ("contacts", "chat", "nearby", "logs", "keepers", "payments", "vouchers", "books", "paths")
+ALL: tuple[str, ...] = (
+    "contacts",
+    "chat",
+    "nearby",
+    "logs",
+    "keepers",
+    "payments",
+    "vouchers",
+    "books",
+    "bills",
+    "packets",
+    "paths",
+)
 
 
 def load() -> "tuple[Feature, ...]":

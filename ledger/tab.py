@@ -165,16 +165,17 @@ class Tab:
             (unit, _signed(self.debts.get(unit, 0)), self.limit(Side.LOW, unit), self.limit(Side.HIGH, unit))
             for unit in self.units()
         )
-        low, high = map(wire.encode, self.heads)
+        first = wire.encode((*self.heads, sums))[1:]  # three of the four items
         payments = wire.array_head(len(rows)) + b"".join(rows)
-        return hashing.hash_of(Label.LEDGER, b"state" + wire.array_head(4) + low + high + wire.encode(sums) + payments)
+        return hashing.hash_of(Label.LEDGER, b"state" + wire.array_head(4) + first + payments)
 
     # --- the facts
 
     def _see(self, payee: Side, seq: int) -> None:
         """The payee has acknowledged voids with this entry, before it says anything itself."""
         waiting = self._voided[payee.other]
-        while waiting and self._ending(waiting[0]) < self.acked[payee]:
+        # what was attested before it was seen taken back is over, and may be forgotten
+        while waiting and (waiting[0] not in self.payments or self._ending(waiting[0]) < self.acked[payee]):
             key = waiting.popleft()
             one = self.payments.get(key)
             if one is not None and one.stage is Stage.REFUNDING:

@@ -10,9 +10,12 @@ from enum import IntEnum
 
 from ledger.payment import Stage
 from ledger.terms import Cause
+from protocol import ids
+from protocol.faults import quoted
 from protocol.grant import Role
 from store import spaces
 from store.database import Row, Tx
+from store.faults import AmbiguousPayment, UnknownPayment
 
 CHANGED = "payment"  # a topic: its key is the row of a payment
 ASKED = "request"  # a topic: its key is the row of a request
@@ -31,6 +34,7 @@ class Asking(IntEnum):
 
 _SETTLED, _OPEN = int(Stage.SETTLED), int(Asking.OPEN)  # literals: a partial index is not found by a parameter
 _UNFOUND = -1
+_PACKET_BYTES = 16  # of a cause, before the number of the share
 _ROW_MAX = 2**63 - 1
 
 
@@ -246,6 +250,18 @@ def by_request(tx: Tx, one: Asked) -> Paid | None:
     return None if row is None else _paid(row)
 
 
+def became(one: Asked, answer: Paid | None) -> str:
+    """What became of a request, by the newest payment that answers it.
+
+    "open", "paying", "paid", "withdrawn" or "refused".
+    """
+    if answer is not None and answer.stage is Stage.SETTLED:
+        return "paid"
+    if one.state is not Asking.OPEN:
+        return one.state.name.lower()
+    return "paying" if answer is not None and not answer.stage.is_final else "open"
+
+
 def why(tx: Tx, one: Paid) -> int:
     """Why a payment is made: of one that answers a request, why it was asked for."""
     if one.cause != Cause.REQUEST:
@@ -283,6 +299,20 @@ def ending(tx: Tx, last: bytes) -> tuple[tuple[Paid | Asked, bytes], ...]:
     return (*found, *((one, one.request) for one in map(_asked, asked)))
 
 
+def find(tx: Tx, text: str) -> Paid | Asked:
+    """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
+    try:
+        wanted = ids.matches(text)
+    except ids.BadId:
+        raise ids.BadId(next="weft pay requests") from None
+    found = [one for one, name in ending(tx, ids.last_bytes(wanted)) if ids.ulid(name).endswith(wanted)]
+    if not found:
+        raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
+    if len(found) > 1:
+        raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
+    return found[0]
+
+
 def settled(tx: Tx, contact: int | None, first_ms: int, end_ms: int) -> tuple[Paid, ...]:
     """What was settled from one moment up to another, which is left out, in that order."""
     rows = tx.all(
@@ -294,7 +324,10 @@ def settled(tx: Tx, contact: int | None, first_ms: int, end_ms: int) -> tuple[Pa
 
 
 def expect(tx: Tx, contact: int, cause: Cause, of: bytes, unit: str, amount: int) -> None:
-    """From now on a payment of this contact for this is taken without asking, up to the amount."""
+    """From now on a payment of this contact for this is taken without asking, up to the amount.
+
+    of: as the offer will have it; of a packet its name alone, whichever share falls to us, and one share only.
+    """
     tx.execute(
         "INSERT INTO expected (contact, cause, of, unit, amount) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (contact, cause, of) DO UPDATE SET unit = excluded.unit, amount = excluded.amount",
@@ -304,9 +337,21 @@ def expect(tx: Tx, contact: int, cause: Cause, of: bytes, unit: str, amount: int
 
 def is_expected(tx: Tx, one: Paid) -> bool:
     """Whether a payment to us is one that was expected."""
+    is_share = one.cause == Cause.PACKET
+    of = one.of[:_PACKET_BYTES] if is_share else one.of
     row = tx.one(
         "SELECT 1 FROM expected WHERE contact = ? AND cause = ? AND of = ? AND unit = ? AND amount >= ?",
-        (one.contact, one.cause, one.of, one.unit, one.amount),
+        (one.contact, one.cause, of, one.unit, one.amount),
+    )
+    return row is not None and not (is_share and _has_share(tx, one, of))
+
+
+def _has_share(tx: Tx, one: Paid, packet: bytes) -> bool:
+    """Whether another share of a packet was taken already: each opens it once."""
+    row = tx.one(
+        "SELECT 1 FROM payment WHERE of >= ? AND of <= ? AND of != x'' AND contact = ? AND mine = 0 AND cause = ?"
+        " AND id != ? AND stage NOT IN (?, ?, ?)",
+        (packet, packet + b"\xff", one.contact, Cause.PACKET, one.id, Stage.OFFERED, Stage.DECLINED, Stage.REFUNDED),
     )
     return row is not None
 

@@ -288,6 +288,7 @@ CREATE TABLE payment (
 CREATE INDEX payment_contact ON payment (contact);
 CREATE INDEX payment_end ON payment (substr(pay, 15));
 CREATE INDEX payment_open ON payment (id) WHERE stage < 5;
+CREATE INDEX payment_expiry ON payment (expires_ms) WHERE mine = 1 AND stage < 3;
 CREATE INDEX payment_settled ON payment (changed_ms) WHERE stage = 5;
 CREATE INDEX payment_of ON payment (of) WHERE of != x'';
 
@@ -322,6 +323,25 @@ CREATE INDEX locked_hash ON locked (hash);
 CREATE TABLE preimage (hash BLOB NOT NULL PRIMARY KEY, preimage BLOB NOT NULL) STRICT, WITHOUT ROWID;
 """
 
+_TESTIMONY = """
+CREATE TABLE asked_time (
+  subject BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, pay BLOB NOT NULL, accept BLOB NOT NULL,
+  nonce BLOB NOT NULL, UNIQUE (contact, pay)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attested (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, witness BLOB NOT NULL,
+  PRIMARY KEY (contact, mine, pay)
+) STRICT, WITHOUT ROWID;
+"""
+
+_REMINDERS = """
+CREATE TABLE request_word (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, reminded_ms INTEGER NOT NULL,
+  paid INTEGER NOT NULL, people INTEGER NOT NULL, PRIMARY KEY (contact, mine, request)
+) STRICT, WITHOUT ROWID;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -338,5 +358,7 @@ CORE: tuple[Migration, ...] = (
     Migration("sessions", 2, _ASKING),
     Migration("attesting", 1, _ATTESTING),
     Migration("ledger", 1, _LEDGER),
+    Migration("testimony", 1, _TESTIMONY),
+    Migration("reminders", 1, _REMINDERS),
     Migration("locks", 1, _LOCKS),
 )

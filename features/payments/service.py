@@ -17,7 +17,6 @@ from features.payments.faults import (
     StillBound,
     TooMuchBack,
     ToOneself,
-    UnknownPayment,
 )
 from features.payments.view import Line, Standing, Wish
 from ledger import commands, units
@@ -32,6 +31,7 @@ from protocol import ids
 from protocol.faults import UserFault
 from store import payments, people
 from store.database import Tx
+from store.faults import UnknownPayment
 from store.payments import Asked, Balance, Paid
 from store.people import Contact
 from store.tabs import OpenTab
@@ -47,13 +47,13 @@ class Payments:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._acts = Acts(core.ground, core.till)
-        self.clerk = Clerk(core.delivery.inward, core.till)
+        self.clerk = Clerk(core.delivery, core.till)
 
     async def limit(self, to: str, amount: str, unit: str) -> Standing:
         """Lets a contact owe us at most so much, of what we accept from now on; durable on return. 0 for nothing.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        payment.self, ledger.paused, log.frozen, amount.unit, amount.malformed, amount.nothing, amount.decimals,
+        payment.self, ledger.paused, amount.unit, amount.malformed, amount.nothing, amount.decimals,
         amount.large.
         """
 
@@ -65,19 +65,19 @@ class Payments:
 
         return await self._core.database.transact(change)
 
-    async def pay(self, to: str, amount: str, unit: str, note: str = "", within_s: int = EXPIRES_S) -> Line:
+    async def pay(self, to: str, amount: str, unit: str, note: str = "", expires_s: int = EXPIRES_S) -> Line:
         """Offers to owe a contact so much; durable on return. He accepts it within so long, or it comes back.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        payment.self, payment.limit, payment.time, limit, ledger.paused, log.frozen, amount.unit, amount.malformed,
+        payment.self, payment.limit, payment.time, limit, ledger.paused, amount.unit, amount.malformed,
         amount.nothing, amount.decimals, amount.large.
         """
-        if not EXPIRES_S_MIN <= within_s <= EXPIRES_S_MAX:
+        if not EXPIRES_S_MIN <= expires_s <= EXPIRES_S_MAX:
             raise BadTime
 
         def offer(tx: Tx) -> Line:
             contact, one, known = self._tab(tx, to, unit)
-            return self._acts.offer(tx, contact, one, known, units.parse(amount, known), note, within_s=within_s)
+            return self._acts.offer(tx, contact, one, known, units.parse(amount, known), note, within_s=expires_s)
 
         return await self._core.database.transact(offer)
 
@@ -85,7 +85,7 @@ class Payments:
         """Takes what a contact offers, or pays what he asks for: the line of the payment; durable on return.
 
         Errors: id.malformed, payment.unknown, payment.ambiguous, payment.not_for_you, payment.over, payment.limit,
-        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused, log.frozen.
+        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused.
         """
 
         def take(tx: Tx) -> Line:
@@ -109,7 +109,7 @@ class Payments:
         """Does not take what a contact offers, or does not pay what he asks for; durable on return.
 
         Errors: id.malformed, payment.unknown, payment.ambiguous, payment.not_for_you, payment.over, contact.blocked,
-        contact.account_changed, contact.not_yet, ledger.paused, log.frozen.
+        contact.account_changed, contact.not_yet, ledger.paused.
         """
 
         def refuse(tx: Tx) -> Line | Wish:
@@ -128,7 +128,7 @@ class Payments:
         """Takes back an offer that was not accepted, or a request; durable on return.
 
         Errors: id.malformed, payment.unknown, payment.ambiguous, payment.not_for_you, payment.over, payment.accepted,
-        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused, log.frozen.
+        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused.
         """
 
         def take_back(tx: Tx) -> Line | Wish:
@@ -150,7 +150,7 @@ class Payments:
         """Gives back a payment that we received, all that is left of it or a part; durable on return.
 
         Errors: id.malformed, payment.unknown, payment.ambiguous, payment.not_for_you, payment.over, payment.refund,
-        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused, log.frozen, amount.malformed,
+        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused, amount.malformed,
         amount.nothing, amount.decimals, amount.large.
         """
 
@@ -175,7 +175,7 @@ class Payments:
         Where the contact owed, it counts as soon as his node has seen it; where we owed, once he has confirmed it.
         how: cash, a bank transfer, goods; whatever both understand.
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        payment.self, payment.not_owed, limit, ledger.paused, log.frozen, amount.unit, amount.malformed, amount.nothing,
+        payment.self, payment.not_owed, limit, ledger.paused, amount.unit, amount.malformed, amount.nothing,
         amount.decimals, amount.large.
         """
 
@@ -196,7 +196,7 @@ class Payments:
         """Asks a contact to pay us; durable on return. due_ms: by when, ms since 1970.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        payment.self, payment.time, limit, ledger.paused, log.frozen, amount.unit, amount.malformed, amount.nothing,
+        payment.self, payment.time, limit, ledger.paused, amount.unit, amount.malformed, amount.nothing,
         amount.decimals, amount.large.
         """
         if due_ms is not None and not 0 < due_ms < 2**48:
@@ -250,7 +250,7 @@ class Payments:
         """What waits for the person, for the status of the node: how many offers and requests, and who is paused."""
         offers = sum(not one.mine and one.stage is Stage.OFFERED for one in payments.open_payments(tx))
         asked = (one for one in payments.open_requests(tx) if not one.mine)
-        count = sum(view.wish_state(one, payments.by_request(tx, one)) == "open" for one in asked)
+        count = sum(payments.became(one, payments.by_request(tx, one)) == "open" for one in asked)
         paused = sorted({name for name, _ in self._paused(tx)})
         return {"offers": offers, "asked": count, "paused": paused}
 
@@ -274,7 +274,7 @@ class Payments:
         """
 
         def look(tx: Tx) -> Line | Wish:
-            found = view.find(tx, id)
+            found = payments.find(tx, id)
             return view.wish(tx, found) if isinstance(found, Asked) else view.line(tx, found, self._now())
 
         return asdict(await self._core.database.transact(look))
@@ -308,7 +308,7 @@ class Payments:
 
     def _found(self, tx: Tx, text: str) -> tuple[Contact, OpenTab, Paid | Asked]:
         """A payment or request as it stands now, with whom, and the tab."""
-        found = view.find(tx, text)
+        found = payments.find(tx, text)
         contact = till.contact(tx, ids.account_text(people.contact(tx, found.contact).account))
         one = self._core.till.of(tx, contact.id)  # which may have come on since the row was read
         now = payments.request(tx, found.id) if isinstance(found, Asked) else payments.payment(tx, found.id)

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 
-from features.payments.faults import AmbiguousPayment, UnknownPayment
 from ledger import units
 from ledger.payment import Stage
 from ledger.terms import Cause
 from ledger.units import Unit
 from protocol import ids
-from protocol.faults import quoted
-from store import payments, people
+from store import payments, people, reminders, testimony
 from store.database import Tx
-from store.payments import Asked, Asking, Balance, Paid
+from store.payments import Asked, Balance, Paid
 from store.tabs import OpenTab
 
 KINDS = {
@@ -35,12 +33,15 @@ STAGES = {
     Stage.RELEASED: "released",
 }
 
+TAKEN = (Cause.REFUND, Cause.REQUEST, Cause.HANDED_OVER)  # whose payee's node asks nobody: clerk.is_wanted
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A payment as people see it. mine: we pay it. amount: as typed; minor: in the smallest unit.
 
     reason: what it waits for, "" where it waits for nothing. until_ms: when an offer goes back. at_ms: of the stage.
+    witness: by whose word it was settled, "" where its payer has confirmed it.
     """
 
     id: str
@@ -56,11 +57,16 @@ class Line:
     at_ms: int
     until_ms: int
     reason: str
+    witness: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn" or "refused"."""
+    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn" or "refused".
+
+    reminded_ms: of the last reminder, 0 for none. bill_paid, bill_people: how many have paid of those who were asked
+    for a share of this bill, as its maker counts, 0 unless he has said so.
+    """
 
     id: str
     contact: str
@@ -74,6 +80,9 @@ class Wish:
     at_ms: int
     state: str
     paid_by: str
+    reminded_ms: int
+    bill_paid: int
+    bill_people: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +122,13 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         at_ms=one.changed_ms,
         until_ms=one.expires_ms,
         reason=_reason(one, name, now_ms),
+        witness=_witness(tx, one),
     )
 
 
 def wish(tx: Tx, one: Asked) -> Wish:
     """A request for people."""
-    unit, answer = unit_of(one.unit), payments.by_request(tx, one)
+    unit, answer, said = unit_of(one.unit), payments.by_request(tx, one), reminders.of(tx, one)
     return Wish(
         id=ids.ulid(one.request),
         contact=people.contact(tx, one.contact).name,
@@ -130,18 +140,12 @@ def wish(tx: Tx, one: Asked) -> Wish:
         due_ms=one.due_ms,
         note=one.memo,
         at_ms=one.at_ms,
-        state=wish_state(one, answer),
+        state=payments.became(one, answer),
         paid_by="" if answer is None else ids.ulid(answer.pay),
+        reminded_ms=said.reminded_ms,
+        bill_paid=said.paid,
+        bill_people=said.people,
     )
-
-
-def wish_state(one: Asked, answer: Paid | None) -> str:
-    """What became of a request, by the newest payment that answers it."""
-    if answer is not None and answer.stage is Stage.SETTLED:
-        return "paid"
-    if one.state is not Asking.OPEN:
-        return one.state.name.lower()
-    return "paying" if answer is not None and not answer.stage.is_final else "open"
 
 
 def standing(tx: Tx, one: Balance) -> Standing:
@@ -157,17 +161,6 @@ def standing(tx: Tx, one: Balance) -> Standing:
     )
 
 
-def find(tx: Tx, text: str) -> Paid | Asked:
-    """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
-    wanted = ids.matches(text)
-    found = [one for one, name in payments.ending(tx, ids.last_bytes(wanted)) if ids.ulid(name).endswith(wanted)]
-    if not found:
-        raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
-    if len(found) > 1:
-        raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
-    return found[0]
-
-
 def difference(name: str, one: OpenTab) -> str:
     """That two count otherwise, with both views (ledger 5.2)."""
     first = one.book.differences[0]
@@ -175,6 +168,15 @@ def difference(name: str, one: OpenTab) -> str:
         f"at entry {first.seq} {name}'s node counted otherwise than yours: it says {first.said.hex()[:16]}, and yours"
         f" finds {first.found.hex()[:16]}; compare weft ledger history"
     )
+
+
+def _witness(tx: Tx, one: Paid) -> str:
+    """By whose word it was settled."""
+    key = testimony.witness(tx, one.contact, one.mine, one.pay) if one.stage is Stage.SETTLED else None
+    if key is None:
+        return ""
+    device = people.device_by_key(tx, ids.DeviceId(key))
+    return "somebody" if device is None else people.contact(tx, device.contact).name
 
 
 def _kind(cause: int) -> str:
@@ -186,7 +188,9 @@ def _reason(one: Paid, name: str, now_ms: int) -> str:
     is_late = one.expires_ms <= now_ms
     match one.stage, one.mine:
         case Stage.OFFERED, True:
-            return "its time is over, and it comes back" if is_late else f"waits for {name} to accept it"
+            if is_late:
+                return "its time is over, and it comes back"
+            return f"waits for {name}'s node to take it" if one.cause in TAKEN else f"waits for {name} to accept it"
         case Stage.OFFERED, False:
             return "its time is over" if is_late else "waits for you"
         case Stage.ACCEPTED, True:

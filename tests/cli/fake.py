@@ -1,7 +1,4 @@
-"""A small node for the command line's tests: the real local API over a real socket, with rooms that keep lists.
-
-What happens at the other end (a message is delivered, somebody joins) is played by the test.
-"""
+"""A small node for the command line's tests: the real local API, with rooms that keep lists; the test plays others."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,10 +16,13 @@ from node import config, rpc
 from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged
 from store.schema import CORE
+from tests.cli.bills_room import BillsRoom
 from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
+from tests.cli.packets_room import PacketsRoom
 from tests.cli.paths_room import PathsRoom
+from tests.cli.payments_room import Debts
 from tests.cli.strangers import NearbyRoom
 
 ACCOUNT = "wf1" + "q" * 57 + "f3"
@@ -372,6 +372,9 @@ class World:
         self.nearby = NearbyRoom()
         self.logs = LogsRoom()
         self.keepers = KeepersRoom()
+        self.debts = Debts()
+        self.bills = BillsRoom()
+        self.packets = PacketsRoom()
         self.paths = PathsRoom()
         self.serving = trio.CancelScope()
 
@@ -382,14 +385,15 @@ class World:
         path = self.directory / "run" / "rpc.sock"
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
-        services |= {"logs": self.logs, "keepers": self.keepers, "paths": self.paths}
+        services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
+        services |= {"paths": self.paths}
+        services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
             "delivery": lambda _, seq: self.chat.lines[seq - 1],
             "path": lambda _, row: self.paths.rows[row - 1],
             "contacts.changed": lambda _, seq: self.contacts.rows[seq - 1],
         }
-
         database = self.database
 
         async def serve(task_status: Any) -> None:
@@ -464,10 +468,8 @@ class _Calls:
     """The calls of the chat, without what the test plays."""
 
     def __init__(self, chat: ChatRoom) -> None:
-        self.send = chat.send
-        self.send_all = chat.send_all
-        self.inbox = chat.inbox
-        self.history = chat.history
+        self.send, self.send_all = chat.send, chat.send_all
+        self.inbox, self.history = chat.inbox, chat.history
         self.read = chat.read
         self.search = chat.search
 

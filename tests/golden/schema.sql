@@ -1,6 +1,14 @@
+CREATE TABLE asked_time (
+  subject BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, pay BLOB NOT NULL, accept BLOB NOT NULL,
+  nonce BLOB NOT NULL, UNIQUE (contact, pay)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE asked_word (
   number INTEGER PRIMARY KEY, subject BLOB NOT NULL, device BLOB NOT NULL, raw BLOB NOT NULL, UNIQUE (subject, device)
 ) STRICT;
+CREATE TABLE attested (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, witness BLOB NOT NULL,
+  PRIMARY KEY (contact, mine, pay)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE balance (
   contact INTEGER NOT NULL, unit TEXT NOT NULL, owed INTEGER NOT NULL, allowed INTEGER NOT NULL,
   credit INTEGER NOT NULL, PRIMARY KEY (contact, unit)
@@ -155,6 +163,10 @@ CREATE TABLE request (
   amount INTEGER NOT NULL, due_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL,
   at_ms INTEGER NOT NULL, state INTEGER NOT NULL, UNIQUE (contact, mine, request)
 ) STRICT;
+CREATE TABLE request_word (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, reminded_ms INTEGER NOT NULL,
+  paid INTEGER NOT NULL, people INTEGER NOT NULL, PRIMARY KEY (contact, mine, request)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE returned (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, log INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
@@ -201,6 +213,7 @@ CREATE INDEX mutual_log ON mutual (log);
 CREATE INDEX parcel_message ON parcel (device, message, line);
 CREATE INDEX payment_contact ON payment (contact);
 CREATE INDEX payment_end ON payment (substr(pay, 15));
+CREATE INDEX payment_expiry ON payment (expires_ms) WHERE mine = 1 AND stage < 3;
 CREATE INDEX payment_of ON payment (of) WHERE of != x'';
 CREATE INDEX payment_open ON payment (id) WHERE stage < 5;
 CREATE INDEX payment_settled ON payment (changed_ms) WHERE stage = 5;
