@@ -171,19 +171,19 @@ def _check_binary(door: Door, file: str | None) -> None:
 @click.argument("unit", required=False)
 @click.pass_obj
 def forward(door: Door, name: str | None, each: str | None, total: str | None, unit: str | None) -> None:
-    """Passes on payments of others over a contact: weft ledger forward bo 20 100 EUR. Without a name: the list.
+    """Passes on payments of others over a contact: weft ledger forward bo 20 100 EUR. Without an amount: the list.
 
     At most EACH of one payment and TOTAL at once; "off" in place of EACH ends it. It is off at first.
     """
     with door.connect() as client:
-        if name is None:
-            found = client.call("paths.forwards")
+        if name is None or each is None:
+            found = client.call("paths.forwards", to=name)
             lines = [f"{show.clean(row['contact'])}: {_caps(row)}" for row in found]
             show.rows(door, "forwards", found, "\n".join(lines) or "You pass on nothing for others.")
         elif each == "off":
             row = client.call("paths.unforward", to=name)
             show.outcome(door, row, f"✔ Nothing is passed on over {show.clean(row['contact'])} any more.")
-        elif each is None or total is None or unit is None:
+        elif total is None or unit is None:
             raise faults.usage("Say how much of one payment, how much at once, and the unit: forward bo 20 100 EUR.")
         else:
             row = client.call("paths.forward", to=name, each=each, total=total, unit=unit)
@@ -249,7 +249,7 @@ def _east_min() -> int:
 def _balances(door: Door) -> None:
     with door.connect() as client:
         found = client.call("payments.balances")
-        forwards = client.call("paths.forwards")
+        forwards = client.call("paths.forwards", to=None)
     lines = []
     for row in found["balances"]:
         lines += [debts.standing(row), f"    he may owe you {row['allowed']}, you may owe him {row['credit']}"]

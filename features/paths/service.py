@@ -79,11 +79,17 @@ class Paths:
 
         return await self._core.database.transact(end)
 
-    async def forwards(self) -> Rows:
-        """Returns over whom payments of others are passed on, with the caps."""
+    async def forwards(self, to: str | None = None) -> Rows:
+        """Returns over whom payments of others are passed on, or whether they are over a contact, with the caps.
+
+        Errors: contact.unknown, contact.ambiguous.
+        """
 
         def look(tx: Tx) -> Rows:
             found = view.caps(tx)
+            if to is not None:
+                contact_id = people.find_contact(tx, to).id
+                found = {contact_id: found.get(contact_id, {})}
             return [
                 _cap_row(tx, contact_id, unit, cap) for contact_id in found for unit, cap in found[contact_id].items()
             ]

@@ -43,9 +43,9 @@ class PathsRoom:
         self.asked.append(("unforward", to))
         return {"contact": to}
 
-    async def forwards(self) -> Rows:
+    async def forwards(self, to: str | None = None) -> Rows:
         """All of it."""
-        return self.caps
+        return [one for one in self.caps if to in (None, one["contact"])]
 
     async def invoice(self, amount: str, unit: str, note: str = "", valid_s: int = 86_400) -> dict[str, Any]:
         """Made."""

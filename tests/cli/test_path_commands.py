@@ -78,6 +78,7 @@ async def test_an_invoice_is_shown_and_paid_and_ends_with_a_receipt(tmp_path: Pa
         assert "Receipt: the payment 01J0PAY in your ledger, for this invoice:" in direct.out
         world.paths.mine.append(asking())
         assert (await world.weft("pay", "show", "ASK001")).out.endswith(f"\n{CODE}\n")
+        assert "→ Bo" in (await world.weft("pay", "show", "ABCD")).out  # a payment that went no other way
 
 
 async def test_what_waits_is_said_and_goes_on_and_what_failed_is_an_error(tmp_path: Path) -> None:
@@ -103,6 +104,7 @@ async def test_passing_on_is_set_listed_and_ended(tmp_path: Path) -> None:
         caps = "at most 20 EUR of one, 100 EUR at once"
         assert (ran.code, ran.out, ran.err) == (0, f"✔ Payments of others may go over bo: {caps}.\n", IOU)
         assert (await world.weft("ledger", "forward")).out == f"bo: {caps}\n"
+        assert (await world.weft("ledger", "forward", "chen")).out == "You pass on nothing for others.\n"
         assert (await world.weft("ledger", "forward", "bo", "20")).code == 2
         ran = await world.weft("ledger", "forward", "bo", "off")
         assert ran.out == "✔ Nothing is passed on over bo any more.\n"

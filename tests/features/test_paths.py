@@ -48,7 +48,10 @@ async def wrong_caps(w: World, ana: Person, faults: Faults) -> None:
         assert await faults.code("paths.unforward", to=who) == code
     assert await ana.call("paths.forwards") == []
     row = await ana.call("paths.forward", **give)
-    assert await ana.call("paths.forwards") == [row]
+    assert await ana.call("paths.forwards") == await ana.call("paths.forwards", to="bo1") == [row]
+    assert await ana.call("paths.forwards", to="dee") == []
+    for who, code in (("nobody", "contact.unknown"), ("bo", "contact.ambiguous")):
+        assert await faults.code("paths.forwards", to=who) == code
     assert (row["each"], row["total"], row["unit"]) == ("5.00", "50.00", "EUR")
     number = (await run(ana, people.find_contact, "bo1")).id
     await run(ana, people.set_alarm, number, people.STOPS)

@@ -146,3 +146,10 @@ async def account(person: Person) -> str:
 def ulid_end(name: bytes) -> str:
     """The end of an id, as a person types it."""
     return ids.ulid(name[:16])[-8:]
+
+
+async def questions(person: Person) -> int:
+    """How often somebody was asked for a way in the last minutes."""
+    assert person.node is not None
+    rows = await person.node.core.database.transact(lambda tx: tx.all("SELECT count FROM path_rate"))
+    return sum(int(count) for (count,) in rows)

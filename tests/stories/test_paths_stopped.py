@@ -125,6 +125,7 @@ def test_a_way_that_is_given_up_is_followed_by_another() -> None:
         )
         rows = await ana.call("payments.history", limit=10)
         assert sorted(row["state"] for row in rows) == ["released", "settled"]
+        assert await path_kit.questions(bo) == 1  # who gave it up is not asked again
 
     world.run(story, seed=513)
 
