@@ -5,6 +5,7 @@ from functools import partial
 from itertools import pairwise
 
 import pytest
+import trio
 
 from lab import world
 from lab.world import World
@@ -53,6 +54,21 @@ def test_a_middle_that_is_silent_is_named_and_it_goes_on_when_he_is_back() -> No
         assert (await owes(ana, bo), await owes(bo, chen)) == ((2000, 2000), (2000, 2000))
 
     world.run(story, seed=512)
+
+
+def test_nothing_goes_on_before_the_payer_holds_that_it_was_acknowledged() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await street(w, "ana", "bo", "chen")
+        made = await invoice(chen)
+        begun = await ana.call("paths.pay", code=made["code"])
+        await w.until(partial(_has_locks, bo, [("ana", False, "20.00")]))
+        await ana.kill()
+        await trio.sleep(60)
+        assert await locks(bo) == [("ana", False, "20.00")]
+        await ana.start()
+        assert (await ended(w, ana, begun["id"]))["state"] == "paid"
+
+    world.run(story, seed=516)
 
 
 @pytest.mark.parametrize("step", range(0, 40, 4 if depth.LEVEL == 0 else 1))
