@@ -41,6 +41,7 @@ class Commands(Lazy):
         "read": ("cli.commands.messages:read", "Shows a conversation and marks it as read."),
         "chat": ("cli.commands.chat:chat", "Talks with a contact line by line."),
         "pay": ("cli.commands.pay:pay", "Pays a contact: he accepts, and you owe him. Shows what waits."),
+        "invoice": ("cli.commands.invoice:invoice", "Makes a code by which you are paid, by anybody. Lists yours."),
         "request": ("cli.commands.pay:request", "Asks a contact to pay you."),
         "split": ("cli.commands.split:split", "Splits a bill: asks contacts for their shares, and shows who has paid."),
         "ledger": (

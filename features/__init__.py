@@ -18,6 +18,7 @@ ALL: tuple[str, ...] = (
     "bills",
     "packets",
     "shop",
+    "paths",
 )
 
 

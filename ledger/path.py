@@ -50,13 +50,17 @@ class Cap:
 class Line:
     """A tab as this node has it. side: its own; caps: by unit, none where it passes nothing on.
 
-    over: the payments that open routes name and the tab does not hold any more.
+    over: the payments that open routes name and the tab does not hold any more. is_open: whether anything can be
+    written; is_published: whether the other holds all that we wrote; is_whole: whether all that we ever wrote is here.
     """
 
     tab: Tab
     side: Side
     caps: Mapping[str, Cap] = field(default_factory=dict)
     over: Mapping[Key, Payment] = field(default_factory=dict)
+    is_open: bool = True
+    is_published: bool = True
+    is_whole: bool = True
 
     def lock(self, payer: Side, pay: bytes) -> Payment | None:
         """The lock of this name."""
@@ -149,7 +153,7 @@ def next_step(lines: Lines, routes: tuple[Route, ...], dues: Dues, secrets: Secr
     """
     for contact in sorted(lines):
         line = lines[contact]
-        for one in _coming(line):
+        for one in _coming(line) if line.is_open else ():
             step = _judged(contact, one, lines, routes, dues, secrets, now_ms)
             if step is not None:
                 return step
@@ -165,7 +169,7 @@ def begin(
     """
     if hash_ in secrets or any(True for _ in _locked_with(lines, hash_)):
         return Reason.TWICE
-    if room(lines[contact], unit, is_ring=is_ring) < amount:
+    if not lines[contact].is_open or room(lines[contact], unit, is_ring=is_ring) < amount:
         return Reason.ROOM
     return Onwards(contact, unit, amount, hash_, 1)
 
@@ -205,7 +209,8 @@ def unfit(
         return Reason.CAP
     if not _is_within(lines[before], unit, 0 if is_counted else amount, is_ring=is_ring):
         return Reason.LIMIT
-    return Reason.ROOM if room(lines[after], unit, is_ring=is_ring) < amount else None
+    is_shut = not lines[after].is_open
+    return Reason.ROOM if is_shut or room(lines[after], unit, is_ring=is_ring) < amount else None
 
 
 def passing(contact: bytes, line: Line, unit: str, routes: tuple[Route, ...]) -> int:
@@ -259,6 +264,8 @@ def _judged(
             return Write(contact, Reveal(one.pay, due.preimage))
         return Write(contact, Release(one.pay), reason)
     route = _route_of(contact, one, routes, now_ms)
+    if route is None and not all(each.is_whole for each in lines.values()):
+        return None  # we may have passed it on, before this device was set up
     reason = Reason.UNASKED if route is None else _unpassable(contact, one, route, lines, routes, secrets)
     if reason is not None:
         return Write(contact, Release(one.pay), reason)
@@ -266,6 +273,8 @@ def _judged(
     line = lines[contact]
     if line.tab.acked[line.side] <= one.offered:  # ledger 11.3: nothing is done about what our log has not acknowledged
         return Write(contact, Ackn())
+    if not line.is_published:
+        return None
     return Onwards(route.after, one.unit, one.amount, one.lock, route.hop + 1, route, one.pay)
 
 

@@ -153,6 +153,11 @@ class Session:
         one.is_far &= one.seq < one.theirs
         return (*progress, *self._ended())
 
+    def holds(self, log: bytes) -> Effects:
+        """Tells the author of a log what is on our disk of it now: of what he pushes, only a digest did (5.4)."""
+        one = self._logs[log]
+        return () if one.head is None or one.proof is not None else (Send(self._have((one,), None, sync.PART_NEWS)),)
+
     def parted(self, log: bytes) -> Effects:
         """What an Import gave follows another entry than our newest: his in that place is asked for (sync 4.4)."""
         self._fetching.parted(self._logs[log])

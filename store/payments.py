@@ -234,6 +234,12 @@ def open_requests(tx: Tx) -> tuple[Asked, ...]:
     return tuple(map(_asked, tx.all(f"SELECT {_REQUEST} FROM request WHERE state = {_OPEN} ORDER BY id")))
 
 
+def offered(tx: Tx, cause: Cause) -> tuple[Paid, ...]:
+    """Offers to us of this cause that nobody has answered, the oldest first."""
+    of = f"stage < {_SETTLED} AND stage = {int(Stage.OFFERED)} AND mine = 0 AND cause = {int(cause)}"
+    return tuple(map(_paid, tx.all(f"SELECT {_PAYMENT} FROM payment WHERE {of} ORDER BY id")))
+
+
 def by_request(tx: Tx, one: Asked) -> Paid | None:
     """The newest payment that answers a request."""
     row = tx.one(

@@ -320,6 +320,16 @@ CREATE TABLE receipt (
 ) STRICT, WITHOUT ROWID;
 """
 
+_LOCKS = """
+CREATE TABLE locked (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, hash BLOB NOT NULL,
+  PRIMARY KEY (contact, mine, pay)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX locked_hash ON locked (hash);
+
+CREATE TABLE preimage (hash BLOB NOT NULL PRIMARY KEY, preimage BLOB NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
 _TESTIMONY = """
 CREATE TABLE asked_time (
   subject BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, pay BLOB NOT NULL, accept BLOB NOT NULL,
@@ -358,4 +368,5 @@ CORE: tuple[Migration, ...] = (
     Migration("testimony", 1, _TESTIMONY),
     Migration("reminders", 1, _REMINDERS),
     Migration("receipts", 1, _RECEIPTS),
+    Migration("locks", 1, _LOCKS),
 )

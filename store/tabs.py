@@ -19,13 +19,13 @@ from ledger import image, terms
 from ledger.book import Book
 from ledger.payment import Side, Stage
 from ledger.tab import Key, Said, Tab
-from ledger.terms import Ackn, Attest, Dismiss, Lock, Offer, Open, Receipt, Request, Term
+from ledger.terms import Ackn, Attest, Dismiss, Lock, Offer, Open, Receipt, Request, Reveal, Term
 from protocol import ids, record
 from protocol.entry import ID_BYTES, Ack, Entry
 from protocol.grant import Role
 from protocol.ids import CHANCE_BYTES
 from protocol.log import Head
-from store import authoring, halves, payments, people, receipts, recovered, spaces, testimony
+from store import authoring, halves, locks, payments, people, receipts, recovered, spaces, testimony
 from store.database import Tx
 from store.faults import TabPaused
 from store.halves import Half, Item, Newer, Place
@@ -300,6 +300,10 @@ def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
     match item.term:
         case Offer(pay) | Lock(pay) if one.tab.touched.get(Key(side, pay), Stage.OFFERED) is None:
             done.begun[Key(side, pay)] = item.term, item.at_ms
+            if isinstance(item.term, Lock):
+                locks.begun(tx, one.contact, mine, pay, item.term.hash)
+        case Reveal(pay, preimage):
+            locks.shown(tx, one.contact, not mine, pay, preimage)
         case Request(request, unit, amount, due_ms, memo, cause, of):
             row = (request, unit, amount, due_ms or payments.NO_DAY, memo, cause, of, item.at_ms)
             payments.ask(tx, one.contact, mine, row)

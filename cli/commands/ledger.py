@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from cli import debts, faults, files, options, show
+from cli import debts, faults, files, options, over, show
 from cli.client import Client
 from cli.options import Door, Form
 
@@ -164,6 +164,58 @@ def _check_binary(door: Door, file: str | None) -> None:
         raise faults.usage("The file is binary: name a FILE, or lead stdout into one, without --json.")
 
 
+@options.sub(ledger)
+@click.argument("name", required=False, shell_complete=options.contact_names)
+@click.argument("each", required=False)
+@click.argument("total", required=False)
+@click.argument("unit", required=False)
+@click.pass_obj
+def forward(door: Door, name: str | None, each: str | None, total: str | None, unit: str | None) -> None:
+    """Passes on payments of others over a contact: weft ledger forward bo 20 100 EUR. Without an amount: the list.
+
+    At most EACH of one payment and TOTAL at once; "off" in place of EACH ends it. It is off at first.
+    """
+    with door.connect() as client:
+        if name is None or each is None:
+            found = client.call("paths.forwards", to=name)
+            lines = [f"{show.clean(row['contact'])}: {_caps(row)}" for row in found]
+            show.rows(door, "forwards", found, "\n".join(lines) or "You pass on nothing for others.")
+        elif each == "off":
+            row = client.call("paths.unforward", to=name)
+            show.outcome(door, row, f"✔ Nothing is passed on over {show.clean(row['contact'])} any more.")
+        elif total is None or unit is None:
+            raise faults.usage("Say how much of one payment, how much at once, and the unit: forward bo 20 100 EUR.")
+        else:
+            row = client.call("paths.forward", to=name, each=each, total=total, unit=unit)
+            show.outcome(door, row, f"✔ Payments of others may go over {show.clean(row['contact'])}: {_caps(row)}.")
+            debts.said(door)
+
+
+@options.sub(ledger)
+@click.argument("unit", required=False)
+@click.option("--wait", default="60s", metavar="TIME", help="How long to look. [60s]")
+@click.pass_obj
+def simplify(door: Door, unit: str | None, wait: str) -> None:
+    """Finds rings of debts and clears them: Bo owes you, Chen owes Bo, you owe Chen. Nobody owes more afterwards."""
+    deadline = time.monotonic() + options.seconds_of(wait)
+    done: list[dict[str, Any]] = []
+    with door.connect() as client:
+        client.watch(over.TOPIC)
+        while rows := client.call("paths.simplify", unit=unit):
+            ended = [over.awaited(door, client, row, max(0.0, deadline - time.monotonic())) for row in rows]
+            done += ended
+            if not any(row["state"] == "paid" for row in ended) or time.monotonic() >= deadline:
+                break
+    shown = [row for row in done if row["state"] != "failed"] or done
+    none = "No ring: there is no unit in which you owe somebody and somebody owes you."
+    show.rows(door, "rings", done, "\n".join(map(over.line, shown)) or none)
+
+
+def _caps(row: dict[str, Any]) -> str:
+    unit = show.clean(row["unit"])
+    return f"at most {row['each']} {unit} of one, {row['total']} {unit} at once"
+
+
 def _parts(client: Client, first: dict[str, Any]) -> Iterator[bytes]:
     """All that the node has made, part by part."""
     one = first
@@ -197,6 +249,7 @@ def _east_min() -> int:
 def _balances(door: Door) -> None:
     with door.connect() as client:
         found = client.call("payments.balances")
+        forwards = client.call("paths.forwards", to=None)
     lines = []
     for row in found["balances"]:
         lines += [debts.standing(row), f"    he may owe you {row['allowed']}, you may owe him {row['credit']}"]
@@ -204,6 +257,9 @@ def _balances(door: Door) -> None:
         lines += ["", "On its way, each a part of somebody's limit:"]
         lines += [debts.line(row) for row in found["reserved"]]
     lines += [f"! {show.clean(row['contact'])}: {show.clean(row['reason'])}" for row in found["paused"]]
+    if forwards:
+        lines += ["", "Payments of others may go over:"]
+        lines += [f"{show.clean(row['contact'])}: {_caps(row)}" for row in forwards]
     show.outcome(door, found, "\n".join(lines) or "Nobody owes anybody anything.")
     if not found["balances"]:
         show.talk(door, f"  To let a contact owe you: {door.typed('weft ledger limit NAME 100 EUR')}")

@@ -5,18 +5,22 @@ import time
 import click
 from click.shell_completion import CompletionItem
 
-from cli import debts, options, show
+from cli import debts, faults, options, over, show
 from cli.commands import shop
+from cli.faults import Failure
 from cli.options import Door
 
 MS = 1000
 
 
 class Paying(click.Group):
-    """`weft pay NAME AMOUNT UNIT`, beside its sub-commands: a word that is none of them is the name of a contact."""
+    """`weft pay NAME AMOUNT UNIT` and `weft pay CODE`, beside its sub-commands.
+
+    A word that is none of them is the code of an invoice, where it begins like one, or the name of a contact.
+    """
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or self.commands["to"]
+        return super().get_command(ctx, cmd_name) or self.commands[_of(cmd_name)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -24,7 +28,7 @@ class Paying(click.Group):
         if args and shop.is_code(args[0]):
             return shop.buy.name, shop.buy, args
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            return "to", self.commands["to"], args
+            return _of(args[0]), self.commands[_of(args[0])], args
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -32,10 +36,14 @@ class Paying(click.Group):
         return [*(one for one in names if one.value not in self.commands), *super().shell_complete(ctx, incomplete)]
 
 
+def _of(word: str) -> str:
+    return "invoice" if over.is_invoice(word) else "to"
+
+
 @click.command(cls=Paying, invoke_without_command=True, subcommand_metavar="NAME AMOUNT UNIT | COMMAND …")
 @click.pass_context
 def pay(ctx: click.Context) -> None:
-    """Pays a contact: weft pay NAME AMOUNT UNIT. He accepts it, or it comes back after a day.
+    """Pays a contact: weft pay NAME AMOUNT UNIT, or an invoice: weft pay CODE. A contact accepts it, or it comes back.
 
     It records what you owe each other; it moves no bank money. Without a command: what waits.
     """
@@ -70,6 +78,57 @@ def to(door: Door, name: str, amount: str, unit: str, note: str, within: str) ->
     show.outcome(door, row, f"• Offered {debts.amount(row)} to {who}, until {until}; {show.clean(row['reason'])}.")
     debts.said(door)
     show.talk(door, f"  To take it back: {door.typed('weft pay recall ' + debts.short(row))}")
+
+
+@options.sub(pay)
+@click.argument("code", metavar="CODE")
+@click.option("--wait", default="10s", metavar="TIME", help="How long to wait for it here; it goes on anyway. [10s]")
+@click.option("--yes", is_flag=True, help="Pay without asking.")
+@click.pass_obj
+def invoice(door: Door, code: str, wait: str, yes: bool) -> None:
+    """Pays an invoice by its code: its payee, or over a contact who passes on.
+
+    It ends with a receipt, which weft pay show ID shows again.
+    """
+    within_s = options.seconds_of(wait)
+    with door.connect() as client:
+        seen = client.call("paths.look", code=code)
+        show.talk(door, f"This asks you to owe {over.said(seen)}.")
+        if door.asks and not yes and not seen["state"] and not click.confirm("Pay it?", default=True, err=True):
+            show.outcome(door, seen, "Nothing was paid.")
+            return
+        client.watch(over.TOPIC)
+        row = over.awaited(door, client, client.call("paths.pay", code=code), within_s)
+    if row["state"] == "failed":
+        said = f"Nothing was paid: {show.clean(row['reason'])}."
+        raise Failure("path.failed", said, next="weft ledger", exit=faults.FAILED, data={"payment": row})
+    show.outcome(door, row, over.line(row))
+    debts.said(door)
+    if row["state"] in over.GOING:
+        show.talk(door, f"  It goes on by itself. To look: {door.typed('weft pay show ' + debts.short(row))}")
+    else:
+        show.talk(door, f"  The receipt: {door.typed('weft pay show ' + debts.short(row))}")
+
+
+@options.sub(pay, name="show")
+@click.argument("payment", metavar="ID")
+@click.pass_obj
+def show_one(door: Door, payment: str) -> None:
+    """Shows a payment, a request or an invoice by the end of its id, with its receipt."""
+    with door.connect() as client:
+        try:
+            row = client.call("paths.show", id=payment)
+        except Failure as failure:
+            if failure.code != "path.unknown":
+                raise
+            row = client.call("payments.show", id=payment)
+    if "code" in row:
+        text = f"{over.asking(row)}\n{row['code']}"
+    elif "preimage" in row:
+        text = over.line(row) + over.receipt(row)
+    else:
+        text = debts.line(row) if "until_ms" in row else debts.wish(row)
+    show.outcome(door, row, text)
 
 
 @options.sub(pay)

@@ -280,7 +280,9 @@ class Sitting:
         if not self._logs[number].log.own:
             if result.head is not None and self._session.theirs(log) <= result.head.seq:
                 await self._recovered(number)
-            return (*proven, *self._session.imported(log, result.head))
+            told = self._session.imported(log, result.head)
+            is_asked = self._logs[number].role is Role.LEDGER and self._logs[number].contact == self.peer.contact
+            return (*proven, *told, *(self._session.holds(log) if is_asked else ()))
         # What he holds is published; what was appended again behind it he is told of as of any other news.
         told = self._session.imported(log, await self.inward.database.read(_published, number))
         await self.policy.desks.took(number, self.peer.account)

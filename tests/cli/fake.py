@@ -21,6 +21,7 @@ from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
 from tests.cli.packets_room import PacketsRoom
+from tests.cli.paths_room import PathsRoom
 from tests.cli.payments_room import Debts
 from tests.cli.shop_room import ShopRoom
 from tests.cli.strangers import NearbyRoom
@@ -376,6 +377,7 @@ class World:
         self.bills = BillsRoom()
         self.packets = PacketsRoom()
         self.shop = ShopRoom()
+        self.paths = PathsRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -386,11 +388,12 @@ class World:
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
         services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
-        services |= {"shop": self.shop}
+        services |= {"shop": self.shop, "paths": self.paths}
         services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
             "delivery": lambda _, seq: self.chat.lines[seq - 1],
+            "path": lambda _, row: self.paths.rows[row - 1],
             "contacts.changed": lambda _, seq: self.contacts.rows[seq - 1],
             "shop.purchases": lambda _, seq: self.shop.orders[seq - 1],
             "payment": lambda _, seq: None,

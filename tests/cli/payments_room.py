@@ -50,6 +50,10 @@ class PaymentsRoom:
         """Taken back."""
         return self._ended("recall", id)
 
+    async def show(self, id: str) -> dict[str, Any]:
+        """One of them."""
+        return payment("Bo")
+
     async def refund(self, id: str, amount: str | None = None) -> dict[str, Any]:
         """Given back."""
         self.asked.append(("refund", id, amount))

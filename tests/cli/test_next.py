@@ -33,6 +33,8 @@ from features.nearby.view import Shown as Greeted
 from features.packets.lines import Got
 from features.packets.lines import Line as PacketLine
 from features.packets.service import Packets
+from features.paths.lines import Asking, Bought, Seen
+from features.paths.service import Paths
 from features.payments.service import Payments
 from features.payments.view import Line as Payment
 from features.payments.view import Standing as Balance
@@ -45,7 +47,17 @@ from node.keeper_program import KeepService
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules, sources
-from tests.cli import bills_room, fake, keepers_room, logs_room, packets_room, payments_room, shop_room, strangers
+from tests.cli import (
+    bills_room,
+    fake,
+    keepers_room,
+    logs_room,
+    packets_room,
+    paths_room,
+    payments_room,
+    shop_room,
+    strangers,
+)
 
 PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
 FOREIGN = {
@@ -74,6 +86,7 @@ ROOMS = {
     "books": (Books, payments_room.BooksRoom),
     "vouchers": (Vouchers, payments_room.VouchersRoom),
     "shop": (Shop, shop_room.ShopRoom),
+    "paths": (Paths, paths_room.PathsRoom),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
 
@@ -267,6 +280,9 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(shop_room.sale("bo")) == set(SaleLine.__annotations__)
     assert set(shop_room.order("tea")) == set(PurchaseLine.__annotations__)
     assert set(shop_room.paper()) == set(Paper.__annotations__)
+    assert set(paths_room.bought()) == set(Bought.__annotations__)
+    assert set(paths_room.asking()) == set(Asking.__annotations__)
+    assert set(paths_room.seen()) == set(Seen.__annotations__)
 
 
 async def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -93,6 +93,10 @@ CREATE TABLE keeper (
   lie TEXT NOT NULL
 , notes INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE lane (device INTEGER NOT NULL PRIMARY KEY, round INTEGER NOT NULL, sealed INTEGER NOT NULL) STRICT;
+CREATE TABLE locked (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, hash BLOB NOT NULL,
+  PRIMARY KEY (contact, mine, pay)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE log (
   number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, author BLOB NOT NULL, own INTEGER NOT NULL,
   secret_ref BLOB NOT NULL, state INTEGER NOT NULL, published INTEGER NOT NULL
@@ -131,6 +135,7 @@ CREATE TABLE pinned_list (
   contact INTEGER NOT NULL, epoch INTEGER NOT NULL, hash BLOB NOT NULL, raw BLOB NOT NULL,
   PRIMARY KEY (contact, epoch)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE preimage (hash BLOB NOT NULL PRIMARY KEY, preimage BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE prekey (
   number INTEGER PRIMARY KEY, one_time INTEGER NOT NULL, dh BLOB NOT NULL, kem BLOB NOT NULL,
   made_ms INTEGER NOT NULL, forget_ms INTEGER NOT NULL, spent_by BLOB NOT NULL
@@ -204,6 +209,7 @@ CREATE INDEX device_contact ON device (contact);
 CREATE INDEX device_next_peer ON device (next_peer);
 CREATE INDEX device_peer ON device (peer);
 CREATE INDEX inbox_line_device ON inbox_line (device, place);
+CREATE INDEX locked_hash ON locked (hash);
 CREATE INDEX message_contact ON message (contact);
 CREATE UNIQUE INDEX message_once ON message (device, message_id);
 CREATE INDEX message_passing ON message (seq) WHERE kind IN (306) AND body != x'';

@@ -91,6 +91,35 @@ def test_a_lock_that_was_asked_about_is_acknowledged_and_passed_on(at: At) -> No
     assert given_up.step() == Write(ANA, Release(COMING.pay), Reason.GIVEN_UP)
 
 
+def changed(at: At, contact: bytes, **fields: bool) -> path.Lines:
+    """The lines, of which one is another."""
+    return {account: replace(line, **fields) if account == contact else line for account, line in at.lines().items()}  # type: ignore[arg-type]
+
+
+def test_it_goes_on_only_once_the_one_before_holds_that_it_was_acknowledged() -> None:
+    at = replace(MIDDLE, ana=(*MIDDLE.ana, (Side.HIGH, Ackn())))
+    rest = at.routes, at.dues, at.secrets, at.now_ms
+    assert isinstance(path.next_step(at.lines(), *rest), Onwards)
+    assert path.next_step(changed(at, ANA, is_published=False), *rest) is None
+    assert isinstance(path.next_step(changed(at, CHEN, is_published=False), *rest), Onwards)
+
+
+def test_nothing_is_written_into_a_tab_that_is_shut_and_nothing_goes_on_to_it() -> None:
+    rest = MIDDLE.routes, MIDDLE.dues, MIDDLE.secrets, MIDDLE.now_ms
+    assert path.next_step(changed(MIDDLE, ANA, is_open=False), *rest) is None
+    assert path.next_step(changed(MIDDLE, CHEN, is_open=False), *rest) == Write(ANA, Release(COMING.pay), Reason.ROOM)
+    shut = changed(MIDDLE, CHEN, is_open=False)
+    found = path.begin(shut, CHEN, UNIT, 1, lock_of(OTHER), is_ring=False, secrets={})
+    assert found is Reason.ROOM
+
+
+def test_an_unasked_lock_stays_while_a_device_that_was_set_up_anew_knows_not_all() -> None:
+    at = replace(MIDDLE, routes=())
+    rest = at.routes, at.dues, at.secrets, at.now_ms
+    assert path.next_step(at.lines(), *rest) == Write(ANA, Release(COMING.pay), Reason.UNASKED)
+    assert path.next_step(changed(at, CHEN, is_whole=False), *rest) is None
+
+
 def test_a_route_is_kept_until_what_came_by_it_is_answered() -> None:
     lines = MIDDLE.lines()
     assert [path.is_over(ROUTE, lines, now_ms) for now_ms in (0, 1_000, 1_001)] == [False, False, True]

@@ -67,6 +67,7 @@ SANE = {  # what stands in a place while another one is tried
     "amount": "1",
     "unit": "EUR",
     "payment": "ABCD",
+    "code": "WEFT:P/AAAA",
     "packet_id": "ABCD",
     "request": "ABCD",
     "contact": "bo",
@@ -75,7 +76,6 @@ SANE = {  # what stands in a place while another one is tried
     "order": "ZZZZ",
     "thing": "ZZZZ",
     "title": "coffee",
-    "code": "WEFT:S/AAAA",
 }
 
 
