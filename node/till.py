@@ -3,13 +3,13 @@
 What is written goes to the contact as any entry of a log does (node/logs/). Not here: what is written (the rooms).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ledger.tab import Tab
 from ledger.terms import MEMO_BYTES_MAX, Term
 from node.inward import Inward
-from store import people, reissuing, tabs
+from store import people, reissuing, renewing, tabs
 from store.database import Tx
 from store.faults import AccountChanged, BadNote, Blocked, NotYet
 from store.people import STOPS, Contact, ContactState
@@ -42,6 +42,22 @@ class Till:
         """Writes what was taken back and waits for the tab to be whole again."""
         inward = self.inward
         reissuing.say(tx, self.tabs, one, inward.identity, inward.now(), inward.ground.entropy("ledger"))
+
+    def propose(self, tx: Tx, one: OpenTab, owed: Mapping[str, int], reason: str) -> None:
+        """Proposes to begin the ledger anew with what the other then owes us, by unit."""
+        inward = self.inward
+        draw = inward.ground.entropy("ledger")
+        renewing.propose(tx, self.tabs, one, owed, reason, inward.identity, inward.now(), draw)
+
+    def agree(self, tx: Tx, one: OpenTab) -> bool:
+        """Agrees to begin the ledger anew as the other proposes, or confirms it; returns whether there was anything."""
+        inward = self.inward
+        return renewing.agree(tx, self.tabs, one, inward.identity, inward.now(), inward.ground.entropy("ledger"))
+
+    def go_on(self, tx: Tx, one: OpenTab) -> OpenTab:
+        """Does what a node does by itself where a ledger is begun anew; returns the tab as it then is."""
+        inward = self.inward
+        return renewing.go_on(tx, self.tabs, one, inward.identity, inward.now(), inward.ground.entropy("ledger"))
 
     def new_pay(self, one: OpenTab) -> bytes:
         """The name of a new payment of ours: 16 bytes."""

@@ -25,9 +25,10 @@ from protocol.entry import ID_BYTES, Ack, Entry
 from protocol.grant import Role
 from protocol.ids import CHANCE_BYTES
 from protocol.log import Head
-from store import authoring, halves, payments, people, recovered, spaces
+from store import authoring, generations, payments, people, recovered, renewals, spaces
 from store.database import Tx
 from store.faults import TabPaused
+from store.generations import Ledger
 from store.halves import Half, Item, Newer, Place
 from store.identity import Identity
 from store.payments import Asking
@@ -36,8 +37,6 @@ from store.spaces import Space
 CHANGED = "tab"  # a topic: something came into the tab with this contact, or its state is another
 TABS_MAX = 256  # kept in memory
 IMAGE_ENTRIES = 500  # taken since the last image before another is made: half a hundredth of a second to fold
-TOLD_MAX = 1000  # payments of which watchers are told at once; who was away reads lists anyway
-NAME = "ledger"  # of the logs
 
 
 class Pause(Enum):
@@ -47,6 +46,8 @@ class Pause(Enum):
     NEWER = "{name} uses a newer weft; update yours to go on"
     PARTED = "{name}'s new device goes on from an earlier place than the old one had told; nothing is counted since"
     FROZEN = "a log of this ledger was proven to be forked; nothing is counted since"
+    LOST = "what {name} has written answers a log of yours that this device does not have"
+    AGREED = "{name} has to confirm that it begins anew as you have agreed"
 
 
 @dataclass
@@ -58,6 +59,7 @@ class OpenTab:
     ours: Half
     theirs: Half
     pause: Pause | None = None
+    generation: int = 0
     is_fresh: bool = True  # it was folded from nothing, and its rows may hold more
     since_image: int = 0
     last_word: int = 0  # entries of theirs up to the last one that is more than Ackn
@@ -112,10 +114,10 @@ class Tabs:
     def of(self, tx: Tx, contact_id: int) -> OpenTab:
         """The tab with a contact as it is on the disk now."""
         one = self._known.pop(contact_id, None)  # what fails half-way is folded anew
-        ours, theirs = halves.chains_of(tx, contact_id)
-        if one is None or not _is_same(tx, one, ours, theirs):
-            one = self._opened(tx, contact_id, ours, theirs)
-        self._catch_up(tx, one)
+        ledger = generations.of(tx, contact_id, self.account)
+        if one is None or not _is_same(tx, one, ledger):
+            one = self._opened(tx, contact_id, ledger)
+        self._catch_up(tx, one, ledger)
         self._known[contact_id] = one
         if len(self._known) > TABS_MAX:
             self._known.popitem(last=False)
@@ -142,18 +144,20 @@ class Tabs:
 
     # --- folding
 
-    def _opened(self, tx: Tx, contact_id: int, ours: list[Space], theirs: list[Space]) -> OpenTab:
+    def _opened(self, tx: Tx, contact_id: int, ledger: Ledger) -> OpenTab:
         """A tab that is folded anew: from its image where what that was made of still stands, else from nothing."""
         other = people.contact(tx, contact_id).account
         side = Side.LOW if self.account < other else Side.HIGH
-        found = None if Half(ours).is_forked or Half(theirs).is_forked else _image(tx, contact_id, side, ours, theirs)
+        ours, theirs = Half(ledger.ours), Half(ledger.theirs)
+        found = None if ours.is_forked or theirs.is_forked else _image(tx, contact_id, side, ledger)
         if found is not None:
             return found
         forget_image(tx, contact_id)
-        payments.forget_requests(tx, contact_id)
-        return OpenTab(contact_id, Book(side), Half(ours), Half(theirs))
+        payments.forget_requests(tx, contact_id, ledger.number)
+        book = Book(side) if ledger.begun is None else Book.begun(side, ledger.begun.owed)
+        return OpenTab(contact_id, book, Half(ledger.ours), Half(ledger.theirs), generation=ledger.number)
 
-    def _catch_up(self, tx: Tx, one: OpenTab) -> None:
+    def _catch_up(self, tx: Tx, one: OpenTab, ledger: Ledger) -> None:
         done, before = _Moved(), one.pause
         one.pause = Pause.FROZEN if one.is_forked else None
         while self._take(tx, one, one.ours, done) or self._take(tx, one, one.theirs, done):
@@ -162,9 +166,15 @@ class Tabs:
             one.pause = Pause.PARTED
         if one.pause is None and not _is_whole(tx, one):
             one.pause = Pause.WAITS
+        if one.pause is None and _is_lost(tx, one):
+            one.pause = Pause.LOST
+        if one.pause is None and ledger.agreed is not None:
+            one.pause = Pause.AGREED
         if done.is_any or one.is_fresh:
-            _write(tx, one, done)
-        if done.is_any or one.pause is not before:
+            _write(tx, one, done, ledger)
+        first = one.book.differences[0] if one.book.differences else None
+        is_news = renewals.stands(tx, one.contact, one.pause.name if one.pause else "", first, ledger)
+        if done.is_any or is_news or one.pause is not before:
             tx.changed(CHANGED, one.contact)
         if one.since_image >= IMAGE_ENTRIES:
             one.book.forget_what_is_over()
@@ -214,9 +224,11 @@ class Tabs:
         own = one.ours.parts[-1] if one.ours.parts else None
         if own is None:
             secret = entropy(authoring.SECRET_BYTES)
-            own = spaces.begin(tx, me.device, Role.LEDGER, NAME, secret, 0, contact.account, (contact.id,), 0, now_ms)
+            draw = (me.device, Role.LEDGER, generations.NAME, secret, 0, contact.account, (contact.id,), 0, now_ms)
+            own = spaces.begin(tx, *draw)
         if one.ours.place is None or own.log.number != one.ours.place.number:
-            self._append(tx, one, own, Open(terms.RULES, contact.account), me, now_ms, entropy)
+            begins = Open(terms.RULES, contact.account, one.generation)
+            self._append(tx, one, own, begins, me, now_ms, entropy)
         return own
 
     def _append(
@@ -224,8 +236,9 @@ class Tabs:
     ) -> Entry:
         said = record.encode(term)
         (made,) = authoring.write(tx, own, (said,), me.device_key, now_ms, entropy, _acks(one))
-        one.ours.renew(tx, halves.chains_of(tx, one.contact)[0])
-        self._catch_up(tx, one)
+        ledger = generations.of(tx, one.contact, self.account)
+        one.ours.renew(tx, ledger.ours)
+        self._catch_up(tx, one, ledger)
         return made
 
 
@@ -244,11 +257,13 @@ def forget_image(tx: Tx, contact_id: int) -> None:
     tx.execute("DELETE FROM tab_mark WHERE contact = ?", (contact_id,))
 
 
-def _is_same(tx: Tx, one: OpenTab, ours: list[Space], theirs: list[Space]) -> bool:
+def _is_same(tx: Tx, one: OpenTab, ledger: Ledger) -> bool:
     """Whether a tab that is kept in memory is one with the disk, of which a transaction may have been undone since."""
     row = tx.one("SELECT mark FROM tab_mark WHERE contact = ?", (one.contact,))
     was_forked = one.is_forked
-    if row is None or row[0] != one.mark or not (one.ours.renew(tx, ours) and one.theirs.renew(tx, theirs)):
+    if row is None or row[0] != one.mark or one.generation != ledger.number:
+        return False
+    if not (one.ours.renew(tx, ledger.ours) and one.theirs.renew(tx, ledger.theirs)):
         return False
     return one.is_forked == was_forked and not _is_too_far(tx, one)
 
@@ -284,6 +299,13 @@ def _is_whole(tx: Tx, one: OpenTab) -> bool:
     return _peek(tx, one.ours) is None
 
 
+def _is_lost(tx: Tx, one: OpenTab) -> bool:
+    """Whether what they say next answers a log that is nobody's here: a device of ours wrote it, and is forgotten."""
+    item = _peek(tx, one.theirs)
+    known = {part.log.id for half in (one.ours, one.theirs) for part in half.parts}
+    return item is not None and any(ack.log not in known for ack in item.acks)
+
+
 def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
     """Notes what an entry has changed."""
     mine = side is one.side
@@ -294,10 +316,10 @@ def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
             done.begun[Key(side, pay)] = item.term, item.at_ms
         case Request(request, unit, amount, due_ms, memo, cause, of):
             row = (request, unit, amount, due_ms or payments.NO_DAY, memo, cause, of, item.at_ms)
-            payments.ask(tx, one.contact, mine, row)
+            payments.ask(tx, one.contact, one.generation, mine, row)
         case Dismiss(request, is_mine):
             state = Asking.WITHDRAWN if is_mine else Asking.REFUSED
-            payments.dismiss(tx, one.contact, mine == bool(is_mine), request, state)
+            payments.dismiss(tx, one.contact, one.generation, mine == bool(is_mine), request, state)
         case _:
             pass
     for key, before in one.tab.touched.items():
@@ -306,7 +328,7 @@ def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
     one.tab.touched.clear()
 
 
-def _write(tx: Tx, one: OpenTab, done: _Moved) -> None:
+def _write(tx: Tx, one: OpenTab, done: _Moved, ledger: Ledger) -> None:
     """Writes the rows of what a catch-up has come to."""
     begun, moved, is_fresh = [], [], one.is_fresh
     for key, at_ms in done.moved.items():
@@ -320,22 +342,35 @@ def _write(tx: Tx, one: OpenTab, done: _Moved) -> None:
             moved.append((one.contact, one.is_mine(key), key.pay, found.stage, at_ms))
     told = [(one.contact, one.is_mine(key), key.pay) for key in done.moved]
     if is_fresh:
-        before = payments.stages(tx, one.contact)
+        before = payments.stages(tx, one.contact, one.generation)
         here = {(one.is_mine(key), key.pay): found.stage for key, found in one.tab.payments.items()}
-        payments.drop(tx, [(one.contact, *key) for key in before if key not in here])
+        payments.drop(tx, one.generation, [(one.contact, *key) for key in before if key not in here])
         payments.drop_requests(tx, one.contact)
+        _turn(tx, one, ledger)
         payments.drop_balances(tx, one.contact)
         told = [(one.contact, *key) for key, stage in here.items() if before.get(key) is not stage]
         one.is_fresh = False
-    payments.begun(tx, begun)
-    payments.moved(tx, moved)
-    payments.tell(tx, told[-TOLD_MAX:])
+    payments.begun(tx, one.generation, begun)
+    payments.moved(tx, one.generation, moved)
+    payments.tell(tx, told[-payments.TOLD_MAX :])
     for unit in one.tab.units() if is_fresh else one.tab.touched_units:
         owed = one.tab.balance(one.side, unit)
         allowed, credit = one.tab.limit(one.side, unit), one.tab.limit(one.side.other, unit)
         payments.balance(tx, one.contact, unit, owed, allowed, credit)
     one.tab.touched_units.clear()
     tx.execute("INSERT OR REPLACE INTO tab_mark (contact, mark) VALUES (?, ?)", (one.contact, one.mark))
+
+
+def _turn(tx: Tx, one: OpenTab, ledger: Ledger) -> None:
+    """The rows are of this generation from now on, if they were of another."""
+    if one.generation > renewals.generation(tx, one.contact):
+        limits = [(row.unit, row.allowed) for row in payments.balances(tx) if row.contact == one.contact]
+        renewals.keep_limits(tx, one.contact, limits)
+    payments.lapse(tx, one.contact, one.generation)
+    if ledger.begun is None:
+        renewals.forget(tx, one.contact)
+    else:
+        renewals.begun(tx, one.contact, ledger)
 
 
 def _keep_image(tx: Tx, one: OpenTab) -> None:
@@ -352,7 +387,7 @@ def _keep_image(tx: Tx, one: OpenTab) -> None:
     one.since_image = 0
 
 
-def _image(tx: Tx, contact_id: int, side: Side, ours: list[Space], theirs: list[Space]) -> OpenTab | None:
+def _image(tx: Tx, contact_id: int, side: Side, ledger: Ledger) -> OpenTab | None:
     row = tx.one(
         "SELECT image, ours_log, ours_seq, ours_id, theirs_log, theirs_seq, theirs_id FROM tab WHERE contact = ?",
         (contact_id,),
@@ -360,10 +395,10 @@ def _image(tx: Tx, contact_id: int, side: Side, ours: list[Space], theirs: list[
     if row is None:
         return None
     raw, our_log, our_seq, our_id, their_log, their_seq, their_id = row
-    of_ours, of_theirs = Half(ours), Half(theirs)
+    of_ours, of_theirs = Half(ledger.ours), Half(ledger.theirs)
     if not of_ours.resume(tx, Place(our_log, Head(our_seq, our_id))):
         return None
     if not of_theirs.resume(tx, Place(their_log, Head(their_seq, their_id))):
         return None
-    found = OpenTab(contact_id, Book.resumed(side, raw), of_ours, of_theirs, is_fresh=False)
+    found = OpenTab(contact_id, Book.resumed(side, raw), of_ours, of_theirs, generation=ledger.number, is_fresh=False)
     return None if _is_too_far(tx, found) else found

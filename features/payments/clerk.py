@@ -73,7 +73,7 @@ class Clerk:
         """Writes what is due with a contact; returns whether that was all."""
         if not is_open_to(people.contact(tx, contact_id)):
             return True
-        one = self.till.of(tx, contact_id)
+        one = self.till.go_on(tx, self.till.of(tx, contact_id))
         if one.pause is not None:
             return True
         self.till.say_again(tx, one)
@@ -165,5 +165,8 @@ def _whose(tx: Tx, numbers: set[int]) -> tuple[int, ...]:
 
 def _next_expiry(tx: Tx) -> int | None:
     """When the next offer of ours is over, ms since 1970."""
-    row = tx.one(f"SELECT MIN(expires_ms) FROM payment WHERE stage < {int(Stage.REFUNDING)} AND stage < 5 AND mine = 1")
+    row = tx.one(
+        f"SELECT MIN(expires_ms) FROM payment WHERE stage < {int(Stage.REFUNDING)} AND stage < 5 AND mine = 1"
+        " AND lapsed = 0"
+    )
     return None if row is None or row[0] is None else int(row[0])

@@ -13,7 +13,7 @@ from ledger.terms import Accept, Limit, Offer, Settle, Term
 from protocol import entry, record, wire
 from protocol import log as chains
 from protocol.grant import Role
-from store import authoring, entries, halves, intake, logs, payments, reissuing, spaces, tabs
+from store import authoring, entries, halves, intake, logs, payments, reissuing, renewing, spaces, tabs
 from store.database import Tx
 from store.entries import Held
 from store.intake import Piece, Took
@@ -75,12 +75,27 @@ class Holder:
     def stages(self) -> dict[tuple[bool, bytes], Stage]:
         """His rows: (mine, pay) -> stage."""
         assert self.one
-        return payments.stages(self.tx, self.side.contact)
+        return payments.stages(self.tx, self.side.contact, self.one.generation)
 
     def say_again(self) -> None:
         """What the clerk does whenever something has come."""
         draw = self.side.entropy
         reissuing.say(self.tx, self.tabs, self.one, self.side.mine, self.side.clock.ms, draw)
+
+    def propose(self, reason: str = "", **owed: int) -> None:
+        """Proposes to begin anew with what the other then owes him."""
+        side = self.side
+        renewing.propose(self.tx, self.tabs, self.one, owed, reason, side.mine, side.clock.ms, side.entropy)
+
+    def agree(self) -> bool:
+        """Agrees to what the other proposes."""
+        side = self.side
+        return renewing.agree(self.tx, self.tabs, self.one, side.mine, side.clock.ms, side.entropy)
+
+    def go_on(self) -> None:
+        """What the clerk does where a ledger is begun anew."""
+        side = self.side
+        renewing.go_on(self.tx, self.tabs, self.one, side.mine, side.clock.ms, side.entropy)
 
     def restart(self) -> None:
         """His node starts anew: what it knew by heart is gone."""
@@ -118,6 +133,10 @@ KEPT = (
     "balance",
     "recovered",
     "unsaid",
+    "tab_standing",
+    "begun_anew",
+    "proposed_at",
+    "limit_before",
 )
 
 
@@ -182,8 +201,9 @@ class Pair:
     def sync(self) -> None:
         """All goes over, both ways."""
         while self.carry(self.ana) + self.carry(self.bo):
-            self.ana.say_again()
-            self.bo.say_again()
+            for one in (self.ana, self.bo):
+                one.go_on()
+                one.say_again()
 
     def pay(self, payer: Holder, amount: int = 5) -> bytes:
         """A payment from its offer to its end."""
