@@ -12,6 +12,7 @@ from ledger.book import Difference
 from ledger.payment import Stage
 from ledger.terms import Open
 from protocol import record, wire
+from store import payments
 from store.database import Tx
 from store.generations import Ledger
 
@@ -65,10 +66,17 @@ def stands(tx: Tx, contact: int, pause: str, difference: Difference | None, ledg
 _STANDING = "contact, generation, pause, seq, said, found, mine, his, is_answered"
 
 
-def generation(tx: Tx, contact: int) -> int:
-    """Of which generation the rows of a ledger are."""
+def turn(tx: Tx, contact: int, ledger: Ledger) -> None:
+    """The rows are of this generation from now on, if they were of another; limits of the one before are noted."""
     row = tx.one("SELECT generation FROM tab_standing WHERE contact = ?", (contact,))
-    return 0 if row is None else int(row[0])
+    if row is not None and ledger.number > row[0]:
+        limits = [(one.unit, one.allowed) for one in payments.balances(tx) if one.contact == contact]
+        _keep_limits(tx, contact, limits)
+    payments.lapse(tx, contact, ledger.number)
+    if ledger.begun is None:
+        tx.execute("DELETE FROM begun_anew WHERE contact = ?", (contact,))
+    else:
+        _book(tx, contact, ledger)
 
 
 def standing(tx: Tx) -> tuple[Standing, ...]:
@@ -79,7 +87,7 @@ def standing(tx: Tx) -> tuple[Standing, ...]:
 # --- what is begun anew
 
 
-def begun(tx: Tx, contact: int, ledger: Ledger) -> None:
+def _book(tx: Tx, contact: int, ledger: Ledger) -> None:
     """Books the difference between what was settled before a generation and what it begins with."""
     one = ledger.begun
     assert one is not None
@@ -101,11 +109,6 @@ def begun(tx: Tx, contact: int, ledger: Ledger) -> None:
             if amount
         ],
     )
-
-
-def forget(tx: Tx, contact: int) -> None:
-    """The first generation is in force."""
-    tx.execute("DELETE FROM begun_anew WHERE contact = ?", (contact,))
 
 
 def renewals(tx: Tx, contact: int | None, end_ms: int) -> tuple[Renewal, ...]:
@@ -138,7 +141,7 @@ def stood(tx: Tx, contact: int, number: int) -> Mapping[str, int] | None:
     return {unit: int.from_bytes(debt, "big", signed=True) for unit, debt in rows}
 
 
-def keep_limits(tx: Tx, contact: int, rows: Iterable[tuple[str, int]]) -> None:
+def _keep_limits(tx: Tx, contact: int, rows: Iterable[tuple[str, int]]) -> None:
     """Limits that we had given in the generation before: (unit, most). They are given again."""
     tx.executemany(
         "INSERT OR REPLACE INTO limit_before (contact, unit, most) VALUES (?, ?, ?)",

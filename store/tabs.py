@@ -346,7 +346,7 @@ def _write(tx: Tx, one: OpenTab, done: _Moved, ledger: Ledger) -> None:
         here = {(one.is_mine(key), key.pay): found.stage for key, found in one.tab.payments.items()}
         payments.drop(tx, one.generation, [(one.contact, *key) for key in before if key not in here])
         payments.drop_requests(tx, one.contact)
-        _turn(tx, one, ledger)
+        renewals.turn(tx, one.contact, ledger)
         payments.drop_balances(tx, one.contact)
         told = [(one.contact, *key) for key, stage in here.items() if before.get(key) is not stage]
         one.is_fresh = False
@@ -359,18 +359,6 @@ def _write(tx: Tx, one: OpenTab, done: _Moved, ledger: Ledger) -> None:
         payments.balance(tx, one.contact, unit, owed, allowed, credit)
     one.tab.touched_units.clear()
     tx.execute("INSERT OR REPLACE INTO tab_mark (contact, mark) VALUES (?, ?)", (one.contact, one.mark))
-
-
-def _turn(tx: Tx, one: OpenTab, ledger: Ledger) -> None:
-    """The rows are of this generation from now on, if they were of another."""
-    if one.generation > renewals.generation(tx, one.contact):
-        limits = [(row.unit, row.allowed) for row in payments.balances(tx) if row.contact == one.contact]
-        renewals.keep_limits(tx, one.contact, limits)
-    payments.lapse(tx, one.contact, one.generation)
-    if ledger.begun is None:
-        renewals.forget(tx, one.contact)
-    else:
-        renewals.begun(tx, one.contact, ledger)
 
 
 def _keep_image(tx: Tx, one: OpenTab) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from features.payments.faults import AmbiguousPayment, UnknownPayment
 from ledger import units
+from ledger.book import Difference
 from ledger.payment import Stage
 from ledger.terms import Cause
 from ledger.units import Unit
@@ -12,7 +13,6 @@ from protocol.faults import quoted
 from store import payments, people
 from store.database import Tx
 from store.payments import Asked, Asking, Balance, Paid
-from store.tabs import OpenTab
 
 KINDS = {
     Cause.NONE: "payment",
@@ -60,7 +60,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn" or "refused"."""
+    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn", "refused", "lapsed"."""
 
     id: str
     contact: str
@@ -107,7 +107,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         amount=units.number(one.amount, unit),
         unit=unit.label,
         minor=one.amount,
-        state=STAGES[one.stage],
+        state=STAGES[one.stage] if one.is_open or one.stage.is_final else "lapsed",
         note=one.memo,
         offered_ms=one.offered_ms,
         at_ms=one.changed_ms,
@@ -141,7 +141,7 @@ def wish_state(one: Asked, answer: Paid | None) -> str:
         return "paid"
     if one.state is not Asking.OPEN:
         return one.state.name.lower()
-    return "paying" if answer is not None and not answer.stage.is_final else "open"
+    return "paying" if answer is not None and answer.is_open else "open"
 
 
 def standing(tx: Tx, one: Balance) -> Standing:
@@ -168,9 +168,8 @@ def find(tx: Tx, text: str) -> Paid | Asked:
     return found[0]
 
 
-def difference(name: str, one: OpenTab) -> str:
+def difference(name: str, first: Difference) -> str:
     """That two count otherwise, with both views (ledger 5.2)."""
-    first = one.book.differences[0]
     return (
         f"at entry {first.seq} {name}'s node counted otherwise than yours: it says {first.said.hex()[:16]}, and yours"
         f" finds {first.found.hex()[:16]}; compare weft ledger history"
@@ -183,6 +182,8 @@ def _kind(cause: int) -> str:
 
 def _reason(one: Paid, name: str, now_ms: int) -> str:
     """What a payment waits for."""
+    if one.lapsed and not one.stage.is_final:
+        return f"given up as {STAGES[one.stage]}, when the ledger was begun anew"
     is_late = one.expires_ms <= now_ms
     match one.stage, one.mine:
         case Stage.OFFERED, True:
