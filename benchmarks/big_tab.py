@@ -25,7 +25,9 @@ ENTRIES = 100_000
 OURS, THEIRS = AccountId(b"a" * 32), AccountId(b"b" * 32)  # LOW and HIGH
 KEYS = (SigningKey(bytes(range(32))), SigningKey(bytes(range(1, 33))))
 SECRETS = (bytes(range(2, 34)), bytes(range(3, 35)))
-NOW_MS = 1_800_000_000_000
+NOW_MS = 1_798_761_600_000  # 2027-01-01
+YEAR, YEAR_PAYMENTS = "2027", 10_000
+STEP_MS = 365 * 86_400_000 // (2 * YEAR_PAYMENTS)  # between two entries of a half: each payment takes two
 UNIT = "EUR"
 
 
@@ -47,7 +49,7 @@ class _Half:
         said = entry.seal(opens, key.public, self.log, seq, record.encode(term), nonce)
         acks = () if other.head is None else (Ack(other.log, other.head.seq, other.head.id),)
         one = entry.write(
-            Body(key.public, self.log, seq, prev, NOW_MS + seq, acks, Kind.SEALED, *entry.about(said)), key
+            Body(key.public, self.log, seq, prev, NOW_MS + STEP_MS * seq, acks, Kind.SEALED, *entry.about(said)), key
         )
         tab.take(self.side, Said(tab.heads[self.side.other], term, one.id))
         self.made.append((one.raw, said))
@@ -77,7 +79,7 @@ def _made() -> tuple[_Half, _Half]:
     ours.say(tab, Ackn(), theirs)
     for number in range(ENTRIES // 4 - 1):
         pay = (number + 1).to_bytes(16, "big")
-        ours.say(tab, Offer(pay, UNIT, 1 + number % 1000, NOW_MS + 86_400_000, (), "lunch"), theirs)
+        ours.say(tab, Offer(pay, UNIT, 1 + number % 1000, 2**47, (), "lunch"), theirs)
         theirs.say(tab, Accept(pay, tab.state()), ours)
         ours.say(tab, Settle(pay, tab.state()), theirs)
         theirs.say(tab, Ackn(), ours)

@@ -3,7 +3,7 @@
 Settled is what the payer's node shows as settled: three entries, each signed, chained and durable at both ends before
 the next. Beside it, in the same run, messages between the same two nodes until each is delivered. The folds are of a
 tab with 100,000 entries in the shipped store: from its entries, which are opened, read and folded twice (ours, and as
-the other stood at each of his entries), and from its image.
+the other stood at each of his entries), and from its image. The statement is of 10,000 of its payments, in one year.
 """
 
 import tempfile
@@ -17,6 +17,8 @@ import trio
 
 from benchmarks import big_tab, figures, profiles
 from benchmarks.messages import Api
+from features.books.service import END_MS, bookings
+from ledger import statement
 from store.database import Database
 from store.tabs import Tabs
 
@@ -131,6 +133,21 @@ async def _folds() -> None:
             figures.show("payments.fold", whole, "ms", "lower", entries=big_tab.ENTRIES)
             again = [await _fold_ms(database, account, contact_id, is_new=False) for _ in range(FOLDS)]
             figures.show("payments.fold_checkpoint", again, "ms", "lower", "from its entries", whole)
+            both = [await _statement_ms(database) for _ in range(FOLDS)]
+            made, read = ([one[at] for one in both] for at in (0, 1))
+            figures.show("payments.statement", made, "ms", "lower", "reading its rows alone", read)
+
+
+async def _statement_ms(database: Database) -> tuple[float, float]:
+    """A statement of a year, from the database to its text; and the part of it that reads the rows."""
+    began = time.perf_counter()
+    found = await database.transact(bookings, None, END_MS)
+    read = time.perf_counter()
+    lines = [*statement.text(statement.of(found, big_tab.YEAR))]
+    made = time.perf_counter()
+    if len(lines) < big_tab.YEAR_PAYMENTS:
+        raise profiles.Failed(f"the statement has {len(lines)} lines")
+    return 1000 * (made - began), 1000 * (read - began)
 
 
 async def _fold_ms(database: Database, account: bytes, contact_id: int, *, is_new: bool) -> float:

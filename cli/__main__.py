@@ -42,6 +42,7 @@ class Commands(Lazy):
         "chat": ("cli.commands.chat:chat", "Talks with a contact line by line."),
         "pay": ("cli.commands.pay:pay", "Pays a contact: he accepts, and you owe him. Shows what waits."),
         "request": ("cli.commands.pay:request", "Asks a contact to pay you."),
+        "split": ("cli.commands.split:split", "Splits a bill: asks contacts for their shares, and shows who has paid."),
         "ledger": (
             "cli.commands.ledger:ledger",
             "What you and your contacts owe each other, and how it came to that.",

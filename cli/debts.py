@@ -22,7 +22,14 @@ _OVER = {
     (True, "released"): "came back to you",
     (False, "released"): "was let go",
 }
-_KINDS = {"payment": "", "refund": "refund", "settlement": "settled up", "request": "", "purchase": "purchase"}
+_KINDS = {
+    "payment": "",
+    "refund": "refund",
+    "settlement": "settled up",
+    "request": "",
+    "bill": "",
+    "purchase": "purchase",
+}
 
 
 def short(row: Mapping[str, Any]) -> str:
@@ -57,6 +64,8 @@ def wish(row: Mapping[str, Any]) -> str:
     said = [f"• {asks}"] + ([show.clean(row["note"])] if row["note"] else [])
     said += [f"by {show.clock(row['due_ms'])}"] if row["due_ms"] else []
     said.append({"open": "open", "paying": "on its way"}.get(row["state"], row["state"]))
+    said += [f"reminded {show.ago(row['reminded_ms'])}"] if row["reminded_ms"] else []
+    said += [f"{row['bill_paid']} of {row['bill_people']} have paid"] if row["bill_people"] else []
     return "  ".join((*said, f"…{short(row)}"))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from node.feature import Feature
 
-ALL: tuple[str, ...] = ("contacts", "chat", "nearby", "logs", "keepers", "payments", "vouchers", "books")
+ALL: tuple[str, ...] = ("contacts", "chat", "nearby", "logs", "keepers", "payments", "vouchers", "books", "bills")
 
 
 def load() -> "tuple[Feature, ...]":

@@ -18,6 +18,8 @@ class BadSplit(UserFault):
     """A bill is split among 1 to 100 people by whole weights, not all of them 0, and comes to more than nothing."""
 
     code = "bill.split"
+    next = "weft split 90 EUR NAME NAME --weights 2,1"
+    exit = 2
 
 
 def split(bill: bytes, total: int, weights: Sequence[tuple[bytes, int]]) -> dict[bytes, int]:

@@ -21,7 +21,7 @@ DIFFERENCES_MAX = 100
 COMPARED_MAX = (
     2000  # rows of a state: beyond, to look at what is said of it is work that the other gives us for nothing
 )
-BEHIND_MAX = 500  # entries
+BEHIND_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Difference:
 
 @dataclass
 class Book:
-    """Both views of a tab. differences: the first hundred.
+    """Both views of a tab. differences: the first hundred. behind_max: entries for which the other's view may wait.
 
     The other's view is ours whenever he has acknowledged all of ours; only where he has not is it folded for itself.
     """
@@ -43,6 +43,7 @@ class Book:
     side: Side
     tab: Tab = field(default_factory=Tab)
     differences: list[Difference] = field(default_factory=list)
+    behind_max: int = BEHIND_MAX
     _unseen: deque[Said] = field(default_factory=deque)  # entries of ours that the other has not acknowledged
     _theirs: Tab = field(default_factory=Tab)  # as it stood some time ago
     _behind: list[tuple[Side, Said]] = field(default_factory=list)  # what it has not taken yet, in the other's order
@@ -84,7 +85,7 @@ class Book:
                     self.differences.append(Difference(theirs.heads[other], said.term.state, found))
         tab.take(other, said)
         self._behind.append((other, said))
-        if len(self._behind) >= BEHIND_MAX:
+        if len(self._behind) >= self.behind_max:
             self._caught_up()
 
     def forget_what_is_over(self) -> None:

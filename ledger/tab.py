@@ -165,9 +165,9 @@ class Tab:
             (unit, _signed(self.debts.get(unit, 0)), self.limit(Side.LOW, unit), self.limit(Side.HIGH, unit))
             for unit in self.units()
         )
-        low, high = map(wire.encode, self.heads)
+        first = wire.encode((*self.heads, sums))[1:]  # three of the four items
         payments = wire.array_head(len(rows)) + b"".join(rows)
-        return hashing.hash_of(Label.LEDGER, b"state" + wire.array_head(4) + low + high + wire.encode(sums) + payments)
+        return hashing.hash_of(Label.LEDGER, b"state" + wire.array_head(4) + first + payments)
 
     # --- the facts
 

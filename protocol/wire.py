@@ -31,7 +31,7 @@ def encode(value: Value) -> bytes:
 
 def array_head(count: int) -> bytes:
     """What stands before the items of an array of so many: for one whose items were encoded one by one."""
-    head = cbor2.dumps(count)
+    head = encode(count)
     return bytes((head[0] | _ARRAY,)) + head[1:]
 
 

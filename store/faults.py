@@ -176,3 +176,19 @@ class BadNote(UserFault):
     code = "limit"
     next = "weft pay requests"
     exit = 2
+
+
+class UnknownPayment(UserFault):
+    """There is no such payment or request here."""
+
+    code = "payment.unknown"
+    next = "weft ledger history"
+    exit = 5
+
+
+class AmbiguousPayment(UserFault):
+    """Several payments or requests end so; give more of the id."""
+
+    code = "payment.ambiguous"
+    next = "weft ledger history"
+    exit = 5

@@ -10,9 +10,12 @@ from enum import IntEnum
 
 from ledger.payment import Stage
 from ledger.terms import Cause
+from protocol import ids
+from protocol.faults import quoted
 from protocol.grant import Role
 from store import spaces
 from store.database import Row, Tx
+from store.faults import AmbiguousPayment, UnknownPayment
 
 CHANGED = "payment"  # a topic: its key is the row of a payment
 ASKED = "request"  # a topic: its key is the row of a request
@@ -288,6 +291,18 @@ def by_request(tx: Tx, one: Asked) -> Paid | None:
     return None if row is None else _paid(row)
 
 
+def became(one: Asked, answer: Paid | None) -> str:
+    """What became of a request, by the newest payment that answers it.
+
+    "open", "paying", "paid", "withdrawn", "refused" or "lapsed".
+    """
+    if answer is not None and answer.stage is Stage.SETTLED:
+        return "paid"
+    if one.state is not Asking.OPEN:
+        return one.state.name.lower()
+    return "paying" if answer is not None and answer.is_open else "open"
+
+
 def why(tx: Tx, one: Paid) -> int:
     """Why a payment is made: of one that answers a request, why it was asked for."""
     if one.cause != Cause.REQUEST:
@@ -323,6 +338,17 @@ def ending(tx: Tx, last: bytes) -> tuple[tuple[Paid | Asked, bytes], ...]:
     asked = tx.all(f"SELECT {_REQUEST} FROM request WHERE substr(request, 15) = ?", (last,))
     found = [(one, one.pay) for one in map(_paid, paid)]
     return (*found, *((one, one.request) for one in map(_asked, asked)))
+
+
+def find(tx: Tx, text: str) -> Paid | Asked:
+    """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
+    wanted = ids.matches(text)
+    found = [one for one, name in ending(tx, ids.last_bytes(wanted)) if ids.ulid(name).endswith(wanted)]
+    if not found:
+        raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
+    if len(found) > 1:
+        raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
+    return found[0]
 
 
 def settled(tx: Tx, contact: int | None, first_ms: int, end_ms: int) -> tuple[Paid, ...]:

@@ -288,6 +288,7 @@ CREATE TABLE payment (
 CREATE INDEX payment_contact ON payment (contact);
 CREATE INDEX payment_end ON payment (substr(pay, 15));
 CREATE INDEX payment_open ON payment (id) WHERE stage < 5;
+CREATE INDEX payment_expiry ON payment (expires_ms) WHERE mine = 1 AND stage < 3;
 CREATE INDEX payment_settled ON payment (changed_ms) WHERE stage = 5;
 CREATE INDEX payment_of ON payment (of) WHERE of != x'';
 
@@ -333,6 +334,13 @@ CREATE TABLE limit_before (
 ) STRICT, WITHOUT ROWID;
 """
 
+_REMINDERS = """
+CREATE TABLE request_word (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, reminded_ms INTEGER NOT NULL,
+  paid INTEGER NOT NULL, people INTEGER NOT NULL, PRIMARY KEY (contact, mine, request)
+) STRICT, WITHOUT ROWID;
+"""
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -350,4 +358,5 @@ CORE: tuple[Migration, ...] = (
     Migration("attesting", 1, _ATTESTING),
     Migration("ledger", 1, _LEDGER),
     Migration("ledger", 2, _STANDING),
+    Migration("reminders", 1, _REMINDERS),
 )

@@ -1,6 +1,7 @@
 """ledger: what you and your contacts owe each other, and how it came to that. Not here: paying (pay.py)."""
 
 import os
+import shlex
 import sys
 import time
 from base64 import b64decode
@@ -113,6 +114,23 @@ def statement(door: Door, month: str | None, name: str | None, file: str | None,
             "books.statement", within_s=STATEMENT_S, month=month, form=form, to=name, east_min=_east_min()
         )
         _hand_out(door, file or "-", _parts(client, first), force, f"weft ledger statement --month {month} --pdf FILE")
+
+
+@options.sub(ledger)
+@click.argument("payment", metavar="ID")
+@click.argument("file", metavar="FILE", type=click.Path())
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def evidence(door: Door, payment: str, file: str, force: bool) -> None:
+    """Writes FILE, which shows to anybody what became of a payment, and of no other.
+
+    Who gets it needs no weft: docs/verify_payment.py, 200 lines, checks it.
+    """
+    with door.connect() as client:
+        first = client.call("books.evidence", id=payment)
+        _hand_out(door, file, _parts(client, first), force, f"weft ledger evidence {payment} FILE")
+    show.talk(door, "! Whoever gets the file can read this payment, and show it to others.")
+    show.talk(door, f"  Anybody can examine it, without weft: python3 docs/verify_payment.py < {shlex.quote(file)}")
 
 
 def _parts(client: Client, first: dict[str, Any]) -> Iterator[bytes]:

@@ -112,6 +112,16 @@ def refund(door: Door, payment: str, amount: str | None) -> None:
     debts.said(door)
 
 
+@options.sub(pay)
+@click.argument("request", metavar="ID")
+@click.pass_obj
+def remind(door: Door, request: str) -> None:
+    """Reminds a contact of what you ask him to pay. One a day counts."""
+    with door.connect() as client:
+        row = client.call("bills.remind", id=request)
+    show.outcome(door, row, f"✔ {show.clean(row['contact'])} is reminded.")
+
+
 @options.command()
 @options.contact_argument
 @click.argument("amount")

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from features.books import pdf
+from features.books import pdf, proving
 from features.books.faults import BadZone, NoPart, PartGone
 from ledger import days, journal, statement
+from ledger.evidence import NoSuchPayment
 from ledger.journal import Booking
 from ledger.terms import Cause
 from node import ground
@@ -64,7 +65,7 @@ class Books:
         east_min: the zone of its days, in minutes east of UTC. Errors: contact.unknown, contact.ambiguous, books.zone.
         """
         east_min = _zone(east_min)
-        found = await self._core.database.transact(_bookings, to, END_MS)
+        found = await self._core.database.transact(bookings, to, END_MS)
         return await self._made_of(lambda: "".join(_WRITERS[form](found, east_min)).encode())
 
     async def statement(self, month: str, form: Form = "text", to: str | None = None, east_min: int = 0) -> Part:
@@ -74,13 +75,29 @@ class Books:
         """
         east_min = _zone(east_min)
         span = days.span(month, east_min)
-        found = await self._core.database.transact(_bookings, to, span.end_ms)
+        found = await self._core.database.transact(bookings, to, span.end_ms)
 
         def make() -> bytes:
             made = statement.of(found, month, east_min)
             return pdf.render(made) if form == "pdf" else "".join(f"{one}\n" for one in statement.text(made)).encode()
 
         return await self._made_of(make)
+
+    async def evidence(self, id: str) -> Part:
+        """Returns the first part of a file that shows to anybody what became of a payment (docs/protocol/ledger.md 13).
+
+        Errors: id.malformed, payment.unknown, payment.ambiguous, ledger.unknown,
+        ledger.unprovable.
+        """
+
+        def gather(tx: Tx) -> bytes:
+            found = payments.find(tx, id)
+            if not isinstance(found, Paid):
+                raise NoSuchPayment("That is a request, of which there is nothing to show; nothing was written.")
+            return proving.prove(tx, found.contact, found.mine, found.pay)
+
+        made = await self._core.database.transact(gather)
+        return await self._made_of(lambda: made)
 
     async def part(self, token: str, offset: int) -> Part:
         """Returns a further part of what was made. Errors: books.part, books.offset."""
@@ -107,7 +124,7 @@ class Books:
         return Part(token, part, end if end < len(made) else None, len(made))
 
 
-def _bookings(tx: Tx, to: str | None, end_ms: int) -> Sequence[Booking]:
+def bookings(tx: Tx, to: str | None, end_ms: int) -> Sequence[Booking]:
     """What was settled before a moment, in order."""
     contact_id = None if to is None else people.find_contact(tx, to).id
     who: dict[int, tuple[str, str]] = {}

@@ -71,7 +71,7 @@ class Acts:
 
     def answer(self, tx: Tx, contact: Contact, one: OpenTab, asked: Asked) -> Line:
         """Pays a request."""
-        state = view.wish_state(asked, payments.by_request(tx, asked))
+        state = payments.became(asked, payments.by_request(tx, asked))
         if asked.mine:
             raise NotForYou
         if state != "open":
@@ -103,7 +103,7 @@ class Acts:
         """Ends a request: one of ours, or one of theirs."""
         if asked.mine is not mine:
             raise NotForYou
-        if view.wish_state(asked, payments.by_request(tx, asked)) != "open":
+        if payments.became(asked, payments.by_request(tx, asked)) != "open":
             raise PaymentOver
         self.till.write(tx, one, lambda _: Dismiss(asked.request, int(mine)))
         found = payments.request(tx, asked.id)

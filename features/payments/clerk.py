@@ -28,6 +28,7 @@ TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, tabs.CHANGED, people.CHANGED})
 CHANGES_MAX = 1000
 WAITING_MAX = 1000  # offers of one contact that nobody has answered; a node declines those beyond
 WRITES_MAX = 512  # of one transaction
+_ON_ITS_WAY = f"mine = 1 AND stage < {int(Stage.REFUNDING)} AND lapsed = 0"
 
 Make = Callable[[Tab], Term | None]
 
@@ -62,11 +63,12 @@ class Clerk:
 
     async def _tend(self, database: Database) -> float:
         """Does what is due; returns in how many seconds a time is over."""
+        self._due.update(dict.fromkeys(await database.transact(over, self.inward.now())))
         while self._due:
             contact_id = next(iter(self._due))
             if await database.transact(self._serve, contact_id):
                 del self._due[contact_id]
-        next_ms = await database.transact(_next_expiry)
+        next_ms = await database.transact(next_expiry, self.inward.now())
         return float("inf") if next_ms is None else max(1.0, (next_ms - self.inward.now()) / 1000 + 1.0)
 
     def _serve(self, tx: Tx, contact_id: int) -> bool:
@@ -93,7 +95,7 @@ class Clerk:
         """What is to be written now."""
         found: list[Make] = []
         waiting = 0
-        for each in sorted(one.tab.open(), key=lambda each: (each.payer, each.pay)):
+        for each in one.tab.open():
             if each.payer is one.side:
                 make = self._as_payer(one, each)
             else:
@@ -101,6 +103,8 @@ class Clerk:
                 make = self._as_payee(tx, one, each, waiting)
             if make is not None:
                 found.append(make)
+            if len(found) > WRITES_MAX:
+                break
         return found
 
     def _as_payer(self, one: OpenTab, each: Payment) -> Make | None:
@@ -114,13 +118,16 @@ class Clerk:
     def _as_payee(self, tx: Tx, one: OpenTab, each: Payment, waiting: int) -> Make | None:
         if each.stage is not Stage.OFFERED:
             return None
+        if waiting > WAITING_MAX:
+            return lambda _: Decline(each.pay)
         row = payments.found(tx, one.contact, False, each.pay)
         assert row is not None
-        if waiting > WAITING_MAX or _is_too_much_back(tx, row):
+        if _is_too_much_back(tx, row):
             return lambda _: Decline(each.pay)
-        if not is_wanted(tx, one, row):
+        key = Key(each.payer, each.pay)
+        if commands.refusal(one.tab, one.side, key) is not None or not is_wanted(tx, one, row):
             return None
-        return lambda tab: accept(tab, one.side, Key(each.payer, each.pay))
+        return lambda tab: accept(tab, one.side, key)
 
 
 def accept(tab: Tab, payee: Side, key: Key) -> Accept | None:
@@ -163,10 +170,13 @@ def _whose(tx: Tx, numbers: set[int]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _next_expiry(tx: Tx) -> int | None:
+def over(tx: Tx, now_ms: int) -> tuple[int, ...]:
+    """With whom a time of an offer of ours is over."""
+    rows = tx.all(f"SELECT contact FROM payment WHERE {_ON_ITS_WAY} AND expires_ms < ?", (now_ms,))
+    return tuple(dict.fromkeys(row[0] for row in rows))
+
+
+def next_expiry(tx: Tx, now_ms: int) -> int | None:
     """When the next offer of ours is over, ms since 1970."""
-    row = tx.one(
-        f"SELECT MIN(expires_ms) FROM payment WHERE stage < {int(Stage.REFUNDING)} AND stage < 5 AND mine = 1"
-        " AND lapsed = 0"
-    )
+    row = tx.one(f"SELECT MIN(expires_ms) FROM payment WHERE {_ON_ITS_WAY} AND expires_ms >= ?", (now_ms,))
     return None if row is None or row[0] is None else int(row[0])

@@ -19,22 +19,6 @@ class OverLimit(UserFault):
     exit = 1
 
 
-class UnknownPayment(UserFault):
-    """There is no such payment or request here."""
-
-    code = "payment.unknown"
-    next = "weft ledger history"
-    exit = 5
-
-
-class AmbiguousPayment(UserFault):
-    """Several payments or requests end so; give more of the id."""
-
-    code = "payment.ambiguous"
-    next = "weft ledger history"
-    exit = 5
-
-
 class NotForYou(UserFault):
     """That is for the other side to decide; nothing was written."""
 

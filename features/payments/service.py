@@ -18,7 +18,6 @@ from features.payments.faults import (
     StillBound,
     TooMuchBack,
     ToOneself,
-    UnknownPayment,
 )
 from features.payments.view import Line, Standing, Wish
 from ledger import commands, units
@@ -33,6 +32,7 @@ from protocol import ids
 from protocol.faults import UserFault
 from store import payments, people
 from store.database import Tx
+from store.faults import UnknownPayment
 from store.payments import Asked, Balance, Paid
 from store.people import Contact
 from store.tabs import OpenTab
@@ -252,7 +252,7 @@ class Payments:
         """What waits for the person, for the status of the node: offers, requests, paused ledgers, proposals."""
         offers = sum(not one.mine and one.stage is Stage.OFFERED for one in payments.open_payments(tx))
         asked = (one for one in payments.open_requests(tx) if not one.mine)
-        count = sum(view.wish_state(one, payments.by_request(tx, one)) == "open" for one in asked)
+        count = sum(payments.became(one, payments.by_request(tx, one)) == "open" for one in asked)
         paused = sorted({name for name, _ in anew.paused(tx)})
         found = [one for one in anew.proposals(tx) if not one["mine"]]
         return {"offers": offers, "asked": count, "paused": paused, "proposals": found}
@@ -311,7 +311,7 @@ class Payments:
         """
 
         def look(tx: Tx) -> Line | Wish:
-            found = view.find(tx, id)
+            found = payments.find(tx, id)
             return view.wish(tx, found) if isinstance(found, Asked) else view.line(tx, found, self._now())
 
         return asdict(await self._core.database.transact(look))
@@ -338,7 +338,7 @@ class Payments:
 
     def _found(self, tx: Tx, text: str) -> tuple[Contact, OpenTab, Paid | Asked]:
         """A payment or request as it stands now, with whom, and the tab."""
-        found = view.find(tx, text)
+        found = payments.find(tx, text)
         contact = till.contact(tx, ids.account_text(people.contact(tx, found.contact).account))
         one = self._core.till.of(tx, contact.id)  # which may have come on since the row was read
         now = payments.request(tx, found.id) if isinstance(found, Asked) else payments.payment(tx, found.id)

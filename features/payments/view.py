@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 
-from features.payments.faults import AmbiguousPayment, UnknownPayment
 from ledger import units
 from ledger.book import Difference
 from ledger.payment import Stage
 from ledger.terms import Cause
 from ledger.units import Unit
 from protocol import ids
-from protocol.faults import quoted
-from store import payments, people
+from store import payments, people, reminders
 from store.database import Tx
-from store.payments import Asked, Asking, Balance, Paid
+from store.payments import Asked, Balance, Paid
 
 KINDS = {
     Cause.NONE: "payment",
@@ -60,7 +58,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn", "refused", "lapsed"."""
+    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn", "refused", "lapsed".
+
+    reminded_ms: of the last reminder, 0 for none. bill_paid, bill_people: how many have paid of those who were asked
+    for a share of this bill, as its maker counts, 0 unless he has said so.
+    """
 
     id: str
     contact: str
@@ -74,6 +76,9 @@ class Wish:
     at_ms: int
     state: str
     paid_by: str
+    reminded_ms: int
+    bill_paid: int
+    bill_people: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
 
 def wish(tx: Tx, one: Asked) -> Wish:
     """A request for people."""
-    unit, answer = unit_of(one.unit), payments.by_request(tx, one)
+    unit, answer, said = unit_of(one.unit), payments.by_request(tx, one), reminders.of(tx, one)
     return Wish(
         id=ids.ulid(one.request),
         contact=people.contact(tx, one.contact).name,
@@ -130,18 +135,12 @@ def wish(tx: Tx, one: Asked) -> Wish:
         due_ms=one.due_ms,
         note=one.memo,
         at_ms=one.at_ms,
-        state=wish_state(one, answer),
+        state=payments.became(one, answer),
         paid_by="" if answer is None else ids.ulid(answer.pay),
+        reminded_ms=said.reminded_ms,
+        bill_paid=said.paid,
+        bill_people=said.people,
     )
-
-
-def wish_state(one: Asked, answer: Paid | None) -> str:
-    """What became of a request, by the newest payment that answers it."""
-    if answer is not None and answer.stage is Stage.SETTLED:
-        return "paid"
-    if one.state is not Asking.OPEN:
-        return one.state.name.lower()
-    return "paying" if answer is not None and answer.is_open else "open"
 
 
 def standing(tx: Tx, one: Balance) -> Standing:
@@ -155,17 +154,6 @@ def standing(tx: Tx, one: Balance) -> Standing:
         allowed=units.number(one.allowed, unit),
         credit=units.number(one.credit, unit),
     )
-
-
-def find(tx: Tx, text: str) -> Paid | Asked:
-    """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
-    wanted = ids.matches(text)
-    found = [one for one, name in payments.ending(tx, ids.last_bytes(wanted)) if ids.ulid(name).endswith(wanted)]
-    if not found:
-        raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")
-    if len(found) > 1:
-        raise AmbiguousPayment(f"{len(found)} payments and requests end in {quoted(text)}; give more of the id.")
-    return found[0]
 
 
 def difference(name: str, first: Difference) -> str:

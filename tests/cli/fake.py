@@ -19,6 +19,7 @@ from node import config, rpc
 from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged
 from store.schema import CORE
+from tests.cli.bills_room import BillsRoom
 from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
@@ -371,6 +372,7 @@ class World:
         self.nearby = NearbyRoom()
         self.logs = LogsRoom()
         self.keepers = KeepersRoom()
+        self.bills = BillsRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -380,7 +382,7 @@ class World:
         path = self.directory / "run" / "rpc.sock"
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
-        services |= {"logs": self.logs, "keepers": self.keepers}
+        services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills}
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
             "delivery": lambda _, seq: self.chat.lines[seq - 1],
@@ -461,10 +463,8 @@ class _Calls:
     """The calls of the chat, without what the test plays."""
 
     def __init__(self, chat: ChatRoom) -> None:
-        self.send = chat.send
-        self.send_all = chat.send_all
-        self.inbox = chat.inbox
-        self.history = chat.history
+        self.send, self.send_all = chat.send, chat.send_all
+        self.inbox, self.history = chat.inbox, chat.history
         self.read = chat.read
         self.search = chat.search
 

@@ -16,6 +16,9 @@ import pytest
 
 from cli.__main__ import COMMANDS
 from cli.options import Door
+from features.bills.service import Bills
+from features.bills.view import Shown as BillShown
+from features.bills.view import ShownShare
 from features.books.service import Books
 from features.chat.service import Chat
 from features.contacts.cards import Shown
@@ -34,7 +37,7 @@ from node.keeper_program import KeepService
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules, sources
-from tests.cli import fake, keepers_room, logs_room, strangers
+from tests.cli import bills_room, fake, keepers_room, logs_room, strangers
 
 PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
 FOREIGN = {
@@ -50,6 +53,7 @@ FOREIGN = {
     "timedatectl": "the clock is the system's to set",
 }
 ROOMS = {
+    "bills": (Bills, bills_room.BillsRoom),
     "chat": (Chat, fake.ChatRoom),
     "contacts": (Contacts, fake.ContactsRoom),
     "keep": (KeepService,),  # of a keeper of one's own, which is no node
@@ -224,6 +228,8 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(keepers_room.shown("chen")) == {*KeeperShown.__annotations__, "online"}
     assert set(keepers_room.owner("chen")) == set(Owner.__annotations__)
     assert set(keepers_room.wish("chen")) == set(Wish.__annotations__)
+    assert set(bills_room.shown()) == set(BillShown.__annotations__)
+    assert set(bills_room.share("bo")) == set(ShownShare.__annotations__)
     assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)
     assert set(logs_room.line(0)) == set(LogLine.__annotations__)
 

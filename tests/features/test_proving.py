@@ -2,7 +2,7 @@
 
 import pytest
 
-from features.payments import proving
+from features.books import proving
 from ledger.evidence import NoSuchPayment, NotProvable
 from ledger.examination import examine
 from ledger.payment import Stage

@@ -161,6 +161,10 @@ CREATE TABLE request (
   at_ms INTEGER NOT NULL, state INTEGER NOT NULL, generation INTEGER NOT NULL,
   UNIQUE (contact, mine, request, generation)
 ) STRICT;
+CREATE TABLE request_word (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, reminded_ms INTEGER NOT NULL,
+  paid INTEGER NOT NULL, people INTEGER NOT NULL, PRIMARY KEY (contact, mine, request)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE returned (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, log INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
@@ -210,6 +214,7 @@ CREATE INDEX mutual_log ON mutual (log);
 CREATE INDEX parcel_message ON parcel (device, message, line);
 CREATE INDEX payment_contact ON payment (contact);
 CREATE INDEX payment_end ON payment (substr(pay, 15));
+CREATE INDEX payment_expiry ON payment (expires_ms) WHERE mine = 1 AND stage < 3;
 CREATE INDEX payment_of ON payment (of) WHERE of != x'';
 CREATE INDEX payment_open ON payment (id) WHERE stage < 5;
 CREATE INDEX payment_settled ON payment (changed_ms) WHERE stage = 5;

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from features.payments import clerk
 from ledger.payment import Stage
 from ledger.terms import Ackn, Dismiss, Limit, Request, Term
 from store import entries, payments, spaces
@@ -150,6 +151,8 @@ async def test_no_list_walks_through_all_payments(pair: Pair, contact: int | Non
         payments.tell(tx, [(1, True, newest.pay)])
         payments.is_expected(tx, newest)
         payments.ending(tx, b"00")
+        clerk.over(tx, 1)
+        clerk.next_expiry(tx, 1)
         spaces.ledger(tx, 1)
     finally:
         connection.set_trace_callback(None)

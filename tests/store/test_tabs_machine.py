@@ -6,6 +6,7 @@ there in the end, once, but for what a disk forgot before anybody had it.
 
 from typing import Any
 
+import outcome
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -14,7 +15,8 @@ from ledger import commands
 from ledger.payment import Payment, Stage
 from ledger.tab import Key
 from ledger.terms import Accept, Ackn, Decline, Request, Settle, Void
-from store import payments, tabs
+from store import tabs
+from store.faults import TabPaused
 from tests import depth
 from tests.store import tab_kit
 from tests.store.tab_kit import UNIT, Holder, Pair
@@ -143,15 +145,43 @@ class Debts(RuleBasedStateMachine):
     @rule(at=whose)
     def put_back(self, at: int) -> None:
         copied = self.copies[at]
-        if copied is None:
-            return
         one, other = self.people[at], self.people[1 - at]
+        # What both disks have forgotten nobody can bring back: then the tab waits for good (ledger 2.6).
+        if copied is None or not other.shown or other.one.pause is not None:
+            return
         held = self._memos(other)
         rows, before = copied
         one.put_back(rows)
         # What nobody had and no disk has is gone: nobody can know of it.
         self.said[at].intersection_update(before | held)
         self.finals[at] = {}
+
+    @rule(at=whose)
+    def lose_a_day(self, at: int) -> None:
+        # What all the others do in a row now and then: with it no run goes without.
+        self.heal()
+        self.copy(at)
+        self.offer(at, 1)
+        self.deliver(at, 6)
+        self.answer(1 - at, 6, is_kind=True)
+        self.deliver(1 - at, 6)
+        self.settle(at, 6)
+        self.deliver(at, 6)
+        self.put_back(at)
+        self.offer(at, 2)
+        self.request(at)
+        self.hear_of_ones_own(at)
+
+    @rule(at=whose, most=st.integers(0, 60))
+    def change_ones_mind(self, at: int, most: int) -> None:
+        def refused() -> None:
+            self.limit(at, most)
+            raise TabPaused
+
+        one = self.people[at]
+        highest = self.highest[at]
+        assert isinstance(one.tx.attempt(refused), outcome.Error)
+        self.highest[at] = highest
 
     def _memos(self, one: Holder) -> set[str]:
         assert one.one
@@ -191,7 +221,6 @@ class Debts(RuleBasedStateMachine):
             rows = one.tx.all("SELECT memo FROM payment UNION ALL SELECT memo FROM request")
             assert len(rows) == len({*rows})
             assert one.tx.all("SELECT * FROM unsaid") == []
-            payments.history(one.tx, None, None, 10)
 
 
 Debts.TestCase.settings = settings(max_examples=max(10, depth.EXAMPLES), stateful_step_count=50, deadline=None)

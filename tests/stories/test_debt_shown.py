@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from features.payments import proving
+from features.books import proving
 from lab import world
 from lab.world import Person, World
 from ledger.examination import Verdict

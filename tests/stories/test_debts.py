@@ -37,3 +37,16 @@ async def _may_owe(person: world.Person, amount: str) -> bool:
 
 async def _has_offers(person: world.Person, count: int) -> bool:
     return len((await waiting(person))["offers"]) == count
+
+
+def test_what_nobody_accepted_in_time_comes_back_by_itself() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        await bo.call("payments.limit", to="ana", amount="100", unit="EUR")
+        await w.until(partial(_may_owe, ana, "100.00"))
+        line = await ana.call("payments.pay", to="bo", amount="5", unit="EUR", within_s=120)
+        await w.until(partial(_has_offers, bo, 1))
+        await w.until(partial(both_see, (ana, bo), line["id"], "refunded"))
+        assert await agree((ana, bo))
+
+    world.run(story, seed=12)
