@@ -12,10 +12,11 @@ from cli.options import Door
 
 def proposals(door: Door, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is proposed, and how to answer it: a line each."""
-    return [_of_mine(door, row) if row["mine"] else _of_theirs(door, row) for row in rows]
+    found = (row for row in rows if row["mine"] or row["state"] != "confirming")
+    return [_of_mine(row) if row["mine"] else _of_theirs(door, row) for row in found]
 
 
-def answered(door: Door, row: Mapping[str, Any]) -> str:
+def answered(row: Mapping[str, Any]) -> str:
     """What came of proposing or agreeing."""
     who, owed = show.clean(row["contact"]), _owed(row)
     lines = {
@@ -41,9 +42,11 @@ def _of_theirs(door: Door, row: Mapping[str, Any]) -> str:
     return f"• {who} proposes to begin the ledger anew: {_owed(row)}{why}. Agree: {agree}"
 
 
-def _of_mine(door: Door, row: Mapping[str, Any]) -> str:
-    del door
-    return f"• You propose to {show.clean(row['contact'])} to begin the ledger anew: {_owed(row)}"
+def _of_mine(row: Mapping[str, Any]) -> str:
+    who = show.clean(row["contact"])
+    if row["state"] == "confirming":
+        return f"• You agreed to begin the ledger anew, which {who}'s node has to confirm: {_owed(row)}"
+    return f"• You propose to {who} to begin the ledger anew: {_owed(row)}"
 
 
 def _owed(row: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ class Standing:
     """How a ledger stands beside what is owed. pause: the name of why nothing is written, "" for none.
 
     difference: the first one; mine, his: what is proposed, which would begin it anew; is_answered: the other has agreed
-    to ours, and we did not confirm it yet.
+    to ours, and we did not confirm it yet; is_agreed: the other way round.
     """
 
     contact: int
@@ -37,6 +37,7 @@ class Standing:
     mine: Open | None
     his: Open | None
     is_answered: bool
+    is_agreed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,23 @@ def stands(tx: Tx, contact: int, pause: str, difference: Difference | None, ledg
     """Keeps how a ledger stands; returns whether that is another than before."""
     mine, his = (_NONE if one is None else record.encode(one.said) for one in (ledger.proposed, ledger.offered))
     first = (_UNFIXED, _NONE, _NONE) if difference is None else (difference.seq, difference.said, difference.found)
-    row = (contact, ledger.number, pause, *first, mine, his, int(ledger.answered is not None))
+    row = (
+        contact,
+        ledger.number,
+        pause,
+        *first,
+        mine,
+        his,
+        int(ledger.answered is not None),
+        int(ledger.agreed is not None),
+    )
     if tx.one(f"SELECT {_STANDING} FROM tab_standing WHERE contact = ?", (contact,)) == row:
         return False
     tx.execute(f"INSERT OR REPLACE INTO tab_standing ({_STANDING}) VALUES ({', '.join('?' * len(row))})", row)
     return True
 
 
-_STANDING = "contact, generation, pause, seq, said, found, mine, his, is_answered"
+_STANDING = "contact, generation, pause, seq, said, found, mine, his, is_answered, is_agreed"
 
 
 def turn(tx: Tx, contact: int, ledger: Ledger) -> None:
@@ -160,7 +170,7 @@ def _signed(debt: int) -> bytes:
 
 
 def _standing(row: Any) -> Standing:
-    contact, number, pause, seq, said, found, mine, his, is_answered = row
+    contact, number, pause, seq, said, found, mine, his, is_answered, is_agreed = row
     difference = None if seq == _UNFIXED else Difference(seq, said, found)
     ours, theirs = (None if raw == _NONE else record.decode(Open, raw, _OPEN_BYTES_MAX) for raw in (mine, his))
-    return Standing(contact, number, pause, difference, ours, theirs, bool(is_answered))
+    return Standing(contact, number, pause, difference, ours, theirs, bool(is_answered), bool(is_agreed))

@@ -102,7 +102,7 @@ def reset(
             sides = (("me", mine), ("them", theirs))
             owed = [{"amount": amount, "unit": unit, "by": by} for by, rows in sides for amount, unit in rows]
             row = client.call("payments.reset", to=name, owed=owed, reason=reason)
-    show.outcome(door, row, anew.answered(door, row))
+    show.outcome(door, row, anew.answered(row))
     debts.said(door)
 
 

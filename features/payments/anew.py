@@ -31,7 +31,8 @@ class Begin:
 class Proposal:
     """That a ledger begins anew. mine: we propose it; balances: none where nobody is to owe anything.
 
-    state: "proposed"; "agreed" where the other has agreed to ours, or says the same, and only we have to confirm it.
+    state: "proposed"; "agreed" where the other has agreed to ours, and only we have to confirm it; "confirming" where
+    we have agreed, and only he has.
     """
 
     contact: str
@@ -78,8 +79,7 @@ def answered(tx: Tx, contact: Contact, generation: int, open_before: Sequence[Li
         found = tuple(_begin(unit, owed) for unit, owed in rows)
         return Answered(contact.name, "begun", found, tuple(open_before))
     assert now.mine is not None
-    is_agreed = now.pause == Pause.AGREED.name
-    return Answered(contact.name, "agreed" if is_agreed else "proposed", _begins(now.mine, 1), tuple(open_before))
+    return Answered(contact.name, "agreed" if now.is_agreed else "proposed", _begins(now.mine, 1), tuple(open_before))
 
 
 def open_lines(tx: Tx, contact: Contact, now_ms: int) -> tuple[Line, ...]:
@@ -92,7 +92,7 @@ def proposals(tx: Tx) -> list[dict[str, object]]:
     found = []
     for one in renewals.standing(tx):
         name = people.contact(tx, one.contact).name
-        state = "agreed" if one.is_answered else "proposed"
+        state = "agreed" if one.is_answered else "confirming" if one.is_agreed else "proposed"
         if one.his is not None:
             found.append(asdict(Proposal(name, False, state, _begins(one.his, -1), one.his.reason)))
         if one.mine is not None:

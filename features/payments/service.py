@@ -254,7 +254,7 @@ class Payments:
         asked = (one for one in payments.open_requests(tx) if not one.mine)
         count = sum(payments.became(one, payments.by_request(tx, one)) == "open" for one in asked)
         paused = sorted({name for name, _ in anew.paused(tx)})
-        found = [one for one in anew.proposals(tx) if not one["mine"]]
+        found = [one for one in anew.proposals(tx) if not one["mine"] and one["state"] != "confirming"]
         return {"offers": offers, "asked": count, "paused": paused, "proposals": found}
 
     async def reset(self, to: str, owed: list[dict[str, object]], reason: str = "") -> anew.Answered:
