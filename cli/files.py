@@ -11,12 +11,15 @@ from cli.options import Door
 SUFFIX_BYTES = 4  # of the name under which a file is written before it is whole
 
 
-def store(door: Door, place: Path, parts: Iterator[bytes], force: bool, again: str) -> int:
-    """Writes a file that only its owner reads, whole or not at all; returns its size. Raises: Failure."""
+def store(door: Door, place: Path, parts: Iterator[bytes], force: bool, again: str, forced: str = "") -> int:
+    """Writes a file that only its owner reads, whole or not at all; returns its size. Raises: Failure.
+
+    again: the command that names another; forced: the one that writes over it, where that is not `again --force`.
+    """
     said = faults.quoted(str(place))
-    if os.path.lexists(place) and not force:
-        taken, forced = f"There is a file {said} already; it was left as it is.", f"{again} --force"
-        raise Failure("file.exists", taken, next=forced, verb="Write over it", exit=faults.FAILED)
+    if os.path.lexists(place) and not force and not os.path.isdir(place):
+        taken = f"There is a file {said} already; it was left as it is."
+        raise Failure("file.exists", taken, next=forced or f"{again} --force", verb="Write over it", exit=faults.FAILED)
     beside = place.parent / f".{place.name}-{os.urandom(SUFFIX_BYTES).hex()}"
     size = 0
     try:

@@ -174,7 +174,8 @@ class Tab:
     def _see(self, payee: Side, seq: int) -> None:
         """The payee has acknowledged voids with this entry, before it says anything itself."""
         waiting = self._voided[payee.other]
-        while waiting and self._ending(waiting[0]) < self.acked[payee]:
+        # what was attested before it was seen taken back is over, and may be forgotten
+        while waiting and (waiting[0] not in self.payments or self._ending(waiting[0]) < self.acked[payee]):
             key = waiting.popleft()
             one = self.payments.get(key)
             if one is not None and one.stage is Stage.REFUNDING:

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 
 from ledger.tab import Tab
 from ledger.terms import MEMO_BYTES_MAX, Term
+from ledger.terms import WITNESSES_MAX as KEYS_MAX
 from node.inward import Inward
-from store import people, reissuing, renewing, tabs
+from store import mutual, people, reissuing, renewing, tabs
 from store.database import Tx
 from store.faults import AccountChanged, BadNote, Blocked, NotYet
 from store.people import STOPS, Contact, ContactState
 from store.tabs import OpenTab, Tabs
+
+WITNESSES_MAX = 3  # contacts who are named in an offer: one who comes in time is enough
 
 
 @dataclass
@@ -37,6 +40,13 @@ class Till:
         """
         inward = self.inward
         return self.tabs.write(tx, one, make, inward.identity, inward.now(), inward.ground.entropy("ledger"))
+
+    def attest(self, tx: Tx, one: OpenTab) -> bool:
+        """Says what the words of witnesses let us say, if there are any; returns whether it did. Raises: as `write`."""
+        is_due = bool(self.tabs.testimony(tx, one))
+        if is_due:
+            self.write(tx, one, lambda _: None)
+        return is_due
 
     def say_again(self, tx: Tx, one: OpenTab) -> None:
         """Writes what was taken back and waits for the tab to be whole again."""
@@ -87,6 +97,14 @@ def note(text: str) -> str:
     except UnicodeEncodeError:
         pass
     raise BadNote
+
+
+def witnesses(tx: Tx, contact_id: int) -> tuple[bytes, ...]:
+    """The keys of the devices whose word counts for an offer to this contact: of people whom both know (ledger 4.4)."""
+    known = [one for one in mutual.of(tx, contact_id) if not people.contact(tx, one).alarm][:WITNESSES_MAX]
+    devices = [[one.device for one in people.devices_of(tx, each) if not one.revoked] for each in known]
+    most = KEYS_MAX // max(1, len(devices))
+    return tuple(key for each in devices for key in each[-most:])
 
 
 def is_open_to(one: Contact) -> bool:

@@ -342,7 +342,10 @@ def ending(tx: Tx, last: bytes) -> tuple[tuple[Paid | Asked, bytes], ...]:
 
 def find(tx: Tx, text: str) -> Paid | Asked:
     """The payment or request whose id ends so. Raises: BadId, UnknownPayment, AmbiguousPayment."""
-    wanted = ids.matches(text)
+    try:
+        wanted = ids.matches(text)
+    except ids.BadId:
+        raise ids.BadId(next="weft pay requests") from None
     found = [one for one, name in ending(tx, ids.last_bytes(wanted)) if ids.ulid(name).endswith(wanted)]
     if not found:
         raise UnknownPayment(f"There is no payment or request {quoted(text)} here.")

@@ -6,6 +6,7 @@ how it stood when it proposed something, and which limits it had given before. S
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from ledger.book import Difference
@@ -20,6 +21,17 @@ _OPEN_BYTES_MAX = 1 << 13
 _OWED_BYTES_MAX = 1 << 16
 _NONE = b""
 _UNFIXED = -1  # seq, where nobody counts otherwise
+
+
+class Pause(Enum):
+    """Why nothing is written into a tab. The value is for a person, before the contact's name is put in."""
+
+    WAITS = "{name} has to show first what you both had written before this device was set up"
+    NEWER = "{name} uses a newer weft; update yours to go on"
+    PARTED = "{name}'s new device goes on from an earlier place than the old one had told; nothing is counted since"
+    FROZEN = "a log of this ledger was proven to be forked; nothing is counted since"
+    LOST = "what {name} has written answers a log of yours that this device does not have"
+    AGREED = "{name} has to confirm that it begins anew as you have agreed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,6 +335,18 @@ CREATE TABLE limit_before (
 ) STRICT, WITHOUT ROWID;
 """
 
+_TESTIMONY = """
+CREATE TABLE asked_time (
+  subject BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, pay BLOB NOT NULL, accept BLOB NOT NULL,
+  nonce BLOB NOT NULL, UNIQUE (contact, pay)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attested (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, witness BLOB NOT NULL,
+  PRIMARY KEY (contact, mine, pay)
+) STRICT, WITHOUT ROWID;
+"""
+
 _REMINDERS = """
 CREATE TABLE request_word (
   contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, reminded_ms INTEGER NOT NULL,
@@ -359,5 +371,6 @@ CORE: tuple[Migration, ...] = (
     Migration("attesting", 1, _ATTESTING),
     Migration("ledger", 1, _LEDGER),
     Migration("ledger", 2, _STANDING),
+    Migration("testimony", 1, _TESTIMONY),
     Migration("reminders", 1, _REMINDERS),
 )

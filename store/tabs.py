@@ -11,7 +11,6 @@ image. Whatever is written here is one transaction with what it was decided by. 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from crypto.keys import Entropy
@@ -19,35 +18,25 @@ from ledger import image, terms
 from ledger.book import Book
 from ledger.payment import Side, Stage
 from ledger.tab import Key, Said, Tab
-from ledger.terms import Ackn, Dismiss, Lock, Offer, Open, Request, Term
+from ledger.terms import Ackn, Attest, Dismiss, Lock, Offer, Open, Request, Term
 from protocol import ids, record
 from protocol.entry import ID_BYTES, Ack, Entry
 from protocol.grant import Role
 from protocol.ids import CHANCE_BYTES
 from protocol.log import Head
-from store import authoring, generations, payments, people, recovered, renewals, spaces
+from store import authoring, generations, payments, people, recovered, renewals, spaces, testimony
 from store.database import Tx
 from store.faults import TabPaused
 from store.generations import Ledger
 from store.halves import Half, Item, Newer, Place
 from store.identity import Identity
 from store.payments import Asking
+from store.renewals import Pause
 from store.spaces import Space
 
 CHANGED = "tab"  # a topic: something came into the tab with this contact, or its state is another
 TABS_MAX = 256  # kept in memory
 IMAGE_ENTRIES = 500  # taken since the last image before another is made: half a hundredth of a second to fold
-
-
-class Pause(Enum):
-    """Why nothing is written into a tab. The value is for a person, before the contact's name is put in."""
-
-    WAITS = "{name} has to show first what you both had written before this device was set up"
-    NEWER = "{name} uses a newer weft; update yours to go on"
-    PARTED = "{name}'s new device goes on from an earlier place than the old one had told; nothing is counted since"
-    FROZEN = "a log of this ledger was proven to be forked; nothing is counted since"
-    LOST = "what {name} has written answers a log of yours that this device does not have"
-    AGREED = "{name} has to confirm that it begins anew as you have agreed"
 
 
 @dataclass
@@ -135,12 +124,18 @@ class Tabs:
             name = people.contact(tx, one.contact).name
             raise TabPaused(f"Nothing was written: {one.pause.value.format(name=name)}.")
         own = self._own(tx, one, me, now_ms, entropy)
+        for attest in self.testimony(tx, one):  # whatever is written now may acknowledge that it was taken back
+            self._append(tx, one, own, attest, me, now_ms, entropy)
         term = make(one.tab)
         if term is None:
             return False
         made = self._append(tx, one, own, term, me, now_ms, entropy)
         assert one.ours.head == Head(made.body.seq, made.id)
         return True
+
+    def testimony(self, tx: Tx, one: OpenTab) -> tuple[Attest, ...]:
+        """What a witness lets us say of payments to us; it is written before anything else is."""
+        return testimony.due(tx, one.contact, [key for key in one.tab.accepts if not one.is_mine(key)], one.tab)
 
     # --- folding
 
@@ -235,7 +230,8 @@ class Tabs:
         self, tx: Tx, one: OpenTab, own: Space, term: Term, me: Identity, now_ms: int, entropy: Entropy
     ) -> Entry:
         said = record.encode(term)
-        (made,) = authoring.write(tx, own, (said,), me.device_key, now_ms, entropy, _acks(one))
+        seen = () if isinstance(term, Attest) else _acks(one)  # ledger 2.1: what came since may be its void
+        (made,) = authoring.write(tx, own, (said,), me.device_key, now_ms, entropy, seen)
         ledger = generations.of(tx, one.contact, self.account)
         one.ours.renew(tx, ledger.ours)
         self._catch_up(tx, one, ledger)
@@ -320,12 +316,19 @@ def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
         case Dismiss(request, is_mine):
             state = Asking.WITHDRAWN if is_mine else Asking.REFUSED
             payments.dismiss(tx, one.contact, one.generation, mine == bool(is_mine), request, state)
+        case Attest(pay, _, seen) if _is_attested(one.tab, Key(side.other, pay)):
+            testimony.settled(tx, one.contact, not mine, pay, seen.witness)
         case _:
             pass
     for key, before in one.tab.touched.items():
         if one.tab.payments[key].stage is not before:
             done.moved[key] = item.at_ms
     one.tab.touched.clear()
+
+
+def _is_attested(tab: Tab, key: Key) -> bool:
+    """Whether the entry that was taken just now has settled this payment by the word of a witness."""
+    return key in tab.touched and tab.payments[key].attested is not None
 
 
 def _write(tx: Tx, one: OpenTab, done: _Moved, ledger: Ledger) -> None:

@@ -1,7 +1,6 @@
 """ledger: what you and your contacts owe each other, and how it came to that. Not here: paying (pay.py)."""
 
 import os
-import shlex
 import sys
 import time
 from base64 import b64decode
@@ -11,11 +10,12 @@ from typing import Any
 
 import click
 
-from cli import anew, debts, files, options, show
+from cli import anew, debts, faults, files, options, show
 from cli.client import Client
 from cli.options import Door, Form
 
 HISTORY_MAX = 1000
+PAGE = 50
 STATEMENT_S = 60.0  # the PDF of a year takes seconds
 
 
@@ -33,17 +33,19 @@ def ledger(ctx: click.Context) -> None:
 @options.sub(ledger, name="list")
 @click.pass_obj
 def list_all(door: Door) -> None:
-    """Lists the balance with each contact and unit, what is reserved, and why."""
+    """Lists balances, and what is on its way."""
     _balances(door)
 
 
-@options.sub(ledger)
+@options.sub(ledger, cls=debts.Owing)
 @options.contact_argument
 @click.argument("amount")
 @click.argument("unit")
 @click.pass_obj
 def limit(door: Door, name: str, amount: str, unit: str) -> None:
-    """Lets a contact owe you at most so much: weft ledger limit bo 100 EUR.
+    """Lets a contact owe you, up to an amount.
+
+    weft ledger limit bo 100 EUR
 
     It is 0 at first. Whatever you accept from then on stays within it, whoever is offline.
     """
@@ -54,14 +56,16 @@ def limit(door: Door, name: str, amount: str, unit: str) -> None:
     debts.said(door)
 
 
-@options.sub(ledger)
+@options.sub(ledger, cls=debts.Owing)
 @options.contact_argument
 @click.argument("amount")
 @click.argument("unit")
 @click.option("--how", default="cash", metavar="TEXT", help="How it was handed over. [cash]")
 @click.pass_obj
 def settle(door: Door, name: str, amount: str, unit: str, how: str) -> None:
-    """Notes that cash, a transfer or goods went from hand to hand: weft ledger settle bo 30 EUR --how cash.
+    """Notes that cash or goods changed hands.
+
+    weft ledger settle bo 30 EUR --how cash
 
     If you owed, the contact confirms it; if he owed, it counts as soon as his node knows.
     """
@@ -108,30 +112,39 @@ def reset(
 
 @options.sub(ledger)
 @click.argument("name", required=False, shell_complete=options.contact_names)
-@click.option("--limit", "count", type=click.IntRange(0, HISTORY_MAX), default=50, metavar="N", help="How many. [50]")
+@click.option("--limit", "count", type=click.IntRange(0, HISTORY_MAX), default=PAGE, metavar="N", help="How many. [50]")
 @click.option("--before", type=click.IntRange(0), metavar="ROW", help="Go on from where the last list ended.")
 @click.pass_obj
 def history(door: Door, name: str | None, count: int, before: int | None) -> None:
-    """Lists payments, the newest first, of one contact or of all."""
+    """Lists payments, the newest first.
+
+    Those with one contact, or with all.
+    """
     with door.connect() as client:
         found = client.call("payments.history", to=name, limit=count, before=before)
-    lines = [f"{show.clock(row['at_ms'])}  {debts.line(row)}" for row in found]
-    show.rows(door, "payments", found, "\n".join(lines) or "No payments yet.")
+    show.rows(door, "payments", found, debts.past(found) or "No payments yet.")
     if len(found) == count and count:
-        show.talk(door, f"  More: {door.typed('weft ledger history --before ' + str(found[-1]['row']))}")
+        of = "" if name is None else f" {show.typed_name(name)}"
+        pages = "" if count == PAGE else f" --limit {count}"
+        show.talk(door, f"  More: {door.typed(f'weft ledger history{of}{pages} --before ')}{found[-1]['row']}")
 
 
 @options.sub(ledger)
-@click.argument("file", metavar="FILE", default="-", type=click.Path(allow_dash=True))
-@click.option("--format", "form", type=click.Choice(["hledger", "beancount", "csv"]), required=True, help="For what.")
+@click.argument("file", metavar="[FILE]", default="-", type=click.Path(allow_dash=True))
+@click.option(
+    "--format", "form", type=click.Choice(["hledger", "beancount", "csv"]), required=True, help="Who reads it."
+)
 @click.option("--with", "name", metavar="NAME", shell_complete=options.contact_names, help="With one contact alone.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.pass_obj
 def export(door: Door, file: str, form: str, name: str | None, force: bool) -> None:
-    """Writes all that was settled to FILE ("-": stdout), as other programs keep books."""
+    """Writes books for other programs.
+
+    All that was settled goes into FILE, or to stdout without one.
+    """
     with door.connect() as client:
         first = client.call("books.export", form=form, to=name, east_min=_east_min())
-        _hand_out(door, file, _parts(client, first), force, f"weft ledger export --format {form} FILE")
+        _hand_out(door, file, _parts(client, first), force, f"weft ledger export --format {form}{_with(name)} FILE")
 
 
 @options.sub(ledger)
@@ -141,14 +154,19 @@ def export(door: Door, file: str, form: str, name: str | None, force: bool) -> N
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.pass_obj
 def statement(door: Door, month: str | None, name: str | None, file: str | None, force: bool) -> None:
-    """Shows a month or a year: where it began, what changed, where it ended."""
+    """Shows a month or a year.
+
+    Where it began, what changed, where it ended.
+    """
     month = month or time.strftime("%Y-%m")
     form = "text" if file is None else "pdf"
+    _check_binary(door, file)
     with door.connect() as client:
         first = client.call(
             "books.statement", within_s=STATEMENT_S, month=month, form=form, to=name, east_min=_east_min()
         )
-        _hand_out(door, file or "-", _parts(client, first), force, f"weft ledger statement --month {month} --pdf FILE")
+        again = f"weft ledger statement --month {month}{_with(name)} --pdf FILE"
+        _hand_out(door, file or "-", _parts(client, first), force, again)
 
 
 @options.sub(ledger)
@@ -157,15 +175,28 @@ def statement(door: Door, month: str | None, name: str | None, file: str | None,
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.pass_obj
 def evidence(door: Door, payment: str, file: str, force: bool) -> None:
-    """Writes FILE, which shows to anybody what became of a payment, and of no other.
+    """Writes evidence of a payment into FILE.
 
+    It shows to anybody what became of this payment, and of no other.
     Who gets it needs no weft: docs/verify_payment.py, 200 lines, checks it.
     """
+    _check_binary(door, file)
     with door.connect() as client:
         first = client.call("books.evidence", id=payment)
         _hand_out(door, file, _parts(client, first), force, f"weft ledger evidence {payment} FILE")
     show.talk(door, "! Whoever gets the file can read this payment, and show it to others.")
-    show.talk(door, f"  Anybody can examine it, without weft: python3 docs/verify_payment.py < {shlex.quote(file)}")
+    show.talk(door, f"  Anybody can examine it, without weft: python3 docs/verify_payment.py < {show.typed_name(file)}")
+
+
+def _with(name: str | None) -> str:
+    """The option of one contact alone, as it is typed."""
+    return "" if name is None else f" --with {show.typed_name(name)}"
+
+
+def _check_binary(door: Door, file: str | None) -> None:
+    """Raises: Failure, where a file that is no text would go to a terminal or into JSON."""
+    if file == "-" and (door.form is not Form.TEXT or sys.stdout.isatty()):
+        raise faults.usage("The file is binary: name a FILE, or lead stdout into one, without --json.")
 
 
 def _parts(client: Client, first: dict[str, Any]) -> Iterator[bytes]:
@@ -178,9 +209,10 @@ def _parts(client: Client, first: dict[str, Any]) -> Iterator[bytes]:
 
 
 def _hand_out(door: Door, file: str, parts: Iterator[bytes], force: bool, again: str) -> None:
-    """Writes what was made to stdout or to a file."""
+    """Writes what was made to stdout or to a file. again: the command, its last word FILE."""
     if file != "-":
-        size = files.store(door, Path(file), parts, force, again)
+        forced = f"{again.removesuffix('FILE')}{show.typed_name(file)} --force"
+        size = files.store(door, Path(file), parts, force, again, forced)
         found = {"file": os.path.abspath(file), "bytes": size}
         show.outcome(door, found, f"✔ Written: {show.clean(os.path.abspath(file))} ({size:,} bytes)")
         return
@@ -202,9 +234,7 @@ def _balances(door: Door) -> None:
         found = client.call("payments.balances")
     lines = []
     for row in found["balances"]:
-        unit = show.clean(row["unit"])
-        limits = f"he may owe you {row['allowed']}, you may owe {row['credit']} {unit}"
-        lines.append(f"{debts.standing(row)}   ({limits})")
+        lines += [debts.standing(row), f"    he may owe you {row['allowed']}, you may owe him {row['credit']}"]
     if found["reserved"]:
         lines += ["", "On its way, each a part of somebody's limit:"]
         lines += [debts.line(row) for row in found["reserved"]]
@@ -212,6 +242,4 @@ def _balances(door: Door) -> None:
     lines += anew.proposals(door, found["proposals"])
     show.outcome(door, found, "\n".join(lines) or "Nobody owes anybody anything.")
     if not found["balances"]:
-        show.talk(
-            door, f"  Next: {door.typed('weft ledger limit NAME 100 EUR')}, so that a contact may owe you something."
-        )
+        show.talk(door, f"  To let a contact owe you: {door.typed('weft ledger limit NAME 100 EUR')}")

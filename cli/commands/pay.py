@@ -3,6 +3,7 @@
 import time
 
 import click
+from click.shell_completion import CompletionItem
 
 from cli import debts, options, show
 from cli.options import Door
@@ -23,8 +24,12 @@ class Paying(click.Group):
             return "to", self.commands["to"], args
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = options.contact_names(ctx, self.params[0], incomplete)
+        return [*(one for one in names if one.value not in self.commands), *super().shell_complete(ctx, incomplete)]
 
-@click.command(cls=Paying, invoke_without_command=True)
+
+@click.command(cls=Paying, invoke_without_command=True, subcommand_metavar="NAME AMOUNT UNIT | COMMAND …")
 @click.pass_context
 def pay(ctx: click.Context) -> None:
     """Pays a contact: weft pay NAME AMOUNT UNIT. He accepts it, or it comes back after a day.
@@ -38,7 +43,7 @@ def pay(ctx: click.Context) -> None:
 pay.params.extend(options.shared())
 
 
-@options.sub(pay)
+@options.sub(pay, cls=debts.Owing)
 @options.contact_argument
 @click.argument("amount")
 @click.argument("unit")
@@ -46,13 +51,15 @@ pay.params.extend(options.shared())
 @click.option("--within", default="24h", metavar="TIME", help="How long it may be accepted: 30m, 24h, 7d. [24h]")
 @click.pass_obj
 def to(door: Door, name: str, amount: str, unit: str, note: str, within: str) -> None:
-    """Offers a contact an amount: weft pay bo 12.50 EUR.
+    """Offers a contact an amount.
+
+    weft pay bo 12.50 EUR --note lunch
 
     It is owed once he has accepted it.
     """
-    within_s = round(options.seconds_of(within))
+    expires_s = round(options.seconds_of(within))
     with door.connect() as client:
-        row = client.call("payments.pay", to=name, amount=amount, unit=unit, note=note, within_s=within_s)
+        row = client.call("payments.pay", to=name, amount=amount, unit=unit, note=note, expires_s=expires_s)
     until = show.clock(row["until_ms"])
     who = show.clean(row["contact"])
     show.outcome(door, row, f"• Offered {debts.amount(row)} to {who}, until {until}; {show.clean(row['reason'])}.")
@@ -63,7 +70,7 @@ def to(door: Door, name: str, amount: str, unit: str, note: str, within: str) ->
 @options.sub(pay)
 @click.pass_obj
 def requests(door: Door) -> None:
-    """Lists what waits: for you to accept or to pay, and for others."""
+    """Lists what waits, for you and for others."""
     _waiting(door)
 
 
@@ -71,7 +78,7 @@ def requests(door: Door) -> None:
 @click.argument("payment", metavar="ID")
 @click.pass_obj
 def accept(door: Door, payment: str) -> None:
-    """Takes what a contact offers, or pays what he asks for.
+    """Takes an offer, or pays a request.
 
     ID is the end of the id, at least four characters.
     """
@@ -85,7 +92,7 @@ def accept(door: Door, payment: str) -> None:
 @click.argument("payment", metavar="ID")
 @click.pass_obj
 def decline(door: Door, payment: str) -> None:
-    """Does not take what a contact offers, or does not pay what he asks for."""
+    """Turns down an offer, or a request."""
     _end(door, "payments.decline", payment)
 
 
@@ -93,19 +100,22 @@ def decline(door: Door, payment: str) -> None:
 @click.argument("payment", metavar="ID")
 @click.pass_obj
 def recall(door: Door, payment: str) -> None:
-    """Takes back an offer that was not accepted, or a request of yours.
+    """Takes back an offer or request of yours.
 
-    An offer has come back once the contact's node has seen it.
+    An offer can be taken back until it was accepted. It has come back once the contact's node has seen that.
     """
     _end(door, "payments.recall", payment)
 
 
-@options.sub(pay)
+@options.sub(pay, cls=debts.Owing)
 @click.argument("payment", metavar="ID")
 @click.argument("amount", required=False)
 @click.pass_obj
 def refund(door: Door, payment: str, amount: str | None) -> None:
-    """Gives back a payment that you received: all that is left of it, or AMOUNT."""
+    """Gives back what you received.
+
+    All that is left of a payment, or AMOUNT of it.
+    """
     with door.connect() as client:
         row = client.call("payments.refund", id=payment, amount=amount)
     show.outcome(door, row, debts.line(row))
@@ -122,7 +132,7 @@ def remind(door: Door, request: str) -> None:
     show.outcome(door, row, f"✔ {show.clean(row['contact'])} is reminded.")
 
 
-@options.command()
+@options.command(cls=debts.Owing)
 @options.contact_argument
 @click.argument("amount")
 @click.argument("unit")

@@ -20,7 +20,7 @@ def voucher(ctx: click.Context) -> None:
 @options.sub(voucher, name="list")
 @click.pass_obj
 def list_all(door: Door) -> None:
-    """Lists vouchers that you issue, with who holds how many, and those that you hold."""
+    """Lists your vouchers, and who holds how many."""
     _list(door)
 
 
@@ -29,44 +29,62 @@ def list_all(door: Door) -> None:
 @click.option("--decimals", type=click.IntRange(0, 4), default=0, metavar="N", help="Two for a gift card of money. [0]")
 @click.pass_obj
 def issue(door: Door, name: str, decimals: int) -> None:
-    """Makes a kind of voucher of yours: weft voucher issue coffee."""
+    """Makes a kind of voucher of yours.
+
+    weft voucher issue coffee
+    """
     with door.connect() as client:
         row = client.call("vouchers.issue", name=name, decimals=decimals)
     show.outcome(door, row, f"✔ {show.clean(row['name'])} is a voucher of yours.")
     show.talk(door, f"  Next: {door.typed('weft voucher give CONTACT 5 ' + show.typed_name(row['name']))}")
 
 
-@options.sub(voucher)
+@options.sub(voucher, cls=debts.Owing)
 @click.argument("contact", metavar="CONTACT", shell_complete=options.contact_names)
 @click.argument("amount")
 @click.argument("name", metavar="NAME")
 @click.option("--note", default="", metavar="TEXT", help="What it is for.")
 @click.pass_obj
 def give(door: Door, contact: str, amount: str, name: str, note: str) -> None:
-    """Gives a contact vouchers of yours: weft voucher give bo 5 coffee. He takes them with weft pay accept."""
+    """Gives a contact vouchers of yours.
+
+    weft voucher give bo 5 coffee
+
+    He takes them with weft pay accept.
+    """
     with door.connect() as client:
         row = client.call("vouchers.give", to=contact, amount=amount, name=name, note=note)
     _moved(door, row)
 
 
-@options.sub(voucher)
+@options.sub(voucher, cls=debts.Owing)
 @click.argument("amount")
 @click.argument("name", metavar="NAME")
-@click.option("--at", metavar="CONTACT", help="Who issued them, where several have vouchers of this name.")
+@click.option(
+    "--at",
+    metavar="CONTACT",
+    shell_complete=options.contact_names,
+    help="Who issued them, where several have vouchers of this name.",
+)
 @click.option("--note", default="", metavar="TEXT", help="What for.")
 @click.pass_obj
 def redeem(door: Door, amount: str, name: str, at: str | None, note: str) -> None:
-    """Gives vouchers back to who issued them, for what they are good for: weft voucher redeem 1 coffee."""
+    """Gives vouchers back to who issued them.
+
+    You get what they are good for: weft voucher redeem 1 coffee
+    """
     with door.connect() as client:
         row = client.call("vouchers.redeem", amount=amount, name=name, at=at, note=note)
     _moved(door, row)
 
 
 def _moved(door: Door, row: dict[str, str]) -> None:
+    end = row["payment"][-debts.SHORT_CHARS :]
     what = show.clean(f"{row['amount']} {row['name']}")
     who = show.clean(row["contact"])
-    show.outcome(door, row, f"• Offered {what} to {who}, who accepts it.  …{row['payment'][-debts.SHORT_CHARS :]}")
+    show.outcome(door, row, f"• Offered {what} to {who}; waits for {who} to accept it.  …{end}")
     debts.said(door)
+    show.talk(door, f"  To take it back: {door.typed('weft pay recall ' + end)}")
 
 
 def _list(door: Door) -> None:
@@ -78,5 +96,7 @@ def _list(door: Door) -> None:
         if not row["contact"]:
             lines.append(f"{show.clean(row['name'])}   yours; nobody holds any")
         else:
-            lines.append(f"{what}   {'held by ' + who if row['mine'] else 'of ' + who + ', yours'}")
+            lines.append(f"{what}   {'held by ' + who if row['mine'] else 'from ' + who + ', for you to redeem'}")
     show.rows(door, "vouchers", rows, "\n".join(lines) or "No vouchers.")
+    if not rows:
+        show.talk(door, f"  To make a kind of your own: {door.typed('weft voucher issue coffee')}")

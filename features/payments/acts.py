@@ -45,6 +45,11 @@ class Acts:
         if amount <= left:
             return
         credit = one.tab.limit(one.side.other, known.text)
+        if not credit:
+            raise OverLimit(
+                f"{contact.name} has not let you owe anything in {known.label} yet; nothing was written."
+                f" He does so with weft ledger limit NAME 100 {known.label}."
+            )
         raise OverLimit(
             f"{contact.name} lets you owe at most {units.shown(credit, known)}, so you can offer"
             f" {units.shown(max(0, left), known)} more; nothing was written."
@@ -63,7 +68,7 @@ class Acts:
     ) -> Line:
         """Offers to owe so much, and why."""
         pay, expires_ms = self.till.new_pay(one), self.ground.now_ms() + within_s * 1000
-        offer = Offer(pay, known.text, amount, expires_ms, (), note, int(cause), of)
+        offer = Offer(pay, known.text, amount, expires_ms, till.witnesses(tx, one.contact), note, int(cause), of)
         self.till.write(tx, one, lambda _: offer)
         found = payments.found(tx, one.contact, True, pay)
         assert found is not None

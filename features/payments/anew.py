@@ -14,8 +14,8 @@ from ledger.terms import UNITS_MAX, Open
 from store import payments, people, renewals
 from store.database import Tx
 from store.people import Contact
-from store.renewals import Standing
-from store.tabs import OpenTab, Pause
+from store.renewals import Pause, Standing
+from store.tabs import OpenTab
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,33 @@
 """What a node writes into its ledgers by itself, whenever something has come or a time is over.
 
     accepted by the other  -> settled                    offered and expected here -> accepted
-    its time is over       -> taken back                 said by the other, not acknowledged -> acknowledged
+    its time is over       -> taken back                 accepted here, not confirmed -> witnesses are asked
+    a witness has seen it  -> attested                   said by the other, not acknowledged -> acknowledged
 
 Everything is found again after a restart, because it is read off the tabs.
 Not here: what a person decides (service.py).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
 
+from features.payments import witnessing
 from ledger import commands
 from ledger.payment import Payment, Side, Stage
 from ledger.tab import Key, Tab
 from ledger.terms import Accept, Ackn, Cause, Decline, Settle, Term, Void
-from node.inward import Inward
+from node.delivery import Delivery
 from node.till import Till, is_open_to
 from protocol.grant import Role
-from store import logs, payments, people, spaces, tabs
+from store import beheld, logs, payments, people, spaces, tabs, testimony
 from store.database import Database, Tx, changes_after, newest_change
 from store.payments import Asking, Paid
 from store.tabs import OpenTab
 
-TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, tabs.CHANGED, people.CHANGED})
+TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, tabs.CHANGED, people.CHANGED, beheld.TOPIC})
 CHANGES_MAX = 1000
 WAITING_MAX = 1000  # offers of one contact that nobody has answered; a node declines those beyond
 WRITES_MAX = 512  # of one transaction
@@ -33,17 +36,25 @@ _ON_ITS_WAY = f"mine = 1 AND stage < {int(Stage.REFUNDING)} AND lapsed = 0"
 Make = Callable[[Tab], Term | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What was done with a contact. is_all: nothing is left; asked: witnesses."""
+
+    is_all: bool = True
+    asked: tuple[int, ...] = ()
+
+
 @dataclass
 class Clerk:
     """The clerk of a node's ledgers. `run` works until cancelled."""
 
-    inward: Inward
+    delivery: Delivery
     till: Till
     _due: dict[int, None] = field(default_factory=dict)  # contacts with whom something is to be looked at
 
     async def run(self) -> None:
         """Does what is due whenever something is new, until cancelled."""
-        database = self.inward.database
+        database = self.delivery.inward.database
         with database.watch(TOPICS) as changes:
             cursor = await database.transact(newest_change)
             self._due.update(dict.fromkeys(await database.transact(payments.partners)))
@@ -58,26 +69,50 @@ class Clerk:
     async def _changed(self, changes: list[tuple[str, int]]) -> None:
         numbers = {key for topic, key in changes if topic in (logs.TOPIC, spaces.CHANGED)}
         self._due.update({key: None for topic, key in changes if topic in (tabs.CHANGED, people.CHANGED)})
+        database = self.delivery.inward.database
         if numbers:
-            self._due.update(dict.fromkeys(await self.inward.database.transact(_whose, numbers)))
+            self._due.update(dict.fromkeys(await database.transact(_whose, numbers)))
+        if words := [key for topic, key in changes if topic == beheld.TOPIC]:
+            self._due.update(dict.fromkeys(await database.transact(_about_whom, words)))
 
     async def _tend(self, database: Database) -> float:
         """Does what is due; returns in how many seconds a time is over."""
-        self._due.update(dict.fromkeys(await database.transact(over, self.inward.now())))
+        now_ms = self.delivery.inward.now()
+        self._due.update(dict.fromkeys(await database.transact(over, now_ms)))
+        slow = await database.transact(witnessing.next_ms)
+        self._due.update({one: None for one, at_ms in slow.items() if at_ms <= now_ms})
         while self._due:
             contact_id = next(iter(self._due))
-            if await database.transact(self._serve, contact_id):
+            is_away = not self.delivery.talks.online(contact_id)
+            served = await database.transact(self._serve, contact_id, is_away)
+            if served.is_all:
                 del self._due[contact_id]
-        next_ms = await database.transact(next_expiry, self.inward.now())
-        return float("inf") if next_ms is None else max(1.0, (next_ms - self.inward.now()) / 1000 + 1.0)
+            for witness in served.asked:
+                self.delivery.stir(witness)
+        return await database.transact(self._wait_s)
 
-    def _serve(self, tx: Tx, contact_id: int) -> bool:
-        """Writes what is due with a contact; returns whether that was all."""
+    def _wait_s(self, tx: Tx) -> float:
+        """In how many seconds the next time is over."""
+        now_ms = self.delivery.inward.now()
+        expiry = next_expiry(tx, now_ms)
+        times = [at_ms for at_ms in (expiry, *witnessing.next_ms(tx).values()) if at_ms is not None and at_ms >= now_ms]
+        return max(1.0, (min(times, default=math.inf) - now_ms) / 1000 + 1.0)
+
+    def _serve(self, tx: Tx, contact_id: int, is_away: bool) -> "_Served":
+        """Writes what is due with a contact."""
         if not is_open_to(people.contact(tx, contact_id)):
-            return True
+            return _Served()
         one = self.till.go_on(tx, self.till.of(tx, contact_id))
         if one.pause is not None:
-            return True
+            return _Served()
+        if not self._write(tx, one):
+            return _Served(is_all=False)
+        inward = self.delivery.inward
+        nonces, messages = inward.ground.entropy("witness"), inward.ground.entropy("message")
+        return _Served(asked=witnessing.ask(tx, one, is_away, witnessing.Asking(inward.now(), nonces, messages)))
+
+    def _write(self, tx: Tx, one: OpenTab) -> bool:
+        self.till.attest(tx, one)
         self.till.say_again(tx, one)
         wrote = True
         while wrote:
@@ -111,7 +146,7 @@ class Clerk:
         key = Key(each.payer, each.pay)
         if commands.may_settle(one.tab, key):
             return lambda tab: Settle(each.pay, tab.state())
-        if each.expires_ms < self.inward.now() and commands.may_void(one.tab, key, self.inward.now()):
+        if each.expires_ms < self.delivery.inward.now() and commands.may_void(one.tab, key, self.delivery.inward.now()):
             return lambda _: Void(each.pay)
         return None
 
@@ -168,6 +203,11 @@ def _whose(tx: Tx, numbers: set[int]) -> tuple[int, ...]:
         if of.role is Role.LEDGER:
             found.update(dict.fromkeys(spaces.readers(tx, number) if of.contact == spaces.OURS else (of.contact,)))
     return tuple(found)
+
+
+def _about_whom(tx: Tx, words: list[int]) -> tuple[int, ...]:
+    """Whose payments these words of witnesses are about."""
+    return tuple(found for word in words if (found := testimony.whose(tx, word)) is not None)
 
 
 def over(tx: Tx, now_ms: int) -> tuple[int, ...]:

@@ -48,13 +48,13 @@ class Payments:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._acts = Acts(core.ground, core.till)
-        self.clerk = Clerk(core.delivery.inward, core.till)
+        self.clerk = Clerk(core.delivery, core.till)
 
     async def limit(self, to: str, amount: str, unit: str) -> Standing:
         """Lets a contact owe us at most so much, of what we accept from now on; durable on return. 0 for nothing.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        payment.self, ledger.paused, log.frozen, amount.unit, amount.malformed, amount.nothing, amount.decimals,
+        payment.self, ledger.paused, amount.unit, amount.malformed, amount.nothing, amount.decimals,
         amount.large.
         """
 
@@ -66,19 +66,19 @@ class Payments:
 
         return await self._core.database.transact(change)
 
-    async def pay(self, to: str, amount: str, unit: str, note: str = "", within_s: int = EXPIRES_S) -> Line:
+    async def pay(self, to: str, amount: str, unit: str, note: str = "", expires_s: int = EXPIRES_S) -> Line:
         """Offers to owe a contact so much; durable on return. He accepts it within so long, or it comes back.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        payment.self, payment.limit, payment.time, limit, ledger.paused, log.frozen, amount.unit, amount.malformed,
+        payment.self, payment.limit, payment.time, limit, ledger.paused, amount.unit, amount.malformed,
         amount.nothing, amount.decimals, amount.large.
         """
-        if not EXPIRES_S_MIN <= within_s <= EXPIRES_S_MAX:
+        if not EXPIRES_S_MIN <= expires_s <= EXPIRES_S_MAX:
             raise BadTime
 
         def offer(tx: Tx) -> Line:
             contact, one, known = self._tab(tx, to, unit)
-            return self._acts.offer(tx, contact, one, known, units.parse(amount, known), note, within_s=within_s)
+            return self._acts.offer(tx, contact, one, known, units.parse(amount, known), note, within_s=expires_s)
 
         return await self._core.database.transact(offer)
 
@@ -86,7 +86,7 @@ class Payments:
         """Takes what a contact offers, or pays what he asks for: the line of the payment; durable on return.
 
         Errors: id.malformed, payment.unknown, payment.ambiguous, payment.not_for_you, payment.over, payment.limit,
-        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused, log.frozen.
+        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused.
         """
 
         def take(tx: Tx) -> Line:
@@ -110,7 +110,7 @@ class Payments:
         """Does not take what a contact offers, or does not pay what he asks for; durable on return.
 
         Errors: id.malformed, payment.unknown, payment.ambiguous, payment.not_for_you, payment.over, contact.blocked,
-        contact.account_changed, contact.not_yet, ledger.paused, log.frozen.
+        contact.account_changed, contact.not_yet, ledger.paused.
         """
 
         def refuse(tx: Tx) -> Line | Wish:
@@ -129,7 +129,7 @@ class Payments:
         """Takes back an offer that was not accepted, or a request; durable on return.
 
         Errors: id.malformed, payment.unknown, payment.ambiguous, payment.not_for_you, payment.over, payment.accepted,
-        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused, log.frozen.
+        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused.
         """
 
         def take_back(tx: Tx) -> Line | Wish:
@@ -151,7 +151,7 @@ class Payments:
         """Gives back a payment that we received, all that is left of it or a part; durable on return.
 
         Errors: id.malformed, payment.unknown, payment.ambiguous, payment.not_for_you, payment.over, payment.refund,
-        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused, log.frozen, amount.malformed,
+        contact.blocked, contact.account_changed, contact.not_yet, ledger.paused, amount.malformed,
         amount.nothing, amount.decimals, amount.large.
         """
 
@@ -176,7 +176,7 @@ class Payments:
         Where the contact owed, it counts as soon as his node has seen it; where we owed, once he has confirmed it.
         how: cash, a bank transfer, goods; whatever both understand.
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        payment.self, payment.not_owed, limit, ledger.paused, log.frozen, amount.unit, amount.malformed, amount.nothing,
+        payment.self, payment.not_owed, limit, ledger.paused, amount.unit, amount.malformed, amount.nothing,
         amount.decimals, amount.large.
         """
 
@@ -197,7 +197,7 @@ class Payments:
         """Asks a contact to pay us; durable on return. due_ms: by when, ms since 1970.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        payment.self, payment.time, limit, ledger.paused, log.frozen, amount.unit, amount.malformed, amount.nothing,
+        payment.self, payment.time, limit, ledger.paused, amount.unit, amount.malformed, amount.nothing,
         amount.decimals, amount.large.
         """
         if due_ms is not None and not 0 < due_ms < 2**48:

@@ -8,7 +8,7 @@ from ledger.payment import Stage
 from ledger.terms import Cause
 from ledger.units import Unit
 from protocol import ids
-from store import payments, people, reminders
+from store import payments, people, reminders, testimony
 from store.database import Tx
 from store.payments import Asked, Balance, Paid
 
@@ -33,12 +33,15 @@ STAGES = {
     Stage.RELEASED: "released",
 }
 
+TAKEN = (Cause.REFUND, Cause.REQUEST, Cause.HANDED_OVER)  # whose payee's node asks nobody: clerk.is_wanted
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A payment as people see it. mine: we pay it. amount: as typed; minor: in the smallest unit.
 
     reason: what it waits for, "" where it waits for nothing. until_ms: when an offer goes back. at_ms: of the stage.
+    witness: by whose word it was settled, "" where its payer has confirmed it.
     """
 
     id: str
@@ -54,6 +57,7 @@ class Line:
     at_ms: int
     until_ms: int
     reason: str
+    witness: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         at_ms=one.changed_ms,
         until_ms=one.expires_ms,
         reason=_reason(one, name, now_ms),
+        witness=_witness(tx, one),
     )
 
 
@@ -164,6 +169,15 @@ def difference(name: str, first: Difference) -> str:
     )
 
 
+def _witness(tx: Tx, one: Paid) -> str:
+    """By whose word it was settled."""
+    key = testimony.witness(tx, one.contact, one.mine, one.pay) if one.stage is Stage.SETTLED else None
+    if key is None:
+        return ""
+    device = people.device_by_key(tx, ids.DeviceId(key))
+    return "somebody" if device is None else people.contact(tx, device.contact).name
+
+
 def _kind(cause: int) -> str:
     return KINDS.get(Cause(cause), "payment") if cause in Cause.__members__.values() else "payment"
 
@@ -175,7 +189,9 @@ def _reason(one: Paid, name: str, now_ms: int) -> str:
     is_late = one.expires_ms <= now_ms
     match one.stage, one.mine:
         case Stage.OFFERED, True:
-            return "its time is over, and it comes back" if is_late else f"waits for {name} to accept it"
+            if is_late:
+                return "its time is over, and it comes back"
+            return f"waits for {name}'s node to take it" if one.cause in TAKEN else f"waits for {name} to accept it"
         case Stage.OFFERED, False:
             return "its time is over" if is_late else "waits for you"
         case Stage.ACCEPTED, True:

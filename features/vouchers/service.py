@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from features.vouchers.faults import NotSoMany, UnknownVoucher, VoucherTaken
 from ledger import units
 from ledger.terms import Cause, Offer
-from ledger.units import Unit
+from ledger.units import BadUnit, Unit
 from node import till
 from node.core import Core
 from protocol import ids
@@ -59,7 +59,10 @@ class Vouchers:
 
         Errors: amount.unit, voucher.taken.
         """
-        made = units.voucher(self._core.identity.account, name, decimals)
+        try:
+            made = units.voucher(self._core.identity.account, name, decimals)
+        except BadUnit as wrong:
+            raise BadUnit(str(wrong), next="weft voucher issue coffee") from None
 
         def keep(tx: Tx) -> Held:
             if any(one.label == made.label for one in _issued(tx)):
@@ -131,7 +134,8 @@ class Vouchers:
     def _offer(self, tx: Tx, contact: Contact, unit: Unit, amount: int, note: str) -> Moved:
         one = self._core.till.of(tx, contact.id)
         pay, expires_ms = self._core.till.new_pay(one), self._core.ground.now_ms() + GIVEN_S * 1000
-        offer = Offer(pay, unit.text, amount, expires_ms, (), till.note(note), int(Cause.VOUCHER))
+        named = till.witnesses(tx, contact.id)
+        offer = Offer(pay, unit.text, amount, expires_ms, named, till.note(note), int(Cause.VOUCHER))
         self._core.till.write(tx, one, lambda _: offer)
         return Moved(ids.ulid(pay), contact.name, unit.name, units.number(amount, unit))
 

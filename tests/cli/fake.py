@@ -1,7 +1,4 @@
-"""A small node for the command line's tests: the real local API over a real socket, with rooms that keep lists.
-
-What happens at the other end (a message is delivered, somebody joins) is played by the test.
-"""
+"""A small node for the command line's tests: the real local API, with rooms that keep lists; the test plays others."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -23,6 +20,7 @@ from tests.cli.bills_room import BillsRoom
 from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
+from tests.cli.payments_room import Debts
 from tests.cli.strangers import NearbyRoom
 
 ACCOUNT = "wf1" + "q" * 57 + "f3"
@@ -372,6 +370,7 @@ class World:
         self.nearby = NearbyRoom()
         self.logs = LogsRoom()
         self.keepers = KeepersRoom()
+        self.debts = Debts()
         self.bills = BillsRoom()
         self.serving = trio.CancelScope()
 
@@ -382,13 +381,12 @@ class World:
         path = self.directory / "run" / "rpc.sock"
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
-        services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills}
+        services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, **self.debts.services()}
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
             "delivery": lambda _, seq: self.chat.lines[seq - 1],
             "contacts.changed": lambda _, seq: self.contacts.rows[seq - 1],
         }
-
         database = self.database
 
         async def serve(task_status: Any) -> None:

@@ -91,6 +91,19 @@ async def test_what_stands_where_is_known(tmp_path: Path) -> None:
         assert await completed(world, "--profile", "../..", "send", "b") == []
 
 
+async def test_who_can_be_paid_is_known_beside_what_else_pay_does(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "accept", "Ana Maria") as world:
+        commands = ["accept", "decline", "recall", "refund", "remind", "requests", "to"]
+        assert await completed(world, "pay", "") == ["Bo", "Ana\\ Maria", *commands]
+        assert await completed(world, "pay", "b") == ["Bo"]
+        assert await completed(world, "pay", "re") == ["recall", "refund", "remind", "requests"]
+        assert await completed(world, "pay", "to", "acc") == ["accept"]
+        assert await completed(world, "pay", "bo", "") == []
+        assert await completed(world, "request", "ana") == ["Ana\\ Maria"]
+        assert await completed(world, "ledger", "limit", "b") == ["Bo"]
+        assert await completed(world, "voucher", "redeem", "1", "tea", "--at", "b") == ["Bo"]
+
+
 async def test_without_a_node_the_commands_are_known(tmp_path: Path) -> None:
     world = fake.stopped(tmp_path)
     fake.make_identity(world)

@@ -87,9 +87,9 @@ def test_the_command_line_imports_nothing_heavy() -> None:
         "import sys, cli.__main__, cli.commands.messages, cli.commands.people, cli.commands.contacts\n"
         "import cli.commands.chat, cli.commands.node, cli.commands.settings\n"
         "import cli.commands.scripting, cli.commands.backup, cli.commands.nearby, cli.commands.log\n"
-        "import cli.commands.keeper\n"
+        "import cli.commands.keeper, cli.commands.pay, cli.commands.ledger, cli.commands.voucher\n"
         "ours = {'crypto', 'store', 'node', 'features', 'lab'}\n"
-        "heavy = ours | {'trio', 'libp2p', 'nacl', 'rich', 'segno', 'asyncio'}\n"
+        "heavy = ours | {'ledger', 'trio', 'libp2p', 'nacl', 'rich', 'segno', 'asyncio'}\n"
         "rest = {name for name in sys.modules if name.startswith('protocol.')} - {'protocol.version'}\n"
         "print(sorted(heavy & set(sys.modules) | rest))"
     )

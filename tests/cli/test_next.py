@@ -19,7 +19,7 @@ from cli.options import Door
 from features.bills.service import Bills
 from features.bills.view import Shown as BillShown
 from features.bills.view import ShownShare
-from features.books.service import Books
+from features.books.service import Books, Part
 from features.chat.service import Chat
 from features.contacts.cards import Shown
 from features.contacts.service import Contacts
@@ -31,13 +31,16 @@ from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
 from features.payments.service import Payments
-from features.vouchers.service import Vouchers
+from features.payments.view import Line as Payment
+from features.payments.view import Standing as Balance
+from features.payments.view import Wish as Request
+from features.vouchers.service import Held, Moved, Vouchers
 from node.__main__ import CannotListen
 from node.keeper_program import KeepService
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules, sources
-from tests.cli import bills_room, fake, keepers_room, logs_room, strangers
+from tests.cli import bills_room, fake, keepers_room, logs_room, payments_room, strangers
 
 PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
 FOREIGN = {
@@ -61,9 +64,9 @@ ROOMS = {
     "logs": (Logs, logs_room.LogsRoom),
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
-    "payments": (Payments,),
-    "books": (Books,),
-    "vouchers": (Vouchers,),
+    "payments": (Payments, payments_room.PaymentsRoom),
+    "books": (Books, payments_room.BooksRoom),
+    "vouchers": (Vouchers, payments_room.VouchersRoom),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
 
@@ -211,6 +214,19 @@ def test_the_node_takes_what_the_doors_ask() -> None:
     assert not takes("chat.send", {"to", "text", "colour"})
 
 
+@pytest.mark.house
+def test_no_room_takes_a_parameter_that_a_door_keeps_for_itself() -> None:
+    taken = [
+        (name, parameter)
+        for rooms in ROOMS.values()
+        for room in rooms
+        for name, method in inspect.getmembers(room, inspect.isfunction)
+        if not name.startswith("_")
+        for parameter in OURS & inspect.signature(method).parameters.keys()
+    ]
+    assert taken == []
+
+
 def takes(method: str, given: set[str]) -> bool:
     """Whether a room has this method and it takes these parameters, both the real one and that of the doors' tests."""
     room, _, name = method.partition(".")
@@ -232,6 +248,12 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(bills_room.share("bo")) == set(ShownShare.__annotations__)
     assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)
     assert set(logs_room.line(0)) == set(LogLine.__annotations__)
+    assert set(payments_room.payment("bo")) == set(Payment.__annotations__)
+    assert set(payments_room.request("bo")) == set(Request.__annotations__)
+    assert set(payments_room.balance("bo")) == set(Balance.__annotations__)
+    assert set(payments_room.held("tea")) == set(Held.__annotations__)
+    assert set(payments_room.moved("bo")) == set(Moved.__annotations__)
+    assert set(payments_room.BooksRoom().first()) == set(Part.__annotations__)
 
 
 async def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:

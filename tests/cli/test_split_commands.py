@@ -152,7 +152,7 @@ def test_a_request_says_that_one_was_reminded_and_how_many_have_paid() -> None:
         "note": "dinner: bill of 90.00 EUR among 3",
         "state": "open",
     }
-    said = "• Ana asks you for 30.00 EUR  dinner: bill of 90.00 EUR among 3  open"
+    said = "• Ana asks you for 30.00 EUR  dinner: bill of 90.00 EUR among 3  waits for you"
     assert debts.wish(asked) == f"{said}  …AAAABOSH"
     told = debts.wish(asked | {"reminded_ms": 1, "bill_paid": 1, "bill_people": 2})
     assert told.startswith(f"{said}  reminded ")

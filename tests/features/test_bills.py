@@ -132,6 +132,7 @@ def test_every_fault_that_the_room_promises_is_met() -> None:
 
         assert ana.node is not None
         await run(ana, fork, ana.node.core.identity, w.now_ms())
+        assert (await ana.call("payments.balances"))["paused"]  # what nobody had acknowledged of it is no request now
         before = await run(ana, written)
         assert await faults.code("bills.split", **(SPLIT | {"names": ["bo2", "chen"]})) == "ledger.paused"
         assert await run(ana, written) == before

@@ -47,7 +47,8 @@ def test_what_the_room_refuses_it_says_in_words_and_writes_nothing() -> None:
         dee = await w.person("dee")
         faults = Faults(shop)
         for name in ("", "a b", "x" * 31, "a/b", "-x", "\ud800"):
-            assert await faults.code("vouchers.issue", name=name) == "amount.unit"
+            wrong = await faults.of("vouchers.issue", name=name)
+            assert (wrong.code, wrong.next) == ("amount.unit", "weft voucher issue coffee")
         await shop.call("vouchers.issue", name="coffee")
         await shop.call("vouchers.issue", name="card", decimals=2)
         assert await faults.code("vouchers.issue", name="coffee") == "voucher.taken"

@@ -1,6 +1,14 @@
+CREATE TABLE asked_time (
+  subject BLOB NOT NULL PRIMARY KEY, contact INTEGER NOT NULL, pay BLOB NOT NULL, accept BLOB NOT NULL,
+  nonce BLOB NOT NULL, UNIQUE (contact, pay)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE asked_word (
   number INTEGER PRIMARY KEY, subject BLOB NOT NULL, device BLOB NOT NULL, raw BLOB NOT NULL, UNIQUE (subject, device)
 ) STRICT;
+CREATE TABLE attested (
+  contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, witness BLOB NOT NULL,
+  PRIMARY KEY (contact, mine, pay)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE balance (
   contact INTEGER NOT NULL, unit TEXT NOT NULL, owed INTEGER NOT NULL, allowed INTEGER NOT NULL,
   credit INTEGER NOT NULL, PRIMARY KEY (contact, unit)

@@ -20,8 +20,8 @@ from protocol.log import Fork
 from store import authoring, entries, generations, logs, payments, renewals, spaces
 from store.faults import TabPaused
 from store.payments import Asking
+from store.renewals import Pause
 from store.spaces import Space
-from store.tabs import Pause
 from tests.store import tab_kit
 from tests.store.tab_kit import UNIT, Holder, Pair
 

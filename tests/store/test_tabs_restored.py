@@ -13,8 +13,8 @@ from protocol import entry
 from protocol.log import Fork
 from store import entries, logs, recovered, reissuing, spaces
 from store.faults import TabPaused
+from store.renewals import Pause
 from store.spaces import Space
-from store.tabs import Pause
 from tests.store import tab_kit
 from tests.store.tab_kit import UNIT, Holder, Pair
 
