@@ -56,7 +56,8 @@ class Begun:
 class Ledger(NamedTuple):
     """The generation in force. ours, theirs: its logs, oldest first; begun: how we began it, None for the first one.
 
-    mine, his: what each proposes beyond, the newest last. newest: the highest number that anybody has used.
+    mine, his: what each proposes beyond, the newest last. newest: the highest number that anybody has used. later: our
+    logs of generations beyond. is_lost: what he says of those answers a log that nobody knows here.
     """
 
     number: int
@@ -66,6 +67,8 @@ class Ledger(NamedTuple):
     mine: tuple[Begun, ...] = ()
     his: tuple[Begun, ...] = ()
     newest: int = 0
+    later: tuple[Space, ...] = ()
+    is_lost: bool = False
 
     @property
     def proposed(self) -> Begun | None:
@@ -105,13 +108,26 @@ def of(tx: Tx, contact_id: int, account: bytes) -> Ledger:
     mine, his = _begun(tx, ours, other), _begun(tx, theirs, account)
     least = max((one.number for one in mine), default=0)
     near = max((number(one) for one in (*ours, *theirs) if number(one) <= least + AHEAD_MAX), default=0)
-    for one in reversed(mine):
-        for each in his:
-            if is_pair(one, each) and one.has_seen(each) and each.has_seen(one):
-                chains = _chain(ours, one.root), _chain(theirs, each.root)
-                beyond = [tuple(all_ for all_ in side if all_.number > one.number) for side in (mine, his)]
-                return Ledger(one.number, *chains, one, beyond[0], _near(beyond[1], least), near)
-    return Ledger(0, _first(ours), _first(theirs), None, tuple(mine), _near(his, least), near)
+    pairs = ((one, each) for one in reversed(mine) for each in his if is_pair(one, each))
+    begun = next((pair for pair in pairs if pair[0].has_seen(pair[1]) and pair[1].has_seen(pair[0])), None)
+    force = 0 if begun is None else begun[0].number
+    chains = (
+        (_first(ours), _first(theirs))
+        if begun is None
+        else (_chain(ours, begun[0].root), _chain(theirs, begun[1].root))
+    )
+    known = {one.log.id for one in (*ours, *theirs)}
+    beyond = [one for one in his if one.number > force]
+    return Ledger(
+        force,
+        *chains,
+        None if begun is None else begun[0],
+        tuple(one for one in mine if one.number > force),
+        tuple(one for one in beyond if one.number <= least + AHEAD_MAX),
+        near,
+        tuple(one for one in ours if number(one) > force),
+        any(ack.log not in known for one in beyond for ack in one.acks),
+    )
 
 
 def number(of: Space) -> int:
@@ -124,10 +140,6 @@ def number(of: Space) -> int:
 def name(generation: int) -> str:
     """What the logs of a generation are called."""
     return f"{NAME} {generation}" if generation else NAME
-
-
-def _near(found: Iterable[Begun], least: int) -> tuple[Begun, ...]:
-    return tuple(one for one in found if one.number <= least + AHEAD_MAX)
 
 
 def _begun(tx: Tx, found: Iterable[Space], peer: bytes) -> list[Begun]:

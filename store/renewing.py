@@ -35,15 +35,17 @@ def propose(
 def agree(tx: Tx, book: Tabs, one: OpenTab, me: Identity, now_ms: int, entropy: Entropy) -> bool:
     """Agrees to the newest that the other proposes, or confirms that he has; returns whether there was anything.
 
-    Where we had begun that generation otherwise, the same is proposed in the next one, and his node agrees to it.
+    Where we had begun that generation otherwise, or a lost device had, the same is proposed in the next one, and his
+    node agrees to it.
     """
     ledger = generations.of(tx, one.contact, book.account)
     offered = ledger.offered
     if offered is None:
         return False
     if ledger.answered is not None and ledger.answered[1].number >= offered.number:
-        return _confirm(tx, book, one, *ledger.answered, me, now_ms, entropy)
-    if any(generations.is_pair(each, offered) for each in ledger.mine):
+        if _confirm(tx, book, one, *ledger.answered, me, now_ms, entropy):
+            return True  # else a lost device had proposed it
+    elif any(generations.is_pair(each, offered) for each in ledger.mine):
         return False  # which was agreed to
     owed = {unit: -debt for unit, debt in offered.owed.items()}
     is_taken = any(each.number == offered.number for each in ledger.mine)

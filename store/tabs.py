@@ -159,9 +159,9 @@ class Tabs:
             pass
         if one.pause is None and (one.ours.is_parted or one.theirs.is_parted):
             one.pause = Pause.PARTED
-        if one.pause is None and not _is_whole(tx, one):
+        if one.pause is None and not _is_whole(tx, one, ledger):
             one.pause = Pause.WAITS
-        if one.pause is None and _is_lost(tx, one):
+        if one.pause is None and (ledger.is_lost or _is_lost(tx, one)):
             one.pause = Pause.LOST
         if one.pause is None and ledger.agreed is not None:
             one.pause = Pause.AGREED
@@ -287,9 +287,9 @@ def _acks(one: OpenTab) -> tuple[Ack, ...]:
     return (Ack(half.parts[half.at].log.id, half.head.seq, half.head.id),)
 
 
-def _is_whole(tx: Tx, one: OpenTab) -> bool:
+def _is_whole(tx: Tx, one: OpenTab, ledger: Ledger) -> bool:
     """Whether all that we have written is here and was taken: a device that was set up anew waits for that."""
-    for part in one.ours.parts:
+    for part in (*one.ours.parts, *ledger.later):
         if not part.log.own and not recovered.is_recovered(tx, part.log.number):
             return False
     return _peek(tx, one.ours) is None

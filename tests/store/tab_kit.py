@@ -17,6 +17,7 @@ from store import authoring, entries, halves, intake, logs, payments, reissuing,
 from store.database import Tx
 from store.entries import Held
 from store.intake import Piece, Took
+from store.renewals import Pause
 from store.spaces import Space
 from store.tabs import OpenTab, Tabs
 from tests.store import kit, mail_kit, space_kit
@@ -40,6 +41,11 @@ class Holder:
     def one(self) -> OpenTab:
         """His tab with the other."""
         return self.tabs.of(self.tx, self.side.contact)
+
+    @property
+    def refusal(self) -> Pause | None:
+        """Why he can write nothing now."""
+        return self.one.pause
 
     @property
     def owed(self) -> int:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from crypto import hashing
+from features.logs import keeping
 from ledger.payment import Stage
 from ledger.terms import AMOUNT_MAX, Ackn, Offer, Open, Request
 from protocol import entry, record, wire
@@ -24,6 +25,7 @@ from store.renewals import Pause
 from store.spaces import Space
 from tests.store import tab_kit
 from tests.store.tab_kit import UNIT, Holder, Pair
+from tests.store.test_tabs_restored import give_back, restore
 
 
 @pytest.fixture
@@ -62,6 +64,14 @@ def freeze(pair: Pair, forker: Holder) -> None:
     proof = Fork.of(held.raw, entry.write(other, forker.side.mine.device_key).raw)
     for one in (pair.ana, pair.bo):
         assert logs.freeze(one.tx, proof, 1)
+
+
+def check_balances(pair: Pair, **owed: int) -> None:
+    """Both count this; a new device has no bookings of what it did not see."""
+    for one, sign in ((pair.ana, 1), (pair.bo, -1)):
+        assert one.one.pause is None
+        rows = {row.unit: row.owed for row in payments.balances(one.tx) if row.owed}
+        assert rows == {unit: sign * debt for unit, debt in owed.items()} == booked(one)
 
 
 async def test_a_frozen_ledger_is_begun_anew_and_pays_again(pair: Pair) -> None:
@@ -336,6 +346,60 @@ async def test_a_disk_that_was_set_back_comes_to_the_same(pair: Pair) -> None:
     check(pair, 1, EUR=17)
     pair.pay(pair.bo, 5)
     check(pair, 1, EUR=22)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_device_from_a_backup_goes_on_in_the_generation_or_says_that_it_lacks_it(
+    pair: Pair, is_known: bool
+) -> None:
+    pair.pay(pair.bo, 10)
+    if not is_known:
+        old = keeping.keep(pair.ana.tx, 1)
+    pair.ana.propose(EUR=12)
+    pair.sync()
+    pair.bo.agree()
+    pair.sync()
+    pair.pay(pair.bo, 5)
+    if is_known:
+        old = keeping.keep(pair.ana.tx, 1)
+    assert old is not None
+    restore(pair.ana, old)
+    assert pair.ana.one.pause is Pause.WAITS
+    for own in spaces.ledger(pair.ana.tx, 1)[0]:
+        if not own.log.own:
+            give_back(pair, pair.ana, own)
+    pair.carry(pair.bo)
+    if is_known:
+        check_balances(pair, EUR=17)
+        pair.sync()
+        pair.pay(pair.bo, 1)
+        check_balances(pair, EUR=18)
+        return
+    assert pair.ana.refusal is Pause.LOST
+    pair.bo.propose(EUR=-17)
+    pair.sync()
+    pair.ana.agree()
+    pair.sync()
+    check(pair, 2, EUR=17)
+
+
+async def test_what_a_lost_device_has_proposed_its_successor_proposes_again(pair: Pair) -> None:
+    pair.pay(pair.bo, 10)
+    pair.ana.propose(EUR=12)
+    pair.sync()
+    old = keeping.keep(pair.ana.tx, 1)
+    assert old is not None
+    restore(pair.ana, old)
+    for own in spaces.ledger(pair.ana.tx, 1)[0]:
+        if not own.log.own:
+            give_back(pair, pair.ana, own)
+    pair.bo.agree()
+    pair.sync()
+    assert (pair.ana.one.generation, pair.bo.one.pause) == (0, Pause.AGREED)
+    assert pair.ana.agree()
+    pair.sync()
+    check_balances(pair, EUR=12)
+    assert pair.ana.one.generation == 2
 
 
 async def test_why_a_ledger_stands_still_is_in_a_row(pair: Pair) -> None:
