@@ -47,6 +47,7 @@ class Commands(Lazy):
             "cli.commands.ledger:ledger",
             "What you and your contacts owe each other, and how it came to that.",
         ),
+        "packet": ("cli.commands.packet:packet", "Sends a red packet, opens one, and shows who got what."),
         "voucher": ("cli.commands.voucher:voucher", "Vouchers and gift cards: issue, give, redeem."),
         "nearby": (
             "cli.commands.nearby:nearby",

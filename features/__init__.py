@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from node.feature import Feature
 
-ALL: tuple[str, ...] = ("contacts", "chat", "nearby", "logs", "keepers", "payments", "vouchers", "books", "bills")
+ALL: tuple[str, ...] = (
+    "contacts",
+    "chat",
+    "nearby",
+    "logs",
+    "keepers",
+    "payments",
+    "vouchers",
+    "books",
+    "bills",
+    "packets",
+)
 
 
 def load() -> "tuple[Feature, ...]":

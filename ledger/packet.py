@@ -28,6 +28,8 @@ class BadPacket(UserFault):
     """A packet has 1 to 100 shares, each of at least the smallest amount."""
 
     code = "packet.shares"
+    next = "weft packet --help"
+    exit = 2
 
 
 class Unfair(PeerFault):
@@ -77,6 +79,11 @@ def draw(seed: bytes, total: int, count: int, *, is_random: bool) -> tuple[int, 
         shares.append(1 + uniform(seed, b"share" + bytes((at,)), max(most, 1)))
         left -= shares[-1]
     return (*shares, left)
+
+
+def largest(total: int, count: int, *, is_random: bool) -> int:
+    """The most that one share of such a packet can be."""
+    return total - count + 1 if is_random else -(-total // count)
 
 
 def index(seed: bytes, nonces: Sequence[bytes], taken: Sequence[int], count: int) -> int:

@@ -1,7 +1,7 @@
 """Payments, requests and balances as rows, for lists, statements and sums: what the tabs have come to.
 
-All of it follows from the entries of the ledgers (tabs.py writes it), but for `expected`: what the person, or a room in
-his name, has asked to be paid, and is therefore taken without asking him again.
+All of it follows from the entries of the ledgers (tabs.py writes it). Not here: what is taken without asking the person
+(expected.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -362,24 +362,6 @@ def settled(tx: Tx, contact: int | None, first_ms: int, end_ms: int) -> tuple[Pa
         (first_ms, end_ms, contact, contact),
     )
     return tuple(map(_paid, rows))
-
-
-def expect(tx: Tx, contact: int, cause: Cause, of: bytes, unit: str, amount: int) -> None:
-    """From now on a payment of this contact for this is taken without asking, up to the amount."""
-    tx.execute(
-        "INSERT INTO expected (contact, cause, of, unit, amount) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (contact, cause, of) DO UPDATE SET unit = excluded.unit, amount = excluded.amount",
-        (contact, int(cause), of, unit, amount),
-    )
-
-
-def is_expected(tx: Tx, one: Paid) -> bool:
-    """Whether a payment to us is one that was expected."""
-    row = tx.one(
-        "SELECT 1 FROM expected WHERE contact = ? AND cause = ? AND of = ? AND unit = ? AND amount >= ?",
-        (one.contact, one.cause, one.of, one.unit, one.amount),
-    )
-    return row is not None
 
 
 def _paid(row: Row) -> Paid:

@@ -22,7 +22,7 @@ from ledger.terms import Accept, Ackn, Cause, Decline, Settle, Term, Void
 from node.delivery import Delivery
 from node.till import Till, is_open_to
 from protocol.grant import Role
-from store import beheld, logs, payments, people, spaces, tabs, testimony
+from store import beheld, expected, logs, payments, people, spaces, tabs, testimony
 from store.database import Database, Tx, changes_after, newest_change
 from store.payments import Asking, Paid
 from store.tabs import OpenTab
@@ -184,7 +184,7 @@ def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
         case Cause.HANDED_OVER:
             return one.tab.balance(one.side, row.unit) + row.amount <= 0  # it only lowers what we owe
         case _:
-            return payments.is_expected(tx, row)
+            return expected.holds(tx, row)
 
 
 def _is_too_much_back(tx: Tx, row: Paid) -> bool:

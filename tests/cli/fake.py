@@ -20,6 +20,7 @@ from tests.cli.bills_room import BillsRoom
 from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
+from tests.cli.packets_room import PacketsRoom
 from tests.cli.payments_room import Debts
 from tests.cli.strangers import NearbyRoom
 
@@ -372,6 +373,7 @@ class World:
         self.keepers = KeepersRoom()
         self.debts = Debts()
         self.bills = BillsRoom()
+        self.packets = PacketsRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -381,7 +383,8 @@ class World:
         path = self.directory / "run" / "rpc.sock"
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
-        services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, **self.debts.services()}
+        services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
+        services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
             "delivery": lambda _, seq: self.chat.lines[seq - 1],

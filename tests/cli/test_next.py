@@ -30,6 +30,9 @@ from features.logs.service import Shown as LogShown
 from features.logs.view import Line as LogLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
+from features.packets.lines import Got
+from features.packets.lines import Line as PacketLine
+from features.packets.service import Packets
 from features.payments.service import Payments
 from features.payments.view import Line as Payment
 from features.payments.view import Standing as Balance
@@ -40,7 +43,7 @@ from node.keeper_program import KeepService
 from node.service import NodeService
 from protocol.faults import UserFault
 from tests import rules, sources
-from tests.cli import bills_room, fake, keepers_room, logs_room, payments_room, strangers
+from tests.cli import bills_room, fake, keepers_room, logs_room, packets_room, payments_room, strangers
 
 PROGRAM = CannotListen  # from the composition root, which imports all that can raise a fault
 FOREIGN = {
@@ -64,6 +67,7 @@ ROOMS = {
     "logs": (Logs, logs_room.LogsRoom),
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
+    "packets": (Packets, packets_room.PacketsRoom),
     "payments": (Payments, payments_room.PaymentsRoom),
     "books": (Books, payments_room.BooksRoom),
     "vouchers": (Vouchers, payments_room.VouchersRoom),
@@ -247,6 +251,8 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(bills_room.shown()) == set(BillShown.__annotations__)
     assert set(bills_room.share("bo")) == set(ShownShare.__annotations__)
     assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)
+    assert set(packets_room.line()) == set(PacketLine.__annotations__)
+    assert set(packets_room.got(1, "bo", "1")) == set(Got.__annotations__)
     assert set(logs_room.line(0)) == set(LogLine.__annotations__)
     assert set(payments_room.payment("bo")) == set(Payment.__annotations__)
     assert set(payments_room.request("bo")) == set(Request.__annotations__)

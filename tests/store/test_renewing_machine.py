@@ -128,5 +128,5 @@ class Generations(RuleBasedStateMachine):
         assert not any(row.generation != one.one.generation for row in payments.open_payments(one.tx))
 
 
-Generations.TestCase.settings = settings(max_examples=depth.EXAMPLES, stateful_step_count=30, deadline=None)
+Generations.TestCase.settings = settings(max_examples=depth.EXAMPLES, stateful_step_count=20, deadline=None)
 TestGenerations = Generations.TestCase

@@ -64,6 +64,10 @@ SANE = {  # what stands in a place while another one is tried
     "file": "/no/such/folder/file",
     "log_name": "trip",
     "contacts": "bo",
+    "amount": "1",
+    "unit": "EUR",
+    "payment": "ABCD",
+    "packet_id": "ABCD",
 }
 
 
