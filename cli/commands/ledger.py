@@ -241,5 +241,9 @@ def _balances(door: Door) -> None:
     lines += [f"! {show.clean(row['contact'])}: {show.clean(row['reason'])}" for row in found["paused"]]
     lines += anew.proposals(door, found["proposals"])
     show.outcome(door, found, "\n".join(lines) or "Nobody owes anybody anything.")
+    if found["paused"] and not found["proposals"]:
+        name = show.typed_name(found["paused"][0]["contact"])
+        begin = door.typed(f"weft ledger reset {name} --they-owe 12.50 EUR")
+        show.talk(door, f"  To begin a ledger anew with what you both say is owed: {begin}")
     if not found["balances"]:
         show.talk(door, f"  To let a contact owe you: {door.typed('weft ledger limit NAME 100 EUR')}")

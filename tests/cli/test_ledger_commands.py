@@ -124,7 +124,8 @@ async def test_balances_are_sentences_with_the_limits_below(tmp_path: Path) -> N
             "proposals": [],
         }
         ran = await world.weft("ledger")
-        assert (ran.code, ran.err) == (0, "")
+        begin = "  To begin a ledger anew with what you both say is owed: weft ledger reset Dee --they-owe 12.50 EUR\n"
+        assert (ran.code, ran.err) == (0, begin)
         assert ran.out.splitlines() == [
             "Bo owes you 12.50 EUR",
             "    he may owe you 100.00, you may owe him 0.00",
