@@ -16,9 +16,10 @@ from protocol.grant import Grant, Role
 from protocol.ids import AccountId
 from store import entries, logs, people, spaces
 from store.database import Database, Tx, Worker, open_database
+from store.generations import NAME
 from store.people import ContactState
 from store.schema import CORE
-from store.tabs import NAME, Tabs
+from store.tabs import Tabs
 
 ENTRIES = 100_000
 OURS, THEIRS = AccountId(b"a" * 32), AccountId(b"b" * 32)  # LOW and HIGH

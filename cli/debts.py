@@ -14,7 +14,7 @@ from cli.options import Door
 IOU = "This records what people owe each other; it moves no bank money."  # as ledger/units.py has it
 SHORT_CHARS = 8  # of an id, its end
 PAYMENT = "payment"  # the topic of payments
-_DONE = {"settled": "✔", "declined": "✖", "refunded": "✖", "released": "✖"}
+_DONE = {"settled": "✔", "declined": "✖", "refunded": "✖", "released": "✖", "lapsed": "✖"}
 _OVER = {
     (True, "settled"): "paid",
     (False, "settled"): "received",
@@ -24,6 +24,8 @@ _OVER = {
     (False, "refunded"): "was taken back",
     (True, "released"): "came back to you",
     (False, "released"): "was let go",
+    (True, "lapsed"): "given up with the old ledger",
+    (False, "lapsed"): "given up with the old ledger",
 }
 _KINDS = {
     "payment": "",

@@ -29,7 +29,8 @@ MEMO, OF = lambda v: type(v) is str and len(v.encode()) <= 500, lambda v: type(v
 PERHAPS = lambda v: v is None or fits(v, 32)
 BODY = [range(1, 2), 32, 16, SEQ, PERHAPS, MS, MANY(32, [16, SEQ, 32]), range(1), range(66_561), 32]
 CERTIFICATE, SHOWN = [range(10, 11), 32, 32, 32, SAFE, S, S, 64], [lambda v: type(v) is bytes, PERHAPS]
-TERMS: dict[int, Any] = {OPEN: [AMOUNT, 32], LIMIT: [UNIT, SAFE], ACCEPT: [16, 32], SETTLE: [16, 32], REVEAL: [16, 32]}
+TERMS: dict[int, Any] = {LIMIT: [UNIT, SAFE], ACCEPT: [16, 32], SETTLE: [16, 32], REVEAL: [16, 32]}
+TERMS |= {OPEN: [AMOUNT, 32, SAFE, MANY(32, UNIT), MANY(32, range(1 - 2**53, 2**53)), MEMO]}
 TERMS |= {OFFER: [16, UNIT, AMOUNT, MS, MANY(8, 32), MEMO, range(256), OF], LOCK: [16, UNIT, AMOUNT, 32, range(1, 4)]}
 TERMS |= {DECLINE: [16], VOID: [16], RELEASE: [16], ACKN: [], ATTEST: [16, 32, [range(2, 3), 32, MS, 32, 64]]}
 Entry = namedtuple("Entry", "seq id at_ms acks is_open term")  # term: what it says; empty while it is closed
@@ -74,7 +75,8 @@ def opened(body: list[Any], content: bytes, key: bytes) -> list[Any]:
     need(len(padded) in [128 << n for n in range(10)] and padded[mark] == 0x80, "the content is not padded as it must")
     term = decode(padded[:mark])
     need(type(term) is list and fits(term[:1], [range(200, 212)]), "this says what has no place in such a file")
-    term += [[], "", 0, b""][max(len(term) - 5, 0) :] if term[0] == OFFER else []
+    rest = {OFFER: [[], "", 0, b""], OPEN: [0, [], [], ""]}.get(term[0], [])  # what may be left out: 4 of 8, or of 6
+    term += rest[max(len(term) - 3 - (term[0] - OPEN), 0) :]
     need(fits(term[1:], TERMS[term[0]]), "this says nothing that is known")
     return term
 
@@ -114,8 +116,8 @@ def read(file: bytes) -> tuple[dict[tuple[bytes, bytes], list[Any]], dict[bytes,
 def half(mine: Any, other: Any, runs: Any, logs: Any, accounts: Any) -> Any:
     """What one of the two has written: how it begins, that it is whole, what it acknowledges (ledger.md 13.3)."""
     begins, run, ids = logs[mine][0], runs[mine], {one.seq: one.id for one in logs[other]}
-    is_begun = begins.seq == 0 and begins.term == [OPEN, 1, accounts[other[0]]] and len(set(accounts.values())) == 2
-    need(is_begun, "a half does not name the other's account, or keeps to other rules")
+    is_begun = begins.seq == 0 and begins.term[:4] == [OPEN, 1, accounts[other[0]], *logs[other][0].term[3:4]]
+    need(is_begun and len(set(accounts.values())) == 2, "a half does not name the other's account, rules or generation")
     need(run[-1].seq - run[0].seq == len(run) - 1, "entries are missing in between")
     acked, most = {}, 0
     for one in run:
@@ -175,9 +177,7 @@ def examine(file: bytes) -> int:
     offers = [(one, e) for one in halves for e in one.run if e.term and e.term[0] in (OFFER, LOCK)]
     need(offers, "no offer is shown")
     (payer, begun), payee = offers[0], halves[offers[0][0] is halves[0]]
-    need(
-        payee.run[0].seq <= max((ack[1] for ack in begun.acks if ack[0] == payee.log), default=0), "entries are missing"
-    )
+    need(payee.run[0].seq <= max((ack[1] for ack in begun.acks if ack[0] == payee.log), default=0), "entries miss")
     stage, *doubts = judge(payer, payee, begun)
     print(f"payment {begun.term[1].hex()}: {begun.term[3]} of the smallest part of {begun.term[2]}")
     if begun.term[0] == OFFER:

@@ -9,6 +9,7 @@ difference is found at the first such entry. Not here: what follows from entries
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ledger import image
@@ -46,6 +47,13 @@ class Book:
     _unseen: deque[Said] = field(default_factory=deque)  # entries of ours that the other has not acknowledged
     _theirs: Tab = field(default_factory=Tab)  # as it stood some time ago
     _behind: list[tuple[Side, Said]] = field(default_factory=list)  # what it has not taken yet, in the other's order
+
+    @classmethod
+    def begun(cls, side: Side, owed: Mapping[str, int]) -> "Book":
+        """A book of a ledger that was begun anew. owed: by the other to this side."""
+        sign = 1 if side is Side.LOW else -1
+        mine, theirs = (Tab(debts={unit: sign * debt for unit, debt in owed.items()}) for _ in range(2))
+        return cls(side, mine, _theirs=theirs)
 
     @classmethod
     def resumed(cls, side: Side, raw: bytes) -> "Book":

@@ -6,8 +6,10 @@ told of his room is a courtesy, since the other may lower the limit at the same 
 
 from enum import Enum
 
+from crypto.keys import Entropy
 from ledger.payment import Side, Stage
 from ledger.tab import Key, Tab
+from protocol import ids
 
 
 class Refusal(Enum):
@@ -54,3 +56,13 @@ def may_void(tab: Tab, key: Key, now_ms: int) -> bool:
     if one is None or one.ending is not None or one.lock is not None:
         return False
     return one.stage is Stage.OFFERED or (one.stage is Stage.ACCEPTED and now_ms > one.expires_ms)
+
+
+def new_pay(tab: Tab, payer: Side, now_ms: int, entropy: Entropy) -> bytes:
+    """The name of a new payment, greater than all that its payer has begun before (ledger 1.3): 16 bytes."""
+    drawn: bytes = ids.new_message_id(now_ms, entropy)
+    newest = tab.newest[payer]
+    if drawn > newest:
+        return drawn
+    further = int.from_bytes(entropy(ids.CHANCE_BYTES - 1), "big")
+    return (int.from_bytes(newest, "big") + 1 + further).to_bytes(len(drawn), "big")

@@ -230,10 +230,14 @@ def _run(lines: Sequence[Line]) -> Sequence[Line]:
 
 
 def _is_begun(one: Part, other: Part) -> bool:
-    """Whether a half begins by naming the account that wrote the other one."""
+    """Whether a half begins by naming the account that wrote the other one, in the same generation."""
     said = one.lines[0].term if one.lines[0].seq == 0 else None
     is_other = one.party.account != other.party.account
-    return isinstance(said, Open) and said == Open(RULES, other.party.account) and is_other
+    if not isinstance(said, Open) or not is_other:
+        return False
+    theirs = other.lines[0].term
+    is_one = isinstance(theirs, Open) and theirs.generation == said.generation
+    return (said.rules, said.peer) == (RULES, other.party.account) and is_one
 
 
 def _is_whole(run: Sequence[Line]) -> bool:

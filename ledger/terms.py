@@ -18,11 +18,13 @@ UNIT_BYTES_MAX = 96  # a voucher's: v:, the issuer's account id, its name
 MEMO_BYTES_MAX = 500
 LINES_BYTES_MAX = 1_000  # of a receipt
 WITNESSES_MAX = 8
+UNITS_MAX = 32  # in which a ledger is begun anew
 CAUSE_BYTES_MAX = 33
 RULES = 1  # the number of what this page of the law says
 LOG = frozenset({content.Channel.LOG})
 
 Amount = Annotated[int, record.Range(1, AMOUNT_MAX)]
+Owed = Annotated[int, record.Range(-AMOUNT_MAX, AMOUNT_MAX)]
 Unit = Annotated[str, record.Line(UNIT_BYTES_MAX)]
 Memo = Annotated[str, record.Utf8(MEMO_BYTES_MAX)]
 CauseOf = Annotated[bytes, record.Size(0, CAUSE_BYTES_MAX)]
@@ -44,13 +46,21 @@ class Cause(IntEnum):
 @record.record
 @dataclass(frozen=True, slots=True)
 class Open:
-    """This log is my half of the ledger with this account, and it keeps to rules of this number. Its first entry."""
+    """This log is my half of the ledger with this account, and it keeps to rules of this number. Its first entry.
+
+    generation: how often the ledger was begun anew (ledger 15); 0 at first. units, owed: what the other owes me in each
+    unit as this generation begins, below 0 what I owe him. reason: why it is begun anew, for the two.
+    """
 
     KIND: ClassVar[int] = 200
     CHANNELS: ClassVar[frozenset[content.Channel]] = LOG
 
     rules: Annotated[int, record.Range(1, record.SAFE_INT_MAX)]
     peer: Bytes32
+    generation: record.Counter = 0
+    units: Annotated[tuple[Unit, ...], record.Count(UNITS_MAX)] = ()
+    owed: Annotated[tuple[Owed, ...], record.Count(UNITS_MAX)] = ()
+    reason: Memo = ""
 
 
 @record.record

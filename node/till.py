@@ -3,14 +3,15 @@
 What is written goes to the contact as any entry of a log does (node/logs/). Not here: what is written (the rooms).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ledger import commands
 from ledger.tab import Tab
 from ledger.terms import MEMO_BYTES_MAX, Term
 from ledger.terms import WITNESSES_MAX as KEYS_MAX
 from node.inward import Inward
-from store import mutual, people, reissuing, tabs
+from store import mutual, people, reissuing, renewing
 from store.database import Tx
 from store.faults import AccountChanged, BadNote, Blocked, NotYet
 from store.people import STOPS, Contact, ContactState
@@ -53,9 +54,25 @@ class Till:
         inward = self.inward
         reissuing.say(tx, self.tabs, one, inward.identity, inward.now(), inward.ground.entropy("ledger"))
 
+    def propose(self, tx: Tx, one: OpenTab, owed: Mapping[str, int], reason: str) -> None:
+        """Proposes to begin the ledger anew with what the other then owes us, by unit."""
+        inward = self.inward
+        draw = inward.ground.entropy("ledger")
+        renewing.propose(tx, self.tabs, one, owed, reason, inward.identity, inward.now(), draw)
+
+    def agree(self, tx: Tx, one: OpenTab) -> bool:
+        """Agrees to begin the ledger anew as the other proposes, or confirms it; returns whether there was anything."""
+        inward = self.inward
+        return renewing.agree(tx, self.tabs, one, inward.identity, inward.now(), inward.ground.entropy("ledger"))
+
+    def go_on(self, tx: Tx, one: OpenTab) -> OpenTab:
+        """Does what a node does by itself where a ledger is begun anew; returns the tab as it then is."""
+        inward = self.inward
+        return renewing.go_on(tx, self.tabs, one, inward.identity, inward.now(), inward.ground.entropy("ledger"))
+
     def new_pay(self, one: OpenTab) -> bytes:
         """The name of a new payment of ours: 16 bytes."""
-        return tabs.new_pay(one, self.inward.now(), self.inward.ground.entropy("payment"))
+        return commands.new_pay(one.tab, one.side, self.inward.now(), self.inward.ground.entropy("payment"))
 
 
 def contact(tx: Tx, text: str) -> Contact:

@@ -166,7 +166,7 @@ class TabPaused(UserFault):
     """Nothing can be written into this ledger now; nothing was written."""
 
     code = "ledger.paused"
-    next = "weft contacts"
+    next = "weft ledger"
     exit = 1
 
 

@@ -249,23 +249,6 @@ class _Newer(Enum):
 NEWER: Any = _Newer.NEWER
 
 
-def chains_of(tx: Tx, contact_id: int) -> tuple[list[Space], list[Space]]:
-    """The logs of our half and of theirs of the ledger with a contact, oldest first."""
-    ours, theirs = spaces.ledger(tx, contact_id)
-    return _chain(ours), _chain(theirs)
-
-
-def _chain(found: tuple[Space, ...]) -> list[Space]:
-    """The first log and those that go it on, each the first that was granted to do so."""
-    chain = [one for one in found if not one.previous][:1]
-    while chain:
-        after = next((one for one in found if one.previous == chain[-1].log.number), None)
-        if after is None:
-            break
-        chain.append(after)
-    return chain
-
-
 def _item(of: Space, held: entries.Held) -> Item | None:
     if held.content is None:
         return None

@@ -1,7 +1,7 @@
 """Payments, requests and balances as rows, for lists, statements and sums: what the tabs have come to.
 
-All of it follows from the entries of the ledgers (tabs.py writes it), but for `expected`: what the person, or a room in
-his name, has asked to be paid, and is therefore taken without asking him again.
+All of it follows from the entries of the ledgers (tabs.py writes it). Not here: what is taken without asking the person
+(expected.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,10 @@ from store.faults import AmbiguousPayment, UnknownPayment
 
 CHANGED = "payment"  # a topic: its key is the row of a payment
 ASKED = "request"  # a topic: its key is the row of a request
-_PAYMENT = "id, contact, mine, pay, unit, amount, stage, offered_ms, changed_ms, expires_ms, memo, cause, of, hop"
+_PAYMENT = (
+    "id, contact, mine, pay, unit, amount, stage, offered_ms, changed_ms, expires_ms, memo, cause, of, hop,"
+    " generation, lapsed"
+)
 _REQUEST = "id, contact, mine, request, unit, amount, due_ms, memo, cause, of, at_ms, state"
 NO_DAY = 0  # due_ms
 
@@ -30,11 +33,13 @@ class Asking(IntEnum):
     OPEN = 0
     WITHDRAWN = 1
     REFUSED = 2
+    LAPSED = 3  # the ledger was begun anew
 
 
 _SETTLED, _OPEN = int(Stage.SETTLED), int(Asking.OPEN)  # literals: a partial index is not found by a parameter
+_IS_OPEN = f"stage < {_SETTLED} AND lapsed = 0"
 _UNFOUND = -1
-_PACKET_BYTES = 16  # of a cause, before the number of the share
+TOLD_MAX = 1000  # payments of which watchers are told at once; who was away reads lists anyway
 _ROW_MAX = 2**63 - 1
 
 
@@ -42,7 +47,8 @@ _ROW_MAX = 2**63 - 1
 class Paid:
     """A payment. mine: whether we pay it; changed_ms: when its stage became this one, by the clock of who wrote so.
 
-    hop: of a lock, 0 for what needs no preimage.
+    hop: of a lock, 0 for what needs no preimage. generation: of the ledger; lapsed: another one is in force, so that a
+    stage that is not final stays what it was.
     """
 
     id: int
@@ -59,6 +65,13 @@ class Paid:
     cause: int
     of: bytes
     hop: int
+    generation: int
+    lapsed: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still come to something."""
+        return not self.stage.is_final and not self.lapsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,50 +104,78 @@ class Balance:
 
 
 def begun(
-    tx: Tx, rows: Sequence[tuple[int, bool, bytes, str, int, Stage, int, int, int, str, int, bytes, int]]
+    tx: Tx,
+    generation: int,
+    rows: Sequence[tuple[int, bool, bytes, str, int, Stage, int, int, int, str, int, bytes, int]],
 ) -> None:
-    """Keeps payments that began: all columns but the id, in order."""
+    """Keeps payments that began: all columns from contact to hop, in order."""
     tx.executemany(
         "INSERT INTO payment (contact, mine, pay, unit, amount, stage, offered_ms, changed_ms, expires_ms, memo, cause,"
-        " of, hop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (contact, mine, pay) DO UPDATE SET stage = excluded.stage, changed_ms = excluded.changed_ms",
-        [(c, int(mine), pay, unit, amount, int(stage), *rest) for c, mine, pay, unit, amount, stage, *rest in rows],
+        " of, hop, generation, lapsed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+        " ON CONFLICT (contact, mine, pay, generation)"
+        " DO UPDATE SET stage = excluded.stage, changed_ms = excluded.changed_ms",
+        [
+            (contact, int(mine), pay, unit, amount, int(stage), *rest, generation)
+            for contact, mine, pay, unit, amount, stage, *rest in rows
+        ],
     )
 
 
-def moved(tx: Tx, rows: Sequence[tuple[int, bool, bytes, Stage, int]]) -> None:
+def moved(tx: Tx, generation: int, rows: Sequence[tuple[int, bool, bytes, Stage, int]]) -> None:
     """Notes new stages, and since when (ms): (contact, mine, pay, stage, changed_ms)."""
     tx.executemany(
-        "UPDATE payment SET stage = ?, changed_ms = ? WHERE contact = ? AND mine = ? AND pay = ?",
-        [(int(stage), at_ms, contact, int(mine), pay) for contact, mine, pay, stage, at_ms in rows],
+        "UPDATE payment SET stage = ?, changed_ms = ? WHERE contact = ? AND mine = ? AND pay = ? AND generation = ?",
+        [(int(stage), at_ms, contact, int(mine), pay, generation) for contact, mine, pay, stage, at_ms in rows],
     )
 
 
 def tell(tx: Tx, keys: Iterable[tuple[int, bool, bytes]]) -> None:
     """Tells watchers of these payments: (contact, mine, pay)."""
     for contact, mine, pay in keys:
-        row = tx.one("SELECT id FROM payment WHERE contact = ? AND mine = ? AND pay = ?", (contact, int(mine), pay))
+        row = found(tx, contact, mine, pay)
         assert row is not None
-        tx.changed(CHANGED, row[0])
+        tx.changed(CHANGED, row.id)
 
 
-def stages(tx: Tx, contact: int) -> dict[tuple[bool, bytes], Stage]:
+def lapse(tx: Tx, contact: int, generation: int) -> None:
+    """This generation of the ledger with a contact is in force: what is open in others stays as it was last seen."""
+    rows = tx.all(
+        "UPDATE payment SET lapsed = generation != ?2 WHERE contact = ?1 AND lapsed != (generation != ?2) RETURNING id",
+        (contact, generation),
+    )
+    for (payment_id,) in rows[-TOLD_MAX:]:
+        tx.changed(CHANGED, payment_id)
+    over, back = (int(Asking.LAPSED), int(Asking.OPEN)), (int(Asking.OPEN), int(Asking.LAPSED))
+    for to, state, is_other in ((*over, 1), (*back, 0)):
+        tx.execute(
+            "UPDATE request SET state = ? WHERE contact = ? AND state = ? AND (generation != ?) = ?",
+            (to, contact, state, generation, is_other),
+        )
+
+
+def stages(tx: Tx, contact: int, generation: int) -> dict[tuple[bool, bytes], Stage]:
     """The payments of a tab as they stand here: (mine, pay) -> stage."""
-    rows = tx.all("SELECT mine, pay, stage FROM payment WHERE contact = ?", (contact,))
+    rows = tx.all(
+        "SELECT mine, pay, stage FROM payment WHERE contact = ? AND generation = ?",
+        (contact, generation),
+    )
     return {(bool(mine), pay): Stage(stage) for mine, pay, stage in rows}
 
 
-def drop(tx: Tx, keys: Iterable[tuple[int, bool, bytes]]) -> None:
+def drop(tx: Tx, generation: int, keys: Iterable[tuple[int, bool, bytes]]) -> None:
     """Payments that are in no ledger any more: nobody had been shown them."""
     tx.executemany(
-        "DELETE FROM payment WHERE contact = ? AND mine = ? AND pay = ?",
-        [(contact, int(mine), pay) for contact, mine, pay in keys],
+        "DELETE FROM payment WHERE contact = ? AND mine = ? AND pay = ? AND generation = ?",
+        [(contact, int(mine), pay, generation) for contact, mine, pay in keys],
     )
 
 
-def forget_requests(tx: Tx, contact: int) -> None:
+def forget_requests(tx: Tx, contact: int, generation: int) -> None:
     """Marks the requests of a tab as in no ledger; `ask` finds them again, `drop_requests` drops the others."""
-    tx.execute("UPDATE request SET state = ? WHERE contact = ?", (_UNFOUND, contact))
+    tx.execute(
+        "UPDATE request SET state = ? WHERE contact = ? AND generation = ?",
+        (_UNFOUND, contact, generation),
+    )
 
 
 def drop_requests(tx: Tx, contact: int) -> None:
@@ -142,23 +183,26 @@ def drop_requests(tx: Tx, contact: int) -> None:
     tx.execute("DELETE FROM request WHERE contact = ? AND state = ?", (contact, _UNFOUND))
 
 
-def ask(tx: Tx, contact: int, mine: bool, row: tuple[bytes, str, int, int, str, int, bytes, int]) -> None:
+def ask(
+    tx: Tx, contact: int, generation: int, mine: bool, row: tuple[bytes, str, int, int, str, int, bytes, int]
+) -> None:
     """Keeps a request: id, unit, amount, due_ms, memo, cause, of, at_ms. One that is there already stays."""
     found = tx.one(
-        "INSERT INTO request (contact, mine, request, unit, amount, due_ms, memo, cause, of, at_ms, state)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contact, mine, request)"
+        "INSERT INTO request (contact, mine, request, unit, amount, due_ms, memo, cause, of, at_ms, state, generation)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contact, mine, request, generation)"
         f" DO UPDATE SET state = excluded.state WHERE state = {_UNFOUND} RETURNING id",
-        (contact, int(mine), *row, int(Asking.OPEN)),
+        (contact, int(mine), *row, int(Asking.OPEN), generation),
     )
     if found is not None:
         tx.changed(ASKED, found[0])
 
 
-def dismiss(tx: Tx, contact: int, mine: bool, request: bytes, state: Asking) -> None:
+def dismiss(tx: Tx, contact: int, generation: int, mine: bool, request: bytes, state: Asking) -> None:
     """A request is over."""
     row = tx.one(
-        "UPDATE request SET state = ? WHERE contact = ? AND mine = ? AND request = ? AND state = ? RETURNING id",
-        (int(state), contact, int(mine), request, int(Asking.OPEN)),
+        "UPDATE request SET state = ? WHERE contact = ? AND mine = ? AND request = ? AND state = ? AND generation = ?"
+        " RETURNING id",
+        (int(state), contact, int(mine), request, int(Asking.OPEN), generation),
     )
     if row is not None:
         tx.changed(ASKED, row[0])
@@ -209,24 +253,27 @@ def request(tx: Tx, request_id: int) -> Asked | None:
 
 
 def found(tx: Tx, contact: int, mine: bool, pay: bytes) -> Paid | None:
-    """A payment by its name."""
+    """A payment by its name, of the newest generation that has one."""
     row = tx.one(
-        f"SELECT {_PAYMENT} FROM payment WHERE contact = ? AND mine = ? AND pay = ?", (contact, int(mine), pay)
+        f"SELECT {_PAYMENT} FROM payment WHERE contact = ? AND mine = ? AND pay = ? ORDER BY generation DESC LIMIT 1",
+        (contact, int(mine), pay),
     )
     return None if row is None else _paid(row)
 
 
 def asked(tx: Tx, contact: int, mine: bool, request: bytes) -> Asked | None:
-    """A request by its name."""
+    """A request by its name, of the newest generation that has one."""
     row = tx.one(
-        f"SELECT {_REQUEST} FROM request WHERE contact = ? AND mine = ? AND request = ?", (contact, int(mine), request)
+        f"SELECT {_REQUEST} FROM request WHERE contact = ? AND mine = ? AND request = ?"
+        " ORDER BY generation DESC LIMIT 1",
+        (contact, int(mine), request),
     )
     return None if row is None else _asked(row)
 
 
 def open_payments(tx: Tx) -> tuple[Paid, ...]:
     """The payments that are not over, the oldest first."""
-    return tuple(map(_paid, tx.all(f"SELECT {_PAYMENT} FROM payment WHERE stage < {_SETTLED} ORDER BY id")))
+    return tuple(map(_paid, tx.all(f"SELECT {_PAYMENT} FROM payment WHERE {_IS_OPEN} ORDER BY id")))
 
 
 def open_requests(tx: Tx) -> tuple[Asked, ...]:
@@ -253,13 +300,13 @@ def by_request(tx: Tx, one: Asked) -> Paid | None:
 def became(one: Asked, answer: Paid | None) -> str:
     """What became of a request, by the newest payment that answers it.
 
-    "open", "paying", "paid", "withdrawn" or "refused".
+    "open", "paying", "paid", "withdrawn", "refused" or "lapsed".
     """
     if answer is not None and answer.stage is Stage.SETTLED:
         return "paid"
     if one.state is not Asking.OPEN:
         return one.state.name.lower()
-    return "paying" if answer is not None and not answer.stage.is_final else "open"
+    return "paying" if answer is not None and answer.is_open else "open"
 
 
 def why(tx: Tx, one: Paid) -> int:
@@ -274,7 +321,7 @@ def refunded(tx: Tx, original: Paid) -> int:
     """How much of a payment was given back, or is on its way back."""
     row = tx.one(
         "SELECT TOTAL(amount) FROM payment WHERE of = ? AND of != x'' AND contact = ? AND mine = ? AND cause = ?"
-        " AND stage NOT IN (?, ?)",
+        " AND stage NOT IN (?, ?) AND (stage >= 5 OR lapsed = 0)",
         (original.pay, original.contact, int(not original.mine), Cause.REFUND, Stage.DECLINED, Stage.REFUNDED),
     )
     assert row is not None
@@ -321,46 +368,6 @@ def settled(tx: Tx, contact: int | None, first_ms: int, end_ms: int) -> tuple[Pa
         (first_ms, end_ms, contact, contact),
     )
     return tuple(map(_paid, rows))
-
-
-def expect(tx: Tx, contact: int, cause: Cause, of: bytes, unit: str, amount: int) -> None:
-    """From now on a payment of this contact for this is taken without asking, up to the amount.
-
-    of: as the offer will have it; of a packet its name alone, whichever share falls to us, and one share only.
-    """
-    tx.execute(
-        "INSERT INTO expected (contact, cause, of, unit, amount) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (contact, cause, of) DO UPDATE SET unit = excluded.unit, amount = excluded.amount",
-        (contact, int(cause), of, unit, amount),
-    )
-
-
-def expect_no_more(tx: Tx, contact: int, cause: Cause, of: bytes) -> None:
-    """Takes an `expect` back."""
-    tx.execute("DELETE FROM expected WHERE contact = ? AND cause = ? AND of = ?", (contact, int(cause), of))
-
-
-def is_expected(tx: Tx, one: Paid) -> bool:
-    """Whether a payment to us is one that was expected; an invoice is paid in whole."""
-    is_share = one.cause == Cause.PACKET
-    of = one.of[:_PACKET_BYTES] if is_share else one.of
-    row = tx.one(
-        "SELECT amount FROM expected WHERE contact = ? AND cause = ? AND of = ? AND unit = ? AND amount >= ?",
-        (one.contact, one.cause, of, one.unit, one.amount),
-    )
-    if row is None or (one.cause == Cause.INVOICE and row[0] != one.amount):
-        return False
-    return not (is_share and _has_share(tx, one, of))
-
-
-def _has_share(tx: Tx, one: Paid, packet: bytes) -> bool:
-    """Whether another share of a packet was taken already: each opens it once."""
-    row = tx.one(
-        "SELECT 1 FROM payment WHERE of >= ? AND of <= ? AND of != x'' AND contact = ? AND mine = 0 AND cause = ?"
-        " AND id != ? AND stage NOT IN (?, ?, ?)",
-        (packet, packet + b"\xff", one.contact, Cause.PACKET, one.id, Stage.OFFERED, Stage.DECLINED, Stage.REFUNDED),
-    )
-    return row is not None
 
 
 def _paid(row: Row) -> Paid:

@@ -29,9 +29,13 @@ def keep(tx: Tx, contact: int, mine: bool, pay: bytes, slip: Slip) -> None:
     )
 
 
-def forget(tx: Tx, contact: int) -> None:
+def forget(tx: Tx, contact: int, generation: int) -> None:
     """Forgets the receipts of a tab: all of it is read anew."""
-    tx.execute("DELETE FROM receipt WHERE contact = ?", (contact,))
+    tx.execute(
+        "DELETE FROM receipt WHERE contact = ?1 AND EXISTS (SELECT 1 FROM payment p WHERE p.contact = ?1"
+        " AND p.mine = receipt.mine AND p.pay = receipt.pay AND p.generation = ?2)",
+        (contact, generation),
+    )
 
 
 def of(tx: Tx, one: Paid) -> Slip | None:

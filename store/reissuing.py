@@ -70,7 +70,7 @@ def _again(
             if pay <= one.tab.newest[one.side]:
                 if payments.found(tx, one.contact, True, pay) is not None:
                     return None
-                names[pay] = tabs.new_pay(one, now_ms, entropy)
+                names[pay] = commands.new_pay(one.tab, one.side, now_ms, entropy)
                 renamed = replace(term, pay=names[pay])
                 return lambda _: renamed
             return lambda _: term

@@ -283,7 +283,7 @@ CREATE TABLE payment (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, pay BLOB NOT NULL, unit TEXT NOT NULL,
   amount INTEGER NOT NULL, stage INTEGER NOT NULL, offered_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,
   expires_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL, hop INTEGER NOT NULL,
-  UNIQUE (contact, mine, pay)
+  generation INTEGER NOT NULL, lapsed INTEGER NOT NULL, UNIQUE (contact, mine, pay, generation)
 ) STRICT;
 CREATE INDEX payment_contact ON payment (contact);
 CREATE INDEX payment_end ON payment (substr(pay, 15));
@@ -295,7 +295,8 @@ CREATE INDEX payment_of ON payment (of) WHERE of != x'';
 CREATE TABLE request (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, unit TEXT NOT NULL,
   amount INTEGER NOT NULL, due_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL,
-  at_ms INTEGER NOT NULL, state INTEGER NOT NULL, UNIQUE (contact, mine, request)
+  at_ms INTEGER NOT NULL, state INTEGER NOT NULL, generation INTEGER NOT NULL,
+  UNIQUE (contact, mine, request, generation)
 ) STRICT;
 CREATE INDEX request_end ON request (substr(request, 15));
 CREATE INDEX request_open ON request (id) WHERE state = 0;
@@ -328,6 +329,27 @@ CREATE TABLE locked (
 CREATE INDEX locked_hash ON locked (hash);
 
 CREATE TABLE preimage (hash BLOB NOT NULL PRIMARY KEY, preimage BLOB NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+_STANDING = """
+CREATE TABLE tab_standing (
+  contact INTEGER NOT NULL PRIMARY KEY, generation INTEGER NOT NULL, pause TEXT NOT NULL, seq INTEGER NOT NULL,
+  said BLOB NOT NULL, found BLOB NOT NULL, mine BLOB NOT NULL, his BLOB NOT NULL, is_answered INTEGER NOT NULL,
+  is_agreed INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE begun_anew (
+  contact INTEGER NOT NULL, generation INTEGER NOT NULL, unit TEXT NOT NULL, amount INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL, log BLOB NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (contact, generation, unit)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE proposed_at (
+  contact INTEGER NOT NULL PRIMARY KEY, generation INTEGER NOT NULL, owed BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE limit_before (
+  contact INTEGER NOT NULL, unit TEXT NOT NULL, most INTEGER NOT NULL, PRIMARY KEY (contact, unit)
+) STRICT, WITHOUT ROWID;
 """
 
 _TESTIMONY = """
@@ -365,6 +387,7 @@ CORE: tuple[Migration, ...] = (
     Migration("sessions", 2, _ASKING),
     Migration("attesting", 1, _ATTESTING),
     Migration("ledger", 1, _LEDGER),
+    Migration("ledger", 2, _STANDING),
     Migration("testimony", 1, _TESTIMONY),
     Migration("reminders", 1, _REMINDERS),
     Migration("receipts", 1, _RECEIPTS),

@@ -11,7 +11,6 @@ image. Whatever is written here is one transaction with what it was decided by. 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from crypto.keys import Entropy
@@ -20,33 +19,23 @@ from ledger.book import Book
 from ledger.payment import Side, Stage
 from ledger.tab import Key, Said, Tab
 from ledger.terms import Ackn, Attest, Dismiss, Lock, Offer, Open, Receipt, Request, Reveal, Term
-from protocol import ids, record
+from protocol import record
 from protocol.entry import ID_BYTES, Ack, Entry
 from protocol.grant import Role
-from protocol.ids import CHANCE_BYTES
 from protocol.log import Head
-from store import authoring, halves, locks, payments, people, receipts, recovered, spaces, testimony
+from store import authoring, generations, locks, payments, people, receipts, recovered, renewals, spaces, testimony
 from store.database import Tx
 from store.faults import TabPaused
+from store.generations import Ledger
 from store.halves import Half, Item, Newer, Place
 from store.identity import Identity
 from store.payments import Asking
+from store.renewals import Pause
 from store.spaces import Space
 
 CHANGED = "tab"  # a topic: something came into the tab with this contact, or its state is another
 TABS_MAX = 256  # kept in memory
 IMAGE_ENTRIES = 500  # taken since the last image before another is made: half a hundredth of a second to fold
-TOLD_MAX = 1000  # payments of which watchers are told at once; who was away reads lists anyway
-NAME = "ledger"  # of the logs
-
-
-class Pause(Enum):
-    """Why nothing is written into a tab. The value is for a person, before the contact's name is put in."""
-
-    WAITS = "{name} has to show first what you both had written before this device was set up"
-    NEWER = "{name} uses a newer weft; update yours to go on"
-    PARTED = "{name}'s new device goes on from an earlier place than the old one had told; nothing is counted since"
-    FROZEN = "a log of this ledger was proven to be forked; nothing is counted since"
 
 
 @dataclass
@@ -58,6 +47,7 @@ class OpenTab:
     ours: Half
     theirs: Half
     pause: Pause | None = None
+    generation: int = 0
     is_fresh: bool = True  # it was folded from nothing, and its rows may hold more
     since_image: int = 0
     last_word: int = 0  # entries of theirs up to the last one that is more than Ackn
@@ -112,10 +102,10 @@ class Tabs:
     def of(self, tx: Tx, contact_id: int) -> OpenTab:
         """The tab with a contact as it is on the disk now."""
         one = self._known.pop(contact_id, None)  # what fails half-way is folded anew
-        ours, theirs = halves.chains_of(tx, contact_id)
-        if one is None or not _is_same(tx, one, ours, theirs):
-            one = self._opened(tx, contact_id, ours, theirs)
-        self._catch_up(tx, one)
+        ledger = generations.of(tx, contact_id, self.account)
+        if one is None or not _is_same(tx, one, ledger):
+            one = self._opened(tx, contact_id, ledger)
+        self._catch_up(tx, one, ledger)
         self._known[contact_id] = one
         if len(self._known) > TABS_MAX:
             self._known.popitem(last=False)
@@ -148,30 +138,38 @@ class Tabs:
 
     # --- folding
 
-    def _opened(self, tx: Tx, contact_id: int, ours: list[Space], theirs: list[Space]) -> OpenTab:
+    def _opened(self, tx: Tx, contact_id: int, ledger: Ledger) -> OpenTab:
         """A tab that is folded anew: from its image where what that was made of still stands, else from nothing."""
         other = people.contact(tx, contact_id).account
         side = Side.LOW if self.account < other else Side.HIGH
-        found = None if Half(ours).is_forked or Half(theirs).is_forked else _image(tx, contact_id, side, ours, theirs)
+        ours, theirs = Half(ledger.ours), Half(ledger.theirs)
+        found = None if ours.is_forked or theirs.is_forked else _image(tx, contact_id, side, ledger)
         if found is not None:
             return found
         forget_image(tx, contact_id)
-        payments.forget_requests(tx, contact_id)
-        receipts.forget(tx, contact_id)
-        return OpenTab(contact_id, Book(side), Half(ours), Half(theirs))
+        payments.forget_requests(tx, contact_id, ledger.number)
+        receipts.forget(tx, contact_id, ledger.number)
+        book = Book(side) if ledger.begun is None else Book.begun(side, ledger.begun.owed)
+        return OpenTab(contact_id, book, Half(ledger.ours), Half(ledger.theirs), generation=ledger.number)
 
-    def _catch_up(self, tx: Tx, one: OpenTab) -> None:
+    def _catch_up(self, tx: Tx, one: OpenTab, ledger: Ledger) -> None:
         done, before = _Moved(), one.pause
         one.pause = Pause.FROZEN if one.is_forked else None
         while self._take(tx, one, one.ours, done) or self._take(tx, one, one.theirs, done):
             pass
         if one.pause is None and (one.ours.is_parted or one.theirs.is_parted):
             one.pause = Pause.PARTED
-        if one.pause is None and not _is_whole(tx, one):
+        if one.pause is None and not _is_whole(tx, one, ledger):
             one.pause = Pause.WAITS
+        if one.pause is None and (ledger.is_lost or _is_lost(tx, one)):
+            one.pause = Pause.LOST
+        if one.pause is None and ledger.agreed is not None:
+            one.pause = Pause.AGREED
         if done.is_any or one.is_fresh:
-            _write(tx, one, done)
-        if done.is_any or one.pause is not before:
+            _write(tx, one, done, ledger)
+        first = one.book.differences[0] if one.book.differences else None
+        is_news = renewals.stands(tx, one.contact, one.pause.name if one.pause else "", first, ledger)
+        if done.is_any or is_news or one.pause is not before:
             tx.changed(CHANGED, one.contact)
         if one.since_image >= IMAGE_ENTRIES:
             one.book.forget_what_is_over()
@@ -221,9 +219,11 @@ class Tabs:
         own = one.ours.parts[-1] if one.ours.parts else None
         if own is None:
             secret = entropy(authoring.SECRET_BYTES)
-            own = spaces.begin(tx, me.device, Role.LEDGER, NAME, secret, 0, contact.account, (contact.id,), 0, now_ms)
+            draw = (me.device, Role.LEDGER, generations.NAME, secret, 0, contact.account, (contact.id,), 0, now_ms)
+            own = spaces.begin(tx, *draw)
         if one.ours.place is None or own.log.number != one.ours.place.number:
-            self._append(tx, one, own, Open(terms.RULES, contact.account), me, now_ms, entropy)
+            begins = Open(terms.RULES, contact.account, one.generation)
+            self._append(tx, one, own, begins, me, now_ms, entropy)
         return own
 
     def _append(
@@ -232,18 +232,10 @@ class Tabs:
         said = record.encode(term)
         seen = () if isinstance(term, Attest) else _acks(one)  # ledger 2.1: what came since may be its void
         (made,) = authoring.write(tx, own, (said,), me.device_key, now_ms, entropy, seen)
-        one.ours.renew(tx, halves.chains_of(tx, one.contact)[0])
-        self._catch_up(tx, one)
+        ledger = generations.of(tx, one.contact, self.account)
+        one.ours.renew(tx, ledger.ours)
+        self._catch_up(tx, one, ledger)
         return made
-
-
-def new_pay(one: OpenTab, now_ms: int, entropy: Entropy) -> bytes:
-    """The name of a new payment of ours, greater than all before (ledger 1.3): 16 bytes."""
-    drawn: bytes = ids.new_message_id(now_ms, entropy)
-    newest = one.tab.newest[one.side]
-    if drawn > newest:
-        return drawn
-    return (int.from_bytes(newest, "big") + 1 + int.from_bytes(entropy(CHANCE_BYTES - 1), "big")).to_bytes(16, "big")
 
 
 def forget_image(tx: Tx, contact_id: int) -> None:
@@ -252,11 +244,13 @@ def forget_image(tx: Tx, contact_id: int) -> None:
     tx.execute("DELETE FROM tab_mark WHERE contact = ?", (contact_id,))
 
 
-def _is_same(tx: Tx, one: OpenTab, ours: list[Space], theirs: list[Space]) -> bool:
+def _is_same(tx: Tx, one: OpenTab, ledger: Ledger) -> bool:
     """Whether a tab that is kept in memory is one with the disk, of which a transaction may have been undone since."""
     row = tx.one("SELECT mark FROM tab_mark WHERE contact = ?", (one.contact,))
     was_forked = one.is_forked
-    if row is None or row[0] != one.mark or not (one.ours.renew(tx, ours) and one.theirs.renew(tx, theirs)):
+    if row is None or row[0] != one.mark or one.generation != ledger.number:
+        return False
+    if not (one.ours.renew(tx, ledger.ours) and one.theirs.renew(tx, ledger.theirs)):
         return False
     return one.is_forked == was_forked and not _is_too_far(tx, one)
 
@@ -284,12 +278,19 @@ def _acks(one: OpenTab) -> tuple[Ack, ...]:
     return (Ack(half.parts[half.at].log.id, half.head.seq, half.head.id),)
 
 
-def _is_whole(tx: Tx, one: OpenTab) -> bool:
+def _is_whole(tx: Tx, one: OpenTab, ledger: Ledger) -> bool:
     """Whether all that we have written is here and was taken: a device that was set up anew waits for that."""
-    for part in one.ours.parts:
+    for part in (*one.ours.parts, *ledger.later):
         if not part.log.own and not recovered.is_recovered(tx, part.log.number):
             return False
     return _peek(tx, one.ours) is None
+
+
+def _is_lost(tx: Tx, one: OpenTab) -> bool:
+    """Whether what they say next answers a log that is nobody's here: a device of ours wrote it, and is forgotten."""
+    item = _peek(tx, one.theirs)
+    known = {part.log.id for half in (one.ours, one.theirs) for part in half.parts}
+    return item is not None and any(ack.log not in known for ack in item.acks)
 
 
 def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
@@ -306,10 +307,10 @@ def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
             locks.shown(tx, one.contact, not mine, pay, preimage)
         case Request(request, unit, amount, due_ms, memo, cause, of):
             row = (request, unit, amount, due_ms or payments.NO_DAY, memo, cause, of, item.at_ms)
-            payments.ask(tx, one.contact, mine, row)
+            payments.ask(tx, one.contact, one.generation, mine, row)
         case Dismiss(request, is_mine):
             state = Asking.WITHDRAWN if is_mine else Asking.REFUSED
-            payments.dismiss(tx, one.contact, mine == bool(is_mine), request, state)
+            payments.dismiss(tx, one.contact, one.generation, mine == bool(is_mine), request, state)
         case Attest(pay, _, seen) if _is_attested(one.tab, Key(side.other, pay)):
             testimony.settled(tx, one.contact, not mine, pay, seen.witness)
         case Receipt(pay, invoice, lines):
@@ -327,7 +328,7 @@ def _is_attested(tab: Tab, key: Key) -> bool:
     return key in tab.touched and tab.payments[key].attested is not None
 
 
-def _write(tx: Tx, one: OpenTab, done: _Moved) -> None:
+def _write(tx: Tx, one: OpenTab, done: _Moved, ledger: Ledger) -> None:
     """Writes the rows of what a catch-up has come to."""
     begun, moved, is_fresh = [], [], one.is_fresh
     for key, at_ms in done.moved.items():
@@ -341,16 +342,17 @@ def _write(tx: Tx, one: OpenTab, done: _Moved) -> None:
             moved.append((one.contact, one.is_mine(key), key.pay, found.stage, at_ms))
     told = [(one.contact, one.is_mine(key), key.pay) for key in done.moved]
     if is_fresh:
-        before = payments.stages(tx, one.contact)
+        before = payments.stages(tx, one.contact, one.generation)
         here = {(one.is_mine(key), key.pay): found.stage for key, found in one.tab.payments.items()}
-        payments.drop(tx, [(one.contact, *key) for key in before if key not in here])
+        payments.drop(tx, one.generation, [(one.contact, *key) for key in before if key not in here])
         payments.drop_requests(tx, one.contact)
+        renewals.turn(tx, one.contact, ledger)
         payments.drop_balances(tx, one.contact)
         told = [(one.contact, *key) for key, stage in here.items() if before.get(key) is not stage]
         one.is_fresh = False
-    payments.begun(tx, begun)
-    payments.moved(tx, moved)
-    payments.tell(tx, told[-TOLD_MAX:])
+    payments.begun(tx, one.generation, begun)
+    payments.moved(tx, one.generation, moved)
+    payments.tell(tx, told[-payments.TOLD_MAX :])
     for unit in one.tab.units() if is_fresh else one.tab.touched_units:
         owed = one.tab.balance(one.side, unit)
         allowed, credit = one.tab.limit(one.side, unit), one.tab.limit(one.side.other, unit)
@@ -373,7 +375,7 @@ def _keep_image(tx: Tx, one: OpenTab) -> None:
     one.since_image = 0
 
 
-def _image(tx: Tx, contact_id: int, side: Side, ours: list[Space], theirs: list[Space]) -> OpenTab | None:
+def _image(tx: Tx, contact_id: int, side: Side, ledger: Ledger) -> OpenTab | None:
     row = tx.one(
         "SELECT image, ours_log, ours_seq, ours_id, theirs_log, theirs_seq, theirs_id FROM tab WHERE contact = ?",
         (contact_id,),
@@ -381,10 +383,10 @@ def _image(tx: Tx, contact_id: int, side: Side, ours: list[Space], theirs: list[
     if row is None:
         return None
     raw, our_log, our_seq, our_id, their_log, their_seq, their_id = row
-    of_ours, of_theirs = Half(ours), Half(theirs)
+    of_ours, of_theirs = Half(ledger.ours), Half(ledger.theirs)
     if not of_ours.resume(tx, Place(our_log, Head(our_seq, our_id))):
         return None
     if not of_theirs.resume(tx, Place(their_log, Head(their_seq, their_id))):
         return None
-    found = OpenTab(contact_id, Book.resumed(side, raw), of_ours, of_theirs, is_fresh=False)
+    found = OpenTab(contact_id, Book.resumed(side, raw), of_ours, of_theirs, generation=ledger.number, is_fresh=False)
     return None if _is_too_far(tx, found) else found

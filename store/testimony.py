@@ -66,7 +66,7 @@ def waiting(tx: Tx) -> tuple[tuple[int, int], ...]:
     """Acceptances of ours that are not confirmed and about which nobody was asked: the contact, and since when, ms."""
     rows = tx.all(
         f"SELECT p.contact, MIN(p.changed_ms) FROM payment p WHERE p.stage < {_SETTLED} AND p.stage = {_ACCEPTED}"
-        " AND p.mine = 0 AND NOT EXISTS"
+        " AND p.mine = 0 AND p.lapsed = 0 AND NOT EXISTS"
         " (SELECT 1 FROM asked_time a WHERE a.contact = p.contact AND a.pay = p.pay)"
         " GROUP BY p.contact ORDER BY p.contact"
     )

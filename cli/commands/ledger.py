@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from cli import debts, faults, files, options, over, show
+from cli import anew, debts, faults, files, options, over, show
 from cli.client import Client
 from cli.options import Door, Form
 
@@ -72,6 +72,41 @@ def settle(door: Door, name: str, amount: str, unit: str, how: str) -> None:
     with door.connect() as client:
         row = client.call("payments.settle", to=name, amount=amount, unit=unit, how=how)
     show.outcome(door, row, debts.line(row) if "until_ms" in row else debts.wish(row))
+    debts.said(door)
+
+
+@options.sub(ledger)
+@options.contact_argument
+@click.option("--i-owe", "mine", nargs=2, multiple=True, metavar="AMOUNT UNIT", help="What you then owe; repeatable.")
+@click.option("--they-owe", "theirs", nargs=2, multiple=True, metavar="AMOUNT UNIT", help="What you are then owed.")
+@click.option("--even", is_flag=True, help="Nobody then owes anything.")
+@click.option("--agree", is_flag=True, help="Agree to what the contact proposes.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; the contact reads it.")
+@click.pass_obj
+def reset(
+    door: Door,
+    name: str,
+    mine: tuple[tuple[str, str], ...],
+    theirs: tuple[tuple[str, str], ...],
+    even: bool,
+    agree: bool,
+    reason: str,
+) -> None:
+    """Begins a ledger anew that cannot go on: weft ledger reset bo --i-owe 12.50 EUR --reason "a broken disk".
+
+    You propose what is owed then, and it is in force once the contact has agreed. What is open is given up; what was
+    paid stays in the history.
+    """
+    if [bool(mine or theirs), even, agree].count(True) != 1:
+        raise click.UsageError("Say what is owed then (--i-owe, --they-owe), or --even, or --agree.")
+    with door.connect() as client:
+        if agree:
+            row = client.call("payments.agree", to=name)
+        else:
+            sides = (("me", mine), ("them", theirs))
+            owed = [{"amount": amount, "unit": unit, "by": by} for by, rows in sides for amount, unit in rows]
+            row = client.call("payments.reset", to=name, owed=owed, reason=reason)
+    show.outcome(door, row, anew.answered(row))
     debts.said(door)
 
 
@@ -260,6 +295,11 @@ def _balances(door: Door) -> None:
     if forwards:
         lines += ["", "Payments of others may go over:"]
         lines += [f"{show.clean(row['contact'])}: {_caps(row)}" for row in forwards]
+    lines += anew.proposals(door, found["proposals"])
     show.outcome(door, found, "\n".join(lines) or "Nobody owes anybody anything.")
+    if found["paused"] and not found["proposals"]:
+        name = show.typed_name(found["paused"][0]["contact"])
+        begin = door.typed(f"weft ledger reset {name} --they-owe 12.50 EUR")
+        show.talk(door, f"  To begin a ledger anew with what you both say is owed: {begin}")
     if not found["balances"]:
         show.talk(door, f"  To let a contact owe you: {door.typed('weft ledger limit NAME 100 EUR')}")

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from cli import cellar, options, places, show, start, ways
+from cli import anew, cellar, options, places, show, start, ways
 from cli import client as connection
 from cli.client import Client
 from cli.faults import Failure
@@ -254,7 +254,8 @@ def _of_debts(door: Door, told: Mapping[str, Any]) -> list[str]:
     parts += [f"{asked} request{'s' if asked > 1 else ''} to pay"] if asked else []
     lines = [f"• {' and '.join(parts)}: {door.typed('weft pay')}"] if parts else []
     look = door.typed("weft ledger")
-    return lines + [f"! The ledger with {show.clean(name)} stands still: {look}" for name in told["paused"]]
+    lines += [f"! The ledger with {show.clean(name)} stands still: {look}" for name in told["paused"]]
+    return lines + anew.proposals(door, told.get("proposals", ()))
 
 
 def _of_logs(door: Door, told: Mapping[str, Any]) -> list[str]:

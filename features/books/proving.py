@@ -14,7 +14,7 @@ from ledger.terms import Lock, Offer
 from protocol import entry, ids, record
 from protocol import log as chains
 from protocol.identity import Certificate
-from store import authoring, devices, entries, identity, spaces
+from store import authoring, devices, entries, generations, identity, spaces
 from store.database import Tx
 from store.entries import Held
 from store.spaces import Space
@@ -41,7 +41,8 @@ def prove(tx: Tx, contact_id: int, is_ours: bool, pay: bytes, offered: int = 0) 
             raise NotProvable
         body = chains.recall(begun.raw).body
         seen = {ack.log: ack.seq for ack in body.acks}
-        payee = next((one for one in reversed(payees) if one.log.id in seen), payees[-1])
+        first = next((one for one in payees if generations.number(one) == generations.number(payer)), payees[-1])
+        payee = next((one for one in reversed(payees) if one.log.id in seen), first)
         return evidence.make(_half(tx, payer, body.seq), _half(tx, payee, seen.get(payee.log.id, 0)), pay)
     raise NoSuchPayment
 

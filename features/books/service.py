@@ -19,7 +19,7 @@ from ledger.terms import Cause
 from node import ground
 from node.core import Core
 from protocol import ids
-from store import payments, people
+from store import payments, people, renewals
 from store.database import Tx
 from store.payments import Paid
 
@@ -134,6 +134,11 @@ def bookings(tx: Tx, to: str | None, end_ms: int) -> Sequence[Booking]:
             contact = people.contact(tx, one.contact)
             who[one.contact] = contact.name, ids.account_text(contact.account)
         found.append(_booking(one, payments.why(tx, one), *who[one.contact]))
+    for each in renewals.renewals(tx, contact_id, end_ms):
+        contact = people.contact(tx, each.contact)
+        name, account = contact.name, ids.account_text(contact.account)
+        reason = f"ledger begun anew: {each.reason}" if each.reason else "ledger begun anew"
+        found.append(Booking(ids.ulid(each.log), each.at_ms, name, account, each.unit, each.amount, "reset", reason))
     return found
 
 

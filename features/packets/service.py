@@ -32,7 +32,7 @@ from node import speech, till
 from node.core import Core
 from protocol import ids
 from protocol.faults import UserFault
-from store import payments, people
+from store import expected, payments, people
 from store.database import Tx
 from store.people import Contact
 from store.tabs import OpenTab
@@ -214,7 +214,7 @@ class Packets:
         limit = min(max(before, need), AMOUNT_MAX)
         # Asked also where it is high enough: a ledger that cannot be written could not take the share either.
         self._core.till.write(tx, tab, lambda _: Limit(one.unit, limit) if limit != before else None)
-        payments.expect(tx, contact.id, Cause.PACKET, one.packet, one.unit, most)
+        expected.expect(tx, contact.id, Cause.PACKET, one.packet, one.unit, most)
 
     def _answer_next(self, tx: Tx) -> tuple[int, ...] | None:
         """Answers the oldest claim, in one transaction with the offer of its share; returns whom to stir."""

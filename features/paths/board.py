@@ -20,7 +20,8 @@ from store import locks, logs, payments, people, spaces
 from store.database import Tx
 from store.locks import Named
 from store.people import ContactState
-from store.tabs import OpenTab, Pause
+from store.renewals import Pause
+from store.tabs import OpenTab
 
 
 @dataclass(frozen=True, slots=True)

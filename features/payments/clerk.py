@@ -22,7 +22,7 @@ from ledger.terms import Accept, Ackn, Cause, Decline, Settle, Term, Void
 from node.delivery import Delivery
 from node.till import Till, is_open_to
 from protocol.grant import Role
-from store import beheld, logs, payments, people, spaces, tabs, testimony
+from store import beheld, expected, logs, payments, people, spaces, tabs, testimony
 from store.database import Database, Tx, changes_after, newest_change
 from store.payments import Asking, Paid
 from store.tabs import OpenTab
@@ -31,7 +31,7 @@ TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, tabs.CHANGED, people.CHANGED, be
 CHANGES_MAX = 1000
 WAITING_MAX = 1000  # offers of one contact that nobody has answered; a node declines those beyond
 WRITES_MAX = 512  # of one transaction
-_ON_ITS_WAY = f"mine = 1 AND stage < {int(Stage.REFUNDING)}"
+_ON_ITS_WAY = f"mine = 1 AND stage < {int(Stage.REFUNDING)} AND lapsed = 0"
 
 Make = Callable[[Tab], Term | None]
 
@@ -102,7 +102,7 @@ class Clerk:
         """Writes what is due with a contact."""
         if not is_open_to(people.contact(tx, contact_id)):
             return _Served()
-        one = self.till.of(tx, contact_id)
+        one = self.till.go_on(tx, self.till.of(tx, contact_id))
         if one.pause is not None:
             return _Served()
         if not self._write(tx, one):
@@ -184,7 +184,7 @@ def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
         case Cause.HANDED_OVER:
             return one.tab.balance(one.side, row.unit) + row.amount <= 0  # it only lowers what we owe
         case _:
-            return payments.is_expected(tx, row)
+            return expected.holds(tx, row)
 
 
 def _is_too_much_back(tx: Tx, row: Paid) -> bool:

@@ -65,3 +65,19 @@ class BadTime(UserFault):
     code = "payment.time"
     next = "weft pay requests"
     exit = 2
+
+
+class BadBalances(UserFault):
+    """Say what is owed as amounts with units, each unit once; nothing was written."""
+
+    code = "ledger.balances"
+    next = "weft ledger reset --help"
+    exit = 2
+
+
+class NothingProposed(UserFault):
+    """Nothing is proposed that waits for you; nothing was written."""
+
+    code = "ledger.nothing_proposed"
+    next = "weft ledger"
+    exit = 1

@@ -6,13 +6,14 @@ itself is the clerk's (clerk.py). This records what people owe each other; it mo
 
 from dataclasses import asdict
 
-from features.payments import clerk, view
+from features.payments import anew, clerk, view
 from features.payments.acts import EXPIRES_S, Acts
 from features.payments.clerk import Clerk
 from features.payments.faults import (
     BadTime,
     NotForYou,
     NothingOwed,
+    NothingProposed,
     PaymentOver,
     StillBound,
     TooMuchBack,
@@ -117,7 +118,7 @@ class Payments:
             if isinstance(found, Asked):
                 return self._acts.dismiss(tx, one, found, mine=False)
             key = _of_theirs(one, found)
-            if found.stage is not Stage.OFFERED:
+            if found.stage is not Stage.OFFERED or found.lapsed:
                 raise PaymentOver
             self._core.till.write(tx, one, lambda _: Decline(key.pay))
             return self._acts.line(tx, found)
@@ -138,7 +139,7 @@ class Payments:
             if not found.mine:
                 raise NotForYou
             if not commands.may_void(one.tab, one.key(True, found.pay), self._now()):
-                if found.stage is Stage.ACCEPTED:
+                if found.stage is Stage.ACCEPTED and not found.lapsed:
                     raise StillBound(f"{contact.name} has accepted it, and it is being confirmed; nothing was written.")
                 raise PaymentOver
             self._core.till.write(tx, one, lambda _: Void(found.pay))
@@ -230,10 +231,10 @@ class Payments:
         return await self._core.database.transact(look)
 
     async def balances(self) -> dict[str, Rows]:
-        """Returns how it stands with each contact and unit, and what is on its way: {"balances", "reserved", "paused"}.
+        """Returns how it stands with each contact and unit: {"balances", "reserved", "paused", "proposals"}.
 
         reserved: payments that are not over; each takes a part of somebody's limit. paused: ledgers into which nothing
-        can be written now, and why.
+        can be written now, and why. proposals: ledgers that one of the two would begin anew.
         """
 
         def look(tx: Tx) -> dict[str, Rows]:
@@ -241,18 +242,54 @@ class Payments:
             return {
                 "balances": [asdict(view.standing(tx, one)) for one in payments.balances(tx)],
                 "reserved": [asdict(view.line(tx, one, now_ms)) for one in payments.open_payments(tx)],
-                "paused": [{"contact": name, "reason": reason} for name, reason in self._paused(tx)],
+                "paused": [{"contact": name, "reason": reason} for name, reason in anew.paused(tx)],
+                "proposals": anew.proposals(tx),
             }
 
         return await self._core.database.transact(look)
 
     def waiting(self, tx: Tx) -> dict[str, object]:
-        """What waits for the person, for the status of the node: how many offers and requests, and who is paused."""
+        """What waits for the person, for the status of the node: offers, requests, paused ledgers, proposals."""
         offers = sum(not one.mine and one.stage is Stage.OFFERED for one in payments.open_payments(tx))
         asked = (one for one in payments.open_requests(tx) if not one.mine)
         count = sum(payments.became(one, payments.by_request(tx, one)) == "open" for one in asked)
-        paused = sorted({name for name, _ in self._paused(tx)})
-        return {"offers": offers, "asked": count, "paused": paused}
+        paused = sorted({name for name, _ in anew.paused(tx)})
+        found = [one for one in anew.proposals(tx) if not one["mine"] and one["state"] != "confirming"]
+        return {"offers": offers, "asked": count, "paused": paused, "proposals": found}
+
+    async def reset(self, to: str, owed: list[dict[str, object]], reason: str = "") -> anew.Answered:
+        """Proposes to begin the ledger with a contact anew; durable on return. It is in force once both agree.
+
+        owed: what is owed then, each {"amount", "unit", "by": "me" or "them"}; nothing else is. What is open in the old
+        one is given up then.
+        Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
+        payment.self, limit, ledger.balances, amount.unit, amount.malformed, amount.nothing, amount.decimals,
+        amount.large.
+        """
+
+        def propose(tx: Tx) -> anew.Answered:
+            contact, one = self._with(tx, to)
+            lines = anew.open_lines(tx, contact, self._now())
+            self._core.till.propose(tx, one, anew.read(one, owed), till.note(reason))
+            return anew.answered(tx, contact, one.generation, lines)
+
+        return await self._core.database.transact(propose)
+
+    async def agree(self, to: str) -> anew.Answered:
+        """Agrees to begin the ledger anew as a contact proposes, or confirms that he has agreed; durable on return.
+
+        Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
+        payment.self, ledger.nothing_proposed.
+        """
+
+        def agree(tx: Tx) -> anew.Answered:
+            contact, one = self._with(tx, to)
+            lines = anew.open_lines(tx, contact, self._now())
+            if not self._core.till.agree(tx, one):
+                raise NothingProposed
+            return anew.answered(tx, contact, one.generation, lines)
+
+        return await self._core.database.transact(agree)
 
     async def history(self, to: str | None = None, limit: int = 50, before: int | None = None) -> Rows:
         """Returns payments, the newest first, of one contact or of all. `row` of the last one goes on as `before`.
@@ -283,6 +320,11 @@ class Payments:
 
     def _tab(self, tx: Tx, to: str, unit: str) -> tuple[Contact, OpenTab, Unit]:
         """The contact, our tab with him, and the unit that a person names."""
+        contact, one = self._with(tx, to)
+        return contact, one, units.of(unit, one.tab.units())
+
+    def _with(self, tx: Tx, to: str) -> tuple[Contact, OpenTab]:
+        """The contact and our tab with him."""
         if to.strip().casefold() in (
             self._core.identity.name.casefold(),
             ids.account_text(self._core.identity.account),
@@ -292,19 +334,7 @@ class Payments:
             except UserFault:
                 raise ToOneself from None
         contact = till.contact(tx, to)
-        one = self._core.till.of(tx, contact.id)
-        return contact, one, units.of(unit, one.tab.units())
-
-    def _paused(self, tx: Tx) -> list[tuple[str, str]]:
-        """With whom a ledger stands still, or two count differently, and why."""
-        found = []
-        for contact_id in payments.partners(tx):
-            one, name = self._core.till.of(tx, contact_id), people.contact(tx, contact_id).name
-            if one.pause is not None:
-                found.append((name, one.pause.value.format(name=name)))
-            if one.book.differences:
-                found.append((name, view.difference(name, one)))
-        return found
+        return contact, self._core.till.of(tx, contact.id)
 
     def _found(self, tx: Tx, text: str) -> tuple[Contact, OpenTab, Paid | Asked]:
         """A payment or request as it stands now, with whom, and the tab."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ledger import units
+from ledger.book import Difference
 from ledger.payment import Stage
 from ledger.terms import Cause
 from ledger.units import Unit
@@ -10,7 +11,6 @@ from protocol import ids
 from store import payments, people, reminders, testimony
 from store.database import Tx
 from store.payments import Asked, Balance, Paid
-from store.tabs import OpenTab
 
 KINDS = {
     Cause.NONE: "payment",
@@ -62,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn" or "refused".
+    """A request as people see it. mine: we ask. state: "open", "paying", "paid", "withdrawn", "refused", "lapsed".
 
     reminded_ms: of the last reminder, 0 for none. bill_paid, bill_people: how many have paid of those who were asked
     for a share of this bill, as its maker counts, 0 unless he has said so.
@@ -116,7 +116,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         amount=units.number(one.amount, unit),
         unit=unit.label,
         minor=one.amount,
-        state=STAGES[one.stage],
+        state=STAGES[one.stage] if one.is_open or one.stage.is_final else "lapsed",
         note=one.memo,
         offered_ms=one.offered_ms,
         at_ms=one.changed_ms,
@@ -161,9 +161,8 @@ def standing(tx: Tx, one: Balance) -> Standing:
     )
 
 
-def difference(name: str, one: OpenTab) -> str:
+def difference(name: str, first: Difference) -> str:
     """That two count otherwise, with both views (ledger 5.2)."""
-    first = one.book.differences[0]
     return (
         f"at entry {first.seq} {name}'s node counted otherwise than yours: it says {first.said.hex()[:16]}, and yours"
         f" finds {first.found.hex()[:16]}; compare weft ledger history"
@@ -185,6 +184,8 @@ def _kind(cause: int) -> str:
 
 def _reason(one: Paid, name: str, now_ms: int) -> str:
     """What a payment waits for."""
+    if one.lapsed and not one.stage.is_final:
+        return f"given up as {STAGES[one.stage]}, when the ledger was begun anew"
     is_late = one.expires_ms <= now_ms
     match one.stage, one.mine:
         case Stage.OFFERED, True:

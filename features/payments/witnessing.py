@@ -14,7 +14,7 @@ from node import speech
 from node.till import is_open_to
 from protocol import ids
 from protocol.spine import NONCE_BYTES
-from store import beheld, people, testimony
+from store import beheld, payments, people, testimony
 from store.database import Tx
 from store.tabs import OpenTab
 
@@ -60,8 +60,8 @@ def next_ms(tx: Tx) -> dict[int, int]:
 
 
 def _is_slow(tx: Tx, one: OpenTab, each: Payment, asking: Asking) -> bool:
-    row = tx.one("SELECT changed_ms FROM payment WHERE contact = ? AND mine = 0 AND pay = ?", (one.contact, each.pay))
-    return row is None or row[0] + CONFIRMS_WITHIN_MS <= asking.now_ms
+    row = payments.found(tx, one.contact, False, each.pay)
+    return row is None or row.changed_ms + CONFIRMS_WITHIN_MS <= asking.now_ms
 
 
 def _known(tx: Tx, payer: int, witnesses: tuple[bytes, ...]) -> dict[int, list[bytes]]:

@@ -18,7 +18,7 @@ from node import speech, till
 from node.core import Core
 from protocol import invoice, probe, record
 from protocol.invoice import Invoice
-from store import payments, people
+from store import expected, people
 from store.database import Tx
 
 INVOICE_S = 86_400  # within which it can be paid, by a customer who may have gone away meanwhile
@@ -55,12 +55,12 @@ class Counter:
         said = Receipt(pay, one.invoice, lines(one.quantity, one.title, one.price, one.tip, one.unit))
         if self.core.till.write(tx, tab, lambda _: said):
             sales.paid(tx, one.id, pay)
-            payments.expect_no_more(tx, one.contact, Cause.INVOICE, one.invoice)
+            expected.expect_no_more(tx, one.contact, Cause.INVOICE, one.invoice)
 
     def forget(self, tx: Tx) -> None:
         """Forgets invoices that nobody has paid."""
         for one in sales.stale(tx, self.core.ground.now_ms() - STALE_MS):
-            payments.expect_no_more(tx, one.contact, Cause.INVOICE, one.invoice)
+            expected.expect_no_more(tx, one.contact, Cause.INVOICE, one.invoice)
             sales.drop(tx, one.id)
 
     def _refusal(self, tx: Tx, one: Sale, ware: Ware | None) -> Reason | None:
@@ -80,7 +80,7 @@ class Counter:
         amount = one.quantity * one.price + one.tip
         made = self._invoice(one, ware, amount, payer)
         name = invoice.name(made)
-        payments.expect(tx, one.contact, Cause.INVOICE, name, ware.unit, amount)
+        expected.expect(tx, one.contact, Cause.INVOICE, name, ware.unit, amount)
         return sales.bill(tx, one.id, ware, amount, made.expires_ms, name, record.encode(made))
 
     def _invoice(self, one: Sale, ware: Ware, amount: int, payer: bytes) -> Invoice:

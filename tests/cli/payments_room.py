@@ -23,10 +23,13 @@ class PaymentsRoom:
     """payments.*; becomes: what accept, decline and recall answer, None for a payment that was settled."""
 
     waiting: dict[str, Rows] = field(default_factory=lambda: {"offers": [], "open": [], "asked": [], "asking": []})
-    standing: dict[str, Rows] = field(default_factory=lambda: {"balances": [], "reserved": [], "paused": []})
+    standing: dict[str, Rows] = field(
+        default_factory=lambda: {key: [] for key in ("balances", "reserved", "paused", "proposals")}
+    )
     past: Rows = field(default_factory=list)
     asked: list[tuple[object, ...]] = field(default_factory=list)
     becomes: dict[str, Any] | None = None
+    comes_to: dict[str, Any] | None = None
 
     async def limit(self, to: str, amount: str, unit: str) -> dict[str, Any]:
         """Allowed."""
@@ -76,6 +79,16 @@ class PaymentsRoom:
     async def balances(self) -> dict[str, Rows]:
         """How it stands."""
         return self.standing
+
+    async def reset(self, to: str, owed: list[dict[str, object]], reason: str = "") -> dict[str, Any]:
+        """Proposed."""
+        self.asked.append(("reset", to, owed, reason))
+        return answered(to)
+
+    async def agree(self, to: str) -> dict[str, Any]:
+        """Agreed."""
+        self.asked.append(("agree", to))
+        return self.comes_to or answered(to, state="agreed")
 
     async def history(self, to: str | None = None, limit: int = 50, before: int | None = None) -> Rows:
         """What was."""
@@ -216,6 +229,17 @@ def request(name: str, **more: Any) -> dict[str, Any]:
         "bill_people": 0,
     }
     return plain | more
+
+
+def answered(name: str, **more: Any) -> dict[str, Any]:
+    """What came of proposing to begin a ledger anew."""
+    owed = [{"unit": "EUR", "owed": "-12.50", "minor": -1250}]
+    return {"contact": name, "state": "proposed", "balances": owed, "gives_up": []} | more
+
+
+def proposal(name: str, **more: Any) -> dict[str, Any]:
+    """That a contact would begin a ledger anew."""
+    return {k: v for k, v in answered(name).items() if k != "gives_up"} | {"mine": False, "reason": ""} | more
 
 
 def balance(name: str, **more: Any) -> dict[str, Any]:

@@ -95,18 +95,6 @@ async def test_who_can_be_paid_is_known_beside_what_else_pay_does(tmp_path: Path
     async with fake.node(tmp_path, "Bo", "accept", "Ana Maria") as world:
         commands = ["accept", "code", "decline", "invoice", "recall", "receipt", "refund", "remind", "requests"]
         commands += ["show", "to"]
-            "accept",
-            "code",
-            "decline",
-            "invoice",
-            "recall",
-            "receipt",
-            "refund",
-            "remind",
-            "requests",
-            "show",
-            "to",
-        ]
         assert await completed(world, "pay", "") == ["Bo", "Ana\\ Maria", *commands]
         assert await completed(world, "pay", "b") == ["Bo"]
         assert await completed(world, "pay", "re") == ["recall", "receipt", "refund", "remind", "requests"]

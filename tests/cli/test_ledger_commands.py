@@ -9,7 +9,7 @@ from cli import show
 from cli.faults import quoted
 from ledger import units
 from tests.cli import fake
-from tests.cli.payments_room import AT_MS, UNTIL_MS, PaymentsRoom, balance, payment
+from tests.cli.payments_room import AT_MS, UNTIL_MS, PaymentsRoom, answered, balance, payment, proposal
 from tests.cli.test_escapes import EVIL, steering
 
 IOU = f"  {units.IOU}\n"
@@ -21,6 +21,7 @@ COMMANDS = (
     ("ledger", "list"),
     ("ledger", "limit", "bo", "5", "EUR"),
     ("ledger", "settle", "bo", "5", "EUR"),
+    ("ledger", "reset", "bo", "--even"),
     ("ledger", "history"),
     ("ledger", "export", "--format", "hledger"),
     ("ledger", "statement"),
@@ -35,6 +36,66 @@ def test_without_a_node_each_says_so(tmp_path: Path, words: tuple[str, ...]) -> 
     ran = world.weft_now(*words)
     assert (ran.code, ran.out, ran.err) == (3, "", "Node is not running. Start it: weft up\n")
     assert world.weft_now(*words, "--json").json["error"]["code"] == "node.down"
+
+
+# --- begun anew
+
+
+async def test_what_is_proposed_is_said_with_how_to_agree(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        room = world.debts.payments
+        room.standing["proposals"] = [
+            proposal("Bo", reason="a copied disk"),
+            proposal("Bo", mine=True, state="proposed", balances=[]),
+            proposal("Chen", state="agreed"),
+            proposal("Dee", state="confirming"),
+            proposal("Dee", mine=True, state="confirming"),
+        ]
+        said = [
+            "• Bo proposes to begin the ledger anew: you owe 12.50 EUR (a copied disk)."
+            " Agree: weft ledger reset Bo --agree",
+            "• You propose to Bo to begin the ledger anew: nobody owes anything",
+            "! Chen agrees to begin the ledger anew, which has changed since: you owe 12.50 EUR."
+            " Confirm: weft ledger reset Chen --agree",
+            "• You agreed to begin the ledger anew, which Dee's node has to confirm: you owe 12.50 EUR",
+        ]
+        assert (await world.weft("ledger")).out.splitlines() == said
+        evil = proposal(EVIL, reason=EVIL)
+        room.standing["proposals"] = [evil, evil | {"state": "agreed"}, evil | {"mine": True}]
+        assert not steering((await world.weft("ledger")).out)
+
+
+async def test_a_ledger_is_begun_anew_by_what_both_say(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        room = world.debts.payments
+        ran = await world.weft(
+            "ledger", "reset", "Bo", "--i-owe", "12.50", "EUR", "--they-owe", "3", "h", "--reason", "x"
+        )
+        said = "• Proposed to Bo: you owe 12.50 EUR. Until it is agreed the old ledger stands as it is.\n"
+        assert (ran.code, ran.out, ran.err) == (0, said, IOU)
+        owed = [{"amount": "12.50", "unit": "EUR", "by": "me"}, {"amount": "3", "unit": "h", "by": "them"}]
+        assert room.asked.pop() == ("reset", "Bo", owed, "x")
+        assert (await world.weft("ledger", "reset", "Bo", "--even")).code == 0
+        assert room.asked.pop() == ("reset", "Bo", [], "")
+        ran = await world.weft("ledger", "reset", "Bo", "--agree")
+        assert ran.out == "✔ Agreed: you owe 12.50 EUR. It is in force once Bo's node has confirmed it.\n"
+        assert (await world.weft("ledger", "reset", "Bo", "--agree", "--json")).json == answered("Bo", state="agreed")
+        for words in ((), ("--even", "--agree"), ("--even", "--i-owe", "1", "EUR")):
+            ran = await world.weft("ledger", "reset", "Bo", *words)
+            assert (ran.code, ran.out) == (2, "")
+
+
+async def test_what_is_given_up_is_said(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        lost = payment("Bo", reason="waits for Bo to accept it")
+        line = f"  • 12.50 EUR → Bo  waits for Bo to accept it  until {UNTIL}  …YMENT001"
+        for state, head in (
+            ("begun", "  Given up:"),
+            ("agreed", "  Given up with the old one, unless it is over before:"),
+        ):
+            world.debts.payments.comes_to = answered("Bo", state=state, gives_up=[lost])
+            ran = await world.weft("ledger", "reset", "Bo", "--agree")
+            assert ran.out.splitlines()[1:] == [head, line]
 
 
 # --- how it stands
@@ -60,9 +121,11 @@ async def test_balances_are_sentences_with_the_limits_below(tmp_path: Path) -> N
             ],
             "reserved": [payment("Chen", reason="waits for Chen to accept it")],
             "paused": [{"contact": "Dee", "reason": "it waits for his half"}],
+            "proposals": [],
         }
         ran = await world.weft("ledger")
-        assert (ran.code, ran.err) == (0, "")
+        begin = "  To begin a ledger anew with what you both say is owed: weft ledger reset Dee --they-owe 12.50 EUR\n"
+        assert (ran.code, ran.err) == (0, begin)
         assert ran.out.splitlines() == [
             "Bo owes you 12.50 EUR",
             "    he may owe you 100.00, you may owe him 0.00",

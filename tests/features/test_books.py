@@ -75,7 +75,7 @@ async def store(person: Person, name: str, *amounts_at: tuple[int, int], first: 
             )
             for n, (amount, at) in enumerate(amounts_at)
         ]
-        payments.begun(tx, rows)
+        payments.begun(tx, 0, rows)
 
     assert person.node is not None
     await person.node.core.database.transact(write)
@@ -262,6 +262,7 @@ async def what_is_no_evidence(w: World, ana: Person, bo: Person, faults: Faults)
 
     def twin(tx: Tx) -> None:
         kept = "contact, mine, unit, amount, stage, offered_ms, changed_ms, expires_ms, memo, cause, of, hop"
+        kept += ", generation, lapsed"
         other = "CAST(x'02' || substr(pay, 2) AS BLOB)"
         tx.execute(f"INSERT INTO payment (pay, {kept}) SELECT {other}, {kept} FROM payment")
 

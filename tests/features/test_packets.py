@@ -11,7 +11,7 @@ from lab.world import Person, World
 from ledger import packet
 from ledger.payment import Stage
 from node import speech
-from store import logs, payments, people, spaces
+from store import expected, logs, payments, people, spaces
 from store.database import Tx
 from store.people import ContactState
 from tests.features.kit import Faults
@@ -162,17 +162,17 @@ def test_a_second_share_of_one_packet_is_not_taken_by_itself() -> None:
         def compare(tx: Tx) -> tuple[bool, ...]:
             (paid,) = payments.history(tx, None, None, 5)
             begun = (paid.contact, False, b"2" * 16, "EUR", 100, Stage.OFFERED, 0, 0, 0, "", paid.cause)
-            payments.begun(tx, [(*begun, paid.of[:16] + b"\x01", 0)])
+            payments.begun(tx, 0, [(*begun, paid.of[:16] + b"\x01", 0)])
             second = payments.found(tx, paid.contact, False, b"2" * 16)
             assert second is not None
-            found = (payments.is_expected(tx, paid), payments.is_expected(tx, second))
-            payments.drop(tx, [(paid.contact, False, paid.pay)])
-            alone = payments.is_expected(tx, second)
-            payments.drop(tx, [(paid.contact, False, b"2" * 16)])
-            payments.begun(tx, [(*begun, b"other packet....\x01", 0)])
+            found = (expected.holds(tx, paid), expected.holds(tx, second))
+            payments.drop(tx, 0, [(paid.contact, False, paid.pay)])
+            alone = expected.holds(tx, second)
+            payments.drop(tx, 0, [(paid.contact, False, b"2" * 16)])
+            payments.begun(tx, 0, [(*begun, b"other packet....\x01", 0)])
             other = payments.found(tx, paid.contact, False, b"2" * 16)
             assert other is not None
-            return (*found, alone, payments.is_expected(tx, other))
+            return (*found, alone, expected.holds(tx, other))
 
         assert await database(bo, compare) == (True, False, True, False)
 

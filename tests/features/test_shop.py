@@ -9,7 +9,7 @@ from lab import world
 from lab.world import World, befriend
 from protocol import ids, pay_code, record
 from protocol.pay_code import ShopOffer
-from store import halves, logs, people
+from store import logs, people, spaces
 from store.database import Tx
 from tests.features.kit import Faults
 from tests.protocol.test_pay_code import with_check
@@ -136,7 +136,7 @@ async def _as_many_as_can_be(selling: Faults) -> None:
 
 def _freeze(tx: Tx) -> None:
     (shop,) = people.contacts(tx)
-    for half in halves.chains_of(tx, shop.id):
+    for half in spaces.ledger(tx, shop.id):
         for part in half:
             tx.execute("UPDATE log SET state = ? WHERE number = ?", (logs.State.FROZEN, part.log.number))
 

@@ -83,6 +83,11 @@ def begun(ana: Term | bytes, bo: Term | bytes | None = None) -> bytes:
     return file_about(two)
 
 
+def opening(other: Person, *more: wire.Value) -> bytes:
+    """How a half begins, with so many of its last fields as these."""
+    return wire.encode((200, 1, other.account.public, *more))
+
+
 def with_entry(term: Term | bytes) -> bytes:
     two = settled()
     two.ana.say(term)
@@ -206,6 +211,8 @@ BAD: dict[str, tuple[Callable[[], bytes], Flaw]] = {
         Flaw.OPEN,
     ),
     "other rules": (lambda: begun(Open(2, BO.account.public)), Flaw.OPEN),
+    "halves of two generations": (lambda: begun(Open(1, BO.account.public, 1)), Flaw.OPEN),
+    "a sum that is too large": (lambda: begun(opening(BO, 0, ("EUR",), (2**53,), "")), Flaw.TERM),
     "a half that begins with something else": (lambda: begun(Limit("EUR", 1)), Flaw.OPEN),
     "the first entry is closed": (lambda: edited(lambda items: items.pop(3)), Flaw.OPEN),
     "the first entry is missing": (lambda: edited(lambda items: (items.pop(2), items.pop(2))), Flaw.OPEN),
@@ -448,3 +455,24 @@ def test_what_is_said_out_of_turn_makes_no_stage(case: str) -> None:
     assert verdict.stage is OUT_OF_TURN[case][1]
     assert verdict.begun in (OFFER, two.ana.said[1])
     assert verdict.doubts == ()
+
+
+SUM: tuple[wire.Value, ...] = (("EUR", "h"), (-1250, 2**53 - 1), "a copied disk")
+
+
+@pytest.mark.parametrize(
+    ("ana", "bo"),
+    [((), (0, (), (), "")), ((0,), ()), ((3, *SUM), (3,)), ((3, *SUM[:2]), (3, *SUM)), ((2**53 - 1,), (2**53 - 1, ()))],
+)
+def test_a_payment_of_any_generation_is_shown(ana: tuple[wire.Value, ...], bo: tuple[wire.Value, ...]) -> None:
+    verdict = signed.agreed(begun(opening(BO, *ana), opening(ANA, *bo))).verdict
+    assert verdict is not None
+    assert verdict.stage is Stage.OFFERED
+
+
+@pytest.mark.parametrize(
+    "more",
+    [(-1,), (2**53,), (3, ("EUR",) * 33), (3, (), (-(2**53),)), (3, (), (), "x" * 501), (3, (), (), "", 0), (3, ("",))],
+)
+def test_an_opening_that_is_none_shows_nothing(more: tuple[wire.Value, ...]) -> None:
+    assert signed.agreed(begun(opening(BO, *more), opening(ANA, *more))).flaws == (Flaw.TERM, Flaw.TERM)

@@ -13,10 +13,11 @@ from ledger.terms import Accept, Limit, Offer, Settle, Term
 from protocol import entry, record, wire
 from protocol import log as chains
 from protocol.grant import Role
-from store import authoring, entries, halves, intake, logs, payments, reissuing, spaces, tabs
+from store import authoring, entries, halves, intake, logs, payments, reissuing, renewing, spaces
 from store.database import Tx
 from store.entries import Held
 from store.intake import Piece, Took
+from store.renewals import Pause
 from store.spaces import Space
 from store.tabs import OpenTab, Tabs
 from tests.store import kit, mail_kit, space_kit
@@ -42,6 +43,11 @@ class Holder:
         return self.tabs.of(self.tx, self.side.contact)
 
     @property
+    def refusal(self) -> Pause | None:
+        """Why he can write nothing now."""
+        return self.one.pause
+
+    @property
     def owed(self) -> int:
         """What the other owes him, as his lists have it."""
         assert self.one
@@ -59,7 +65,7 @@ class Holder:
     def offer(self, amount: int = 5, expires_ms: int | None = None) -> bytes:
         """Offers to owe; returns the name of the payment. Each has a memo of its own."""
         self.memos += 1
-        pay = tabs.new_pay(self.one, self.side.clock.ms, self.side.entropy)
+        pay = commands.new_pay(self.one.tab, self.one.side, self.side.clock.ms, self.side.entropy)
         memo = f"{self.side.name} {self.memos}"
         self.say(Offer(pay, UNIT, amount, expires_ms or self.side.clock.ms + DAY_MS, memo=memo))
         return pay
@@ -75,12 +81,27 @@ class Holder:
     def stages(self) -> dict[tuple[bool, bytes], Stage]:
         """His rows: (mine, pay) -> stage."""
         assert self.one
-        return payments.stages(self.tx, self.side.contact)
+        return payments.stages(self.tx, self.side.contact, self.one.generation)
 
     def say_again(self) -> None:
         """What the clerk does whenever something has come."""
         draw = self.side.entropy
         reissuing.say(self.tx, self.tabs, self.one, self.side.mine, self.side.clock.ms, draw)
+
+    def propose(self, reason: str = "", **owed: int) -> None:
+        """Proposes to begin anew with what the other then owes him."""
+        side = self.side
+        renewing.propose(self.tx, self.tabs, self.one, owed, reason, side.mine, side.clock.ms, side.entropy)
+
+    def agree(self) -> bool:
+        """Agrees to what the other proposes."""
+        side = self.side
+        return renewing.agree(self.tx, self.tabs, self.one, side.mine, side.clock.ms, side.entropy)
+
+    def go_on(self) -> None:
+        """What the clerk does where a ledger is begun anew."""
+        side = self.side
+        renewing.go_on(self.tx, self.tabs, self.one, side.mine, side.clock.ms, side.entropy)
 
     def restart(self) -> None:
         """His node starts anew: what it knew by heart is gone."""
@@ -119,6 +140,10 @@ KEPT = (
     "receipt",
     "recovered",
     "unsaid",
+    "tab_standing",
+    "begun_anew",
+    "proposed_at",
+    "limit_before",
 )
 
 
@@ -183,8 +208,9 @@ class Pair:
     def sync(self) -> None:
         """All goes over, both ways."""
         while self.carry(self.ana) + self.carry(self.bo):
-            self.ana.say_again()
-            self.bo.say_again()
+            for one in (self.ana, self.bo):
+                one.go_on()
+                one.say_again()
 
     def pay(self, payer: Holder, amount: int = 5) -> bytes:
         """A payment from its offer to its end."""

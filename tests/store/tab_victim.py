@@ -18,7 +18,7 @@ from ledger.payment import Stage
 from ledger.tab import Key, Tab
 from ledger.terms import Accept, Ackn, Limit, Offer, Settle, Term
 from protocol.grant import Grant
-from store import devices, entries, intake, logs, people, spaces, tabs
+from store import devices, entries, intake, logs, people, spaces
 from store.database import Tx, Worker
 from store.entries import Held
 from store.intake import Piece
@@ -53,7 +53,8 @@ class Debtor:
             self.write(tx, lambda _: Limit(tab_kit.UNIT, MOST))
 
     def offer(self, tx: Tx) -> bytes:
-        pay = tabs.new_pay(self.tabs.of(tx, self.side.contact), self.side.clock.ms, os.urandom)
+        one = self.tabs.of(tx, self.side.contact)
+        pay = commands.new_pay(one.tab, one.side, self.side.clock.ms, os.urandom)
         self.write(tx, lambda _: Offer(pay, tab_kit.UNIT, 1, self.side.clock.ms + tab_kit.DAY_MS))
         return pay
 

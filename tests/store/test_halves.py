@@ -13,7 +13,7 @@ from protocol.grant import Role
 from store import authoring, entries, halves, logs, spaces
 from store.faults import TabPaused
 from store.intake import Took
-from store.tabs import Pause
+from store.renewals import Pause
 from tests.store import tab_kit
 from tests.store.tab_kit import DAY_MS, UNIT, Pair
 

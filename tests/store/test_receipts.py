@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ledger import commands
 from ledger.terms import Cause, Offer, Receipt
-from store import payments, receipts, tabs
+from store import expected, payments, receipts
 from store.payments import Paid
 from store.receipts import Slip
 from tests.store import tab_kit
@@ -22,7 +23,7 @@ async def pair() -> AsyncIterator[Pair]:
 
 def offered(one: Holder, cause: Cause = Cause.INVOICE, of: bytes = NAME) -> bytes:
     """Something is offered for an invoice."""
-    pay = tabs.new_pay(one.one, one.side.clock.ms, one.side.entropy)
+    pay = commands.new_pay(one.one.tab, one.one.side, one.side.clock.ms, one.side.entropy)
     one.say(Offer(pay, UNIT, 5, one.side.clock.ms + DAY_MS, cause=int(cause), of=of))
     return pay
 
@@ -89,9 +90,9 @@ async def test_an_invoice_is_expected_in_whole_and_anything_else_up_to_its_amoun
     tx, contact = pair.bo.tx, pair.bo.side.contact
     rows = [payments.found(tx, contact, False, pay) for pay in pays]
     for most, wanted in ((6, [False, True]), (5, [True, True]), (4, [False, False])):
-        payments.expect(tx, contact, Cause.INVOICE, NAME, UNIT, most)
-        payments.expect(tx, contact, Cause.BILL, b"b" * 16, UNIT, most)
-        assert [payments.is_expected(tx, row) for row in rows if row is not None] == wanted
-    payments.expect(tx, contact, Cause.INVOICE, NAME, UNIT, 5)
-    payments.expect_no_more(tx, contact, Cause.INVOICE, NAME)
-    assert [payments.is_expected(tx, row) for row in rows if row is not None] == [False, False]
+        expected.expect(tx, contact, Cause.INVOICE, NAME, UNIT, most)
+        expected.expect(tx, contact, Cause.BILL, b"b" * 16, UNIT, most)
+        assert [expected.holds(tx, row) for row in rows if row is not None] == wanted
+    expected.expect(tx, contact, Cause.INVOICE, NAME, UNIT, 5)
+    expected.expect_no_more(tx, contact, Cause.INVOICE, NAME)
+    assert [expected.holds(tx, row) for row in rows if row is not None] == [False, False]

@@ -21,12 +21,12 @@ ORDER = {"offered": Stage.OFFERED, "accepted": Stage.ACCEPTED, "settled": Stage.
 def _stages(tx: Tx, one: Debtor) -> dict[tuple[bool, str], Stage]:
     """One's rows, which say what a fold of all entries does, and no log of which is forked."""
     found = one.tabs.of(tx, one.side.contact)
-    rows = payments.stages(tx, one.side.contact)
+    rows = payments.stages(tx, one.side.contact, 0)
     tx.execute("DELETE FROM tab")
     one.tabs = Tabs(one.side.mine.account)
     again = one.tabs.of(tx, one.side.contact)
     assert again.tab.state() == found.tab.state()
-    assert rows == payments.stages(tx, one.side.contact)
+    assert rows == payments.stages(tx, one.side.contact, 0)
     assert found.book.differences == again.book.differences == []
     assert rows == {(again.is_mine(key), key.pay): each.stage for key, each in again.tab.payments.items()}
     assert all(log.state is State.OK for log in logs.every(tx))

@@ -8,7 +8,7 @@ import pytest
 from features.payments import clerk
 from ledger.payment import Stage
 from ledger.terms import Ackn, Dismiss, Limit, Request, Term
-from store import entries, payments, spaces
+from store import entries, expected, payments, spaces
 from store.faults import TabPaused
 from store.payments import Asking
 from tests.store import tab_kit
@@ -149,7 +149,7 @@ async def test_no_list_walks_through_all_payments(pair: Pair, contact: int | Non
         payments.refunded(tx, newest)
         payments.found(tx, 1, True, b"p" * 16)
         payments.tell(tx, [(1, True, newest.pay)])
-        payments.is_expected(tx, newest)
+        expected.holds(tx, newest)
         payments.ending(tx, b"00")
         clerk.over(tx, 1)
         clerk.next_expiry(tx, 1)

@@ -13,8 +13,8 @@ from protocol import entry
 from protocol.log import Fork
 from store import entries, logs, recovered, reissuing, spaces
 from store.faults import TabPaused
+from store.renewals import Pause
 from store.spaces import Space
-from store.tabs import Pause
 from tests.store import tab_kit
 from tests.store.tab_kit import UNIT, Holder, Pair
 
@@ -125,9 +125,9 @@ async def test_what_nobody_had_of_a_log_that_is_given_up_is_said_in_the_next(pai
 # --- a lost device
 
 
-def _restore(one: Holder) -> None:
-    """One's device is lost; another has what a backup keeps of logs, and nothing of them."""
-    kept = keeping.keep(one.tx, 1)
+def restore(one: Holder, backup: bytes | None = None) -> None:
+    """One's device is lost; another has what a backup keeps of logs, and nothing of them. backup: an older one."""
+    kept = backup or keeping.keep(one.tx, 1)
     assert kept is not None
     for name in tab_kit.KEPT:
         one.tx.execute(f"DELETE FROM {name}")
@@ -136,7 +136,7 @@ def _restore(one: Holder) -> None:
     one.restart()
 
 
-def _give_back(pair: Pair, one: Holder, own: Space) -> None:
+def give_back(pair: Pair, one: Holder, own: Space) -> None:
     """The other shows what he has of a log of a lost device."""
     theirs, other = pair.copy_of(own, one), pair.other(one)
     assert theirs is not None
@@ -150,14 +150,14 @@ async def test_a_restored_device_waits_for_what_it_had_written_and_goes_on(pair:
     for count in range(3):  # what was set up is lost again
         waiting = pair.ana.offer(2)
         pair.sync()
-        _restore(pair.ana)
+        restore(pair.ana)
         lost = [own for own in spaces.ledger(pair.ana.tx, 1)[0] if not own.log.own]
         assert len(lost) == count + 1
         for own in lost:
             assert pair.ana.one.pause is Pause.WAITS
             with pytest.raises(TabPaused, match="before this device was set up"):
                 pair.ana.allow(5)
-            _give_back(pair, pair.ana, own)
+            give_back(pair, pair.ana, own)
         pair.carry(pair.bo)
         assert pair.ana.one.pause is None
         assert pair.ana.owed == -40 - 2 * count

@@ -26,7 +26,7 @@ async def shown(one: Person, other: str, pays: bool, pay: str) -> bytes:
     return raw
 
 
-async def _is_the_same(payer: Person, payee: Person, pay: str) -> bool:
+async def is_the_same(payer: Person, payee: Person, pay: str) -> bool:
     """Whether both hand on the same: what is not known to lie at the other's nobody hands on."""
     return await shown(payer, payee.name, True, pay) == await shown(payee, payer.name, False, pay)
 
@@ -47,7 +47,7 @@ def test_both_show_the_same_of_a_payment_among_others() -> None:
             await bo.call(f"payments.{answer}", id=line["id"])
             await w.until(partial(both_see, (ana, bo), line["id"], state))
         for line, stage in ((first, Stage.SETTLED), (second, Stage.DECLINED)):
-            await w.until(partial(_is_the_same, ana, bo, line["id"]))
+            await w.until(partial(is_the_same, ana, bo, line["id"]))
             raw = await shown(ana, "bo", True, line["id"])
             verdict = signed.agreed(raw).verdict
             assert isinstance(verdict, Verdict)

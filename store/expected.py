@@ -1,0 +1,48 @@
+"""What the person, or a room in his name, has asked to be paid, and is therefore taken without asking him again."""
+
+from ledger.payment import Stage
+from ledger.terms import Cause
+from store.database import Tx
+from store.payments import Paid
+
+_PACKET_BYTES = 16  # of a cause, before the number of the share
+
+
+def expect(tx: Tx, contact: int, cause: Cause, of: bytes, unit: str, amount: int) -> None:
+    """From now on a payment of this contact for this is taken without asking, up to the amount.
+
+    of: as the offer will have it; of a packet its name alone, whichever share falls to us, and one share only.
+    """
+    tx.execute(
+        "INSERT INTO expected (contact, cause, of, unit, amount) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (contact, cause, of) DO UPDATE SET unit = excluded.unit, amount = excluded.amount",
+        (contact, int(cause), of, unit, amount),
+    )
+
+
+def expect_no_more(tx: Tx, contact: int, cause: Cause, of: bytes) -> None:
+    """Takes an `expect` back."""
+    tx.execute("DELETE FROM expected WHERE contact = ? AND cause = ? AND of = ?", (contact, int(cause), of))
+
+
+def holds(tx: Tx, one: Paid) -> bool:
+    """Whether a payment to us is one that was expected; an invoice is paid in whole."""
+    is_share = one.cause == Cause.PACKET
+    of = one.of[:_PACKET_BYTES] if is_share else one.of
+    row = tx.one(
+        "SELECT amount FROM expected WHERE contact = ? AND cause = ? AND of = ? AND unit = ? AND amount >= ?",
+        (one.contact, one.cause, of, one.unit, one.amount),
+    )
+    if row is None or (one.cause == Cause.INVOICE and row[0] != one.amount):
+        return False
+    return not (is_share and _has_share(tx, one, of))
+
+
+def _has_share(tx: Tx, one: Paid, packet: bytes) -> bool:
+    """Whether another share of a packet was taken already: each opens it once."""
+    row = tx.one(
+        "SELECT 1 FROM payment WHERE of >= ? AND of <= ? AND of != x'' AND contact = ? AND mine = 0 AND cause = ?"
+        " AND id != ? AND stage NOT IN (?, ?, ?)",
+        (packet, packet + b"\xff", one.contact, Cause.PACKET, one.id, Stage.OFFERED, Stage.DECLINED, Stage.REFUNDED),
+    )
+    return row is not None
