@@ -258,7 +258,7 @@ async def test_names_and_notes_move_no_cursor(tmp_path: Path, words: tuple[str, 
         room.waiting = {"offers": [line], "asked": [wish], "asking": [wish], "open": [line]}
         paused = [{"contact": EVIL, "reason": EVIL}]
         rows = [balance(EVIL, unit=EVIL, minor=minor) for minor in (-1, 0, 1)]
-        room.standing = {"balances": rows, "reserved": [line], "paused": paused}
+        room.standing = {"balances": rows, "reserved": [line], "paused": paused, "proposals": []}
         room.past = [{"row": 7, "at_ms": AT_MS, **line}]
         room.becomes = line if words[1:2] != ("decline",) else wish
         ran = await world.weft(*([form] if form else []), *words)

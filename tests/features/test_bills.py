@@ -132,7 +132,7 @@ def test_every_fault_that_the_room_promises_is_met() -> None:
 
         assert ana.node is not None
         await run(ana, fork, ana.node.core.identity, w.now_ms())
-        assert (await ana.call("payments.balances"))["paused"]  # what nobody had acknowledged of it is no request now
+        await w.until(partial(is_paused, ana))  # what nobody had acknowledged of it is no request now
         before = await run(ana, written)
         assert await faults.code("bills.split", **(SPLIT | {"names": ["bo2", "chen"]})) == "ledger.paused"
         assert await run(ana, written) == before
@@ -144,6 +144,11 @@ def test_every_fault_that_the_room_promises_is_met() -> None:
         await w.until(partial(is_asked, bo2, made["shares"][0]["id"]))
 
     world.run(story, 710)
+
+
+async def is_paused(person: Person) -> bool:
+    """Whether a ledger of a person stands still."""
+    return bool((await person.call("payments.balances"))["paused"])
 
 
 async def is_asked(person: Person, request: str) -> bool:

@@ -101,8 +101,8 @@ async def bad_ids(ana: Person, faults: Faults, payment: str) -> None:
         name = tx.one("SELECT pay FROM payment WHERE contact = 1 ORDER BY id DESC LIMIT 1")
         assert name is not None
         tx.execute(
-            "INSERT INTO request (contact, mine, request, unit, amount, due_ms, memo, cause, of, at_ms, state)"
-            " VALUES (1, 0, ?, 'EUR', 1, 0, '', 0, x'', 0, 0)",
+            "INSERT INTO request (contact, mine, request, unit, amount, due_ms, memo, cause, of, at_ms, state,"
+            " generation) VALUES (1, 0, ?, 'EUR', 1, 0, '', 0, x'', 0, 0, 0)",
             (bytes(6) + name[0][6:],),
         )
 
