@@ -3,6 +3,7 @@
 Not here: the commands (cli/commands/pay.py, cli/commands/ledger.py).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ _OVER = {
     (True, "lapsed"): "given up with the old ledger",
     (False, "lapsed"): "given up with the old ledger",
 }
+_NEGATIVE = re.compile(r"-[\d.]")
 _KINDS = {
     "payment": "",
     "refund": "refund",
@@ -43,9 +45,8 @@ class Owing(click.Command):
     A word such as -5 is an amount for it and no option, so that the node says what is wrong with it.
     """
 
-    ignore_unknown_options = True
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = [f"−{one[1:]}" if _NEGATIVE.match(one) else one for one in args]
         try:
             return super().parse_args(ctx, args)
         except click.MissingParameter as wrong:

@@ -15,6 +15,7 @@ from cli.client import Client
 from cli.options import Door, Form
 
 HISTORY_MAX = 1000
+ROW_MAX = 2**53  # what a call carries
 PAGE = 50
 STATEMENT_S = 60.0  # the PDF of a year takes seconds
 
@@ -113,7 +114,7 @@ def reset(
 @options.sub(ledger)
 @click.argument("name", required=False, shell_complete=options.contact_names)
 @click.option("--limit", "count", type=click.IntRange(0, HISTORY_MAX), default=PAGE, metavar="N", help="How many. [50]")
-@click.option("--before", type=click.IntRange(0), metavar="ROW", help="Go on from where the last list ended.")
+@click.option("--before", type=click.IntRange(0, ROW_MAX), metavar="ROW", help="Go on from where the last list ended.")
 @click.pass_obj
 def history(door: Door, name: str | None, count: int, before: int | None) -> None:
     """Lists payments, the newest first.
@@ -166,7 +167,7 @@ def statement(door: Door, month: str | None, name: str | None, file: str | None,
             "books.statement", within_s=STATEMENT_S, month=month, form=form, to=name, east_min=_east_min()
         )
         again = f"weft ledger statement --month {month}{_with(name)} --pdf FILE"
-        _hand_out(door, file or "-", _parts(client, first), force, again)
+        _hand_out(door, "-" if file is None else file, _parts(client, first), force, again)
 
 
 @options.sub(ledger)
@@ -195,6 +196,8 @@ def _with(name: str | None) -> str:
 
 def _check_binary(door: Door, file: str | None) -> None:
     """Raises: Failure, where a file that is no text would go to a terminal or into JSON."""
+    if file == "":
+        raise faults.usage("The name of the file is missing; nothing was written.")
     if file == "-" and (door.form is not Form.TEXT or sys.stdout.isatty()):
         raise faults.usage("The file is binary: name a FILE, or lead stdout into one, without --json.")
 

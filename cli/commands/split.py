@@ -9,6 +9,7 @@ from cli import debts, faults, options, show
 from cli.options import Door
 
 LIST_MAX = 100
+ROW_MAX = 2**53  # what a call carries
 _MARKS = {"paid": "✔", "refused": "✖", "withdrawn": "✖", "lost": "✖"}
 _STATES = {"open": "not paid yet", "paying": "on its way", "lost": "is in no ledger any more"}
 
@@ -86,7 +87,7 @@ def new(
 
 @options.sub(split, name="list")
 @click.option("--limit", "count", type=click.IntRange(1, LIST_MAX), default=20, metavar="N", help="How many. [20]")
-@click.option("--before", type=click.IntRange(0), metavar="ROW", help="Go on from where the last list ended.")
+@click.option("--before", type=click.IntRange(0, ROW_MAX), metavar="ROW", help="Go on from where the last list ended.")
 @click.pass_obj
 def list_all(door: Door, count: int, before: int | None) -> None:
     """Lists your bills, the newest first: what was paid, and what is missing."""

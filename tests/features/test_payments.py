@@ -235,7 +235,8 @@ def test_every_fault_that_the_room_promises_is_met_and_nothing_is_written() -> N
         await not_so(ana, bo, faults, paid, got)
         await bound(ana, bo, faults)
         await paused(ana, bo, faults, got)
-        assert faults.missing("payments") == set()
+        anew = ("payments.reset", "payments.agree")  # tests/stories/test_debts_anew.py
+        assert {one for one in faults.missing("payments") if one[0] not in anew} == set()
 
     world.run(story, seed=90)
 

@@ -69,6 +69,8 @@ SANE = {  # what stands in a place while another one is tried
     "payment": "ABCD",
     "code": "WEFT:P/AAAA",
     "packet_id": "ABCD",
+    "bill": "ABCD",
+    "names": "bo",
     "request": "ABCD",
     "contact": "bo",
     "words": "hello",
@@ -220,7 +222,7 @@ def test_a_name_that_nobody_has_is_code_5(shell: Shell) -> None:
     for path in named:
         arguments = [one for one in parameters(ALL[path])[0] if one.required or one.name == "name"]
         told = ["nobody" if one.name == "name" else SANE[str(one.name)] for one in arguments]
-        words = [*path, *told, *(["hello"] if path == ("send",) else [])]
+        words = [*path, *told, *{("send",): ["hello"], ("ledger", "reset"): ["--even"]}.get(path, [])]
         assert shell.refused(*words) == "contact.unknown", words
         assert shell.types(*words).code == faults.UNKNOWN_NAME
 
