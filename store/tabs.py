@@ -216,13 +216,15 @@ class Tabs:
 
     def _own(self, tx: Tx, one: OpenTab, me: Identity, now_ms: int, entropy: Entropy) -> Space:
         """The log that is written now, which begins with what it is."""
-        contact = people.contact(tx, one.contact)
         own = one.ours.parts[-1] if one.ours.parts else None
+        if own is not None and one.ours.place is not None and own.log.number == one.ours.place.number:
+            return own
+        contact = people.contact(tx, one.contact)
         if own is None:
             secret = entropy(authoring.SECRET_BYTES)
             own = spaces.begin(tx, me.device, Role.LEDGER, NAME, secret, 0, contact.account, (contact.id,), 0, now_ms)
-        if one.ours.place is None or own.log.number != one.ours.place.number:
-            self._append(tx, one, own, Open(terms.RULES, contact.account), me, now_ms, entropy)
+            one.ours.renew(tx, halves.chains_of(tx, one.contact)[0])
+        self._append(tx, one, own, Open(terms.RULES, contact.account), me, now_ms, entropy)
         return own
 
     def _append(
@@ -231,7 +233,7 @@ class Tabs:
         said = record.encode(term)
         seen = () if isinstance(term, Attest) else _acks(one)  # ledger 2.1: what came since may be its void
         (made,) = authoring.write(tx, own, (said,), me.device_key, now_ms, entropy, seen)
-        one.ours.renew(tx, halves.chains_of(tx, one.contact)[0])
+        one.ours.wrote(own.log.number, made, term)
         self._catch_up(tx, one)
         return made
 
