@@ -6,6 +6,7 @@ that bytes made for one purpose never mean anything for another. Not here: signa
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from enum import StrEnum
 
 HASH_BYTES = 32
@@ -47,6 +48,7 @@ class Label(StrEnum):
 # One encoding of each label, with the separating zero byte: labels have no zero byte inside, so no labelled message
 # is a labelled message of another label.
 _PREFIXES = {label: label.value.encode("ascii") + b"\x00" for label in Label}
+_NO_SALT = bytes(32)
 
 
 def labelled(label: Label, message: bytes) -> bytes:
@@ -83,14 +85,14 @@ def keyed_hash(key: bytes, label: Label, message: bytes) -> bytes:
     return hashlib.blake2b(_PREFIXES[label] + message, digest_size=HASH_BYTES, key=key).digest()
 
 
-def hkdf(ikm: bytes, info: bytes, length: int, salt: bytes = bytes(32)) -> bytes:
+def hkdf(ikm: bytes, info: bytes, length: int, salt: bytes = _NO_SALT) -> bytes:
     """HKDF-SHA-256 of the key material, `length` bytes (RFC 5869).
 
     length: 1 to 8,160 bytes. salt: any length; 32 zero bytes are the RFC's "no salt".
     """
     assert 0 < length <= HKDF_BYTES_MAX
-    prk = hmac.digest(salt, ikm, "sha256")
-    block = hmac.digest(prk, info + b"\x01", "sha256")
+    prk = _extract(ikm, salt)
+    block = _first_block(prk, info)
     okm = block
     counter = 1
     while len(okm) < length:
@@ -102,7 +104,13 @@ def hkdf(ikm: bytes, info: bytes, length: int, salt: bytes = bytes(32)) -> bytes
 
 def subkey(secret: bytes, label: Label, purpose: bytes = b"") -> bytes:
     """A 32-byte key for one purpose, derived from a secret by HKDF under the label."""
-    return hkdf(secret, _PREFIXES[label] + purpose, 32)
+    return subkeys(secret, label)(purpose)
+
+
+def subkeys(secret: bytes, label: Label) -> Callable[[bytes], bytes]:
+    """The same, for each purpose that this is called with: the half of the work that is the secret's is done once."""
+    prk, prefix = _extract(secret, _NO_SALT), _PREFIXES[label]
+    return lambda purpose: _first_block(prk, prefix + purpose)
 
 
 def mac(key: bytes, message: bytes) -> bytes:
@@ -113,3 +121,11 @@ def mac(key: bytes, message: bytes) -> bytes:
 def same(a: bytes, b: bytes) -> bool:
     """Whether two byte strings are equal, in a time that does not depend on where they differ."""
     return hmac.compare_digest(a, b)
+
+
+def _extract(ikm: bytes, salt: bytes) -> bytes:
+    return hmac.digest(salt, ikm, "sha256")
+
+
+def _first_block(prk: bytes, info: bytes) -> bytes:
+    return hmac.digest(prk, info + b"\x01", "sha256")

@@ -234,18 +234,18 @@ class Tab:
     def _put(self, key: Key, one: Payment) -> None:
         before = self.payments.get(key)
         self.payments[key] = one
-        was = None if before is None else before.stage
+        was, stage = None if before is None else before.stage, one.stage
         self.touched.setdefault(key, was)
         if before is not None and was is not None and not was.is_final:
             self._count(before, -1)
-        if not one.stage.is_final:
+        if not stage.is_final:
             self._count(one, 1)
             self._open[key.payer][key] = b""
             return
         if self._open[key.payer].pop(key, None) is not None:
             self._over.append(key)
         self.accepts.pop(key, None)
-        if one.stage is Stage.SETTLED and was is not Stage.SETTLED:
+        if stage is Stage.SETTLED and was is not Stage.SETTLED:
             owed = one.amount if one.payer is Side.HIGH else -one.amount
             self.debts[one.unit] = self.debts.get(one.unit, 0) + owed
             self.touched_units[one.unit] = None

@@ -83,7 +83,7 @@ class Sync:
             while True:
                 self.moved.ring()
                 await changes.receive()
-                while rows := await database.transact(changes_after, cursor, CHANGES_MAX):
+                while rows := await database.read(changes_after, cursor, CHANGES_MAX):
                     cursor = rows[-1][0]
                     await self._changed([(topic, key) for _, topic, key in rows])
 

@@ -80,7 +80,11 @@ def contact(tx: Tx, text: str) -> Contact:
 
     Raises: UnknownContact, AmbiguousContact, Blocked, AccountChanged, NotYet.
     """
-    found = people.find_contact(tx, text)
+    return checked(people.find_contact(tx, text))
+
+
+def checked(found: Contact) -> Contact:
+    """A contact with whom a ledger can be written. Raises: Blocked, AccountChanged, NotYet."""
     if found.state is ContactState.BLOCKED:
         raise Blocked
     if found.alarm == STOPS:

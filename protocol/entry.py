@@ -8,6 +8,7 @@ here: how entries hang together (log.py), what a sealed content says (the rooms)
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -179,7 +180,13 @@ def content_key(secret: bytes, log: bytes, seq: int) -> bytes:
 
     secret: 32 bytes, the subkey of the log's space; log: 16.
     """
-    return hashing.subkey(secret, Label.LOG, b"content" + log + seq.to_bytes(8, "big"))
+    return content_keys(secret, log)(seq)
+
+
+def content_keys(secret: bytes, log: bytes) -> Callable[[int], bytes]:
+    """The same for each place of one log, for who reads many."""
+    drawn, purpose = hashing.subkeys(secret, Label.LOG), b"content" + log
+    return lambda seq: drawn(purpose + seq.to_bytes(8, "big"))
 
 
 def seal(key: bytes, author: bytes, log: bytes, seq: int, said: bytes, nonce: bytes) -> bytes:

@@ -4,7 +4,7 @@ docs/protocol/log.md 3 and spine.md 6. All of it is one transaction each; whethe
 node/logs/desks.py. Not here: what a note or a payment says (the rooms).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from crypto.faults import Forged, Malformed
 from crypto.keys import Entropy, SigningKey
@@ -65,10 +65,20 @@ def acks(tx: Tx, of: Space, seq: int) -> tuple[Ack, ...]:
 
 def read(of: Space, held: Held) -> bytes | None:
     """What a sealed entry says; None where its content is not here. Raises: Forged, Malformed."""
-    if held.content is None:
-        return None
+    return reader(of)(held)
+
+
+def reader(of: Space) -> Callable[[Held], bytes | None]:
+    """Reads as `read` does, many entries of one log."""
     log = of.log
-    return entry.unseal(entry.content_key(log.secret, log.id, held.seq), log.author, log.id, held.seq, held.content)
+    key_of = entry.content_keys(log.secret, log.id)
+
+    def said(held: Held) -> bytes | None:
+        if held.content is None:
+            return None
+        return entry.unseal(key_of(held.seq), log.author, log.id, held.seq, held.content)
+
+    return said
 
 
 def rewrite(

@@ -5,7 +5,7 @@ entry of the one before that counts. Not here: what the entries come to (tabs.py
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, get_args
@@ -14,7 +14,7 @@ from crypto.faults import Forged, Malformed
 from ledger import terms
 from ledger.terms import RULES, Open, Term
 from protocol import entry, record, wire
-from protocol.entry import Ack
+from protocol.entry import Ack, Entry
 from protocol.log import Head
 from store import authoring, entries, spaces
 from store.database import Tx
@@ -62,6 +62,7 @@ class Half:
     _ids: OrderedDict[tuple[bytes, int], bytes] = field(default_factory=OrderedDict)  # taken, and not acknowledged
     _ahead: deque[Item] = field(default_factory=deque)
     _page: int = PAGE_FIRST
+    _is_read: bool = False  # nothing more lies on the disk, as this transaction sees it
     _stand: tuple[Any, tuple[int, int]] | None = None  # of which heads of the other half, and up to where this counts
     _last: Ack | None = None  # what the next log says of this one, while that was not looked at anew
 
@@ -71,7 +72,7 @@ class Half:
     @property
     def taken(self) -> int:
         """How many entries were taken."""
-        return self.base + self._seq + 1
+        return self.base if self.head is None else self.base + self.head.seq + 1
 
     @property
     def place(self) -> Place | None:
@@ -97,7 +98,7 @@ class Half:
     def renew(self, tx: Tx, parts: list[Space]) -> bool:
         """Looks again at what is on the disk; returns whether what was taken is still there."""
         self._ahead.clear()
-        self._page, self._last, self.is_parted = PAGE_FIRST, None, False
+        self._page, self._last, self._is_read, self.is_parted = PAGE_FIRST, None, False, False
         same = [one.log.number for one in parts[: self.at + 1]] == [one.log.number for one in self.parts[: self.at + 1]]
         self.parts = parts
         self._reach()
@@ -105,7 +106,12 @@ class Half:
 
     def counted(self, acks: tuple[Ack, ...]) -> int:
         """How many entries of this half these acknowledge, of the logs that were reached."""
-        return max([self.bases[one.log] + one.seq + 1 for one in acks if one.log in self.bases], default=0)
+        most = 0
+        for one in acks:
+            base = self.bases.get(one.log)
+            if base is not None and base + one.seq >= most:
+                most = base + one.seq + 1
+        return most
 
     def reaches(self, tx: Tx, acks: tuple[Ack, ...], writer: "Half", acked: int) -> bool:
         """Whether all that these acknowledge was taken of this half. writer: the half in which they stand.
@@ -120,8 +126,8 @@ class Half:
                 if all(one.log != part.log.id for part in writer.parts):
                     return False
                 continue
-            place = base + one.seq
-            is_taken = place < self._ends.get(one.log, self.taken)
+            place, end = base + one.seq, self._ends.get(one.log)
+            is_taken = place < (self.taken if end is None else end)
             if not is_taken or (place >= acked and not self._is_here(tx, one)):
                 return False
         return True
@@ -129,8 +135,9 @@ class Half:
     def was_acked(self, acks: tuple[Ack, ...]) -> None:
         """The other side has acknowledged these: they need not be known by heart any more."""
         for one in acks:
-            if one[:2] in self._ids:
-                while self._ids.popitem(last=False)[0] != one[:2]:
+            at = one[:2]
+            if at in self._ids:
+                while self._ids.popitem(last=False)[0] != at:
                     pass
 
     def stands(self, tx: Tx, other: "Half") -> bool:
@@ -158,25 +165,28 @@ class Half:
     def turn(self, last: Ack) -> None:
         """Goes on in the next log."""
         self._ends[last.log] = self.taken
-        self.base, self.at, self.head, self._last = self.taken, self.at + 1, None, None
+        self.base, self.at, self.head, self._last, self._is_read = self.taken, self.at + 1, None, None, False
         self._ahead.clear()
         self._reach()
 
     def peek(self, tx: Tx) -> Item | None:
         """The next entry; None where it is not here yet. Raises: Newer."""
-        if not self.parts:
+        if self._ahead:  # read since what follows was looked at
+            return self._next()
+        if self._is_read or not self.parts:
             return None
         # What a lost device sends after it was given up may count for nothing: the new one says how far it does.
         is_given_up = self.at + 1 < len(self.parts) and self._last_of(tx) is None
         if is_given_up and self.parts[0].contact != spaces.OURS:
             return None
-        if not self._ahead:
-            self._read(tx)
-        if not self._ahead:
-            return None
-        if self._ahead[0].term is NEWER:
-            raise Newer
-        return self._ahead[0]
+        self._read(tx)
+        self._is_read = not self._ahead
+        return self._next() if self._ahead else None
+
+    def wrote(self, number: int, made: Entry, term: Term) -> None:
+        """An entry was appended to this log, the newest one of ours: all before it was taken."""
+        if self.parts[self.at].log.number == number:
+            self._ahead.append(Item(made.body.seq, made.id, made.body.at_ms, made.body.acks, term))
 
     def step(self) -> None:
         """The entry that `peek` gave was taken."""
@@ -188,14 +198,21 @@ class Half:
     def _seq(self) -> int:
         return -1 if self.head is None else self.head.seq
 
+    def _next(self) -> Item:
+        one = self._ahead[0]
+        if one.term is NEWER:
+            raise Newer
+        return one
+
     def _read(self, tx: Tx) -> None:
         """Reads the next entries: few at first, since often there is one, or one that waits."""
         of = self.parts[self.at]
+        said = authoring.reader(of)
         for held in entries.read(tx, of.log.number, self._seq + 1, self._page, PAGE_BYTES):
-            found = _item(of, held)
-            if found is None:
+            if held.content is None:
                 break
-            self._ahead.append(found)
+            at_ms, acks = entry.recall_acks(held.raw)
+            self._ahead.append(Item(held.seq, entry.id_of(held.raw), at_ms, acks, _term(said, held)))
         self._page = min(2 * self._page, PAGE_ENTRIES)
 
     def _stands(self, tx: Tx) -> bool:
@@ -249,17 +266,14 @@ class _Newer(Enum):
 NEWER: Any = _Newer.NEWER
 
 
-def _item(of: Space, held: entries.Held) -> Item | None:
-    if held.content is None:
-        return None
-    at_ms, acks = entry.recall_acks(held.raw)
-    return Item(held.seq, entry.id_of(held.raw), at_ms, acks, term(of, held))
-
-
 def term(of: Space, held: entries.Held) -> Any:
     """What an entry says: None for nothing that anybody reads, NEWER for what this version does not."""
+    return _term(authoring.reader(of), held)
+
+
+def _term(reader: Callable[[entries.Held], bytes | None], held: entries.Held) -> Any:
     try:
-        said = authoring.read(of, held)
+        said = reader(held)
         assert said is not None
         return term_of(said)
     except (Forged, Malformed):

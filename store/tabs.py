@@ -46,11 +46,15 @@ class OpenTab:
     book: Book
     ours: Half
     theirs: Half
+    ledger: Ledger
     pause: Pause | None = None
-    generation: int = 0
     is_fresh: bool = True  # it was folded from nothing, and its rows may hold more
     since_image: int = 0
     last_word: int = 0  # entries of theirs up to the last one that is more than Ackn
+
+    @property
+    def generation(self) -> int:
+        return self.ledger.number
 
     @property
     def side(self) -> Side:
@@ -105,7 +109,8 @@ class Tabs:
         ledger = generations.of(tx, contact_id, self.account)
         if one is None or not _is_same(tx, one, ledger):
             one = self._opened(tx, contact_id, ledger)
-        self._catch_up(tx, one, ledger)
+        one.ledger = ledger
+        self._catch_up(tx, one)
         self._known[contact_id] = one
         if len(self._known) > TABS_MAX:
             self._known.popitem(last=False)
@@ -150,10 +155,10 @@ class Tabs:
         payments.forget_requests(tx, contact_id, ledger.number)
         receipts.forget(tx, contact_id, ledger.number)
         book = Book(side) if ledger.begun is None else Book.begun(side, ledger.begun.owed)
-        return OpenTab(contact_id, book, Half(ledger.ours), Half(ledger.theirs), generation=ledger.number)
+        return OpenTab(contact_id, book, Half(ledger.ours), Half(ledger.theirs), ledger)
 
-    def _catch_up(self, tx: Tx, one: OpenTab, ledger: Ledger) -> None:
-        done, before = _Moved(), one.pause
+    def _catch_up(self, tx: Tx, one: OpenTab) -> None:
+        done, before, ledger = _Moved(), one.pause, one.ledger
         one.pause = Pause.FROZEN if one.is_forked else None
         while self._take(tx, one, one.ours, done) or self._take(tx, one, one.theirs, done):
             pass
@@ -215,15 +220,17 @@ class Tabs:
 
     def _own(self, tx: Tx, one: OpenTab, me: Identity, now_ms: int, entropy: Entropy) -> Space:
         """The log that is written now, which begins with what it is."""
-        contact = people.contact(tx, one.contact)
         own = one.ours.parts[-1] if one.ours.parts else None
+        if own is not None and one.ours.place is not None and own.log.number == one.ours.place.number:
+            return own
+        contact = people.contact(tx, one.contact)
         if own is None:
             secret = entropy(authoring.SECRET_BYTES)
             draw = (me.device, Role.LEDGER, generations.NAME, secret, 0, contact.account, (contact.id,), 0, now_ms)
             own = spaces.begin(tx, *draw)
-        if one.ours.place is None or own.log.number != one.ours.place.number:
-            begins = Open(terms.RULES, contact.account, one.generation)
-            self._append(tx, one, own, begins, me, now_ms, entropy)
+            one.ledger = generations.of(tx, one.contact, self.account)
+            one.ours.renew(tx, one.ledger.ours)
+        self._append(tx, one, own, Open(terms.RULES, contact.account, one.generation), me, now_ms, entropy)
         return own
 
     def _append(
@@ -232,9 +239,8 @@ class Tabs:
         said = record.encode(term)
         seen = () if isinstance(term, Attest) else _acks(one)  # ledger 2.1: what came since may be its void
         (made,) = authoring.write(tx, own, (said,), me.device_key, now_ms, entropy, seen)
-        ledger = generations.of(tx, one.contact, self.account)
-        one.ours.renew(tx, ledger.ours)
-        self._catch_up(tx, one, ledger)
+        one.ours.wrote(own.log.number, made, term)
+        self._catch_up(tx, one)
         return made
 
 
@@ -388,5 +394,5 @@ def _image(tx: Tx, contact_id: int, side: Side, ledger: Ledger) -> OpenTab | Non
         return None
     if not of_theirs.resume(tx, Place(their_log, Head(their_seq, their_id))):
         return None
-    found = OpenTab(contact_id, Book.resumed(side, raw), of_ours, of_theirs, generation=ledger.number, is_fresh=False)
+    found = OpenTab(contact_id, Book.resumed(side, raw), of_ours, of_theirs, ledger, is_fresh=False)
     return None if _is_too_far(tx, found) else found

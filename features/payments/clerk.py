@@ -62,7 +62,7 @@ class Clerk:
                 wait_s = await self._tend(database)
                 with trio.move_on_after(wait_s):
                     await changes.receive()
-                while rows := await database.transact(changes_after, cursor, CHANGES_MAX):
+                while rows := await database.read(changes_after, cursor, CHANGES_MAX):
                     cursor = rows[-1][0]
                     await self._changed([(topic, key) for _, topic, key in rows])
 
@@ -71,15 +71,15 @@ class Clerk:
         self._due.update({key: None for topic, key in changes if topic in (tabs.CHANGED, people.CHANGED)})
         database = self.delivery.inward.database
         if numbers:
-            self._due.update(dict.fromkeys(await database.transact(_whose, numbers)))
+            self._due.update(dict.fromkeys(await database.read(_whose, numbers)))
         if words := [key for topic, key in changes if topic == beheld.TOPIC]:
-            self._due.update(dict.fromkeys(await database.transact(_about_whom, words)))
+            self._due.update(dict.fromkeys(await database.read(_about_whom, words)))
 
     async def _tend(self, database: Database) -> float:
         """Does what is due; returns in how many seconds a time is over."""
         now_ms = self.delivery.inward.now()
-        self._due.update(dict.fromkeys(await database.transact(over, now_ms)))
-        slow = await database.transact(witnessing.next_ms)
+        self._due.update(dict.fromkeys(await database.read(over, now_ms)))
+        slow = await database.read(witnessing.next_ms)
         self._due.update({one: None for one, at_ms in slow.items() if at_ms <= now_ms})
         while self._due:
             contact_id = next(iter(self._due))
@@ -89,7 +89,7 @@ class Clerk:
                 del self._due[contact_id]
             for witness in served.asked:
                 self.delivery.stir(witness)
-        return await database.transact(self._wait_s)
+        return await database.read(self._wait_s)
 
     def _wait_s(self, tx: Tx) -> float:
         """In how many seconds the next time is over."""

@@ -339,7 +339,7 @@ class Payments:
     def _found(self, tx: Tx, text: str) -> tuple[Contact, OpenTab, Paid | Asked]:
         """A payment or request as it stands now, with whom, and the tab."""
         found = payments.find(tx, text)
-        contact = till.contact(tx, ids.account_text(people.contact(tx, found.contact).account))
+        contact = till.checked(people.contact(tx, found.contact))
         one = self._core.till.of(tx, contact.id)  # which may have come on since the row was read
         now = payments.request(tx, found.id) if isinstance(found, Asked) else payments.payment(tx, found.id)
         if now is None:

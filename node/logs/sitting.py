@@ -336,7 +336,7 @@ class Sitting:
             found = entries.read(tx, number, before + 1, 1, sync.FRAME_BYTES_MAX) if is_next else ()
             return logs.proof(tx, number), head, [(one.raw, one.content) for one in found]
 
-        proof, head, found = await self.inward.database.transact(look)
+        proof, head, found = await self.inward.database.read(look)
         if proof is not None:
             return self._session.froze(log, proof)
         if number in self._importing:  # the session learns by itself of what its peer has brought

@@ -58,6 +58,13 @@ def test_a_subkey_is_hkdf_under_label_and_purpose() -> None:
     assert hashing.subkey(b"s" * 16, Label.INVITE) != expected
 
 
+@given(secret=st.binary(min_size=1), purposes=st.lists(st.binary(), max_size=3))
+def test_subkeys_of_one_secret_are_each_hkdf_under_its_purpose(secret: bytes, purposes: list[bytes]) -> None:
+    drawn = hashing.subkeys(secret, Label.LOG)
+    for purpose in purposes:
+        assert drawn(purpose) == HKDF(SHA256(), 32, None, b"weft/1/log\x00" + purpose).derive(secret)
+
+
 def test_the_table_of_labels_is_the_one_of_the_protocol() -> None:
     names = "devlist dev-cert card prekeys otpk invite px3 sid dr-root chan beacon rv dht keep log spine cosig group"
     names += " chan-post backup link pair sas nearby ledger invoice"
