@@ -25,16 +25,16 @@ def list_all(door: Door) -> None:
 
 
 @options.sub(voucher)
-@click.argument("name", metavar="NAME")
+@click.argument("kind", metavar="NAME")
 @click.option("--decimals", type=click.IntRange(0, 4), default=0, metavar="N", help="Two for a gift card of money. [0]")
 @click.pass_obj
-def issue(door: Door, name: str, decimals: int) -> None:
+def issue(door: Door, kind: str, decimals: int) -> None:
     """Makes a kind of voucher of yours.
 
     weft voucher issue coffee
     """
     with door.connect() as client:
-        row = client.call("vouchers.issue", name=name, decimals=decimals)
+        row = client.call("vouchers.issue", name=kind, decimals=decimals)
     show.outcome(door, row, f"✔ {show.clean(row['name'])} is a voucher of yours.")
     show.talk(door, f"  Next: {door.typed('weft voucher give CONTACT 5 ' + show.typed_name(row['name']))}")
 
@@ -42,10 +42,10 @@ def issue(door: Door, name: str, decimals: int) -> None:
 @options.sub(voucher, cls=debts.Owing)
 @click.argument("contact", metavar="CONTACT", shell_complete=options.contact_names)
 @click.argument("amount")
-@click.argument("name", metavar="NAME")
+@click.argument("kind", metavar="NAME")
 @click.option("--note", default="", metavar="TEXT", help="What it is for.")
 @click.pass_obj
-def give(door: Door, contact: str, amount: str, name: str, note: str) -> None:
+def give(door: Door, contact: str, amount: str, kind: str, note: str) -> None:
     """Gives a contact vouchers of yours.
 
     weft voucher give bo 5 coffee
@@ -53,13 +53,13 @@ def give(door: Door, contact: str, amount: str, name: str, note: str) -> None:
     He takes them with weft pay accept.
     """
     with door.connect() as client:
-        row = client.call("vouchers.give", to=contact, amount=amount, name=name, note=note)
+        row = client.call("vouchers.give", to=contact, amount=amount, name=kind, note=note)
     _moved(door, row)
 
 
 @options.sub(voucher, cls=debts.Owing)
 @click.argument("amount")
-@click.argument("name", metavar="NAME")
+@click.argument("kind", metavar="NAME")
 @click.option(
     "--at",
     metavar="CONTACT",
@@ -68,13 +68,13 @@ def give(door: Door, contact: str, amount: str, name: str, note: str) -> None:
 )
 @click.option("--note", default="", metavar="TEXT", help="What for.")
 @click.pass_obj
-def redeem(door: Door, amount: str, name: str, at: str | None, note: str) -> None:
+def redeem(door: Door, amount: str, kind: str, at: str | None, note: str) -> None:
     """Gives vouchers back to who issued them.
 
     You get what they are good for: weft voucher redeem 1 coffee
     """
     with door.connect() as client:
-        row = client.call("vouchers.redeem", amount=amount, name=name, at=at, note=note)
+        row = client.call("vouchers.redeem", amount=amount, name=kind, at=at, note=note)
     _moved(door, row)
 
 

@@ -83,7 +83,7 @@ async def test_some_are_redeemed_at_who_issued_them(tmp_path: Path) -> None:
         await world.weft("voucher", "redeem", "-1", "coffee", "--at", "Chen", "--note", "today")
         assert world.debts.vouchers.asked == [
             ("redeem", "1", "coffee", None, ""),
-            ("redeem", "-1", "coffee", "Chen", "today"),
+            ("redeem", "−1", "coffee", "Chen", "today"),
         ]
 
 

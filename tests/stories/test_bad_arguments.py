@@ -71,6 +71,7 @@ SANE = {  # what stands in a place while another one is tried
     "packet_id": "ABCD",
     "bill": "ABCD",
     "names": "bo",
+    "kind": "coffee",
     "request": "ABCD",
     "contact": "bo",
     "words": "hello",
@@ -193,7 +194,8 @@ BY_WORDS = pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_what_no_command_takes_is_a_usage_error(shell: Shell, path: tuple[str, ...]) -> None:
     command = ALL[path]
     assert shell.refused(*path, "--frobnicate") == "usage"
-    if not any(one.nargs == -1 for one in parameters(command)[0]):
+    meant = command.get_command(click.Context(command), "more") if isinstance(command, click.Group) else None
+    if not any(one.nargs == -1 for one in parameters(meant or command)[0]):
         assert shell.refused(*path, *sane(command), *["more"] * 20) == "usage"
     for flag in (one for one in command.params if isinstance(one, click.Option) and one.is_flag):
         assert shell.refused(*path, *sane(command), f"{flag.opts[-1]}=value") == "usage"
