@@ -135,7 +135,7 @@ class Bills:
             asked = _request(tx, id)
             if not asked.mine:
                 raise NotOurs
-            contact = till.contact(tx, ids.account_text(people.contact(tx, asked.contact).account))
+            contact = till.checked(people.contact(tx, asked.contact))
             self.core.till.of(tx, contact.id)
             asked = _request(tx, id)  # as it has become meanwhile
             state = payments.became(asked, payments.by_request(tx, asked))

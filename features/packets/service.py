@@ -115,7 +115,7 @@ class Packets:
                 raise PacketOpened
             if one.is_closed or (before.state is State.REFUSED and before.reason not in lines.AGAIN):
                 raise PacketOver
-            contact = till.contact(tx, ids.account_text(people.contact(tx, one.contact).account))
+            contact = till.checked(people.contact(tx, one.contact))
             self._consent(tx, contact, one)
             nonce = core.ground.entropy("packet")(NONCE_BYTES)
             view.move(tx, one.id, Opening(nonce, State.CLAIMED))

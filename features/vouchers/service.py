@@ -76,7 +76,7 @@ class Vouchers:
         """Offers a contact so many vouchers of ours; durable on return. He takes them with payments.accept.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        voucher.unknown, ledger.paused, log.frozen, limit, amount.malformed, amount.nothing, amount.decimals,
+        voucher.unknown, ledger.paused, limit, amount.malformed, amount.nothing, amount.decimals,
         amount.large.
         """
 
@@ -92,7 +92,7 @@ class Vouchers:
 
         It counts once he has accepted it. at: the issuer, where several have vouchers of this name.
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        voucher.unknown, voucher.few, ledger.paused, log.frozen, limit, amount.unit, amount.malformed, amount.nothing,
+        voucher.unknown, voucher.few, ledger.paused, limit, amount.unit, amount.malformed, amount.nothing,
         amount.decimals, amount.large.
         """
 
@@ -105,7 +105,7 @@ class Vouchers:
             wanted = units.parse(amount, found)
             if issuer is None:
                 raise UnknownVoucher
-            contact = till.contact(tx, ids.account_text(issuer.account))
+            contact = till.checked(issuer)
             one = self._core.till.of(tx, contact.id)
             waiting = sum(each.amount for each in one.tab.open() if each.payer is one.side and each.unit == found.text)
             if wanted > one.tab.balance(one.side, found.text) - waiting:
