@@ -5,6 +5,7 @@ from ledger.terms import Cause
 from store.database import Tx
 from store.payments import Paid
 
+_ONCE = (Cause.PACKET, Cause.INVOICE)
 _PACKET_BYTES = 16  # of a cause, before the number of the share
 
 
@@ -26,7 +27,7 @@ def expect_no_more(tx: Tx, contact: int, cause: Cause, of: bytes) -> None:
 
 
 def holds(tx: Tx, one: Paid) -> bool:
-    """Whether a payment to us is one that was expected; an invoice is paid in whole."""
+    """Whether a payment to us is one that was expected; an invoice is paid in whole and once, a packet opened once."""
     is_share = one.cause == Cause.PACKET
     of = one.of[:_PACKET_BYTES] if is_share else one.of
     row = tx.one(
@@ -35,14 +36,14 @@ def holds(tx: Tx, one: Paid) -> bool:
     )
     if row is None or (one.cause == Cause.INVOICE and row[0] != one.amount):
         return False
-    return not (is_share and _has_share(tx, one, of))
+    return not (one.cause in _ONCE and _is_taken(tx, one, of))
 
 
-def _has_share(tx: Tx, one: Paid, packet: bytes) -> bool:
-    """Whether another share of a packet was taken already: each opens it once."""
+def _is_taken(tx: Tx, one: Paid, of: bytes) -> bool:
+    """Whether another payment for this, another share of the same packet, was taken already."""
     row = tx.one(
         "SELECT 1 FROM payment WHERE of >= ? AND of <= ? AND of != x'' AND contact = ? AND mine = 0 AND cause = ?"
         " AND id != ? AND stage NOT IN (?, ?, ?)",
-        (packet, packet + b"\xff", one.contact, Cause.PACKET, one.id, Stage.OFFERED, Stage.DECLINED, Stage.REFUNDED),
+        (of, of + b"\xff", one.contact, one.cause, one.id, Stage.OFFERED, Stage.DECLINED, Stage.REFUNDED),
     )
     return row is not None

@@ -162,7 +162,8 @@ class Clerk:
         key = Key(each.payer, each.pay)
         if commands.refusal(one.tab, one.side, key) is not None or not is_wanted(tx, one, row):
             return None
-        return lambda tab: accept(tab, one.side, key)
+        # Asked again once all before it is written: of two for one thing, the first is taken.
+        return lambda tab: accept(tab, one.side, key) if is_wanted(tx, one, row) else None
 
 
 def accept(tab: Tab, payee: Side, key: Key) -> Accept | None:

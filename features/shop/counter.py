@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from features.shop import arriving, sales
 from features.shop.content import Reason
-from features.shop.sales import Sale, Ware
+from features.shop.sales import Sale, Sold, Ware
 from ledger import commands, units
 from ledger.tab import lock_of
 from ledger.terms import AMOUNT_MAX, Cause, Receipt
@@ -51,6 +51,9 @@ class Counter:
 
     def receipt(self, tx: Tx, one: Sale, pay: bytes) -> None:
         """Writes the receipt for a sale that is paid. Raises: TabPaused, LogFrozen."""
+        now = sales.sale(tx, one.id)
+        if now is None or now.state is not Sold.OPEN:
+            return  # the receipt is for another payment
         tab = self.core.till.of(tx, one.contact)
         said = Receipt(pay, one.invoice, lines(one.quantity, one.title, one.price, one.tip, one.unit))
         if self.core.till.write(tx, tab, lambda _: said):

@@ -135,8 +135,10 @@ def paid_by(tx: Tx, contact: int, payment: bytes) -> Purchase | None:
 
 
 def is_invoice_used(tx: Tx, invoice: bytes) -> bool:
-    """Whether a purchase is being paid by this invoice already."""
-    return tx.one("SELECT 1 FROM shop_purchase WHERE invoice = ? AND invoice != x''", (invoice,)) is not None
+    """Whether this invoice is being paid already, for a purchase or by its code."""
+    purchase = "SELECT 1 FROM shop_purchase WHERE invoice = ?1 AND invoice != x''"
+    by_code = "SELECT 1 FROM payment WHERE of = ?1 AND of != x'' AND mine = 1 AND cause = 5 AND stage NOT IN (6, 7)"
+    return tx.one(f"{purchase} UNION ALL {by_code} LIMIT 1", (invoice,)) is not None
 
 
 def same(tx: Tx, contact: int, said: Order) -> tuple[Purchase, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from features.shop.content import Order
+from ledger.payment import Stage
 from protocol import record
 from store.database import Migration, Row, Tx
 
@@ -19,6 +20,8 @@ _SALE = (
     "id, contact, name, offer, quantity, price, tip, note, at_ms, state, reason, title, unit, amount, expires_ms,"
     " invoice, said, pay"
 )
+_TAKEN = f"{int(Stage.ACCEPTED)}, {int(Stage.REFUNDING)}"
+_SALES = ", ".join(f"s.{one}" for one in _SALE.split(", "))
 
 MIGRATIONS = (
     Migration(
@@ -181,9 +184,8 @@ def asked(tx: Tx) -> tuple[Sale, ...]:
 
 def settled(tx: Tx) -> tuple[tuple[Sale, bytes], ...]:
     """The sales that are paid in whole and have no receipt yet, each with its payment."""
-    columns = ", ".join(f"s.{one}" for one in _SALE.split(", "))
     rows = tx.all(
-        f"SELECT {columns}, p.pay FROM shop_sale s CROSS JOIN payment p ON p.of = s.invoice AND p.of != x''"
+        f"SELECT {_SALES}, p.pay FROM shop_sale s CROSS JOIN payment p ON p.of = s.invoice AND p.of != x''"
         " WHERE s.state = 1 AND p.contact = s.contact AND p.mine = 0 AND p.cause = 5 AND p.stage = 5"
         " AND p.unit = s.unit AND p.amount = s.amount ORDER BY s.id, p.id"
     )
@@ -191,8 +193,16 @@ def settled(tx: Tx) -> tuple[tuple[Sale, bytes], ...]:
 
 
 def stale(tx: Tx, before_ms: int) -> tuple[Sale, ...]:
-    """The sales whose invoice was over before this moment, and the orders that came before it and were refused."""
-    rows = tx.all(f"SELECT {_SALE} FROM shop_sale WHERE state IN (1, 3) AND expires_ms < ?", (before_ms,))
+    """The sales whose invoice was over before this moment, and the orders that came before it and were refused.
+
+    One that was accepted is none of them: it is paid as soon as the customer's word for it comes.
+    """
+    rows = tx.all(
+        f"SELECT {_SALES} FROM shop_sale s WHERE state IN (1, 3) AND expires_ms < ? AND NOT EXISTS ("
+        "SELECT 1 FROM payment p WHERE p.of = s.invoice AND p.of != x'' AND p.contact = s.contact AND p.mine = 0"
+        f" AND p.cause = 5 AND (p.stage = 5 OR (p.stage IN ({_TAKEN}) AND p.lapsed = 0)))",
+        (before_ms,),
+    )
     return tuple(map(_as_sale, rows))
 
 

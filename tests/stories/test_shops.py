@@ -136,6 +136,21 @@ async def is_asked(shop: Person) -> bool:
     return str((await sold(shop))["state"]) != ""
 
 
+def test_a_shop_that_was_away_for_days_after_it_had_accepted_still_has_the_sale_and_writes_the_receipt() -> None:
+    async def story(w: World) -> None:
+        shop, bo, code = await counter(w)
+        await bo.call("shop.buy", code=code)
+        await w.until(stands(bo, "paid"))
+        assert (await sold(shop))["state"] == "invoiced"
+        await shop.kill()
+        await trio.sleep(INVOICE_S + STALE_MS // 1000 + 60)
+        await shop.start()
+        await w.until(is_sold(shop))
+        await w.until(has_receipt(bo, (await bought(bo))["payment"]))
+
+    world.run(story, seed=91)
+
+
 def test_a_refund_is_seen_on_both_sides() -> None:
     async def story(w: World) -> None:
         shop, bo, code = await counter(w)

@@ -286,20 +286,41 @@ async def is_answered(shop: Person) -> bool:
     return all(row["state"] != "asked" for row in await shop.call("shop.sales", limit=1000))
 
 
-async def offer(bo: Person, amount: int, of: bytes) -> bytes:
-    """Bo offers so much for an invoice, whatever it says; the name of the payment."""
+async def offer(bo: Person, amount: int, of: bytes, count: int = 1) -> bytes:
+    """Bo offers so much for an invoice, whatever it says, so often; the name of the last payment."""
     assert bo.node is not None
     core = bo.node.core
 
     def write(tx: Tx) -> bytes:
         one = core.till.of(tx, people.find_contact(tx, "shop").id)
-        pay = core.till.new_pay(one)
-        said = Offer(pay, "EUR", amount, core.ground.now_ms() + 600_000, (), "", int(Cause.INVOICE), of)
-        core.till.write(tx, one, lambda _: said)
+        for _ in range(count):
+            pay = core.till.new_pay(one)
+            said = Offer(pay, "EUR", amount, core.ground.now_ms() + 600_000, (), "", int(Cause.INVOICE), of)
+            core.till.write(tx, one, lambda _, said=said: said)  # type: ignore[misc]
         return pay
 
     pay: bytes = await core.database.transact(write)
     return pay
+
+
+def test_an_invoice_that_is_paid_by_its_code_is_not_paid_for_an_order_too() -> None:
+    async def story(w: World) -> None:
+        _, bo, code, case = await apart(w)
+        name = await ordered(bo, code)
+        bill = case.bill(expires_ms=case.now_ms + 600_000)
+        await bo.call("paths.pay", code=pay_code.invoice_text(bill))
+        await w.until(partial(_has_offered, bo))
+        await arrive(bo, "shop", Billed(name, bill))
+        await w.until(stands(bo, "refused"))
+        assert (await bought(bo))["reason"] == WRONG
+        assert len((await waiting(bo))["open"]) == 1
+
+    world.run(story, seed=112)
+
+
+async def _has_offered(bo: Person) -> bool:
+    """Whether an offer of his waits."""
+    return bool((await waiting(bo))["open"])
 
 
 def test_less_is_not_taken_for_an_invoice_and_twice_is_not_either() -> None:
@@ -324,6 +345,23 @@ def test_less_is_not_taken_for_an_invoice_and_twice_is_not_either() -> None:
         assert len(await shop.call("shop.sales")) == 1
 
     world.run(story, seed=107)
+
+
+def test_of_two_offers_at_once_for_one_invoice_one_is_taken() -> None:
+    async def story(w: World) -> None:
+        shop, bo, code = await counter(w)
+        order = Order(b"n" * 16, pay_code.shop_of(code).offer, 1, 280, 0, "")
+        await arrive(shop, "bo", order)
+        await w.until(partial(is_answered, shop))
+        (bill,) = await arrive(shop, "bo", order)
+        name = invoice.name(bill.invoice)
+        await offer(bo, 280, name, count=2)
+        await w.until(is_sold(shop))
+        await trio.sleep(30)
+        assert await owed(shop, bo) == 280
+        assert len((await waiting(shop))["offers"]) == 1
+
+    world.run(story, seed=111)
 
 
 def test_a_receipt_for_another_payment_or_another_invoice_is_none() -> None:
