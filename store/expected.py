@@ -36,11 +36,11 @@ def holds(tx: Tx, one: Paid) -> bool:
     )
     if row is None or (one.cause == Cause.INVOICE and row[0] != one.amount):
         return False
-    return not (one.cause in _ONCE and _is_taken(tx, one, of))
+    return not (one.cause in _ONCE and is_taken(tx, one, of))
 
 
-def _is_taken(tx: Tx, one: Paid, of: bytes) -> bool:
-    """Whether another payment for this, another share of the same packet, was taken already."""
+def is_taken(tx: Tx, one: Paid, of: bytes) -> bool:
+    """Whether another payment for the same was taken already; of: what for, of a packet its name alone."""
     row = tx.one(
         "SELECT 1 FROM payment WHERE of >= ? AND of <= ? AND of != x'' AND contact = ? AND mine = 0 AND cause = ?"
         " AND id != ? AND stage NOT IN (?, ?, ?)",

@@ -6,7 +6,7 @@ from cli import debts, faults, options, over, show
 from cli.options import Door
 
 
-@options.command()
+@options.command(cls=debts.Owing)
 @click.argument("amount", required=False)
 @click.argument("unit", required=False)
 @click.option("--for", "note", default="", metavar="TEXT", help="What it is for.")
@@ -17,7 +17,7 @@ from cli.options import Door
 def invoice(door: Door, amount: str | None, unit: str | None, note: str, within: str, qr: bool, limit: int) -> None:
     """Makes a code by which you are paid once: weft invoice 8 EUR --for tickets. Without an amount: your invoices.
 
-    A contact pays it directly, others over contacts of yours who pass on. It records a debt; it moves no bank money.
+    A contact pays it directly, others over contacts of yours who pass on.
     """
     if amount is None:
         _list(door, limit)

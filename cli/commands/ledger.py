@@ -76,7 +76,7 @@ def settle(door: Door, name: str, amount: str, unit: str, how: str) -> None:
     debts.said(door)
 
 
-@options.sub(ledger)
+@options.sub(ledger, cls=debts.Owing)
 @options.contact_argument
 @click.option("--i-owe", "mine", nargs=2, multiple=True, metavar="AMOUNT UNIT", help="What you then owe; repeatable.")
 @click.option("--they-owe", "theirs", nargs=2, multiple=True, metavar="AMOUNT UNIT", help="What you are then owed.")
@@ -202,7 +202,7 @@ def _check_binary(door: Door, file: str | None) -> None:
         raise faults.usage("The file is binary: name a FILE, or lead stdout into one, without --json.")
 
 
-@options.sub(ledger)
+@options.sub(ledger, cls=debts.Owing)
 @click.argument("name", required=False, shell_complete=options.contact_names)
 @click.argument("each", required=False)
 @click.argument("total", required=False)

@@ -35,7 +35,7 @@ def packet(ctx: click.Context) -> None:
 packet.params.extend(options.shared())
 
 
-@options.sub(packet)
+@options.sub(packet, cls=debts.Owing)
 @click.option("--to", "names", required=True, metavar="A,B", help="Who may open it, each once.")
 @click.argument("amount")
 @click.argument("unit")

@@ -45,7 +45,7 @@ def list_all(door: Door) -> None:
     _list(door)
 
 
-@options.sub(shop)
+@options.sub(shop, cls=debts.Owing)
 @click.argument("title", metavar="TITLE")
 @click.argument("amount", required=False)
 @click.argument("unit", required=False)
@@ -69,7 +69,8 @@ def offer(door: Door, title: str, amount: str | None, unit: str | None, qr: bool
     costs = f"{row['amount']} {row['unit']}" if row["amount"] else f"what the customer says, in {row['unit']}"
     show.talk(door, f"  {show.clean(row['title'])}, {show.clean(costs)}  …{debts.short(row)}")
     show.talk(door, f"  Customers type: {door.typed('weft pay CODE')}")
-    show.talk(door, f"  How much each may owe you: {door.typed('weft ledger limit NAME 50 ' + row['unit'])}")
+    if not row["unit"].startswith("v:"):  # who holds vouchers pays with them, and owes nothing
+        show.talk(door, f"  How much each may owe you: {door.typed('weft ledger limit NAME 50 ' + row['unit'])}")
     debts.said(door)
 
 
@@ -157,7 +158,7 @@ def receipt(door: Door, payment: str) -> None:
     show.outcome(door, row, "\n".join(lines))
 
 
-@options.command(name="code")
+@options.command(name="code", cls=debts.Owing)
 @click.argument("code", metavar="CODE")
 @click.option("--quantity", type=click.IntRange(1, 1000), default=1, metavar="N", help="How many. [1]")
 @click.option("--tip", default="", metavar="AMOUNT", help="What you add.")

@@ -51,7 +51,7 @@ def split(ctx: click.Context) -> None:
 split.params.extend(options.shared())
 
 
-@options.sub(split)
+@options.sub(split, cls=debts.Owing)
 @click.argument("amount")
 @click.argument("unit")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=options.contact_names)

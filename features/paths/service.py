@@ -174,8 +174,8 @@ class Paths:
                 raise ForAnother
             name = invoices.name(invoice)
             known = view.payment_called(tx, name)
-            if known is not None and known.state is State.PAID:
-                raise PaidAlready
+            if board.is_offered(tx, name) if known is None else known.state is State.PAID:
+                raise PaidAlready  # the first: for an order at a shop
             if known is None or known.state is State.FAILED:
                 invoices.check_alive(invoice, now_ms)
                 of = (name, record.encode(invoice), invoice.lock, invoice.unit, invoice.amount)

@@ -179,7 +179,7 @@ def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
             return original is not None and original.stage is Stage.SETTLED and original.unit == row.unit
         case Cause.REQUEST:
             asked = payments.asked(tx, row.contact, True, row.of)
-            if asked is None or asked.state is not Asking.OPEN:
+            if asked is None or asked.state is not Asking.OPEN or expected.is_taken(tx, row, row.of):
                 return False
             return (asked.unit, asked.amount) == (row.unit, row.amount)
         case Cause.HANDED_OVER:

@@ -187,7 +187,7 @@ def _stands(one: Purchase, paid: Paid | None, shop: str) -> tuple[str, str]:
         case Bought.ORDERED:
             return "ordered", f"waits for {shop}'s node to answer"
         case Bought.BILLED:
-            return "ordered", f"the invoice is here; the ledger with {shop} stands still"
+            return "ordered", f"waits until the ledger with {shop} goes on; the invoice is here"
         case Bought.PAYING:
             if paid is not None and paid.stage in ENDS:
                 return ENDS[paid.stage], ""

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from cli.__main__ import COMMANDS
+from ledger import units
 from tests.cli import fake
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,26 @@ def test_every_command_and_option_says_what_it_does(name: str, command: click.Co
         assert option.help is not None
         assert option.help[0].isupper()
         assert option.help.partition(" [")[0].endswith(".")
+
+
+AMOUNTS = {"amount", "each", "tip", "mine"}
+OWING = [pair for pair in _all() if AMOUNTS & {one.name for one in pair[1].params}]
+
+
+@pytest.mark.parametrize(("name", "command"), OWING, ids=lambda value: value if isinstance(value, str) else "")
+def test_where_an_amount_is_typed_the_help_says_what_it_is(name: str, command: click.Command) -> None:
+    assert " ".join(command.get_help(click.Context(command, info_name=name)).split()).endswith(units.IOU)
+
+
+TYPED = ("split new -5 EUR bo", "packet --to bo -5 EUR", "invoice -5 EUR", "shop offer tea -5 EUR")
+
+
+@pytest.mark.parametrize("typed", [*TYPED, "ledger forward bo -5 10 EUR", "pay bo -5 EUR"])
+def test_an_amount_below_nothing_is_one_for_the_node(tmp_path: Path, typed: str) -> None:
+    world = fake.stopped(tmp_path)
+    fake.make_identity(world)
+    ran = world.weft_now(*typed.split())
+    assert (ran.code, ran.err) == (3, "Node is not running. Start it: weft up\n")
 
 
 @pytest.mark.parametrize("name", list(COMMANDS.places))

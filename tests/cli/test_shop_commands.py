@@ -75,6 +75,12 @@ async def test_an_offer_without_a_price_leaves_it_to_the_customer(tmp_path: Path
         assert (ran.code, len(world.shop.asked)) == (2, 2)
 
 
+async def test_who_sells_for_vouchers_is_not_told_to_let_others_owe_them(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        ran = await world.weft("shop", "offer", "cup", "1", "v:coffee", "--no-link")
+        assert (ran.code, "weft ledger limit" in ran.err) == (0, False)
+
+
 async def test_a_code_is_drawn_and_shown_again(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
         world.shop.wares.append(ware("coffee"))

@@ -8,7 +8,8 @@ import trio
 
 from lab import world
 from lab.world import Person, World
-from store import people
+from ledger.terms import Cause, Offer
+from store import payments, people
 from store.database import Tx
 from store.people import STOPS
 from tests.features.kit import Faults
@@ -300,6 +301,32 @@ def test_what_nobody_accepted_in_time_comes_back_by_itself() -> None:
         assert await agree((ana, bo))
 
     world.run(story, seed=12)
+
+
+def test_of_several_payments_for_one_request_one_is_taken_without_asking() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        await allow(bo, ana)
+        wish = await bo.call("payments.ask", to="ana", amount="2", unit="EUR")
+        await w.until(partial(is_asked, ana, wish["id"]))
+        assert ana.node is not None
+        core = ana.node.core
+
+        def pay_twice(tx: Tx) -> None:
+            one = core.till.of(tx, people.find_contact(tx, "bo").id)
+            (asked,) = payments.open_requests(tx)
+            for _ in range(2):
+                of = (core.till.new_pay(one), "EUR", 200, ana.now_ms() + 600_000, (), "")
+                said = Offer(*of, int(Cause.REQUEST), asked.request)
+                core.till.write(tx, one, lambda _, said=said: said)  # type: ignore[misc]
+
+        for count in (1, 3):
+            await core.database.transact(pay_twice)
+            await w.until(partial(has_offers, bo, count))
+            await trio.sleep(30)
+            assert (await owed(bo, ana), len((await waiting(bo))["offers"])) == (200, count)
+
+    world.run(story, seed=46)
 
 
 def test_what_a_newcomer_is_told() -> None:
