@@ -1,4 +1,4 @@
-"""Receipts as rows: what payees say in their halves of ledgers that they were paid for (docs/protocol/ledger.md 9).
+"""Receipts as rows: what payees say in their halves of ledgers that they were paid for (docs/protocol/ledger.md 14.6).
 
 All of it follows from the entries (tabs.py writes it). Not here: who writes a receipt (features/shop).
 """

@@ -124,6 +124,8 @@ class Vouchers:
                 if unit is None or unit.issuer is None or not one.owed:
                     continue
                 mine = unit.issuer == self._core.identity.account
+                if mine is (one.owed > 0):
+                    continue  # a debt in vouchers, which nobody holds
                 amount = units.number(abs(one.owed), unit)
                 rows.append(Held(unit.name, unit.text, mine, people.contact(tx, one.contact).name, amount))
             held = {row.unit for row in rows}

@@ -6,7 +6,7 @@ from typing import Any
 from lab import world
 from lab.world import Person, World
 from tests.features.kit import Faults
-from tests.stories.debt_kit import both_see, pair, waiting
+from tests.stories.debt_kit import both_see, may_owe, pair, waiting
 
 
 async def rows(person: Person) -> list[dict[str, Any]]:
@@ -37,6 +37,14 @@ def test_five_coffees_are_given_and_two_are_drunk() -> None:
         await w.until(partial(both_see, (shop, bo), back["payment"], "settled"))
         assert [(row["amount"], row["mine"], row["contact"]) for row in await rows(bo)] == [("3", False, "shop")]
         assert [(row["amount"], row["mine"], row["contact"]) for row in await rows(shop)] == [("3", True, "Bo")]
+        await shop.call("payments.limit", to="bo", amount="10", unit="v:coffee")
+        await w.until(partial(may_owe, bo, shop, 10, unit=(await rows(bo))[0]["unit"]))
+        more = await bo.call("payments.pay", to="shop", amount="5", unit="v:coffee")
+        await w.until(partial(has_offers, shop, 1))
+        await shop.call("payments.accept", id=more["id"])
+        await w.until(partial(both_see, (shop, bo), more["id"], "settled"))  # now bo owes them, and nobody holds any
+        assert await rows(bo) == []
+        assert [(row["amount"], row["contact"]) for row in await rows(shop)] == [("0", "")]
 
     world.run(story, seed=41)
 
