@@ -17,6 +17,7 @@ from store.database import Tx
 from store.inbox import Arrival
 
 OPEN_MAX = 100  # packets of one contact within OPEN_MS that are not over; more of them are dropped
+ALL_MAX = 500  # packets of one contact within OPEN_MS, over or not
 OPEN_MS = 7 * 86_400_000
 
 Content = Packet | Claim | Granted | Refused | Closed
@@ -45,7 +46,8 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
 def _came(tx: Tx, contact_id: int, said: Packet, now_ms: int) -> None:
     if said.total < said.count:
         raise Malformed
-    if view.count_open(tx, contact_id, now_ms - OPEN_MS) >= OPEN_MAX:
+    since_ms = now_ms - OPEN_MS
+    if view.count_open(tx, contact_id, since_ms) >= OPEN_MAX or view.count(tx, contact_id, since_ms) >= ALL_MAX:
         raise NotPromised
     promised = Promise(said.total, said.count, bool(said.is_random), said.root, said.seed_hash)
     kept = Kept(0, contact_id, said.packet, said.unit, promised, b"", said.note, now_ms, said.expires_ms, NEVER, "")

@@ -211,6 +211,13 @@ def count_open(tx: Tx, contact: int, since_ms: int) -> int:
     return int(row[0])
 
 
+def count(tx: Tx, contact: int, since_ms: int) -> int:
+    """How many packets of a contact have come since then."""
+    row = tx.one("SELECT COUNT(*) FROM packet WHERE contact = ? AND sent_ms >= ?", (contact, since_ms))
+    assert row is not None
+    return int(row[0])
+
+
 # --- ours
 
 

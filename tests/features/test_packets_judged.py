@@ -258,6 +258,15 @@ def test_a_contact_who_sends_packets_without_end_is_heard_a_hundred_times(sender
         sender.says(replace(sender.told(), packet=bytes(16)))
 
 
+def test_who_closes_each_of_his_packets_at_once_is_not_heard_without_end_either(sender: Sender) -> None:
+    for number in range(1, 500):
+        name = number.to_bytes(16, "big")
+        sender.says(replace(sender.told(), packet=name))
+        sender.says(replace(sender.closed(), packet=name))
+    with pytest.raises(NotPromised):
+        sender.says(replace(sender.told(), packet=bytes(16)))
+
+
 # --- dishonest claimants
 
 
@@ -313,6 +322,7 @@ def test_a_grant_has_room_for_the_path_of_the_largest_packet() -> None:
         ("packet_due", lambda tx: view.due(tx, START_MS)),
         ("packet_due", view.next_expiry),
         ("packet_of", lambda tx: view.count_open(tx, 1, START_MS)),
+        ("packet_of", lambda tx: view.count(tx, 1, START_MS)),
         ("packet_of", lambda tx: view.underway(tx, 1, START_MS)),
     ],
 )
