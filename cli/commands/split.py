@@ -10,8 +10,13 @@ from cli.options import Door
 
 LIST_MAX = 100
 ROW_MAX = 2**53  # what a call carries
-_MARKS = {"paid": "✔", "refused": "✖", "withdrawn": "✖", "lost": "✖"}
-_STATES = {"open": "not paid yet", "paying": "on its way", "lost": "is in no ledger any more"}
+_MARKS = {"paid": "✔", "refused": "✖", "withdrawn": "✖", "lapsed": "✖", "lost": "✖"}
+_STATES = {
+    "open": "not paid yet",
+    "paying": "on its way",
+    "lapsed": "given up with the old ledger",
+    "lost": "is in no ledger any more",
+}
 
 
 class Splitting(click.Group):

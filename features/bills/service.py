@@ -40,7 +40,13 @@ Names = list[str]
 Numbers = list[int]
 RECEIPT_BYTES_MAX = 400  # with the total behind it, it is the note of a request
 LIST_MAX = 100
-STATES = {"paying": "being paid", "paid": "paid", "refused": "refused", "withdrawn": "withdrawn"}
+STATES = {
+    "paying": "being paid",
+    "paid": "paid",
+    "refused": "refused",
+    "withdrawn": "withdrawn",
+    "lapsed": "given up with the old ledger",
+}
 
 
 class Bills:

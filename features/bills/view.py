@@ -89,7 +89,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class ShownShare:
-    """A share as people see it. state: "open", "paying", "paid", "refused", "withdrawn" or "lost".
+    """A share as people see it. state: "open", "paying", "paid", "refused", "withdrawn", "lapsed" or "lost".
 
     id: of the request. allow: what the contact must be allowed to owe before he can pay it, "" where he is.
     """

@@ -271,3 +271,29 @@ def test_a_node_looks_through_what_is_open_alone() -> None:
         assert "bill_open" in str(plan)
 
     world.run(story, 715)
+
+
+def test_a_share_of_a_ledger_that_was_begun_anew_is_over_and_is_not_reminded_of() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        made = await ana.call("bills.split", amount="90", unit="EUR", names=["bo"])
+        await ana.call("payments.reset", to="bo", owed=[])
+        await w.until(partial(_is_proposed, bo))
+        await bo.call("payments.agree", to="ana")
+        await w.until(partial(_is_over, ana, made["id"]))
+        (share,) = (await ana.call("bills.show", id=made["id"]))["shares"]
+        assert share["state"] == "lapsed"
+        over = await Faults(ana).of("bills.remind", id=share["id"])
+        assert (over.code, "given up with the old ledger already" in str(over)) == ("request.over", True)
+
+    world.run(story, seed=58)
+
+
+async def _is_proposed(person: Person) -> bool:
+    """Whether somebody proposes to begin a ledger anew."""
+    return bool((await person.call("payments.balances"))["proposals"])
+
+
+async def _is_over(person: Person, bill: str) -> bool:
+    """Whether nothing of a bill is open any more."""
+    return str((await person.call("bills.show", id=bill))["state"]) == "over"
