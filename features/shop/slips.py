@@ -191,6 +191,8 @@ def _stands(one: Purchase, paid: Paid | None, shop: str) -> tuple[str, str]:
         case Bought.PAYING:
             if paid is not None and paid.stage in ENDS:
                 return ENDS[paid.stage], ""
+            if paid is not None and paid.lapsed:
+                return "returned", "given up with the old ledger"
             return "paying", f"waits for {shop}'s node to take it"
         case Bought.OVER:
             state = {int(Why.CANCELLED): "cancelled", int(Why.LATE): "late"}.get(one.reason, "refused")
@@ -200,7 +202,7 @@ def _stands(one: Purchase, paid: Paid | None, shop: str) -> tuple[str, str]:
 def is_over(tx: Tx, one: Purchase) -> bool:
     """Whether nothing will become of a purchase any more."""
     paid = payments.found(tx, one.contact, True, one.pay) if one.pay else None
-    return one.state is Bought.OVER or (paid is not None and paid.stage.is_final)
+    return one.state is Bought.OVER or (paid is not None and not paid.is_open)
 
 
 def paper(tx: Tx, text: str) -> Paper:

@@ -9,7 +9,7 @@ from lab import world
 from lab.world import World, befriend
 from protocol import ids, pay_code, record
 from protocol.pay_code import ShopOffer
-from store import logs, people, spaces
+from store import logs, payments, people, spaces
 from store.database import Tx
 from tests.features.kit import Faults
 from tests.protocol.test_pay_code import with_check
@@ -277,3 +277,24 @@ def _looked(tx: Tx) -> list[tuple[str, str]]:
     finally:
         connection.set_trace_callback(None)
     return [(one, row[3]) for one in seen for row in tx.all(f"EXPLAIN QUERY PLAN {one}")]
+
+
+def test_an_order_whose_payment_was_given_up_with_the_old_ledger_is_over() -> None:
+    async def story(w: World) -> None:
+        shop, bo, code = await counter(w)
+        first = await bo.call("shop.buy", code=code)
+        await w.until(stands(bo, "paying"))
+        await shop.kill()
+        assert bo.node is not None
+        assert (await bo.call("shop.buy", code=code))["id"] == first["id"]
+        await bo.node.core.database.transact(_give_up)
+        row = await bought(bo)
+        assert (row["state"], row["reason"]) == ("returned", "given up with the old ledger")
+        assert (await bo.call("shop.buy", code=code))["id"] != first["id"]
+
+    world.run(story, seed=113)
+
+
+def _give_up(tx: Tx) -> None:
+    (shop,) = people.contacts(tx)
+    payments.lapse(tx, shop.id, 1)
