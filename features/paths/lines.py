@@ -29,6 +29,7 @@ WHYS = {
     Why.LATE: "the time of the invoice is over",
     Why.RELEASED: "it was given up further on, and there is no other way now",
     Why.NO_RING: "no ring of debts was found",
+    Why.LAPSED: "it was given up with the old ledger",
 }
 
 

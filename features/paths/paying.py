@@ -73,6 +73,9 @@ class Payer:
                 row = payments.found(tx, one.contact, True, one.pay)
                 if row is None:
                     row = self._renamed(tx, one)
+                if row is not None and row.lapsed and one.state is State.OFFERED:
+                    self._fail(tx, one, Why.LAPSED)
+                    return True
                 if row is None or not row.stage.is_final:
                     return False
                 if row.stage is Stage.SETTLED:

@@ -91,6 +91,7 @@ class Why(IntEnum):
     LATE = 3
     RELEASED = 4  # each way that was tried was given up further on
     NO_RING = 5
+    LAPSED = 6  # the ledger in which it was offered was begun anew
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from lab.world import Person, World, befriend
 from protocol import invoice as invoices
 from protocol import pay_code
 from protocol.invoice import Invoice
-from store import people
+from store import payments, people
 from store.database import Tx
 from tests.features.kit import Faults
 from tests.stories import path_kit
@@ -157,3 +157,25 @@ def test_a_room_that_is_shut_leaves_nothing_on_its_way() -> None:
 
 def _rows(table: str, tx: Tx) -> int:
     return int(tx.all(f"SELECT COUNT(*) FROM {table}")[0][0])
+
+
+def test_an_offer_that_was_given_up_with_the_old_ledger_waits_no_more_and_is_not_made_again() -> None:
+    async def story(w: World) -> None:
+        ana, bob = await street(w, "ana", "bob")
+        asked = await invoice(bob)
+        await bob.kill()
+        made = await ana.call("paths.pay", code=asked["code"])
+        await w.until(partial(path_kit.is_in, ana, made["id"], "offered"))
+        await run(ana, _give_up)
+        over = await ended(w, ana, made["id"])
+        assert (over["state"], over["reason"]) == ("failed", "it was given up with the old ledger")
+        await ana.call("paths.pay", code=asked["code"])
+        assert (await ended(w, ana, made["id"]))["state"] == "failed"
+        assert len(await ana.call("payments.history")) == 1
+
+    world.run(story, seed=545)
+
+
+def _give_up(tx: Tx) -> None:
+    (bob,) = people.contacts(tx)
+    payments.lapse(tx, bob.id, 1)
