@@ -174,6 +174,8 @@ def _reason(tx: Tx, one: Kept, opening: Opening, state: str, name: str, now_ms: 
             paid = payments.found(tx, one.contact, False, opening.pay) if opening.pay else None
             if paid is None:
                 return f"waits for {name}'s payment"
+            if paid.lapsed and not paid.stage.is_final:
+                return "given up with the old ledger"
             return {
                 Stage.SETTLED: "",
                 Stage.DECLINED: "declined",

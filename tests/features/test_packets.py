@@ -308,3 +308,22 @@ def test_a_reason_of_a_later_version_is_shown_as_a_refusal() -> None:
 
 async def _has(person: Person, count: int) -> bool:
     return len(await person.call("packets.list")) == count
+
+
+def test_a_share_that_was_given_up_with_the_old_ledger_waits_for_nobody() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w, "ana", "bo")
+        name = (await ana.call("packets.send", to=["bo"], amount="5", unit="EUR"))["id"]
+        await w.until(partial(all_see, (bo,), name, "waiting"))
+        await bo.call("packets.open", id=name)
+        await w.until(partial(all_closed, (ana, bo), name))
+
+        def give_up(tx: Tx) -> None:
+            (paid,) = payments.history(tx, None, None, 5)
+            payments.moved(tx, 0, [(paid.contact, False, paid.pay, Stage.ACCEPTED, 1)])
+            payments.lapse(tx, paid.contact, 1)
+
+        await database(bo, give_up)
+        assert (await shown(bo, name))["reason"] == "given up with the old ledger"
+
+    world.run(story, seed=58)
