@@ -1,7 +1,7 @@
 """What the person, or a room in his name, has asked to be paid, and is therefore taken without asking him again."""
 
 from ledger.payment import Stage
-from ledger.terms import Cause
+from ledger.terms import CAUSE_BYTES_MAX, Cause
 from store.database import Tx
 from store.payments import Paid
 
@@ -35,14 +35,17 @@ def holds(tx: Tx, one: Paid) -> bool:
     )
     if row is None or (one.cause == Cause.INVOICE and row[0] != one.amount):
         return False
-    return not (is_share and _has_share(tx, one, of))
+    return not is_taken(tx, one, of, of + b"\xff" * CAUSE_BYTES_MAX if is_share else of)
 
 
-def _has_share(tx: Tx, one: Paid, packet: bytes) -> bool:
-    """Whether another share of a packet was taken already: each opens it once."""
+def is_taken(tx: Tx, one: Paid, first: bytes, last: bytes | None = None) -> bool:
+    """Whether another payment of this contact for the same was taken already: it is asked for once.
+
+    first, last: what its `of` is among, first alone without a last.
+    """
     row = tx.one(
         "SELECT 1 FROM payment WHERE of >= ? AND of <= ? AND of != x'' AND contact = ? AND mine = 0 AND cause = ?"
-        " AND id != ? AND stage NOT IN (?, ?, ?)",
-        (packet, packet + b"\xff", one.contact, Cause.PACKET, one.id, Stage.OFFERED, Stage.DECLINED, Stage.REFUNDED),
+        " AND id != ? AND stage NOT IN (?, ?, ?) AND (stage >= 5 OR lapsed = 0)",
+        (first, last or first, one.contact, one.cause, one.id, Stage.OFFERED, Stage.DECLINED, Stage.REFUNDED),
     )
     return row is not None

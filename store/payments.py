@@ -288,17 +288,17 @@ def offered(tx: Tx, cause: Cause) -> tuple[Paid, ...]:
 
 
 def by_request(tx: Tx, one: Asked) -> Paid | None:
-    """The newest payment that answers a request."""
+    """The newest payment that answers a request, of those that are settled where there is one."""
     row = tx.one(
         f"SELECT {_PAYMENT} FROM payment WHERE of = ? AND of != x'' AND contact = ? AND mine = ? AND cause = ?"
-        " ORDER BY id DESC LIMIT 1",
+        f" ORDER BY stage = {_SETTLED} DESC, id DESC LIMIT 1",
         (one.request, one.contact, int(not one.mine), Cause.REQUEST),
     )
     return None if row is None else _paid(row)
 
 
 def became(one: Asked, answer: Paid | None) -> str:
-    """What became of a request, by the newest payment that answers it.
+    """What became of a request, by the payment that answers it (`by_request`).
 
     "open", "paying", "paid", "withdrawn", "refused" or "lapsed".
     """

@@ -162,7 +162,8 @@ class Clerk:
         key = Key(each.payer, each.pay)
         if commands.refusal(one.tab, one.side, key) is not None or not is_wanted(tx, one, row):
             return None
-        return lambda tab: accept(tab, one.side, key)
+        # asked again as it is written: what was taken just before it may be what it was wanted for
+        return lambda tab: accept(tab, one.side, key) if is_wanted(tx, one, row) else None
 
 
 def accept(tab: Tab, payee: Side, key: Key) -> Accept | None:
@@ -180,9 +181,9 @@ def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
             asked = payments.asked(tx, row.contact, True, row.of)
             if asked is None or asked.state is not Asking.OPEN:
                 return False
-            return (asked.unit, asked.amount) == (row.unit, row.amount)
+            return (asked.unit, asked.amount) == (row.unit, row.amount) and not expected.is_taken(tx, row, row.of)
         case Cause.HANDED_OVER:
-            return one.tab.balance(one.side, row.unit) + row.amount <= 0  # it only lowers what we owe
+            return commands.exposure(one.tab, one.side, row.unit) + row.amount <= 0  # it only lowers what we owe
         case _:
             return expected.holds(tx, row)
 
