@@ -189,7 +189,7 @@ def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
 
 
 def _is_too_much_back(tx: Tx, row: Paid) -> bool:
-    """Whether a refund gives back more than was paid (ledger 3.7)."""
+    """Whether a refund gives back more than was paid (ledger 2.2)."""
     if row.cause != Cause.REFUND:
         return False
     original = payments.found(tx, row.contact, True, row.of)
