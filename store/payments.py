@@ -281,6 +281,20 @@ def open_requests(tx: Tx) -> tuple[Asked, ...]:
     return tuple(map(_asked, tx.all(f"SELECT {_REQUEST} FROM request WHERE state = {_OPEN} ORDER BY id")))
 
 
+def asked_beyond(tx: Tx, contact: int, count: int, limit: int) -> tuple[bytes, ...]:
+    """Names of requests of a contact that nobody has paid or dismissed: of those beyond so many, the oldest."""
+    of = f"FROM request r WHERE contact = ? AND mine = 0 AND state = {_OPEN}"
+    if tx.one(f"SELECT 1 {of} LIMIT 1 OFFSET ?", (contact, count)) is None:
+        return ()
+    rows = tx.all(
+        f"SELECT request {of} AND NOT EXISTS (SELECT 1 FROM payment p WHERE p.of = r.request AND p.of != x''"
+        f" AND p.contact = r.contact AND p.mine = 1 AND p.cause = ? AND p.stage = {_SETTLED})"
+        " ORDER BY id LIMIT ? OFFSET ?",
+        (contact, int(Cause.REQUEST), limit, count),
+    )
+    return tuple(name for (name,) in rows)
+
+
 def offered(tx: Tx, cause: Cause) -> tuple[Paid, ...]:
     """Offers to us of this cause that nobody has answered, the oldest first."""
     of = f"stage < {_SETTLED} AND stage = {int(Stage.OFFERED)} AND mine = 0 AND cause = {int(cause)}"

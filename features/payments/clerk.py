@@ -18,7 +18,7 @@ from features.payments import witnessing
 from ledger import commands
 from ledger.payment import Payment, Side, Stage
 from ledger.tab import Key, Tab
-from ledger.terms import Accept, Ackn, Cause, Decline, Settle, Term, Void
+from ledger.terms import Accept, Ackn, Cause, Decline, Dismiss, Settle, Term, Void
 from node.delivery import Delivery
 from node.till import Till, is_open_to
 from protocol.grant import Role
@@ -29,7 +29,7 @@ from store.tabs import OpenTab
 
 TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, tabs.CHANGED, people.CHANGED, beheld.TOPIC})
 CHANGES_MAX = 1000
-WAITING_MAX = 1000  # offers of one contact that nobody has answered; a node declines those beyond
+WAITING_MAX = 1000  # offers, and requests, of one contact that nobody has answered; a node declines those beyond
 WRITES_MAX = 512  # of one transaction
 _ON_ITS_WAY = f"mine = 1 AND stage < {int(Stage.REFUNDING)} AND lapsed = 0"
 
@@ -140,7 +140,8 @@ class Clerk:
                 found.append(make)
             if len(found) > WRITES_MAX:
                 break
-        return found
+        beyond = payments.asked_beyond(tx, one.contact, WAITING_MAX, WRITES_MAX)
+        return found + [_refusal_of(request) for request in beyond]
 
     def _as_payer(self, one: OpenTab, each: Payment) -> Make | None:
         key = Key(each.payer, each.pay)
@@ -164,6 +165,10 @@ class Clerk:
             return None
         # asked again as it is written: what was taken just before it may be what it was wanted for
         return lambda tab: accept(tab, one.side, key) if is_wanted(tx, one, row) else None
+
+
+def _refusal_of(request: bytes) -> Make:
+    return lambda _: Dismiss(request, int(False))
 
 
 def accept(tab: Tab, payee: Side, key: Key) -> Accept | None:
