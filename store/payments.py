@@ -303,11 +303,10 @@ def offered(tx: Tx, cause: Cause) -> tuple[Paid, ...]:
 
 def by_request(tx: Tx, one: Asked) -> Paid | None:
     """The newest payment that answers a request, of those that are settled where there is one."""
-    row = tx.one(
-        f"SELECT {_PAYMENT} FROM payment WHERE of = ? AND of != x'' AND contact = ? AND mine = ? AND cause = ?"
-        f" ORDER BY stage = {_SETTLED} DESC, id DESC LIMIT 1",
-        (one.request, one.contact, int(not one.mine), Cause.REQUEST),
-    )
+    sql = f"SELECT {_PAYMENT} FROM payment WHERE of = ? AND of != x'' AND contact = ? AND mine = ? AND cause = ?"
+    of = (one.request, one.contact, int(not one.mine), Cause.REQUEST)
+    settled = tx.one(f"{sql} AND +stage = {_SETTLED} ORDER BY id DESC LIMIT 1", of)
+    row = settled or tx.one(f"{sql} ORDER BY id DESC LIMIT 1", of)
     return None if row is None else _paid(row)
 
 
