@@ -24,6 +24,7 @@ from node.till import Till, is_open_to
 from protocol.grant import Role
 from store import beheld, expected, logs, payments, people, spaces, tabs, testimony
 from store.database import Database, Tx, changes_after, newest_change
+from store.faults import LogFrozen
 from store.payments import Asking, Paid
 from store.tabs import OpenTab
 
@@ -105,8 +106,11 @@ class Clerk:
         one = self.till.go_on(tx, self.till.of(tx, contact_id))
         if one.pause is not None:
             return _Served()
-        if not self._write(tx, one):
-            return _Served(is_all=False)
+        try:
+            if not self._write(tx, one):
+                return _Served(is_all=False)
+        except LogFrozen:  # nothing can be said to this one, and the others do not wait for that
+            return _Served()
         inward = self.delivery.inward
         nonces, messages = inward.ground.entropy("witness"), inward.ground.entropy("message")
         return _Served(asked=witnessing.ask(tx, one, is_away, witnessing.Asking(inward.now(), nonces, messages)))
