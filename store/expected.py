@@ -1,11 +1,10 @@
 """What the person, or a room in his name, has asked to be paid, and is therefore taken without asking him again."""
 
 from ledger.payment import Stage
-from ledger.terms import Cause
+from ledger.terms import CAUSE_BYTES_MAX, Cause
 from store.database import Tx
 from store.payments import Paid
 
-_ONCE = (Cause.PACKET, Cause.INVOICE)
 _PACKET_BYTES = 16  # of a cause, before the number of the share
 
 
@@ -36,14 +35,17 @@ def holds(tx: Tx, one: Paid) -> bool:
     )
     if row is None or (one.cause == Cause.INVOICE and row[0] != one.amount):
         return False
-    return not (one.cause in _ONCE and is_taken(tx, one, of))
+    return not is_taken(tx, one, of, of + b"\xff" * CAUSE_BYTES_MAX if is_share else of)
 
 
-def is_taken(tx: Tx, one: Paid, of: bytes) -> bool:
-    """Whether another payment for the same was taken already; of: what for, of a packet its name alone."""
+def is_taken(tx: Tx, one: Paid, first: bytes, last: bytes | None = None) -> bool:
+    """Whether another payment of this contact for the same was taken already: it is asked for once.
+
+    first, last: what its `of` is among, first alone without a last.
+    """
     row = tx.one(
         "SELECT 1 FROM payment WHERE of >= ? AND of <= ? AND of != x'' AND contact = ? AND mine = 0 AND cause = ?"
-        " AND id != ? AND stage NOT IN (?, ?, ?)",
-        (of, of + b"\xff", one.contact, one.cause, one.id, Stage.OFFERED, Stage.DECLINED, Stage.REFUNDED),
+        " AND id != ? AND stage NOT IN (?, ?, ?) AND (stage >= 5 OR lapsed = 0)",
+        (first, last or first, one.contact, one.cause, one.id, Stage.OFFERED, Stage.DECLINED, Stage.REFUNDED),
     )
     return row is not None

@@ -23,8 +23,8 @@ class Named(NamedTuple):
 
 
 def begun(tx: Tx, contact: int, mine: bool, pay: bytes, hash_: bytes) -> None:
-    """A lock was written, by us or by the contact."""
-    tx.execute("INSERT OR IGNORE INTO locked VALUES (?, ?, ?, ?)", (contact, int(mine), pay, hash_))
+    """A lock was written, by us or by the contact; a name may have been another lock's before a ledger began anew."""
+    tx.execute("INSERT OR REPLACE INTO locked VALUES (?, ?, ?, ?)", (contact, int(mine), pay, hash_))
 
 
 def shown(tx: Tx, contact: int, mine: bool, pay: bytes, preimage: bytes) -> None:

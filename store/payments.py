@@ -281,6 +281,20 @@ def open_requests(tx: Tx) -> tuple[Asked, ...]:
     return tuple(map(_asked, tx.all(f"SELECT {_REQUEST} FROM request WHERE state = {_OPEN} ORDER BY id")))
 
 
+def asked_beyond(tx: Tx, contact: int, count: int, limit: int) -> tuple[bytes, ...]:
+    """Names of requests of a contact that nobody has paid or dismissed: of those beyond so many, the oldest."""
+    of = f"FROM request r WHERE contact = ? AND mine = 0 AND state = {_OPEN}"
+    if tx.one(f"SELECT 1 {of} LIMIT 1 OFFSET ?", (contact, count)) is None:
+        return ()
+    rows = tx.all(
+        f"SELECT request {of} AND NOT EXISTS (SELECT 1 FROM payment p WHERE p.of = r.request AND p.of != x''"
+        f" AND p.contact = r.contact AND p.mine = 1 AND p.cause = ? AND p.stage = {_SETTLED})"
+        " ORDER BY id LIMIT ? OFFSET ?",
+        (contact, int(Cause.REQUEST), limit, count),
+    )
+    return tuple(name for (name,) in rows)
+
+
 def offered(tx: Tx, cause: Cause) -> tuple[Paid, ...]:
     """Offers to us of this cause that nobody has answered, the oldest first."""
     of = f"stage < {_SETTLED} AND stage = {int(Stage.OFFERED)} AND mine = 0 AND cause = {int(cause)}"
@@ -288,17 +302,16 @@ def offered(tx: Tx, cause: Cause) -> tuple[Paid, ...]:
 
 
 def by_request(tx: Tx, one: Asked) -> Paid | None:
-    """The newest payment that answers a request."""
-    row = tx.one(
-        f"SELECT {_PAYMENT} FROM payment WHERE of = ? AND of != x'' AND contact = ? AND mine = ? AND cause = ?"
-        " ORDER BY id DESC LIMIT 1",
-        (one.request, one.contact, int(not one.mine), Cause.REQUEST),
-    )
+    """The newest payment that answers a request, of those that are settled where there is one."""
+    sql = f"SELECT {_PAYMENT} FROM payment WHERE of = ? AND of != x'' AND contact = ? AND mine = ? AND cause = ?"
+    of = (one.request, one.contact, int(not one.mine), Cause.REQUEST)
+    settled = tx.one(f"{sql} AND +stage = {_SETTLED} ORDER BY id DESC LIMIT 1", of)
+    row = settled or tx.one(f"{sql} ORDER BY id DESC LIMIT 1", of)
     return None if row is None else _paid(row)
 
 
 def became(one: Asked, answer: Paid | None) -> str:
-    """What became of a request, by the newest payment that answers it.
+    """What became of a request, by the payment that answers it (`by_request`).
 
     "open", "paying", "paid", "withdrawn", "refused" or "lapsed".
     """

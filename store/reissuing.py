@@ -13,7 +13,7 @@ from ledger.tab import Tab
 from ledger.terms import Accept, Ackn, Attest, Lock, Offer, Open, Settle, Term, Void
 from protocol import entry, record
 from protocol.grant import Role
-from store import authoring, entries, halves, payments, spaces, tabs
+from store import authoring, entries, generations, halves, payments, spaces, tabs
 from store.database import Tx
 from store.entries import Held
 from store.identity import Identity
@@ -24,10 +24,12 @@ from store.tabs import OpenTab, Tabs
 def again(tx: Tx, of: Space, taken: Sequence[Held], me: Identity, now_ms: int, entropy: Entropy) -> None:
     """Writes again what these entries of our half said, as soon as something can be written.
 
-    What took their places may acknowledge what this disk has forgotten of the other half: then it waits for that.
+    What took their places may acknowledge what this disk has forgotten of the other half: then it waits for that. What
+    a ledger said that was begun anew since is given up with it.
     """
     (contact_id,) = spaces.readers(tx, of.log.number)
-    terms = [halves.term(of, held) for held in taken]
+    is_over = generations.number(of) < generations.of(tx, contact_id, me.account).number
+    terms = [] if is_over else [halves.term(of, held) for held in taken]
     rows = [(contact_id, record.encode(term)) for term in terms if term is not None and term is not halves.NEWER]
     tx.executemany("INSERT INTO unsaid (contact, term) VALUES (?, ?)", rows)
     tabs.forget_image(tx, contact_id)  # the rows say what was taken back

@@ -94,6 +94,7 @@ def turn(tx: Tx, contact: int, ledger: Ledger) -> None:
     if row is not None and ledger.number > row[0]:
         limits = [(one.unit, one.allowed) for one in payments.balances(tx) if one.contact == contact]
         _keep_limits(tx, contact, limits)
+        tx.execute("DELETE FROM unsaid WHERE contact = ?", (contact,))  # it was of the one before (reissuing.py)
     payments.lapse(tx, contact, ledger.number)
     if ledger.begun is None:
         tx.execute("DELETE FROM begun_anew WHERE contact = ?", (contact,))

@@ -237,7 +237,8 @@ class Tabs:
         self, tx: Tx, one: OpenTab, own: Space, term: Term, me: Identity, now_ms: int, entropy: Entropy
     ) -> Entry:
         said = record.encode(term)
-        seen = () if isinstance(term, Attest) else _acks(one)  # ledger 2.1: what came since may be its void
+        is_before = isinstance(term, Attest) or (isinstance(term, Open) and self.testimony(tx, one))
+        seen = () if is_before else _acks(one)  # ledger 2.1: what came since may be its void
         (made,) = authoring.write(tx, own, (said,), me.device_key, now_ms, entropy, seen)
         one.ours.wrote(own.log.number, made, term)
         self._catch_up(tx, one)

@@ -18,18 +18,19 @@ from features.payments import witnessing
 from ledger import commands
 from ledger.payment import Payment, Side, Stage
 from ledger.tab import Key, Tab
-from ledger.terms import Accept, Ackn, Cause, Decline, Settle, Term, Void
+from ledger.terms import Accept, Ackn, Cause, Decline, Dismiss, Settle, Term, Void
 from node.delivery import Delivery
 from node.till import Till, is_open_to
 from protocol.grant import Role
 from store import beheld, expected, logs, payments, people, spaces, tabs, testimony
 from store.database import Database, Tx, changes_after, newest_change
+from store.faults import LogFrozen
 from store.payments import Asking, Paid
 from store.tabs import OpenTab
 
 TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, tabs.CHANGED, people.CHANGED, beheld.TOPIC})
 CHANGES_MAX = 1000
-WAITING_MAX = 1000  # offers of one contact that nobody has answered; a node declines those beyond
+WAITING_MAX = 1000  # offers, and requests, of one contact that nobody has answered; a node declines those beyond
 WRITES_MAX = 512  # of one transaction
 _ON_ITS_WAY = f"mine = 1 AND stage < {int(Stage.REFUNDING)} AND lapsed = 0"
 
@@ -105,8 +106,11 @@ class Clerk:
         one = self.till.go_on(tx, self.till.of(tx, contact_id))
         if one.pause is not None:
             return _Served()
-        if not self._write(tx, one):
-            return _Served(is_all=False)
+        try:
+            if not self._write(tx, one):
+                return _Served(is_all=False)
+        except LogFrozen:  # nothing can be said to this one, and the others do not wait for that
+            return _Served()
         inward = self.delivery.inward
         nonces, messages = inward.ground.entropy("witness"), inward.ground.entropy("message")
         return _Served(asked=witnessing.ask(tx, one, is_away, witnessing.Asking(inward.now(), nonces, messages)))
@@ -140,7 +144,8 @@ class Clerk:
                 found.append(make)
             if len(found) > WRITES_MAX:
                 break
-        return found
+        beyond = payments.asked_beyond(tx, one.contact, WAITING_MAX, WRITES_MAX)
+        return found + [_refusal_of(request) for request in beyond]
 
     def _as_payer(self, one: OpenTab, each: Payment) -> Make | None:
         key = Key(each.payer, each.pay)
@@ -162,8 +167,12 @@ class Clerk:
         key = Key(each.payer, each.pay)
         if commands.refusal(one.tab, one.side, key) is not None or not is_wanted(tx, one, row):
             return None
-        # Asked again once all before it is written: of two for one thing, the first is taken.
+        # asked again as it is written: what was taken just before it may be what it was wanted for
         return lambda tab: accept(tab, one.side, key) if is_wanted(tx, one, row) else None
+
+
+def _refusal_of(request: bytes) -> Make:
+    return lambda _: Dismiss(request, int(False))
 
 
 def accept(tab: Tab, payee: Side, key: Key) -> Accept | None:
@@ -183,13 +192,13 @@ def is_wanted(tx: Tx, one: OpenTab, row: Paid) -> bool:
                 return False
             return (asked.unit, asked.amount) == (row.unit, row.amount)
         case Cause.HANDED_OVER:
-            return one.tab.balance(one.side, row.unit) + row.amount <= 0  # it only lowers what we owe
+            return commands.exposure(one.tab, one.side, row.unit) + row.amount <= 0  # it only lowers what we owe
         case _:
             return expected.holds(tx, row)
 
 
 def _is_too_much_back(tx: Tx, row: Paid) -> bool:
-    """Whether a refund gives back more than was paid (ledger 3.7)."""
+    """Whether a refund gives back more than was paid (ledger 2.2)."""
     if row.cause != Cause.REFUND:
         return False
     original = payments.found(tx, row.contact, True, row.of)

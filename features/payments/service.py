@@ -24,7 +24,7 @@ from ledger import commands, units
 from ledger.commands import Refusal
 from ledger.payment import Stage
 from ledger.tab import Key
-from ledger.terms import MEMO_BYTES_MAX, Cause, Decline, Limit, Void
+from ledger.terms import AMOUNT_MAX, MEMO_BYTES_MAX, Cause, Decline, Limit, Void
 from ledger.units import Unit
 from node import till
 from node.core import Core
@@ -98,8 +98,9 @@ class Payments:
             if why is Refusal.LIMIT and view.unit_of(found.unit).issuer == contact.account:
                 # To take somebody's vouchers is to let him owe so many of them.
                 most = commands.exposure(one.tab, one.side, found.unit) + found.amount
-                self._core.till.write(tx, one, lambda _: Limit(found.unit, most))
-                why = None
+                if most <= AMOUNT_MAX:
+                    self._core.till.write(tx, one, lambda _: Limit(found.unit, most))
+                    why = None
             self._acts.refuse(contact, one, found, why)
             self._core.till.write(tx, one, lambda tab: clerk.accept(tab, one.side, key))
             return self._acts.line(tx, found)
@@ -182,14 +183,16 @@ class Payments:
 
         def note(tx: Tx) -> Line | Wish:
             contact, one, known = self._tab(tx, to, unit)
-            wanted = units.parse(amount, known)
+            wanted, said = units.parse(amount, known), till.note(how)
             owed = one.tab.balance(one.side, known.text)
-            if wanted > abs(owed):
+            noted = _noted(one, known) if owed > 0 else 0
+            if wanted > abs(owed) - noted:
                 who = f"{contact.name} owes you" if owed > 0 else f"you owe {contact.name}"
-                raise NothingOwed(f"Of that unit {who} {units.shown(abs(owed), known)}; nothing was written.")
+                less = f", of which {units.shown(noted, known)} are noted already" if noted else ""
+                raise NothingOwed(f"Of that unit {who} {units.shown(abs(owed), known)}{less}; nothing was written.")
             if owed > 0:
-                return self._acts.write_offer(tx, one, known, wanted, till.note(how), Cause.HANDED_OVER, b"")
-            return self._acts.request(tx, one, known, wanted, how, None, Cause.HANDED_OVER)
+                return self._acts.write_offer(tx, one, known, wanted, said, Cause.HANDED_OVER, b"")
+            return self._acts.request(tx, one, known, wanted, said, None, Cause.HANDED_OVER)
 
         return asdict(await self._core.database.transact(note))
 
@@ -365,3 +368,9 @@ def _of_theirs(one: OpenTab, found: Paid) -> Key:
     if found.mine:
         raise NotForYou
     return one.key(False, found.pay)
+
+
+def _noted(one: OpenTab, known: Unit) -> int:
+    """What we have said to have been given, and the other's node has not counted yet."""
+    mine = (each for each in one.tab.open() if each.payer is one.side and each.unit == known.text)
+    return sum(each.amount for each in mine if each.cause == Cause.HANDED_OVER)

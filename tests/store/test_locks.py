@@ -90,3 +90,18 @@ async def test_what_a_tab_has_forgotten_is_made_again_from_its_row(pair: Pair) -
         kept = tab.tab.payments[tab.key(True, pay)]
         assert (found.stage, found.unit, found.amount, found.lock) == (stage, kept.unit, kept.amount, kept.lock)
     assert locks.as_payment(pair.ana.tx, Named(pair.ana.side.contact, True, bytes(16)), Side.LOW) is None
+
+
+async def test_of_a_name_that_is_used_in_two_generations_the_lock_in_force_counts(pair: Pair) -> None:
+    pay, other = lock(pair), b"y" * 32
+    pair.ana.propose()
+    pair.sync()
+    pair.bo.agree()
+    pair.sync()
+    assert lock(pair, hash_=lock_of(other)) == pay
+    for one, mine in ((pair.ana, True), (pair.bo, False)):
+        assert locks.hash_of(one.tx, one.side.contact, mine, pay) == lock_of(other)
+        assert locks.by_hash(one.tx, HASH, mine=mine) == ()
+    pair.bo.say(Reveal(pay, other))
+    pair.sync()
+    assert locks.preimages(pair.ana.tx, (HASH, lock_of(other))) == {lock_of(other): other}

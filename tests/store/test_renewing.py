@@ -18,7 +18,7 @@ from protocol.entry import Ack
 from protocol.faults import OverLimit
 from protocol.grant import Role
 from protocol.log import Fork
-from store import authoring, entries, generations, logs, payments, renewals, spaces
+from store import authoring, entries, generations, logs, payments, reissuing, renewals, spaces
 from store.faults import TabPaused
 from store.payments import Asking
 from store.renewals import Pause
@@ -301,6 +301,26 @@ async def test_a_name_of_a_payment_is_of_its_generation(pair: Pair) -> None:
         (1, 77, Stage.OFFERED),
     ]
     check(pair, 1, EUR=10)
+
+
+async def test_what_waits_to_be_said_again_is_given_up_with_its_ledger(pair: Pair) -> None:
+    own = spaces.ledger(pair.ana.tx, 1)[0][-1]
+    pair.ana.offer(3)
+    pair.ana.say(Request(b"r" * 16, UNIT, 5))
+    taken = entries.read(pair.ana.tx, own.log.number, own.log.published + 1, 1000, 1 << 30)
+    freeze(pair, pair.bo)  # so it cannot be said now
+    side = pair.ana.side
+    reissuing.again(pair.ana.tx, own, taken[-2:], side.mine, side.clock.ms, side.entropy)
+    pair.ana.propose()
+    pair.sync()
+    pair.bo.agree()
+    pair.sync()
+    pair.ana.say_again()
+    pair.sync()
+    assert (pair.ana.stages(), pair.bo.stages()) == ({}, {})
+    reissuing.again(pair.ana.tx, own, taken[-2:], side.mine, side.clock.ms, side.entropy)  # nor is it said afterwards
+    assert pair.ana.stages() == {}
+    check(pair, 1)
 
 
 # --- devices and disks

@@ -146,6 +146,7 @@ async def test_no_list_walks_through_all_payments(pair: Pair, contact: int | Non
         payments.open_payments(tx)
         payments.open_requests(tx)
         payments.by_request(tx, asked)
+        payments.asked_beyond(tx, 1, 1000, 1)
         payments.refunded(tx, newest)
         payments.found(tx, 1, True, b"p" * 16)
         payments.tell(tx, [(1, True, newest.pay)])

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from crypto import hashing
+from crypto import hashing, keys
 from features.logs import keeping
+from ledger import commands
 from ledger.payment import Stage
-from ledger.terms import Ackn, Decline, Request, Void
-from protocol import entry
+from ledger.terms import Ackn, Decline, Offer, Request, Void
+from protocol import entry, record, spine
 from protocol.log import Fork
-from store import entries, logs, recovered, reissuing, spaces
+from store import beheld, entries, logs, recovered, reissuing, spaces, testimony
 from store.faults import TabPaused
 from store.renewals import Pause
 from store.spaces import Space
@@ -120,6 +121,31 @@ async def test_what_nobody_had_of_a_log_that_is_given_up_is_said_in_the_next(pai
     assert pair.bo.one.pause is pair.ana.one.pause is None
     pair.pay(pair.bo, 2)
     assert pair.ana.owed == -7 == -pair.bo.owed
+
+
+async def test_what_a_witness_lets_one_say_is_said_before_a_next_log_begins(pair: Pair) -> None:
+    ana, bo, key = pair.ana, pair.bo, keys.SigningKey(b"w" * 32)
+    pay = commands.new_pay(ana.one.tab, ana.one.side, ana.side.clock.ms, ana.side.entropy)
+    expires_ms = ana.side.clock.ms + tab_kit.DAY_MS
+    ana.say(Offer(pay, UNIT, 5, expires_ms, (key.public,)))
+    pair.sync()
+    bo.accept(pay)
+    accept = bo.one.tab.accepts[bo.one.key(False, pay)]
+    hidden = testimony.note(bo.tx, 1, pay, accept, bytes(32))
+    beheld.asked(bo.tx, hidden, key.public)
+    pair.sync()
+    ana.say(Void(pay))
+    pair.sync()
+    own, side = spaces.ledger(bo.tx, 1)[0][0], bo.side
+    reissuing.succeed(bo.tx, own, ana.side.mine.account, side.mine, side.clock.ms, side.entropy)
+    word = spine.cosign(key.public, expires_ms, spine.hidden_subject(hidden), key)
+    bo.tx.execute("UPDATE asked_word SET raw = ?", (record.encode(word),))
+    assert bo.stages()[False, pay] is Stage.REFUNDING
+    bo.say(Ackn())
+    assert bo.stages()[False, pay] is Stage.SETTLED
+    pair.sync()
+    assert ana.stages()[True, pay] is Stage.SETTLED
+    assert ana.one.tab.state() == bo.one.tab.state()
 
 
 # --- a lost device
