@@ -101,7 +101,7 @@ class Clerk:
 
     def _serve(self, tx: Tx, contact_id: int, is_away: bool) -> "_Served":
         """Writes what is due with a contact."""
-        if not is_open_to(people.contact(tx, contact_id)):
+        if not is_open_to(people.contact(tx, contact_id)) or not any(spaces.ledger(tx, contact_id)):
             return _Served()
         one = self.till.go_on(tx, self.till.of(tx, contact_id))
         if one.pause is not None:
