@@ -7,11 +7,14 @@ Whatever is said is noted in the same transaction, so a restart says nothing twi
 (service.py).
 """
 
+from collections.abc import Callable
+
 import trio
 
 from features.bills import view
 from features.bills.content import Progress, Reminder
 from features.bills.view import Share
+from ledger.tab import Tab
 from ledger.terms import Dismiss
 from node import speech
 from node.core import Core
@@ -44,7 +47,7 @@ def withdraw(tx: Tx, core: Core, bill_id: int) -> None:
             continue
         tab = core.till.of(tx, one.contact)
         if tab.pause is None:
-            core.till.write(tx, tab, lambda _, request=one.request: Dismiss(request, 1))  # type: ignore[misc]
+            core.till.write(tx, tab, _saying(Dismiss(one.request, 1)))
 
 
 async def _tend(core: Core) -> int | None:
@@ -95,3 +98,7 @@ def _serve(tx: Tx, core: Core, bill_id: int) -> tuple[tuple[int, ...], int | Non
 def _open_to(tx: Tx, found: tuple[Share, ...]) -> tuple[Share, ...]:
     """The shares that are open, of contacts with whom one speaks."""
     return tuple(one for one in found if one.state == "open" and is_open_to(people.contact(tx, one.contact)))
+
+
+def _saying(term: Dismiss) -> Callable[[Tab], Dismiss]:
+    return lambda _: term
