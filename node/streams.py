@@ -67,16 +67,17 @@ class MuxStream:
     async def receive_some(self, bytes_max: int) -> bytes:
         """Returns 1 to bytes_max bytes, or b"" at the end. Raises: Unavailable.
 
-        It is no checkpoint when bytes are here: they came through the session's task, which is one.
+        It is no checkpoint when bytes are here: they came through the session's task, which is one. A peer that has
+        said all may refuse, right after, what was on its way to it: for who reads that breaks nothing off.
         """
         while not self._chunks:
             if self.is_closed:
                 raise Unavailable("the stream is closed")
-            if self.is_reset:
-                raise Unavailable("the stream was reset")
             if self.is_ended:
                 await trio.lowlevel.checkpoint()
                 return b""
+            if self.is_reset:
+                raise Unavailable("the stream was reset")
             await self._readers.park()
         data = self._take(bytes_max)
         self._consumed += len(data)

@@ -8,6 +8,7 @@ nothing else. Not here: the machine (protocol/sync_session.py), who sits with wh
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import trio
@@ -291,15 +292,17 @@ class Sitting:
     # --- outwards
 
     async def _write(self) -> None:
-        while True:
-            await self._written.wait()
-            while self._out:
-                out = list(self._out)
-                self._out.clear()
-                with trio.fail_after(WRITE_S):
-                    await frames.write(self.stream, *out)
-                self._out_bytes -= sum(map(len, out))
-                self._drained.ring()
+        """Sends what is queued. Who reads learns how a stream has ended that takes no more: in order, or broken off."""
+        with suppress(Unavailable):
+            while True:
+                await self._written.wait()
+                while self._out:
+                    out = list(self._out)
+                    self._out.clear()
+                    with trio.fail_after(WRITE_S):
+                        await frames.write(self.stream, *out)
+                    self._out_bytes -= sum(map(len, out))
+                    self._drained.ring()
 
     async def _serve(self) -> None:
         """Reads for the peer what he asked for, as long as he reads it."""

@@ -270,5 +270,58 @@ def test_who_asks_for_all_and_reads_nothing_holds_a_quarter_of_a_megabyte_and_is
     world.run(story, 63)
 
 
+class Gone:
+    """A stream that takes nothing any more, as its other end has ended it: in order, or by breaking it off."""
+
+    def __init__(self, is_orderly: bool) -> None:
+        self.peer = PeerId(bytes(32))
+        self.is_relayed = False
+        self.remote: Address | None = None
+        self.link: Link | None = None
+        self._is_orderly = is_orderly
+        self._refused = trio.Event()
+
+    def is_beside(self, other: Stream) -> bool:
+        return other is self
+
+    async def send_all(self, _data: bytes) -> None:
+        self._refused.set()
+        raise Unavailable("the stream is closed")
+
+    async def receive_some(self, _bytes_max: int) -> bytes:
+        await self._refused.wait()
+        await trio.sleep(0.1)  # a writer learns it first
+        if not self._is_orderly:
+            raise Unavailable("the stream was reset")
+        return b""
+
+    def vouch(self) -> None:
+        return
+
+    def welcome(self) -> None:
+        return
+
+    async def aclose(self) -> None:
+        return
+
+
+@pytest.mark.parametrize("is_orderly", [True, False])
+def test_a_session_that_the_other_ends_is_no_fault_although_something_was_on_its_way(is_orderly: bool) -> None:
+    async def story(w: World) -> None:
+        ana, _ = await pair(w, 1)
+        assert ana.node is not None
+        core = ana.node.core
+        contact = await core.database.transact(people.find_contact, "bo")
+        peer = Peer(contact.id, contact.account, 1, bytes(32))
+        sitting = Sitting(core.delivery.inward, core.sync.policy, peer, Gone(is_orderly), Side.DIALLER, _note)
+        if is_orderly:
+            await sitting.run()
+        else:
+            with pytest.RaisesGroup(pytest.RaisesExc(Unavailable, match="reset"), flatten_subgroups=True):
+                await sitting.run()
+
+    world.run(story, 64)
+
+
 def _note(_log: int, _here: int, _total: int) -> None:
     """Nobody looks at how far it came."""

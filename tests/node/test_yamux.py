@@ -195,6 +195,16 @@ async def test_a_reset_is_told_from_an_end_and_comes_after_what_arrived() -> Non
             await mine.send_all(b"x")
 
 
+async def test_who_ended_in_order_may_refuse_what_was_on_its_way_to_it() -> None:
+    async with hostile() as peer:
+        await peer.send(frame(WINDOW, SYN, 1, 0), frame(DATA, FIN, 1, 3, b"bye"), frame(WINDOW, RST, 1, 0))
+        stream = await peer.session.accept()
+        assert await stream.receive_some(10) == b"bye"
+        assert await stream.receive_some(10) == b""
+        with pytest.raises(Unavailable):
+            await stream.send_all(b"x")
+
+
 async def test_data_for_a_closed_stream_resets_it() -> None:
     async with hostile() as peer:
         await peer.send(frame(WINDOW, SYN, 1, 0))
