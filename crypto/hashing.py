@@ -49,6 +49,8 @@ class Label(StrEnum):
 # is a labelled message of another label.
 _PREFIXES = {label: label.value.encode("ascii") + b"\x00" for label in Label}
 _NO_SALT = bytes(32)
+_BLOCK_BYTES = 64  # of SHA-256
+_INNER_PAD, _OUTER_PAD = (int.from_bytes(pad * _BLOCK_BYTES, "big") for pad in (b"\x36", b"\x5c"))
 
 
 def labelled(label: Label, message: bytes) -> bytes:
@@ -104,13 +106,23 @@ def hkdf(ikm: bytes, info: bytes, length: int, salt: bytes = _NO_SALT) -> bytes:
 
 def subkey(secret: bytes, label: Label, purpose: bytes = b"") -> bytes:
     """A 32-byte key for one purpose, derived from a secret by HKDF under the label."""
-    return subkeys(secret, label)(purpose)
+    return _first_block(_extract(secret, _NO_SALT), _PREFIXES[label] + purpose)
 
 
 def subkeys(secret: bytes, label: Label) -> Callable[[bytes], bytes]:
-    """The same, for each purpose that this is called with: the half of the work that is the secret's is done once."""
+    """The same, for each purpose that this is called with: what is the secret's alone is done once."""
     prk, prefix = _extract(secret, _NO_SALT), _PREFIXES[label]
-    return lambda purpose: _first_block(prk, prefix + purpose)
+    # HMAC (RFC 2104) with the two blocks of its key hashed once: a fold of a hundred thousand entries asks for as many.
+    key = int.from_bytes(prk.ljust(_BLOCK_BYTES, b"\x00"), "big")
+    inner, outer = (hashlib.sha256((key ^ pad).to_bytes(_BLOCK_BYTES, "big")) for pad in (_INNER_PAD, _OUTER_PAD))
+
+    def drawn(purpose: bytes) -> bytes:
+        within, around = inner.copy(), outer.copy()
+        within.update(prefix + purpose + b"\x01")
+        around.update(within.digest())
+        return around.digest()
+
+    return drawn
 
 
 def mac(key: bytes, message: bytes) -> bytes:

@@ -52,6 +52,17 @@ _SHAPE = rb"""
 """.replace(b"UINT", _UINT)
 _ENTRY = re.compile(_SHAPE, re.DOTALL | re.VERBOSE)
 _ACK = re.compile(rb"\x83\x50(.{16})(UINT)\x58\x20(.{32})".replace(b"UINT", _UINT), re.DOTALL)
+# What stands behind the log in an entry that was parsed before, up to the acks.
+_RECALLED = re.compile(
+    rb"UINT(?:\xf6|\x58\x20.{32})(UINT)([\x80-\x97]|\x98.)((?:\x83\x50.{16}UINT\x58\x20.{32})*)".replace(
+        b"UINT", _UINT
+    ),
+    re.DOTALL,
+)
+_ONE_ACK = b"\x81"
+_PAYLOAD_AT, _BYTES_SHORT = len(_START), 0x58
+_SHORT, _LONG = (head + 2 + 2 + keys.PUBLIC_BYTES + 1 + LOG_BYTES for head in (2, 3))  # up to the seq
+_ACK_LOG, _ACK_SEQ, _ACK_ID = slice(2, 18), slice(18, -34), slice(-32, None)
 
 
 class Kind(IntEnum):
@@ -162,11 +173,12 @@ def parse_without_looking_at_the_signature(raw: bytes) -> Entry:
 def recall_acks(raw: bytes) -> tuple[int, tuple[Ack, ...]]:
     """When it was written, by its author's clock, and what it acknowledges, of an entry that was parsed before: a
     fold reads a hundred thousand. Never of peers' bytes."""
-    match = _ENTRY.fullmatch(raw)
+    match = _RECALLED.match(raw, _PAYLOAD_AT + (_SHORT if raw[_PAYLOAD_AT] == _BYTES_SHORT else _LONG))
     assert match is not None
-    acks = match[8]
-    seen = tuple([Ack(of, _argument(at), id_) for of, at, id_ in _ACK.findall(acks)]) if acks else ()
-    return _argument(match[6]), seen
+    at, count, acks = match.groups()
+    if count == _ONE_ACK:
+        return _argument(at), (Ack(acks[_ACK_LOG], _argument(acks[_ACK_SEQ]), acks[_ACK_ID]),)
+    return _argument(at), tuple([Ack(of, _argument(seq), id_) for of, seq, id_ in _ACK.findall(acks)])
 
 
 def check_content(body: Body, content: bytes) -> None:

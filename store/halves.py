@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, get_args
 
 from crypto.faults import Forged, Malformed
 from ledger import terms
-from ledger.terms import RULES, Open, Term
+from ledger.terms import RULES, Ackn, Open, Term
 from protocol import entry, record, wire
 from protocol.entry import Ack, Entry
 from protocol.log import Head
@@ -25,6 +25,8 @@ PAGE_ENTRIES = 1000
 PAGE_FIRST = 8
 PAGE_BYTES = 1 << 20
 _TERMS: Mapping[int, type[Any]] = {one.KIND: one for one in get_args(terms.Term)}
+_ACKN = Ackn()
+_ACKN_SAID = record.encode(_ACKN)
 
 
 class Newer(Exception):
@@ -66,8 +68,10 @@ class Half:
     _stand: tuple[Any, tuple[int, int]] | None = None  # of which heads of the other half, and up to where this counts
     _last: Ack | None = None  # what the next log says of this one, while that was not looked at anew
 
+    is_forked: bool = field(init=False)  # whether one of its logs was proven to be
+
     def __post_init__(self) -> None:
-        self._reach()
+        self._lie(self.parts)
 
     @property
     def taken(self) -> int:
@@ -78,11 +82,6 @@ class Half:
     def place(self) -> Place | None:
         """The newest entry that was taken; None for none of the log that is read."""
         return Place(self.parts[self.at].log.number, self.head) if self.parts and self.head else None
-
-    @property
-    def is_forked(self) -> bool:
-        """Whether one of its logs was proven to be forked."""
-        return any(part.log.state is State.FROZEN for part in self.parts)
 
     def resume(self, tx: Tx, place: Place) -> bool:
         """Goes on from a place that was written down; returns whether it still stands."""
@@ -100,37 +99,30 @@ class Half:
         self._ahead.clear()
         self._page, self._last, self._is_read, self.is_parted = PAGE_FIRST, None, False, False
         same = [one.log.number for one in parts[: self.at + 1]] == [one.log.number for one in self.parts[: self.at + 1]]
-        self.parts = parts
-        self._reach()
+        self._lie(parts)
         return (same or not self.taken) and self._stands(tx)
 
-    def counted(self, acks: tuple[Ack, ...]) -> int:
-        """How many entries of this half these acknowledge, of the logs that were reached."""
+    def counted(self, tx: Tx, acks: tuple[Ack, ...], writer: "Half", acked: int) -> int | None:
+        """How many entries of this half these acknowledge; None while not all of them were taken.
+
+        writer: the half in which they stand. The first entry of a log acknowledges the log before it, too. Any other
+        log is one that will be known, and any other entry in a place of ours one that will stand there, or whose author
+        is wrong (ledger 2.3). acked: what was acknowledged before, which is not looked at again.
+        """
         most = 0
         for one in acks:
-            base = self.bases.get(one.log)
-            if base is not None and base + one.seq >= most:
-                most = base + one.seq + 1
-        return most
-
-    def reaches(self, tx: Tx, acks: tuple[Ack, ...], writer: "Half", acked: int) -> bool:
-        """Whether all that these acknowledge was taken of this half. writer: the half in which they stand.
-
-        The first entry of a log acknowledges the log before it, too. Any other log is one that will be known, and any
-        other entry in a place of ours one that will stand there, or whose author is wrong (ledger 2.3). acked: what was
-        acknowledged before, which is not looked at again.
-        """
-        for one in acks:
-            base = self.bases.get(one.log)
+            log, seq, _ = one
+            base = self.bases.get(log)
             if base is None:
-                if all(one.log != part.log.id for part in writer.parts):
-                    return False
+                if all(log != part.log.id for part in writer.parts):
+                    return None
                 continue
-            place, end = base + one.seq, self._ends.get(one.log)
+            place, end = base + seq, self._ends.get(log)
             is_taken = place < (self.taken if end is None else end)
             if not is_taken or (place >= acked and not self._is_here(tx, one)):
-                return False
-        return True
+                return None
+            most = max(most, place + 1)
+        return most
 
     def was_acked(self, acks: tuple[Ack, ...]) -> None:
         """The other side has acknowledged these: they need not be known by heart any more."""
@@ -252,6 +244,11 @@ class Half:
                 self._last = max(said, key=lambda one: one.seq, default=Ack(before, -1, b""))
         return self._last
 
+    def _lie(self, parts: list[Space]) -> None:
+        self.parts = parts
+        self.is_forked = any(part.log.state is State.FROZEN for part in parts)
+        self._reach()
+
     def _reach(self) -> None:
         if self.parts:
             self.bases[self.parts[self.at].log.id] = self.base
@@ -282,6 +279,8 @@ def _term(reader: Callable[[entries.Held], bytes | None], held: entries.Held) ->
 
 def term_of(said: bytes) -> Any:
     """As `term`, for what was sealed in an entry. Raises: Malformed, for nothing that anybody reads."""
+    if said == _ACKN_SAID:  # a quarter of all entries say nothing else
+        return _ACKN
     value: Any = wire.decode(said, entry.SAID_BYTES_MAX)
     kind = value[0] if type(value) is tuple and value else None
     if type(kind) is not int:

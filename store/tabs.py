@@ -11,27 +11,26 @@ image. Whatever is written here is one transaction with what it was decided by. 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from crypto.keys import Entropy
 from ledger import image, terms
 from ledger.book import Book
-from ledger.payment import Side, Stage
+from ledger.payment import Side
 from ledger.tab import Key, Said, Tab
-from ledger.terms import Ackn, Attest, Dismiss, Lock, Offer, Open, Receipt, Request, Reveal, Term
+from ledger.terms import Attest, Open, Term
 from protocol import record
 from protocol.entry import ID_BYTES, Ack, Entry
 from protocol.grant import Role
 from protocol.log import Head
-from store import authoring, generations, locks, payments, people, receipts, recovered, renewals, spaces, testimony
+from store import authoring, generations, payments, people, receipts, recovered, renewals, spaces, testimony
 from store.database import Tx
 from store.faults import TabPaused
 from store.generations import Ledger
 from store.halves import Half, Item, Newer, Place
 from store.identity import Identity
-from store.payments import Asking
 from store.renewals import Pause
 from store.spaces import Space
+from store.tab_rows import Moved
 
 CHANGED = "tab"  # a topic: something came into the tab with this contact, or its state is another
 TABS_MAX = 256  # kept in memory
@@ -85,15 +84,6 @@ class OpenTab:
 
     def is_mine(self, key: Key) -> bool:
         return key.payer is self.side
-
-
-@dataclass
-class _Moved:
-    """What a catch-up has come to, before it is written."""
-
-    begun: dict[Key, tuple[Offer | Lock, int]] = field(default_factory=dict)
-    moved: dict[Key, int] = field(default_factory=dict)
-    is_any: bool = False
 
 
 @dataclass
@@ -158,9 +148,9 @@ class Tabs:
         return OpenTab(contact_id, book, Half(ledger.ours), Half(ledger.theirs), ledger)
 
     def _catch_up(self, tx: Tx, one: OpenTab) -> None:
-        done, before, ledger = _Moved(), one.pause, one.ledger
+        done, before, ledger = Moved(), one.pause, one.ledger
         one.pause = Pause.FROZEN if one.is_forked else None
-        while self._take(tx, one, one.ours, done) or self._take(tx, one, one.theirs, done):
+        while self._take(tx, one, one.ours, done) + self._take(tx, one, one.theirs, done):
             pass
         if one.pause is None and (one.ours.is_parted or one.theirs.is_parted):
             one.pause = Pause.PARTED
@@ -171,7 +161,7 @@ class Tabs:
         if one.pause is None and ledger.agreed is not None:
             one.pause = Pause.AGREED
         if done.is_any or one.is_fresh:
-            _write(tx, one, done, ledger)
+            done.write(tx, one)
         first = one.book.differences[0] if one.book.differences else None
         is_news = renewals.stands(tx, one.contact, one.pause.name if one.pause else "", first, ledger)
         if done.is_any or is_news or one.pause is not before:
@@ -181,8 +171,8 @@ class Tabs:
             if one.book.is_even and not one.owes_word and one.pause is None:
                 _keep_image(tx, one)
 
-    def _take(self, tx: Tx, one: OpenTab, half: Half, done: _Moved) -> bool:
-        """Takes of one half what can be taken; returns whether there was any."""
+    def _take(self, tx: Tx, one: OpenTab, half: Half, done: Moved) -> int:
+        """Takes of one half what can be taken; returns how many entries."""
         other = one.theirs if half is one.ours else one.ours
         side = one.side if half is one.ours else one.side.other
         hear = one.book.write if half is one.ours else one.book.hear
@@ -194,7 +184,7 @@ class Tabs:
             last = half.next_log(tx)
             if last is not None and not half.is_parted:
                 item = _peek(tx, other)
-                if item is not None and half.reaches(tx, item.acks, other, acked[side.other]):
+                if item is not None and half.counted(tx, item.acks, other, acked[side.other]) is not None:
                     break  # what was said before the device was lost comes first
                 half.is_parted = half.parts_from(last, () if item is None else item.acks)
                 if not half.is_parted:
@@ -205,16 +195,17 @@ class Tabs:
             except Newer:
                 one.pause = one.pause or Pause.NEWER
                 break
-            if item is None or not other.reaches(tx, item.acks, half, acked[side]):
+            seen = None if item is None else other.counted(tx, item.acks, half, acked[side])
+            if item is None or seen is None:
                 break
-            hear(Said(other.counted(item.acks), item.term, item.id))
+            hear(Said(seen, item.term, item.id))
             other.was_acked(item.acks)
             half.step()
-            _note(tx, one, side, item, done)
+            done.note(tx, one, side, item)
             count += 1
         one.since_image += count
         done.is_any |= count > 0
-        return count > 0
+        return count
 
     # --- writing
 
@@ -298,74 +289,6 @@ def _is_lost(tx: Tx, one: OpenTab) -> bool:
     item = _peek(tx, one.theirs)
     known = {part.log.id for half in (one.ours, one.theirs) for part in half.parts}
     return item is not None and any(ack.log not in known for ack in item.acks)
-
-
-def _note(tx: Tx, one: OpenTab, side: Side, item: Item, done: _Moved) -> None:
-    """Notes what an entry has changed."""
-    mine = side is one.side
-    if not mine and not isinstance(item.term, Ackn):
-        one.last_word = one.tab.heads[side]
-    match item.term:
-        case Offer(pay) | Lock(pay) if one.tab.touched.get(Key(side, pay), Stage.OFFERED) is None:
-            done.begun[Key(side, pay)] = item.term, item.at_ms
-            if isinstance(item.term, Lock):
-                locks.begun(tx, one.contact, mine, pay, item.term.hash)
-        case Reveal(pay, preimage):
-            locks.shown(tx, one.contact, not mine, pay, preimage)
-        case Request(request, unit, amount, due_ms, memo, cause, of):
-            row = (request, unit, amount, due_ms or payments.NO_DAY, memo, cause, of, item.at_ms)
-            payments.ask(tx, one.contact, one.generation, mine, row)
-        case Dismiss(request, is_mine):
-            state = Asking.WITHDRAWN if is_mine else Asking.REFUSED
-            payments.dismiss(tx, one.contact, one.generation, mine == bool(is_mine), request, state)
-        case Attest(pay, _, seen) if _is_attested(one.tab, Key(side.other, pay)):
-            testimony.settled(tx, one.contact, not mine, pay, seen.witness)
-        case Receipt(pay, invoice, lines):
-            receipts.keep(tx, one.contact, not mine, pay, receipts.Slip(invoice, lines, item.at_ms))
-        case _:
-            pass
-    for key, before in one.tab.touched.items():
-        if one.tab.payments[key].stage is not before:
-            done.moved[key] = item.at_ms
-    one.tab.touched.clear()
-
-
-def _is_attested(tab: Tab, key: Key) -> bool:
-    """Whether the entry that was taken just now has settled this payment by the word of a witness."""
-    return key in tab.touched and tab.payments[key].attested is not None
-
-
-def _write(tx: Tx, one: OpenTab, done: _Moved, ledger: Ledger) -> None:
-    """Writes the rows of what a catch-up has come to."""
-    begun, moved, is_fresh = [], [], one.is_fresh
-    for key, at_ms in done.moved.items():
-        found = one.tab.payments[key]
-        if key in done.begun:
-            term, offered_ms = done.begun[key]
-            memo, hop = (term.memo, 0) if isinstance(term, Offer) else ("", term.hop)
-            row: Any = (one.contact, one.is_mine(key), key.pay, found.unit, found.amount, found.stage, offered_ms)
-            begun.append((*row, at_ms, found.expires_ms, memo, found.cause, found.of, hop))
-        else:
-            moved.append((one.contact, one.is_mine(key), key.pay, found.stage, at_ms))
-    told = [(one.contact, one.is_mine(key), key.pay) for key in done.moved]
-    if is_fresh:
-        before = payments.stages(tx, one.contact, one.generation)
-        here = {(one.is_mine(key), key.pay): found.stage for key, found in one.tab.payments.items()}
-        payments.drop(tx, one.generation, [(one.contact, *key) for key in before if key not in here])
-        payments.drop_requests(tx, one.contact)
-        renewals.turn(tx, one.contact, ledger)
-        payments.drop_balances(tx, one.contact)
-        told = [(one.contact, *key) for key, stage in here.items() if before.get(key) is not stage]
-        one.is_fresh = False
-    payments.begun(tx, one.generation, begun)
-    payments.moved(tx, one.generation, moved)
-    payments.tell(tx, told[-payments.TOLD_MAX :])
-    for unit in one.tab.units() if is_fresh else one.tab.touched_units:
-        owed = one.tab.balance(one.side, unit)
-        allowed, credit = one.tab.limit(one.side, unit), one.tab.limit(one.side.other, unit)
-        payments.balance(tx, one.contact, unit, owed, allowed, credit)
-    one.tab.touched_units.clear()
-    tx.execute("INSERT OR REPLACE INTO tab_mark (contact, mark) VALUES (?, ?)", (one.contact, one.mark))
 
 
 def _keep_image(tx: Tx, one: OpenTab) -> None:

@@ -38,6 +38,15 @@ def test_every_changed_bit_is_forged() -> None:
             sealing.open_sealed(key, sealed, ad)
 
 
+@pytest.mark.parametrize(("key", "nonce"), [(b"k" * 31, NONCE), (b"", NONCE), (KEY + b"k", NONCE), (KEY, b"n" * 23)])
+def test_a_key_or_a_nonce_of_another_length_is_our_own_mistake(key: bytes, nonce: bytes) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        sealing.seal(key, nonce, b"text")
+    if key != KEY:
+        with pytest.raises(ValueError, match="32 bytes"):
+            sealing.open_sealed(key, sealing.seal(KEY, NONCE, b"text"))
+
+
 @given(st.binary(max_size=100))
 def test_bytes_that_are_no_seal_are_forged(noise: bytes) -> None:
     with pytest.raises(Forged):

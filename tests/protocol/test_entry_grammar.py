@@ -64,6 +64,7 @@ def agreed(raw: bytes) -> bool:
             entry.parse_without_looking_at_the_signature(raw)
         return False
     assert entry.parse_without_looking_at_the_signature(raw) == expected
+    assert entry.recall_acks(raw) == (expected.body.at_ms, expected.body.acks)
     return True
 
 
