@@ -32,7 +32,7 @@ KINDS = {
     Cause.REFUND: "refund",
     Cause.BILL: "bill",
     Cause.PACKET: "packet",
-    Cause.INVOICE: "purchase",
+    Cause.INVOICE: "invoice",
     Cause.HANDED_OVER: "settlement",
     Cause.VOUCHER: "voucher",
 }

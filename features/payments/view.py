@@ -18,7 +18,7 @@ KINDS = {
     Cause.REQUEST: "payment",
     Cause.BILL: "bill",
     Cause.PACKET: "packet",
-    Cause.INVOICE: "purchase",
+    Cause.INVOICE: "invoice",
     Cause.HANDED_OVER: "settlement",
     Cause.VOUCHER: "voucher",
 }
@@ -112,7 +112,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         id=ids.ulid(one.pay),
         contact=name,
         mine=one.mine,
-        kind=_kind(payments.why(tx, one)),
+        kind="path" if one.hop else _kind(payments.why(tx, one)),
         amount=units.number(one.amount, unit),
         unit=unit.label,
         minor=one.amount,

@@ -6,7 +6,7 @@ import pytest
 
 from cli import show
 from tests.cli import fake
-from tests.cli.paths_room import CODE, PREIMAGE, asking, bought
+from tests.cli.paths_room import CODE, PREIMAGE, asking, path
 from tests.cli.test_escapes import EVIL, steering
 
 IOU = "  This records what people owe each other; it moves no bank money.\n"
@@ -72,7 +72,7 @@ async def test_an_invoice_is_shown_and_paid_and_ends_with_a_receipt(tmp_path: Pa
         assert world.paths.asked == [("pay", CODE.lower())]
         shown = await world.weft("pay", "show", "PATH01")
         assert shown.out.splitlines()[-2:] == [f"  invoice   {CODE}", f"  preimage  {PREIMAGE}"]
-        world.paths.rows[0].update(bought(state="paid", invoice=CODE, payment="01J0PAY"))
+        world.paths.rows[0].update(path(state="paid", invoice=CODE, payment="01J0PAY"))
         world.paths.becomes.clear()
         direct = await world.weft("pay", "show", "PATH01")
         assert "Receipt: the payment 01J0PAY in your ledger, for this invoice:" in direct.out
@@ -113,8 +113,8 @@ async def test_passing_on_is_set_listed_and_ended(tmp_path: Path) -> None:
 
 async def test_rings_are_cleared_until_there_is_none(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
-        ring = bought(kind="ring", payee="yourself", known=True, memo="", state="paid", contact="Bo")
-        none = bought(kind="ring", state="failed", reason="no ring of debts was found")
+        ring = path(kind="ring", payee="yourself", known=True, memo="", state="paid", contact="Bo")
+        none = path(kind="ring", state="failed", reason="no ring of debts was found")
         world.paths.rings += [[ring], [none]]
         ran = await world.weft("ledger", "simplify", "EUR")
         assert ran.out == (
