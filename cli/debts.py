@@ -133,11 +133,12 @@ def line(row: Mapping[str, Any], wide: int = 0, *, until: bool = True) -> str:
 def wish(row: Mapping[str, Any]) -> str:
     """A request in one line."""
     who = row["contact"]
+    mark = {"paid": "✔", "refused": "✖", "withdrawn": "✖", "lapsed": "✖"}.get(row["state"], "•")
     asks = f"you ask {who} for {amount(row)}" if row["mine"] else f"{who} asks you for {amount(row)}"
     if row["kind"] == "settlement":
         gave = f"you say that you gave {who}" if row["mine"] else f"{who} says that he gave you"
         asks = f"{gave} {amount(row)}"
-    said = [f"• {asks}", row["note"]]
+    said = [f"{mark} {asks}", row["note"]]
     said += [f"by {show.clock(row['due_ms'])}"] if row["due_ms"] else []
     waits = f"waits for {who}" if row["mine"] else "waits for you"
     said.append({"open": waits, "paying": "on its way"}.get(row["state"], row["state"]))

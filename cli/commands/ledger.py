@@ -247,6 +247,9 @@ def simplify(door: Door, unit: str | None, wait: str) -> None:
     shown = [row for row in done if row["state"] != "failed"] or done
     none = "No ring: there is no unit in which you owe somebody and somebody owes you."
     show.rows(door, "rings", done, "\n".join(map(over.line, shown)) or none)
+    if done and not any(row["state"] in ("paid", *over.GOING) for row in done):
+        typed = door.typed("weft ledger forward NAME 20 100 " + show.clean(done[0]["unit"]))
+        show.talk(door, f"  A ring is found over who passes payments on, each of them by: {typed}")
 
 
 def _caps(row: dict[str, Any]) -> str:

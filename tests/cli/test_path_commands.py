@@ -120,9 +120,12 @@ async def test_rings_are_cleared_until_there_is_none(tmp_path: Path) -> None:
         assert ran.out == (
             "✔ A ring over Bo is cleared: what you owe and what you are owed is 20.00 EUR less.  …00PATH01\n"
         )
-        assert world.paths.asked == [("simplify", "EUR"), ("simplify", "EUR")]
+        assert (world.paths.asked, ran.err) == ([("simplify", "EUR"), ("simplify", "EUR")], "")
         world.paths.rings.append([none])
-        assert (await world.weft("ledger", "simplify")).out.startswith("• EUR: no ring of debts was found.")
+        ran = await world.weft("ledger", "simplify")
+        assert ran.out.startswith("• EUR: no ring of debts was found.")
+        hint = "  A ring is found over who passes payments on, each of them by: weft ledger forward NAME 20 100 EUR\n"
+        assert ran.err == hint
         assert (await world.weft("ledger", "simplify")).out.startswith("No ring: there is no unit in which")
 
 
