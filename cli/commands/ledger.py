@@ -186,7 +186,8 @@ def evidence(door: Door, payment: str, file: str, force: bool) -> None:
         first = client.call("books.evidence", id=payment)
         _hand_out(door, file, _parts(client, first), force, f"weft ledger evidence {payment} FILE")
     show.talk(door, "! Whoever gets the file can read this payment, and show it to others.")
-    show.talk(door, f"  Anybody can examine it, without weft: python3 docs/verify_payment.py < {show.typed_name(file)}")
+    show.talk(door, "  Anybody can examine it, with Python and two libraries (pip install pynacl cbor2):")
+    show.talk(door, f"  python3 docs/verify_payment.py < {show.typed_name(file)}")
 
 
 def _with(name: str | None) -> str:

@@ -66,7 +66,7 @@ async def test_an_invoice_is_shown_and_paid_and_ends_with_a_receipt(tmp_path: Pa
         world.paths.becomes += [WAITS, PAID]
         ran = await world.weft("pay", CODE.lower())
         assert ran.code == 0
-        assert ran.out == f"✔ Paid 20.00 EUR to {SHORT}, for tickets over Bo  …0PATH01\n".replace("…0P", "…00P")
+        assert ran.out == f"✔ Paid 20.00 EUR to {SHORT}, for tickets, over Bo  …0PATH01\n".replace("…0P", "…00P")
         assert ran.err.splitlines()[0] == f"This asks you to owe 20.00 EUR to {SHORT}, for tickets."
         assert ran.err.endswith(f"{IOU}  The receipt: weft pay show 00PATH01\n")
         assert world.paths.asked == [("pay", CODE.lower())]
@@ -86,7 +86,7 @@ async def test_what_waits_is_said_and_goes_on_and_what_failed_is_an_error(tmp_pa
         world.paths.becomes.append(WAITS)
         ran = await world.weft("pay", CODE, "--wait", "100ms")
         assert ran.code == 0
-        assert f"over Bo: {WAITS['reason']}" in ran.out
+        assert f", over Bo: {WAITS['reason']}" in ran.out
         assert ran.err.endswith("  It goes on by itself. To look: weft pay show 00PATH01\n")
         world.paths.becomes[0] = {"state": "failed", "reason": "no way was found"}
         ran = await world.weft("pay", CODE)
