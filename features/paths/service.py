@@ -25,13 +25,14 @@ from ledger.path import Cap
 from ledger.tab import lock_of
 from node import till
 from node.core import Core
+from protocol import ids, pay_code, probe, record
 from protocol import invoice as invoices
-from protocol import pay_code, probe, record
 from protocol.invoice import Invoice
 from store import issued, payments, people
 from store.database import Tx
 
 Rows = list[dict[str, object]]
+SHORT_CHARS = 8  # of an id, its end: what one types
 VALID_S = 86_400
 VALID_S_MIN, VALID_S_MAX = 60, 90 * 86_400
 LIST_MAX = 1000
@@ -175,7 +176,9 @@ class Paths:
             name = invoices.name(invoice)
             known = view.payment_called(tx, name)
             if board.is_offered(tx, name) if known is None else known.state is State.PAID:
-                raise PaidAlready  # the first: for an order at a shop
+                at_shop = known is None  # for an order there
+                where = "weft shop bought" if at_shop else f"weft pay show {ids.ulid(name[:16])[-SHORT_CHARS:]}"
+                raise PaidAlready(next=where)
             if known is None or known.state is State.FAILED:
                 invoices.check_alive(invoice, now_ms)
                 of = (name, record.encode(invoice), invoice.lock, invoice.unit, invoice.amount)
