@@ -88,6 +88,8 @@ async def test_options_may_stand_before_a_code_or_a_name(tmp_path: Path) -> None
         for option, *more in (("--yes", "Bo", "5", "EUR"), ("--nite", "x", "Bo", "5", "EUR"), ("--yes",)):
             ran = await world.weft("pay", option, *more)
             assert (ran.code, ran.out, f"No such option '{option}'" in ran.err) == (2, "", True), ran.err
+        ran = await world.weft("pay", "--quantity", "2", "Bo", "5", "EUR")
+        assert ran.err == "No such option '--quantity'. Did you mean '--quiet'? See: weft pay to --help\n"
         assert (await world.weft("pay", "--json")).json["offers"] == []
         assert (await world.weft("pay", "--help")).out.startswith("Usage: weft pay ")
         assert len(world.debts.payments.asked) == 1
