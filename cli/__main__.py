@@ -149,7 +149,7 @@ def _of_click(wrong: click.UsageError) -> Failure:
     said = " ".join(wrong.format_message().split()).rstrip(".")
     if len(said) > SAID_CHARS_MAX:  # click says the whole value again, and what is allowed behind it
         said = f"{said[: SAID_CHARS_MAX // 2]} … {said[-SAID_CHARS_MAX // 2 :]}"
-    failure = faults.usage(f"{said}.")
+    failure = faults.usage(said if said.endswith("?") else f"{said}.")
     failure.next = f"{path} --help"
     return failure
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cli import faults, show
+from cli.faults import Failure
 from cli.options import Door
 
 IOU = "This records what people owe each other; it moves no bank money."  # as ledger/units.py has it
@@ -29,14 +30,27 @@ _OVER = {
     (False, "lapsed"): "given up with the old ledger",
 }
 _NEGATIVE = re.compile(r"-[\d.]")
+_UNNAMED = re.compile(r" (?:to|new|send|code)$")  # commands that are meant where their group is typed alone
 _KINDS = {
     "payment": "",
     "refund": "refund",
     "settlement": "settled up",
     "request": "",
     "bill": "",
-    "purchase": "purchase",
+    "path": "over others",
 }
+
+
+def leading(group: click.Group, args: Sequence[str], *among: click.Command) -> bool:
+    """Whether a line begins with what belongs to one of these commands and not to their group: an option, or -5."""
+    shared = {name: one for one in group.params for name in (*one.opts, *one.secondary_opts)}
+    rest = [*args]
+    while rest and (name := rest[0].partition("=")[0]) in shared:
+        option = shared[name]
+        takes_next = not (isinstance(option, click.Option) and option.is_flag) and name == rest[0]
+        rest = rest[1 + takes_next :]
+    own = {name for one in among for each in one.params for name in (*each.opts, *each.secondary_opts)}
+    return bool(rest) and rest[0][:1] == "-" and (name in own or _NEGATIVE.match(rest[0]) is not None)
 
 
 class Owing(click.Command):
@@ -50,19 +64,41 @@ class Owing(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.MissingParameter as wrong:
-            words = [one for one in self.params if isinstance(one, click.Argument)]
-            if wrong.param not in words:
+            needed = [one for one in self.params if one.required]
+            if wrong.param not in needed:
                 raise
-            names = [one.human_readable_name for one in words if one.required]
-            *missing, last = names[words.index(wrong.param) :]  # what may be left out comes last
+            at = needed.index(wrong.param)  # of words, what may be left out comes last
+            absent = needed[at:] if isinstance(wrong.param, click.Argument) else needed[at : at + 1]
+            *missing, last = map(_word, absent)
         said = f"{', '.join(missing)} and {last} are" if missing else f"{last} is"
         failure = faults.usage(f"{said} missing; nothing was done.")
-        failure.next, failure.verb = " ".join((ctx.command_path.removesuffix(" to"), *names)), "Type"
+        failure.next, failure.verb = _typed(ctx, needed), "Type"
         raise failure
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            words = [one for one in self.params if one.required or isinstance(one, click.Argument)]
+            if failure.code.startswith("amount.") and any(one.name in ("amount", "each") for one in words):
+                failure.next, failure.verb = _typed(ctx, words), "Type"
+            raise
 
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_paragraph()
         formatter.write_text(IOU)
+
+
+def _typed(ctx: click.Context, words: Sequence[click.Parameter]) -> str:
+    """How a command is typed, with these words behind it."""
+    return " ".join((_UNNAMED.sub("", ctx.command_path), *map(_word, words)))
+
+
+def _word(one: click.Parameter) -> str:
+    """A word of a command, or an option that it needs, as one types it; [in brackets] where it may be left out."""
+    if isinstance(one, click.Option):
+        return f"{one.opts[0]} {one.metavar}"
+    return one.human_readable_name if one.required else f"[{one.human_readable_name}]"
 
 
 def short(row: Mapping[str, Any]) -> str:
@@ -97,11 +133,12 @@ def line(row: Mapping[str, Any], wide: int = 0, *, until: bool = True) -> str:
 def wish(row: Mapping[str, Any]) -> str:
     """A request in one line."""
     who = row["contact"]
+    mark = {"paid": "✔", "refused": "✖", "withdrawn": "✖", "lapsed": "✖"}.get(row["state"], "•")
     asks = f"you ask {who} for {amount(row)}" if row["mine"] else f"{who} asks you for {amount(row)}"
     if row["kind"] == "settlement":
         gave = f"you say that you gave {who}" if row["mine"] else f"{who} says that he gave you"
         asks = f"{gave} {amount(row)}"
-    said = [f"• {asks}", row["note"]]
+    said = [f"{mark} {asks}", row["note"]]
     said += [f"by {show.clock(row['due_ms'])}"] if row["due_ms"] else []
     waits = f"waits for {who}" if row["mine"] else "waits for you"
     said.append({"open": waits, "paying": "on its way"}.get(row["state"], row["state"]))

@@ -36,12 +36,13 @@ def line(row: Mapping[str, Any]) -> str:
     end = f"  …{debts.short(row)}"
     if row["kind"] == "ring":
         return f"{_ring(row, over)}{end}"
+    way = f",{over}" if over else ""
     match row["state"]:
         case "paid":
-            return f"✔ Paid {said(row)}{over}{end}"
+            return f"✔ Paid {said(row)}{way}{end}"
         case "failed":
             return f"✖ Not paid: {said(row)}; {show.clean(row['reason'])}{end}"
-    return f"• {said(row)}{over}: {show.clean(row['reason'])}{end}"
+    return f"• {said(row)}{way}: {show.clean(row['reason'])}{end}"
 
 
 def asking(row: Mapping[str, Any]) -> str:

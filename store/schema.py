@@ -371,6 +371,8 @@ CREATE TABLE request_word (
 ) STRICT, WITHOUT ROWID;
 """
 
+_ISSUED = "CREATE TABLE voucher (unit TEXT NOT NULL PRIMARY KEY, made_ms INTEGER NOT NULL) STRICT;"
+
 CORE: tuple[Migration, ...] = (
     Migration("people", 1, _PEOPLE),
     Migration("sessions", 1, _SESSIONS),
@@ -392,4 +394,5 @@ CORE: tuple[Migration, ...] = (
     Migration("reminders", 1, _REMINDERS),
     Migration("receipts", 1, _RECEIPTS),
     Migration("locks", 1, _LOCKS),
+    Migration("vouchers", 1, _ISSUED),
 )

@@ -186,7 +186,8 @@ def evidence(door: Door, payment: str, file: str, force: bool) -> None:
         first = client.call("books.evidence", id=payment)
         _hand_out(door, file, _parts(client, first), force, f"weft ledger evidence {payment} FILE")
     show.talk(door, "! Whoever gets the file can read this payment, and show it to others.")
-    show.talk(door, f"  Anybody can examine it, without weft: python3 docs/verify_payment.py < {show.typed_name(file)}")
+    show.talk(door, "  Anybody can examine it, with Python and two libraries (pip install pynacl cbor2):")
+    show.talk(door, f"  python3 docs/verify_payment.py < {show.typed_name(file)}")
 
 
 def _with(name: str | None) -> str:
@@ -247,6 +248,9 @@ def simplify(door: Door, unit: str | None, wait: str) -> None:
     shown = [row for row in done if row["state"] != "failed"] or done
     none = "No ring: there is no unit in which you owe somebody and somebody owes you."
     show.rows(door, "rings", done, "\n".join(map(over.line, shown)) or none)
+    if done and not any(row["state"] in ("paid", *over.GOING) for row in done):
+        typed = door.typed("weft ledger forward NAME 20 100 " + show.clean(done[0]["unit"]))
+        show.talk(door, f"  A ring is found over who passes payments on, each of them by: {typed}")
 
 
 def _caps(row: dict[str, Any]) -> str:

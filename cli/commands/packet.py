@@ -16,9 +16,16 @@ class Sending(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         names = any(one == "--to" or one.startswith("--to=") for one in args)
-        if names and args[0] not in self.commands:
+        if (names and args[0] not in self.commands) or debts.leading(self, args, self.commands["send"]):
             args = ["send", *args]
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0][:1].isdigit():
+            return "send", self.commands["send"], args  # it says that nobody is named
+        return super().resolve_command(ctx, args)
 
 
 @click.command(cls=Sending, invoke_without_command=True)

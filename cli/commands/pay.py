@@ -19,14 +19,18 @@ class Paying(click.Group):
     A word that is none of them is the code of an invoice, where it begins like one, or the name of a contact.
     """
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ways = [self.commands[name] for name in ("code", "invoice", "to")]
+        if debts.leading(self, args, *ways):
+            args = [next(filter(None, map(_by_code, args)), "to"), *args]
+        return super().parse_args(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return super().get_command(ctx, cmd_name) or self.commands[_of(cmd_name)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and shop.is_code(args[0]):
-            return shop.buy.name, shop.buy, args
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             return _of(args[0]), self.commands[_of(args[0])], args
         return super().resolve_command(ctx, args)
@@ -37,7 +41,12 @@ class Paying(click.Group):
 
 
 def _of(word: str) -> str:
-    return "invoice" if over.is_invoice(word) else "to"
+    return _by_code(word) or "to"
+
+
+def _by_code(word: str) -> str:
+    """The command that pays by this code, "" for what is none."""
+    return "code" if shop.is_code(word) else "invoice" if over.is_invoice(word) else ""
 
 
 @click.command(cls=Paying, invoke_without_command=True, subcommand_metavar="NAME AMOUNT UNIT | COMMAND …")

@@ -59,7 +59,7 @@ def offer(door: Door, title: str, amount: str | None, unit: str | None, qr: bool
     """
     if amount is not None and unit is None:
         amount, unit = "", amount
-    if unit is None:
+    if unit is None or not unit.strip("−.0123456789"):
         raise faults.usage("Say what it costs and in which unit, as in: weft shop offer coffee 2.80 EUR.")
     with door.connect() as client:
         inviting = _link(client) if link else ""

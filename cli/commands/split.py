@@ -23,9 +23,8 @@ class Splitting(click.Group):
     """`weft split AMOUNT UNIT NAME…`, beside its sub-commands: a word that is none of them is an amount."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        shared = {name for one in self.params for name in one.opts}
-        own = {name for one in self.commands["new"].params for name in (*one.opts, *one.secondary_opts)} - shared
-        return super().parse_args(ctx, ["new", *args] if args and args[0].partition("=")[0] in own else args)
+        is_new = debts.leading(self, args, self.commands["new"])
+        return super().parse_args(ctx, ["new", *args] if is_new else args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return super().get_command(ctx, cmd_name) or self.commands["new"]

@@ -32,7 +32,7 @@ KINDS = {
     Cause.REFUND: "refund",
     Cause.BILL: "bill",
     Cause.PACKET: "packet",
-    Cause.INVOICE: "purchase",
+    Cause.INVOICE: "invoice",
     Cause.HANDED_OVER: "settlement",
     Cause.VOUCHER: "voucher",
 }
@@ -144,7 +144,7 @@ def bookings(tx: Tx, to: str | None, end_ms: int) -> Sequence[Booking]:
 
 def _booking(one: Paid, why: int, name: str, account: str) -> Booking:
     amount = -one.amount if one.mine else one.amount
-    kind = KINDS.get(Cause(why), "payment") if why in [*Cause] else "payment"
+    kind = "path" if one.hop else KINDS.get(Cause(why), "payment") if why in [*Cause] else "payment"
     return Booking(ids.ulid(one.pay), one.changed_ms, name, account, one.unit, amount, kind, one.memo)
 
 

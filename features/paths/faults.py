@@ -20,7 +20,7 @@ class NotForwarding(UserFault):
 
 
 class UnknownPath(UserFault):
-    """There is no such payment over others, purchase or ring here."""
+    """There is no such payment by an invoice, ring or invoice of yours."""
 
     code = "path.unknown"
     next = "weft ledger history"

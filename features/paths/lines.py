@@ -34,7 +34,7 @@ WHYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Bought:
+class PathLine:
     """A payment by an invoice, or a ring. payee: a contact's name, or his account; known: whether he is a contact.
 
     kind: "invoice" or "ring". contact: who carries it, "" for nobody. state: "searching", "waiting", "offered", "paid"
@@ -103,7 +103,7 @@ def seen(tx: Tx, invoice: Invoice, state: State | None) -> Seen:
     return Seen(payee, known, amount, unit.label, invoice.amount, invoice.memo, invoice.expires_ms, word)
 
 
-def bought(tx: Tx, till: Till, one: Paying) -> Bought:
+def path_line(tx: Tx, till: Till, one: Paying) -> PathLine:
     """A payment for people, as it stands now."""
     unit = unit_of(one.unit)
     payee, known, memo = "yourself", True, ""
@@ -113,7 +113,7 @@ def bought(tx: Tx, till: Till, one: Paying) -> Bought:
     contact = people.contact(tx, one.contact).name if one.contact else ""
     is_paid = one.state is State.PAID
     preimage = locks.preimages(tx, (one.hash,)).get(one.hash, b"") if is_paid else b""
-    return Bought(
+    return PathLine(
         id=ids.ulid(one.name[:16]),
         kind="ring" if one.is_ring else "invoice",
         payee=payee,
@@ -158,7 +158,7 @@ def find(tx: Tx, text: str) -> Paying | Wanted:
     every: list[Paying | Wanted] = [*view.all_payments(tx, -1), *view.invoices(tx, -1)]
     found = [one for one in every if ids.ulid(one.name[:16]).endswith(wanted)]
     if not found:
-        raise UnknownPath(f"There is no payment over others, purchase or invoice {quoted(text)} here.")
+        raise UnknownPath(f"No payment by an invoice, ring or invoice of yours ends in {quoted(text)}.")
     if len(found) > 1:
         raise AmbiguousPath(f"{len(found)} of them end in {quoted(text)}; give more of the id.")
     return found[0]

@@ -18,20 +18,21 @@ from features.paths.faults import (
     OwnInvoice,
     PaidAlready,
 )
-from features.paths.lines import Bought, Seen
+from features.paths.lines import PathLine, Seen
 from features.paths.view import Paying, State, Wanted, Why
 from ledger import units
 from ledger.path import Cap
 from ledger.tab import lock_of
 from node import till
 from node.core import Core
+from protocol import ids, pay_code, probe, record
 from protocol import invoice as invoices
-from protocol import pay_code, probe, record
 from protocol.invoice import Invoice
-from store import payments, people
+from store import issued, payments, people
 from store.database import Tx
 
 Rows = list[dict[str, object]]
+SHORT_CHARS = 8  # of an id, its end: what one types
 VALID_S = 86_400
 VALID_S_MIN, VALID_S_MAX = 60, 90 * 86_400
 LIST_MAX = 1000
@@ -110,7 +111,7 @@ class Paths:
         preimage, name, key = draw(32), draw(16), draw(16)
 
         def make(tx: Tx) -> dict[str, object]:
-            known = units.of(unit, {one.unit for one in payments.balances(tx)})
+            known = units.of(unit, issued.known(tx))
             wanted, lock = units.parse(amount, known), lock_of(preimage)
             near = [people.contact(tx, one).account for one in board.paying_over(tx, known.text, wanted)]
             made = invoices.sign(
@@ -157,7 +158,7 @@ class Paths:
 
         return await self._core.database.transact(check)
 
-    async def pay(self, code: str) -> Bought:
+    async def pay(self, code: str) -> PathLine:
         """Pays an invoice: its payee where he is a contact who allows it, else over others; begun on return.
 
         What is on its way already is not paid again; what failed is tried anew.
@@ -166,7 +167,7 @@ class Paths:
         invoice = pay_code.invoice_of(code)
         now_ms = self._core.ground.now_ms()
 
-        def begin(tx: Tx) -> Bought:
+        def begin(tx: Tx) -> PathLine:
             self._check(tx, invoice)
             if invoice.payee == self._core.identity.account:
                 raise OwnInvoice
@@ -175,13 +176,15 @@ class Paths:
             name = invoices.name(invoice)
             known = view.payment_called(tx, name)
             if board.is_offered(tx, name) if known is None else known.state is State.PAID:
-                raise PaidAlready  # the first: for an order at a shop
+                at_shop = known is None  # for an order there
+                where = "weft shop bought" if at_shop else f"weft pay show {ids.ulid(name[:16])[-SHORT_CHARS:]}"
+                raise PaidAlready(next=where)
             if known is None or known.state is State.FAILED:
                 invoices.check_alive(invoice, now_ms)
                 of = (name, record.encode(invoice), invoice.lock, invoice.unit, invoice.amount)
                 fresh = Paying(0, *of, State.SEARCHING, b"", b"", b"", 0, b"", (), now_ms, Why.NONE)
                 known = view.keep_payment(tx, fresh if known is None else replace(fresh, id=known.id))
-            return lines.bought(tx, self._core.till, known)
+            return lines.path_line(tx, self._core.till, known)
 
         return await self._core.database.transact(begin)
 
@@ -204,7 +207,7 @@ class Paths:
                     preimage = draw(32)
                     of = (draw(32), b"", lock_of(preimage), each, 0, State.SEARCHING, draw(16), preimage)
                     one = view.keep_payment(tx, Paying(0, *of, b"", 0, b"", (), now_ms, Why.NONE))
-                found.append(asdict(lines.bought(tx, self._core.till, one)))
+                found.append(asdict(lines.path_line(tx, self._core.till, one)))
             return found
 
         return await self._core.database.transact(begin)
@@ -219,7 +222,7 @@ class Paths:
             found = lines.find(tx, id)
             if isinstance(found, Wanted):
                 return asdict(lines.asking(tx, found, self._core.ground.now_ms()))
-            return asdict(lines.bought(tx, self._core.till, found))
+            return asdict(lines.path_line(tx, self._core.till, found))
 
         return await self._core.database.transact(look)
 
@@ -228,7 +231,7 @@ class Paths:
         count = max(0, min(limit, LIST_MAX))
 
         def look(tx: Tx) -> Rows:
-            return [asdict(lines.bought(tx, self._core.till, one)) for one in view.all_payments(tx, count)]
+            return [asdict(lines.path_line(tx, self._core.till, one)) for one in view.all_payments(tx, count)]
 
         return await self._core.database.transact(look)
 

@@ -3,6 +3,7 @@
 Not here: the commands (service.py), what a node writes by itself (clerk.py).
 """
 
+import shlex
 from dataclasses import dataclass
 
 from features.payments import view
@@ -128,6 +129,7 @@ class Acts:
         raise OverLimit(
             f"{contact.name} may owe you at most {units.shown(allowed, known)}, and {units.shown(max(0, owed), known)}"
             " is owed or accepted; nothing was written.",
+            next=f"weft ledger limit {shlex.quote(contact.name)} {units.shown(owed + found.amount, known)}",
         )
 
     def line(self, tx: Tx, found: Paid) -> Line:

@@ -18,7 +18,7 @@ KINDS = {
     Cause.REQUEST: "payment",
     Cause.BILL: "bill",
     Cause.PACKET: "packet",
-    Cause.INVOICE: "purchase",
+    Cause.INVOICE: "invoice",
     Cause.HANDED_OVER: "settlement",
     Cause.VOUCHER: "voucher",
 }
@@ -112,7 +112,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         id=ids.ulid(one.pay),
         contact=name,
         mine=one.mine,
-        kind=_kind(payments.why(tx, one)),
+        kind="path" if one.hop else _kind(payments.why(tx, one)),
         amount=units.number(one.amount, unit),
         unit=unit.label,
         minor=one.amount,
@@ -121,7 +121,7 @@ def line(tx: Tx, one: Paid, now_ms: int) -> Line:
         offered_ms=one.offered_ms,
         at_ms=one.changed_ms,
         until_ms=one.expires_ms,
-        reason=_reason(one, name, now_ms),
+        reason=_reason(tx, one, name, now_ms),
         witness=_witness(tx, one),
     )
 
@@ -182,7 +182,13 @@ def _kind(cause: int) -> str:
     return KINDS.get(Cause(cause), "payment") if cause in Cause.__members__.values() else "payment"
 
 
-def _reason(one: Paid, name: str, now_ms: int) -> str:
+def _fits(tx: Tx, one: Paid) -> bool:
+    """Whether a payment of ours is within what its payee lets us owe, as far as we know."""
+    found = next((row for row in payments.balances(tx) if (row.contact, row.unit) == (one.contact, one.unit)), None)
+    return found is not None and one.amount <= found.credit + found.owed
+
+
+def _reason(tx: Tx, one: Paid, name: str, now_ms: int) -> str:
     """What a payment waits for."""
     if one.lapsed and not one.stage.is_final:
         return f"given up as {STAGES[one.stage]}, when the ledger was begun anew"
@@ -191,7 +197,10 @@ def _reason(one: Paid, name: str, now_ms: int) -> str:
         case Stage.OFFERED, True:
             if is_late:
                 return "its time is over, and it comes back"
-            return f"waits for {name}'s node to take it" if one.cause in TAKEN else f"waits for {name} to accept it"
+            if one.cause not in TAKEN:
+                return f"waits for {name} to accept it"
+            fits = one.cause == Cause.HANDED_OVER or _fits(tx, one)
+            return f"waits for {name}'s node to take it" if fits else f"waits until {name} lets you owe so much"
         case Stage.OFFERED, False:
             return "its time is over" if is_late else "waits for you"
         case Stage.ACCEPTED, True:

@@ -130,9 +130,9 @@ def ware(tx: Tx, offer: bytes) -> Ware | None:
 
 def sold(tx: Tx, offer: bytes) -> tuple[int, int]:
     """How many of it were paid for, and how much that was."""
-    row = tx.one("SELECT TOTAL(quantity), TOTAL(amount) FROM shop_sale WHERE offer = ? AND state = 2", (offer,))
+    row = tx.one("SELECT SUM(quantity), SUM(amount) FROM shop_sale WHERE offer = ? AND state = 2", (offer,))
     assert row is not None
-    return int(row[0]), int(row[1])
+    return row[0] or 0, row[1] or 0
 
 
 # --- rows: sales

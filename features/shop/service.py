@@ -42,7 +42,7 @@ from node.core import Core
 from protocol import ids, invite, pay_code
 from protocol.faults import OverLimit, quoted
 from protocol.pay_code import ShopOffer
-from store import invitations, payments, people, tabs
+from store import invitations, issued, payments, people, tabs
 from store.database import Tx
 from store.faults import LogFrozen, TabPaused
 from store.people import ContactState
@@ -82,7 +82,7 @@ class Shop:
         core, offer = self._core, self._core.ground.entropy("shop")(OFFER_BYTES)
 
         def sell(tx: Tx) -> Offered:
-            known = _unit(tx, unit)
+            known = units.of(unit, issued.known(tx))
             price = units.parse(amount, known, least=0) if amount else 0
             try:
                 pay_code.shop_text(ShopOffer(core.identity.account, offer, title.strip(), known.text, price, None))
@@ -315,11 +315,6 @@ async def _try(transact: Callable[..., Any], do: Callable[..., None], *what: obj
         await transact(do, *what)
     except (TabPaused, LogFrozen):
         return
-
-
-def _unit(tx: Tx, typed: str) -> Unit:
-    """The unit of a price: a voucher can be called by its label where somebody holds it."""
-    return units.of(typed, {one.unit for one in payments.balances(tx)})
 
 
 def _price(offer: ShopOffer, known: Unit, amount: str, unit: str) -> int:

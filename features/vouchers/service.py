@@ -13,13 +13,10 @@ from ledger.units import BadUnit, Unit
 from node import till
 from node.core import Core
 from protocol import ids
-from store import payments, people
-from store.database import Migration, Tx
+from store import issued, payments, people
+from store.database import Tx
 from store.people import Contact
 
-MIGRATIONS = (
-    Migration("vouchers", 1, "CREATE TABLE voucher (unit TEXT NOT NULL PRIMARY KEY, made_ms INTEGER NOT NULL) STRICT;"),
-)
 GIVEN_S = 30 * 86_400  # for the other to take them
 Rows = list["Held"]
 
@@ -67,7 +64,7 @@ class Vouchers:
         def keep(tx: Tx) -> Held:
             if any(one.label == made.label for one in _issued(tx)):
                 raise VoucherTaken
-            tx.execute("INSERT INTO voucher (unit, made_ms) VALUES (?, ?)", (made.text, self._core.ground.now_ms()))
+            issued.keep(tx, made.text, self._core.ground.now_ms())
             return Held(made.name, made.text, True, "", "0")
 
         return await self._core.database.transact(keep)
@@ -144,7 +141,7 @@ class Vouchers:
 
 def _issued(tx: Tx) -> list[Unit]:
     """The kinds of voucher that are ours."""
-    found = (units.read(text) for (text,) in tx.all("SELECT unit FROM voucher ORDER BY made_ms, unit"))
+    found = (units.read(text) for text in issued.units(tx))
     return [one for one in found if one is not None]
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger import units
+
 Names = list[str]
 Numbers = list[int]
 Rows = list[dict[str, Any]]
@@ -25,7 +27,8 @@ class BillsRoom:
         with_me: bool = True,
         receipt: str = "",
     ) -> dict[str, Any]:
-        """Asked."""
+        """Asked, where the amount is one."""
+        units.parse(amount, units.of(unit))
         given = None if weights is None else tuple(weights)
         self.asked.append(("split", amount, unit, tuple(names), given, with_me, receipt))
         return self.bill

@@ -65,7 +65,7 @@ class PathsRoom:
     async def pay(self, code: str) -> dict[str, Any]:
         """Begun."""
         self.asked.append(("pay", code))
-        self.rows.append(bought())
+        self.rows.append(path())
         return self.rows[-1]
 
     async def simplify(self, unit: str | None = None) -> Rows:
@@ -83,7 +83,7 @@ class PathsRoom:
         return found
 
 
-def bought(**changes: object) -> dict[str, Any]:
+def path(**changes: object) -> dict[str, Any]:
     """A payment as the API shows it."""
     return {
         "id": "01J00000000000000000PATH01",

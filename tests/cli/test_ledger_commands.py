@@ -315,7 +315,8 @@ async def test_evidence_is_a_file_and_says_who_can_read_it(tmp_path: Path) -> No
         assert (ran.code, ran.out, file.read_bytes()) == (0, f"✔ Written: {file} (2 bytes)\n", b"\xd9\xf7")
         assert ran.err == (
             "! Whoever gets the file can read this payment, and show it to others.\n"
-            f"  Anybody can examine it, without weft: python3 docs/verify_payment.py < '{file}'\n"
+            "  Anybody can examine it, with Python and two libraries (pip install pynacl cbor2):\n"
+            f"  python3 docs/verify_payment.py < '{file}'\n"
         )
         ran = await world.weft("--profile", "default", "ledger", "evidence", "MENT001", str(file))
         again = f"weft --profile default ledger evidence MENT001 '{file}' --force"
@@ -341,7 +342,8 @@ async def test_evidence_is_a_file_and_whoever_gets_it_is_told_how_to_check_it(tm
         assert ran.out == f"✔ Written: {file} (11 bytes)\n"
         assert ran.err == (
             "! Whoever gets the file can read this payment, and show it to others.\n"
-            f"  Anybody can examine it, without weft: python3 docs/verify_payment.py < '{file}'\n"
+            "  Anybody can examine it, with Python and two libraries (pip install pynacl cbor2):\n"
+            f"  python3 docs/verify_payment.py < '{file}'\n"
         )
         assert file.read_bytes() == world.debts.books.made
         assert world.debts.books.asked == [("evidence", "YMENT001")]

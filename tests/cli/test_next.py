@@ -33,7 +33,7 @@ from features.nearby.view import Shown as Greeted
 from features.packets.lines import Got
 from features.packets.lines import Line as PacketLine
 from features.packets.service import Packets
-from features.paths.lines import Asking, Bought, Seen
+from features.paths.lines import Asking, PathLine, Seen
 from features.paths.service import Paths
 from features.payments.service import Payments
 from features.payments.view import Line as Payment
@@ -280,7 +280,7 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(shop_room.sale("bo")) == set(SaleLine.__annotations__)
     assert set(shop_room.order("tea")) == set(PurchaseLine.__annotations__)
     assert set(shop_room.paper()) == set(Paper.__annotations__)
-    assert set(paths_room.bought()) == set(Bought.__annotations__)
+    assert set(paths_room.path()) == set(PathLine.__annotations__)
     assert set(paths_room.asking()) == set(Asking.__annotations__)
     assert set(paths_room.seen()) == set(Seen.__annotations__)
 

@@ -6,7 +6,7 @@ import pytest
 
 from cli import show
 from tests.cli import fake
-from tests.cli.paths_room import CODE, PREIMAGE, asking, bought
+from tests.cli.paths_room import CODE, PREIMAGE, asking, path
 from tests.cli.test_escapes import EVIL, steering
 
 IOU = "  This records what people owe each other; it moves no bank money.\n"
@@ -66,13 +66,13 @@ async def test_an_invoice_is_shown_and_paid_and_ends_with_a_receipt(tmp_path: Pa
         world.paths.becomes += [WAITS, PAID]
         ran = await world.weft("pay", CODE.lower())
         assert ran.code == 0
-        assert ran.out == f"✔ Paid 20.00 EUR to {SHORT}, for tickets over Bo  …0PATH01\n".replace("…0P", "…00P")
+        assert ran.out == f"✔ Paid 20.00 EUR to {SHORT}, for tickets, over Bo  …0PATH01\n".replace("…0P", "…00P")
         assert ran.err.splitlines()[0] == f"This asks you to owe 20.00 EUR to {SHORT}, for tickets."
         assert ran.err.endswith(f"{IOU}  The receipt: weft pay show 00PATH01\n")
         assert world.paths.asked == [("pay", CODE.lower())]
         shown = await world.weft("pay", "show", "PATH01")
         assert shown.out.splitlines()[-2:] == [f"  invoice   {CODE}", f"  preimage  {PREIMAGE}"]
-        world.paths.rows[0].update(bought(state="paid", invoice=CODE, payment="01J0PAY"))
+        world.paths.rows[0].update(path(state="paid", invoice=CODE, payment="01J0PAY"))
         world.paths.becomes.clear()
         direct = await world.weft("pay", "show", "PATH01")
         assert "Receipt: the payment 01J0PAY in your ledger, for this invoice:" in direct.out
@@ -86,7 +86,7 @@ async def test_what_waits_is_said_and_goes_on_and_what_failed_is_an_error(tmp_pa
         world.paths.becomes.append(WAITS)
         ran = await world.weft("pay", CODE, "--wait", "100ms")
         assert ran.code == 0
-        assert f"over Bo: {WAITS['reason']}" in ran.out
+        assert f", over Bo: {WAITS['reason']}" in ran.out
         assert ran.err.endswith("  It goes on by itself. To look: weft pay show 00PATH01\n")
         world.paths.becomes[0] = {"state": "failed", "reason": "no way was found"}
         ran = await world.weft("pay", CODE)
@@ -113,16 +113,19 @@ async def test_passing_on_is_set_listed_and_ended(tmp_path: Path) -> None:
 
 async def test_rings_are_cleared_until_there_is_none(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
-        ring = bought(kind="ring", payee="yourself", known=True, memo="", state="paid", contact="Bo")
-        none = bought(kind="ring", state="failed", reason="no ring of debts was found")
+        ring = path(kind="ring", payee="yourself", known=True, memo="", state="paid", contact="Bo")
+        none = path(kind="ring", state="failed", reason="no ring of debts was found")
         world.paths.rings += [[ring], [none]]
         ran = await world.weft("ledger", "simplify", "EUR")
         assert ran.out == (
             "✔ A ring over Bo is cleared: what you owe and what you are owed is 20.00 EUR less.  …00PATH01\n"
         )
-        assert world.paths.asked == [("simplify", "EUR"), ("simplify", "EUR")]
+        assert (world.paths.asked, ran.err) == ([("simplify", "EUR"), ("simplify", "EUR")], "")
         world.paths.rings.append([none])
-        assert (await world.weft("ledger", "simplify")).out.startswith("• EUR: no ring of debts was found.")
+        ran = await world.weft("ledger", "simplify")
+        assert ran.out.startswith("• EUR: no ring of debts was found.")
+        hint = "  A ring is found over who passes payments on, each of them by: weft ledger forward NAME 20 100 EUR\n"
+        assert ran.err == hint
         assert (await world.weft("ledger", "simplify")).out.startswith("No ring: there is no unit in which")
 
 

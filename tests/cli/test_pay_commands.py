@@ -182,8 +182,9 @@ ENDS: tuple[tuple[dict[str, Any], str], ...] = (
     ),
     (payment("Bo", state="settled", kind="bill"), "✔ 12.50 EUR → Bo  paid  …YMENT001"),
     (payment("Bo", state="accepted", reason="being confirmed"), "• 12.50 EUR → Bo  being confirmed  …YMENT001"),
-    (request("Bo", state="withdrawn"), "• you ask Bo for 8.00 EUR  withdrawn  …QUEST001"),
-    (request("Bo", mine=False, state="refused"), "• Bo asks you for 8.00 EUR  refused  …QUEST001"),
+    (payment("Bo", kind="path", state="settled", reason=""), "✔ 12.50 EUR → Bo  over others  paid  …YMENT001"),
+    (request("Bo", state="withdrawn"), "✖ you ask Bo for 8.00 EUR  withdrawn  …QUEST001"),
+    (request("Bo", mine=False, state="refused"), "✖ Bo asks you for 8.00 EUR  refused  …QUEST001"),
 )
 
 

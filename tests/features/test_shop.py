@@ -7,6 +7,7 @@ from features.shop import arriving, purchases, sales, service
 from features.shop.content import QUANTITY_MAX, Order
 from lab import world
 from lab.world import World, befriend
+from ledger.terms import AMOUNT_MAX
 from protocol import ids, pay_code, record
 from protocol.pay_code import ShopOffer
 from store import logs, payments, people, spaces
@@ -298,3 +299,36 @@ def test_an_order_whose_payment_was_given_up_with_the_old_ledger_is_over() -> No
 def _give_up(tx: Tx) -> None:
     (shop,) = people.contacts(tx)
     payments.lapse(tx, shop.id, 1)
+
+
+def test_a_thing_may_cost_a_voucher_that_nobody_holds_yet() -> None:
+    async def story(w: World) -> None:
+        shop = await w.person("shop")
+        await shop.call("vouchers.issue", name="coffee")
+        await shop.call("vouchers.issue", name="card", decimals=2)
+        cup = await shop.call("shop.offer", title="cup", amount="1", unit="v:coffee")
+        gift = await shop.call("shop.offer", title="gift", amount="2.50", unit="v:card")
+        assert [(one["amount"], one["unit"]) for one in (cup, gift)] == [("1", "v:coffee"), ("2.50", "v:card")]
+        assert (await shop.call("paths.invoice", amount="2", unit="v:coffee"))["unit"] == "v:coffee"
+        assert await Faults(shop).code("shop.offer", title="tea", amount="1", unit="v:tea") == "amount.unit"
+
+    world.run(story, seed=83)
+
+
+def test_what_was_sold_is_added_up_to_the_last_cent() -> None:
+    def sell(tx: Tx) -> tuple[int, int]:
+        ware = sales.sell(tx, bytes(16), "house", "EUR", 0, b"", 1)
+        assert sales.sold(tx, ware.offer) == (0, 0)
+        for at in range(3):
+            sales.ask(tx, 1, Order(bytes([at]) * 16, ware.offer, 1, AMOUNT_MAX, 0, ""), 1)
+            row = sales.asked(tx)[-1].id
+            sales.bill(tx, row, ware, AMOUNT_MAX, 2, bytes(32), b"")
+            sales.paid(tx, row, bytes([at]) * 16)
+        return sales.sold(tx, ware.offer)
+
+    async def story(w: World) -> None:
+        shop = await w.person("shop")
+        assert shop.node is not None
+        assert await shop.node.core.database.transact(sell) == (3, 3 * AMOUNT_MAX)
+
+    world.run(story, seed=84)

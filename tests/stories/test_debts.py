@@ -122,6 +122,25 @@ def test_what_was_received_is_given_back_in_parts_and_never_more() -> None:
     world.run(story, seed=14)
 
 
+def test_what_is_given_back_beyond_the_debt_says_what_it_waits_for_and_what_helps() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        await allow(bo, ana)
+        paid = await pay(ana, bo, "12.50")
+        noted = await bo.call("payments.settle", to="ana", amount="5", unit="EUR")
+        await w.until(partial(both_see, (ana, bo), noted["id"], "settled"))
+        back = await bo.call("payments.refund", id=paid)  # of which ana owes 7.50 alone, and bo may owe her nothing
+        assert back["reason"] == "waits until ana lets you owe so much"
+        await w.until(partial(has_offer, ana, back["id"]))
+        fault = await Faults(ana).of("payments.accept", id=back["id"])
+        assert (fault.code, fault.next) == ("payment.limit", "weft ledger limit Bo 5.00 EUR")
+        await ana.call("payments.limit", to="bo", amount="5", unit="EUR")
+        await w.until(partial(both_see, (ana, bo), back["id"], "settled"))
+        assert (await owed(ana, bo), await agree((ana, bo))) == (500, True)
+
+    world.run(story, seed=114)
+
+
 @pytest.mark.parametrize("end", ["paid", "refused", "withdrawn"])
 def test_a_request_is_paid_refused_or_taken_back(end: str) -> None:
     async def story(w: World) -> None:

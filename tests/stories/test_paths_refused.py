@@ -122,6 +122,7 @@ def test_a_ring_of_three_is_lowered_by_its_smallest_debt() -> None:
             (0,) * 2,
             (2000,) * 2,
         ]
+        assert {row["kind"] for row in await bo.call("payments.history", limit=2)} == {"path"}
         (again,) = await ana.call("paths.simplify", unit="eur")
         assert (await ended(w, ana, again["id"]))["reason"] == "no ring of debts was found"
 

@@ -145,7 +145,7 @@ def test_the_invoice_as_it_should_be_is_paid_which_shows_that_the_others_fail_fo
         await arrive(bo, "shop", Billed(name, case.bill()))
         await w.until(stands(bo, "paying"))
         (row,) = await bo.call("payments.history")
-        assert (row["state"], row["amount"], row["kind"]) == ("offered", "2.80", "purchase")
+        assert (row["state"], row["amount"], row["kind"]) == ("offered", "2.80", "invoice")
 
         other = await ordered(bo, code, quantity=1, note="again")  # one invoice for two orders
         await arrive(bo, "shop", Billed(other, case.bill()))
