@@ -22,6 +22,7 @@ from ledger.terms import Accept, Attest, Decline, Limit, Lock, Offer, Release, R
 from protocol import spine, wire
 
 DEBT_BYTES = 16
+UNITS_MAX = 100  # in which a side gives limits: each is a part of the state, and of every image
 
 
 def lock_of(preimage: bytes) -> bytes:
@@ -81,7 +82,7 @@ class Tab:
         self.acked[side] = max(self.acked[side], said.ack)
         self._see(side, seq)
         match said.term:
-            case Limit(unit, most):
+            case Limit(unit, most) if self.may_limit(side, unit):
                 self.limits[side, unit] = most
                 self.touched_units[unit] = None
             case Offer(pay, unit, amount, expires_ms, witnesses, _, cause, of):
@@ -129,6 +130,10 @@ class Tab:
     def limit(self, creditor: Side, unit: str) -> int:
         """Up to how much the other side may owe this creditor."""
         return self.limits.get((creditor, unit), 0)
+
+    def may_limit(self, creditor: Side, unit: str) -> bool:
+        """Whether a limit of this creditor says anything: he has given one in this unit, or in few (ledger 1.10)."""
+        return (creditor, unit) in self.limits or sum(of is creditor for of, _ in self.limits) < UNITS_MAX
 
     def reserved(self, payer: Side, unit: str) -> int:
         """What a payer has on its way: all that is not final."""

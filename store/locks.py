@@ -13,6 +13,8 @@ from store import payments
 from store.database import Tx
 from store.payments import Paid
 
+_STANDS = f"stage < 5 AND stage = {int(Stage.LOCKED)} AND lapsed = 0"  # the first for the index
+
 
 class Named(NamedTuple):
     """A lock on a tab. mine: whether we pay."""
@@ -63,8 +65,7 @@ def by_hash(tx: Tx, hash_: bytes, *, mine: bool) -> tuple[Named, ...]:
 def coming(tx: Tx) -> tuple[tuple[Paid, bytes], ...]:
     """The locks towards us that are not over, with their hashes, the oldest first."""
     found = []
-    stage = int(Stage.LOCKED)
-    for (row_id,) in tx.all(f"SELECT id FROM payment WHERE stage < 5 AND stage = {stage} AND mine = 0 ORDER BY id"):
+    for (row_id,) in tx.all(f"SELECT id FROM payment WHERE {_STANDS} AND mine = 0 ORDER BY id"):
         one = payments.payment(tx, row_id)
         hash_ = None if one is None else hash_of(tx, one.contact, False, one.pay)
         if one is not None and hash_ is not None:
@@ -74,17 +75,19 @@ def coming(tx: Tx) -> tuple[tuple[Paid, bytes], ...]:
 
 def open_with(tx: Tx) -> tuple[int, ...]:
     """The contacts with whom a lock is not over."""
-    stage = int(Stage.LOCKED)
-    rows = tx.all(f"SELECT DISTINCT contact FROM payment WHERE stage < 5 AND stage = {stage} ORDER BY contact")
+    rows = tx.all(f"SELECT DISTINCT contact FROM payment WHERE {_STANDS} ORDER BY contact")
     return tuple(row[0] for row in rows)
 
 
 def as_payment(tx: Tx, named: Named, payer: Side) -> Payment | None:
-    """A lock as its row tells it, where a tab does not hold it any more."""
+    """A lock as its row tells it, where a tab does not hold it any more.
+
+    One of a ledger that was begun anew is as good as released: nothing can be asked by it any more (ledger 15.11).
+    """
     row, hash_ = payments.found(tx, *named), hash_of(tx, *named)
     if row is None or hash_ is None:
         return None
-    is_over = row.stage is not Stage.LOCKED
+    is_over = row.stage is not Stage.LOCKED or bool(row.lapsed)
     answer = 0 if is_over else None
     one = Payment(payer, row.pay, row.unit, row.amount, 0, 0, lock=hash_, answer=answer)
     return one._replace(is_taken=row.stage is Stage.SETTLED)

@@ -40,15 +40,14 @@ def due(tx: Tx, contact: int, payee_of: Iterable[Key], tab: Tab) -> tuple[Attest
 
     payee_of: payments to us.
     """
-    rows = {
-        pay: row for pay, *row in tx.all("SELECT pay, subject, nonce FROM asked_time WHERE contact = ?", (contact,))
-    }
+    asked = tx.all("SELECT pay, accept, subject, nonce FROM asked_time WHERE contact = ?", (contact,))
+    rows = {(pay, accept): row for pay, accept, *row in asked}
     found = []
     for key in payee_of:
-        one = tab.payments.get(key)
-        if key.pay not in rows or one is None or one.stage not in (Stage.ACCEPTED, Stage.REFUNDING):
-            continue
-        subject, nonce = rows[key.pay]
+        one, of = tab.payments.get(key), (key.pay, tab.accepts.get(key))
+        if of not in rows or one is None or one.stage not in (Stage.ACCEPTED, Stage.REFUNDING):
+            continue  # also where another acceptance of it was taken back: a word about that says nothing of this
+        subject, nonce = rows[of]
         word = beheld.word(tx, subject)
         if one.is_taken and word is not None and word.time_ms <= one.expires_ms:
             found.append(Attest(key.pay, nonce, word))

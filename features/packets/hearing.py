@@ -12,7 +12,8 @@ from features.packets.content import Claim, Closed, Granted, Packet, Reason, Ref
 from features.packets.faults import NotPromised
 from features.packets.view import NEVER, OURS, Kept, State
 from ledger.packet import Promise
-from store import identity
+from ledger.terms import Cause
+from store import expected, identity
 from store.database import Tx
 from store.inbox import Arrival
 
@@ -82,6 +83,7 @@ def _refused(tx: Tx, one: Kept, said: Refused) -> None:
     if before.state is not State.CLAIMED or said.nonce != before.nonce:
         raise NotPromised
     view.move(tx, one.id, view.Opening(said.nonce, State.REFUSED, reason=said.reason))
+    expected.expect_no_more(tx, one.contact, Cause.PACKET, one.packet)
 
 
 def _closed(tx: Tx, one: Kept, said: Closed, now_ms: int) -> None:
@@ -100,6 +102,8 @@ def _closed(tx: Tx, one: Kept, said: Closed, now_ms: int) -> None:
     view.grant(tx, one.id, found.shares)
     if found.opening != before:
         view.move(tx, one.id, found.opening)
+    if found.opening.state is not State.GRANTED:
+        expected.expect_no_more(tx, one.contact, Cause.PACKET, one.packet)
     view.close(tx, one, said.seed, now_ms, found.fault)
 
 

@@ -67,6 +67,17 @@ class PaidAlready(UserFault):
     exit = 1
 
 
+class Counted(UserFault):
+    """It was locked in a ledger that was begun anew, and may have been paid so; nothing was paid.
+
+    If the payee was not paid, he makes another invoice.
+    """
+
+    code = "invoice.counted"
+    next = "weft ledger history"
+    exit = 1
+
+
 class BadTime(UserFault):
     """An invoice can be paid from a minute up to 90 days; none was made."""
 

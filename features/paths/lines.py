@@ -30,6 +30,7 @@ WHYS = {
     Why.RELEASED: "it was given up further on, and there is no other way now",
     Why.NO_RING: "no ring of debts was found",
     Why.LAPSED: "it was given up with the old ledger",
+    Why.COUNTED: "it was locked in a ledger that was begun anew; the sum that you both signed stands for it",
 }
 
 

@@ -73,8 +73,8 @@ class Payer:
                 row = payments.found(tx, one.contact, True, one.pay)
                 if row is None:
                     row = self._renamed(tx, one)
-                if row is not None and row.lapsed and one.state is State.OFFERED:
-                    self._fail(tx, one, Why.LAPSED)
+                if row is not None and not row.stage.is_final and row.lapsed:
+                    self._lapse(tx, one)
                     return True
                 if row is None or not row.stage.is_final:
                     return False
@@ -151,6 +151,13 @@ class Payer:
         row = replace(one, state=State.OFFERED, contact=contact.id, pay=pay, tried=(contact.id,))
         view.keep_payment(tx, row)
         return True
+
+    def _lapse(self, tx: Tx, one: Paying) -> None:
+        """Ends what stood in a ledger that was begun anew; a lock may still be what pays the payee (ledger 15.11)."""
+        if one.state is State.OFFERED:
+            self._fail(tx, one, Why.LAPSED)
+        else:
+            view.keep_payment(tx, replace(one, state=State.FAILED, reason=Why.COUNTED, search=b""))
 
     def _fail(self, tx: Tx, one: Paying, why: Why) -> None:
         view.keep_payment(tx, replace(one, state=State.FAILED, reason=why, contact=0, pay=b"", search=b""))

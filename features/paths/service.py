@@ -13,6 +13,7 @@ from features.paths.faults import (
     BadCaps,
     BadInvoice,
     BadTime,
+    Counted,
     ForAnother,
     NotForwarding,
     OwnInvoice,
@@ -162,7 +163,8 @@ class Paths:
         """Pays an invoice: its payee where he is a contact who allows it, else over others; begun on return.
 
         What is on its way already is not paid again; what failed is tried anew.
-        Errors: pay.code, pay.newer, invoice.forged, invoice.own, invoice.another, invoice.over, invoice.paid.
+        Errors: pay.code, pay.newer, invoice.forged, invoice.own, invoice.another, invoice.over, invoice.paid,
+        invoice.counted.
         """
         invoice = pay_code.invoice_of(code)
         now_ms = self._core.ground.now_ms()
@@ -179,6 +181,8 @@ class Paths:
                 at_shop = known is None  # for an order there
                 where = "weft shop bought" if at_shop else f"weft pay show {ids.ulid(name[:16])[-SHORT_CHARS:]}"
                 raise PaidAlready(next=where)
+            if known is not None and known.reason is Why.COUNTED:
+                raise Counted
             if known is None or known.state is State.FAILED:
                 invoices.check_alive(invoice, now_ms)
                 of = (name, record.encode(invoice), invoice.lock, invoice.unit, invoice.amount)

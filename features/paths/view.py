@@ -92,6 +92,7 @@ class Why(IntEnum):
     RELEASED = 4  # each way that was tried was given up further on
     NO_RING = 5
     LAPSED = 6  # the ledger in which it was offered was begun anew
+    COUNTED = 7  # the ledger in which it was locked was: it may have been paid, and the sum stands for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,14 @@ class OverLimit(UserFault):
     exit = 1
 
 
+class TooManyUnits(UserFault):
+    """A contact can owe you in at most 100 units, and you have allowed so many; nothing was written."""
+
+    code = "limit"
+    next = "weft ledger"
+    exit = 1
+
+
 class NotForYou(UserFault):
     """That is for the other side to decide; nothing was written."""
 

@@ -16,6 +16,7 @@ from features.payments.faults import (
     NothingProposed,
     PaymentOver,
     StillBound,
+    TooManyUnits,
     TooMuchBack,
     ToOneself,
 )
@@ -54,13 +55,15 @@ class Payments:
         """Lets a contact owe us at most so much, of what we accept from now on; durable on return. 0 for nothing.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, contact.not_yet,
-        payment.self, ledger.paused, amount.unit, amount.malformed, amount.nothing, amount.decimals,
+        payment.self, limit, ledger.paused, amount.unit, amount.malformed, amount.nothing, amount.decimals,
         amount.large.
         """
 
         def change(tx: Tx) -> Standing:
             contact, one, known = self._tab(tx, to, unit)
             most = units.parse(amount, known, least=0)
+            if not one.tab.may_limit(one.side, known.text):
+                raise TooManyUnits
             self._core.till.write(tx, one, lambda _: Limit(known.text, most))
             return self._standing(tx, one, contact, known)
 

@@ -12,7 +12,8 @@ from features.packets import judging, lines, view
 from features.packets.content import Claim, Closed, Given, Granted, Reason, Refused
 from features.packets.faults import NotPromised
 from features.packets.view import Opening, Share, State
-from store import people
+from ledger.terms import Cause
+from store import expected, people
 from store.database import Tx
 from tests.features import packet_rows
 from tests.features.packet_rows import DAY_MS, NAME, SEED, Sender, account, answer, hear, lay, me, somebody
@@ -93,6 +94,21 @@ def test_who_claimed_too_late_reads_so_in_the_record(sender: Sender) -> None:
     sender.says(sender.closed(*sender.given(*OTHERS)))
     line = lines.line(sender.tx, sender.kept(), START_MS)
     assert (line.state, line.reason, line.fault) == ("refused", "its time was over when your claim came", "")
+
+
+@pytest.mark.parametrize("end", ["refused", "closed without us", "closed with us"])
+def test_a_share_is_expected_until_it_is_known_that_none_comes(sender: Sender, end: str) -> None:
+    given, one = claim(sender), sender.kept()
+    expected.expect(sender.tx, one.contact, Cause.PACKET, NAME, one.unit, 5)
+    match end:
+        case "refused":
+            sender.says(Refused(NAME, OURS, int(Reason.OVER)))
+        case "closed without us":
+            sender.says(sender.closed(*sender.given(*OTHERS)))
+        case _:
+            sender.says(sender.closed(*given))
+    rows = sender.tx.all("SELECT of FROM expected")
+    assert rows == ([(NAME,)] if end == "closed with us" else [])
 
 
 # --- dishonest senders: one changed field each

@@ -6,6 +6,7 @@ from typing import Any
 from cli import debts
 from lab import world
 from lab.world import Person, World, befriend
+from ledger.tab import UNITS_MAX
 from protocol import ids, wire
 from store import authoring, people, spaces
 from store.database import Tx
@@ -146,6 +147,12 @@ async def not_so(ana: Person, bo: Person, faults: Faults, paid: str, got: str) -
         "Bo lets you owe at most 100.00 EUR, so you can offer 99.00 EUR more; nothing was written.",
     )
     assert await faults.code("payments.pay", to="bo", amount="1", unit="USD") == "payment.limit"
+    assert await written(ana) == before
+    issuer = ids.account_text(ids.AccountId(b"i" * 32))
+    for number in range(UNITS_MAX - 1):  # beside the euros
+        await ana.call("payments.limit", to="bo", amount="1", unit=f"v:{issuer}/x{number}")
+    before = await written(ana)
+    assert await faults.code("payments.limit", to="bo", amount="1", unit="h") == "limit"
     for within_s in (0, -1, 59, 90 * 86_400 + 1, 2**62):
         assert await faults.code("payments.pay", to="bo", amount="1", unit="EUR", expires_s=within_s) == "payment.time"
     for due_ms in (0, -1, 2**48, 2**62):

@@ -17,7 +17,7 @@ from ledger import commands
 from ledger.book import Book, Difference
 from ledger.commands import Refusal
 from ledger.payment import Payment, Side, Stage
-from ledger.tab import Key, Said, Tab, lock_of
+from ledger.tab import UNITS_MAX, Key, Said, Tab, lock_of
 from ledger.terms import Accept, Ackn, Attest, Decline, Limit, Lock, Offer, Release, Reveal, Settle, Term, Void
 from protocol import spine
 from tests import depth
@@ -279,3 +279,18 @@ def test_facts_that_come_in_any_order_are_the_same_payment() -> None:
         (one,) = tabs[0].payments.values()
         assert one.stage is (Stage.REFUNDED if isinstance(answer, Accept) else Stage.DECLINED)
         assert one._replace(seen=None).stage is not Stage.SETTLED
+
+
+def test_a_limit_in_more_units_than_a_side_may_speak_of_says_nothing() -> None:
+    tab = Tab()
+    for number in range(UNITS_MAX + 1):
+        tab.take(Side.LOW, Said(0, Limit(f"v:x/{number}", 5), bytes(32)))
+    assert not tab.may_limit(Side.LOW, "EUR")
+    assert tab.may_limit(Side.LOW, "v:x/7")
+    assert tab.may_limit(Side.HIGH, "EUR")
+    tab.take(Side.LOW, Said(0, Limit("v:x/7", 9), bytes(32)))
+    tab.take(Side.HIGH, Said(0, Limit("EUR", 3), bytes(32)))
+    assert tab.limit(Side.LOW, "v:x/7") == 9
+    assert tab.limit(Side.HIGH, "EUR") == 3
+    assert len(tab.units()) == UNITS_MAX + 1
+    assert tab.limit(Side.LOW, f"v:x/{UNITS_MAX}") == 0

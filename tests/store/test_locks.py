@@ -92,6 +92,21 @@ async def test_what_a_tab_has_forgotten_is_made_again_from_its_row(pair: Pair) -
     assert locks.as_payment(pair.ana.tx, Named(pair.ana.side.contact, True, bytes(16)), Side.LOW) is None
 
 
+async def test_a_lock_of_a_ledger_that_was_begun_anew_holds_nobody_up(pair: Pair) -> None:
+    pay = lock(pair)
+    pair.ana.propose()
+    pair.sync()
+    pair.bo.agree()
+    pair.sync()
+    for one, mine in ((pair.ana, True), (pair.bo, False)):
+        assert one.one.tab.payments == {}
+        assert locks.coming(one.tx) == ()
+        assert locks.open_with(one.tx) == ()
+        found = locks.as_payment(one.tx, Named(one.side.contact, mine, pay), Side.LOW)
+        assert found is not None
+        assert found.stage is Stage.RELEASED
+
+
 async def test_of_a_name_that_is_used_in_two_generations_the_lock_in_force_counts(pair: Pair) -> None:
     pay, other = lock(pair), b"y" * 32
     pair.ana.propose()

@@ -148,6 +148,23 @@ async def test_what_a_witness_lets_one_say_is_said_before_a_next_log_begins(pair
     assert ana.one.tab.state() == bo.one.tab.state()
 
 
+async def test_a_word_about_an_acceptance_that_was_taken_back_says_nothing_of_the_one_that_stands(pair: Pair) -> None:
+    ana, bo, key = pair.ana, pair.bo, keys.SigningKey(b"w" * 32)
+    pay = commands.new_pay(ana.one.tab, ana.one.side, ana.side.clock.ms, ana.side.entropy)
+    expires_ms = ana.side.clock.ms + tab_kit.DAY_MS
+    ana.say(Offer(pay, UNIT, 5, expires_ms, (key.public,)))
+    pair.sync()
+    bo.accept(pay)
+    hidden = testimony.note(bo.tx, 1, pay, b"another acceptance, taken back  ", bytes(32))
+    beheld.asked(bo.tx, hidden, key.public)
+    word = spine.cosign(key.public, expires_ms, spine.hidden_subject(hidden), key)
+    bo.tx.execute("UPDATE asked_word SET raw = ?", (record.encode(word),))
+    assert testimony.due(bo.tx, 1, [bo.one.key(False, pay)], bo.one.tab) == ()
+    before = bo.one.tab.heads[bo.one.side]
+    bo.say(Ackn())
+    assert bo.one.tab.heads[bo.one.side] == before + 1
+
+
 # --- a lost device
 
 
