@@ -71,6 +71,7 @@ class Owing(click.Command):
             absent = needed[at:] if isinstance(wrong.param, click.Argument) else needed[at : at + 1]
             *missing, last = map(_word, absent)
         said = f"{', '.join(missing)} and {last} are" if missing else f"{last} is"
+        said = said if isinstance(absent[0], click.Argument) else f"The option {said}"
         failure = faults.usage(f"{said} missing; nothing was done.")
         failure.next, failure.verb = _typed(ctx, needed), "Type"
         raise failure

@@ -50,8 +50,8 @@ async def test_a_minus_is_an_amount_wherever_an_amount_is_typed(tmp_path: Path) 
 
 
 SAID = {
-    ("packet", "5", "EUR"): "--to A,B is missing; nothing was done. Type: weft packet --to A,B AMOUNT UNIT",
-    ("packet", "-5", "EUR"): "--to A,B is missing; nothing was done. Type: weft packet --to A,B AMOUNT UNIT",
+    ("packet", "5", "EUR"): "The option --to A,B is missing; nothing was done. Type: weft packet --to A,B AMOUNT UNIT",
+    ("packet", "-5", "EUR"): "The option --to A,B is missing; nothing was done. Type: weft packet --to A,B AMOUNT UNIT",
     ("packet", "--to", "bo", "5"): "UNIT is missing; nothing was done. Type: weft packet --to A,B AMOUNT UNIT",
     ("packet", "send"): "AMOUNT and UNIT are missing; nothing was done. Type: weft packet --to A,B AMOUNT UNIT",
     ("split", "-5"): "UNIT and NAME... are missing; nothing was done. Type: weft split AMOUNT UNIT NAME...",

@@ -169,7 +169,14 @@ async def test_case_51_whoever_has_its_disk_and_its_key_finds_nobody(tmp_path: P
         parents=(),
         content=example(),
     )
-    named = ana.account + bo.account + ana.certificate.device + bo.certificate.device + b"Ana Bo" + said
+    named = (
+        ana.account
+        + bo.account
+        + ana.certificate.device
+        + bo.certificate.device
+        + b"Ana of Athens, Bo of Bergen"
+        + said
+    )
     envelope = sealing.seal(key, bytes(24), sealing.pad(named, tuple(size - 40 for size in sealing.BUCKETS)))
     with keeper_kit.keeper(tmp_path) as node:
         code = keeper_kit.start(node)
@@ -190,7 +197,7 @@ async def test_case_51_whoever_has_its_disk_and_its_key_finds_nobody(tmp_path: P
         "account": (ana.account, bo.account),
         "account in text": (ids.account_text(ana.account).encode(), ids.account_text(bo.account).encode()),
         "device": (ana.certificate.device, bo.certificate.device),
-        "name": (b"Ana", b"Bo "),
+        "name": (b"Ana of Athens", b"Bo of Bergen"),  # long enough that random bytes do not say them
         "text": (TEXT.encode(),),
         "message id": (message_id, ids.ulid(message_id).encode()),
         "PeerId": (owner_peer, sender_peer, *(peer_text(PeerId(one)).encode() for one in (owner_peer, sender_peer))),
