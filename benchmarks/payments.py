@@ -19,6 +19,7 @@ from benchmarks import big_tab, figures, profiles
 from benchmarks.messages import Api
 from features.books.service import END_MS, bookings
 from ledger import statement
+from node import memory
 from store.database import Database
 from store.tabs import Tabs
 
@@ -129,6 +130,7 @@ def _answers(api: Api, count: int) -> None:
 async def _folds() -> None:
     with tempfile.TemporaryDirectory(prefix="weft-") as folder:
         async with big_tab.opened(Path(folder)) as (database, account, contact_id):
+            memory.settle()  # as in a node
             whole = [await _fold_ms(database, account, contact_id, is_new=True) for _ in range(FOLDS)]
             figures.show("payments.fold", whole, "ms", "lower", entries=big_tab.ENTRIES)
             again = [await _fold_ms(database, account, contact_id, is_new=False) for _ in range(FOLDS)]

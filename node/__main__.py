@@ -9,7 +9,6 @@ weft.py _node keep --profile P     {"addresses", "bootstrap"}: a keeper of one's
 weft.py _node restore --profile P  {"words", "passphrase", "file"}: makes the profile from a backup
 """
 
-import gc
 import json
 import os
 import signal
@@ -25,7 +24,7 @@ import trio
 
 import features
 from crypto import keys
-from node import backup, claim, config, ground, keeper_program, log, profile, rpc
+from node import backup, claim, config, ground, keeper_program, log, memory, profile, rpc
 from node.datagrams import open_datagrams
 from node.doctor import findings, patient, rounds
 from node.host import open_host
@@ -233,7 +232,7 @@ async def _serve(place: profile.Profile, node: Node, database: Database, now_ms:
         async with trio.open_nursery() as nursery:
             with profile.writing(place):
                 await nursery.start(rpc.serve, profile.socket_path(place), services, shows, database)
-            gc.freeze()  # what was imported lives as long as the node: no need to look at it again and again
+            memory.settle()
             nearby = core.services["nearby"]
             with trio.move_on_after(KNOWN_S):
                 await nearby.visibility.known.wait()

@@ -29,7 +29,7 @@ OPEN_S = 10.0
 SEAT_S = 10.0  # a stream may come a little before the talk that it belongs to is known here
 AGAIN_S = 1.0  # between two sessions with one device: others are to be shared
 LEAST_S = 0.1  # between two that the other side begins: each reads the heads of all logs that he may know
-FAULT_S = 60.0  # after one that failed; each further failure doubles it
+FAULT_S = 5.0  # after one that failed, for a link may just be slow; each further failure doubles it
 FAULT_S_MAX = 3600.0
 CHANGES_MAX = 1000  # looked at together
 TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, people.CHANGED})
@@ -102,7 +102,7 @@ class Sync:
             except* (Unavailable, trio.TooSlowError):
                 failures += 1
             chance = jitter(self.inward.ground.entropy("sync"))
-            pause_s = AGAIN_S if not failures else min(FAULT_S_MAX, FAULT_S * 2.0 ** (min(failures, 8) - 1))
+            pause_s = AGAIN_S if not failures else min(FAULT_S_MAX, FAULT_S * 2.0 ** (min(failures, 12) - 1))
             await trio.sleep_until(began + pause_s * (0.8 + 0.4 * chance))
 
     async def accept(self, stream: Stream) -> None:
