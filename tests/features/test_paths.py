@@ -1,10 +1,12 @@
 """The room of payments over others in a simulated world: every fault it promises, and what it keeps and shows."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from crypto.keys import SigningKey
 from features.paths import view
+from features.paths.view import State, Why
 from lab import world
 from lab.world import Person, World, befriend
 from protocol import invoice as invoices
@@ -96,6 +98,15 @@ async def wrong_codes(w: World, ana: Person, bob: Person, faults: Faults) -> Non
     again = await faults.of("paths.pay", code=good)
     assert (again.code, again.next) == ("invoice.paid", f"weft pay show {begun['id'][-8:]}")
     assert (await ana.call("paths.look", code=good))["state"] == "paid"
+
+    def counted(tx: Tx) -> None:
+        """As where its lock stood in a ledger that was begun anew (tests/stories/test_paths_anew.py)."""
+        known = view.payment_called(tx, invoices.name(of))
+        assert known is not None
+        view.keep_payment(tx, replace(known, state=State.FAILED, reason=Why.COUNTED))
+
+    await run(ana, counted)
+    assert await faults.code("paths.pay", code=good) == "invoice.counted"
 
 
 async def wrong_ids(ana: Person, faults: Faults) -> None:
