@@ -43,6 +43,7 @@ class Label(StrEnum):
     NEARBY = "weft/1/nearby"
     LEDGER = "weft/1/ledger"
     INVOICE = "weft/1/invoice"
+    BLOB = "weft/1/blob"
 
 
 # One encoding of each label, with the separating zero byte: labels have no zero byte inside, so no labelled message

@@ -11,6 +11,7 @@ from protocol import (
     account_record,
     attestation,
     backup_records,
+    blobs,
     carrying,
     door_record,
     envelope,
@@ -63,6 +64,7 @@ PLACES: tuple[Place, ...] = (
             mailbox.Line,
             invoice.Invoice,
             pay_code.ShopOffer,
+            blobs.Blob,
         ),
     ),
     Place(
