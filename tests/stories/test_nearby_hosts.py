@@ -95,14 +95,16 @@ def test_two_profiles_of_one_machine_meet_and_a_kill_on_the_way_changes_nothing(
     with open_strangers(tmp_path) as (ana, bo):
         before = ports(ana)
         meet(ana, bo)
-        assert len(ports(ana) - before) == 1
+        assert len(ports(ana) - before) in (1, 2)  # two at the turn of its time, which is the clock's half hour
         for node in (ana, bo):
             node.kill()
             assert node.up()["nearby"].startswith("on, "), "who is visible again is told so"
         become_contacts(ana, bo)
         during = ports(ana)
         ana.call("nearby.off")
-        assert len(during) - len(ports(ana)) == 1, "the throw-away host is closed on return"
+        left = ports(ana)
+        assert left < during, "the throw-away host is closed on return"
+        assert len(left) == len(before), "every one of them: at the turn of its time there are two"
         assert seen(bo, "Ana") is None
         assert ana.call("node.status")["nearby"] == "off"
         assert bo.call("node.status")["nearby"].startswith("on, ")
