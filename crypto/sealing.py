@@ -33,7 +33,8 @@ def seal(key: bytes, nonce: bytes, plaintext: bytes, ad: bytes = b"") -> bytes:
     count = len(plaintext) + TAG_BYTES
     out = _NEW("unsigned char[]", count)
     _ENCRYPT(out, _FFI.NULL, plaintext, len(plaintext), ad, len(ad), _FFI.NULL, nonce, key)  # it always returns 0
-    return nonce + _FFI.buffer(out, count)[:]  # type: ignore[no-any-return]
+    sealed: bytes = _FFI.buffer(out, count)[:]
+    return nonce + sealed
 
 
 def open_sealed(key: bytes, sealed: bytes, ad: bytes = b"") -> bytes:
@@ -49,7 +50,8 @@ def open_sealed(key: bytes, sealed: bytes, ad: bytes = b"") -> bytes:
     out = _NEW("unsigned char[]", count or 1)
     if _DECRYPT(out, _FFI.NULL, _FFI.NULL, sealed[NONCE_BYTES:], count + TAG_BYTES, ad, len(ad), nonce, key):
         raise Forged
-    return _FFI.buffer(out, count)[:]  # type: ignore[no-any-return]
+    plaintext: bytes = _FFI.buffer(out, count)[:]
+    return plaintext
 
 
 def _check(key: bytes, nonce: bytes) -> None:

@@ -202,21 +202,37 @@ async def heard_of(stream: Stream) -> Frame:
     return sync.decode(raw)
 
 
-class Deaf:
-    """A stream whose other end reads our hello, asks for a log over and over, and reads nothing more."""
+class _Bare:
+    """What a stream is beside what comes and goes on it."""
 
-    def __init__(self, secret: bytes, log: bytes, last: int, ends: bytes) -> None:
+    def __init__(self) -> None:
         self.peer = PeerId(bytes(32))
         self.is_relayed = False
         self.remote: Address | None = None
         self.link: Link | None = None
+
+    def is_beside(self, other: object) -> bool:
+        return other is self
+
+    def vouch(self) -> None:
+        return
+
+    def welcome(self) -> None:
+        return
+
+    async def aclose(self) -> None:
+        return
+
+
+class Deaf(_Bare):
+    """A stream whose other end reads our hello, asks for a log over and over, and reads nothing more."""
+
+    def __init__(self, secret: bytes, log: bytes, last: int, ends: bytes) -> None:
+        super().__init__()
         self.is_full = trio.Event()
         self._last = b""
         self._asked: tuple[bytes, bytes, int, bytes] | None = (secret, log, last, ends)
         self._send, self._receive = trio.open_memory_channel[bytes](100)
-
-    def is_beside(self, other: Stream) -> bool:
-        return other is self
 
     async def send_all(self, data: bytes) -> None:
         await trio.lowlevel.checkpoint()
@@ -238,15 +254,6 @@ class Deaf:
 
     async def receive_some(self, bytes_max: int) -> bytes:
         return (await self._receive.receive())[:bytes_max]
-
-    def vouch(self) -> None:
-        return
-
-    def welcome(self) -> None:
-        return
-
-    async def aclose(self) -> None:
-        return
 
 
 def test_who_asks_for_all_and_reads_nothing_holds_a_quarter_of_a_megabyte_and_is_given_up() -> None:
@@ -270,19 +277,13 @@ def test_who_asks_for_all_and_reads_nothing_holds_a_quarter_of_a_megabyte_and_is
     world.run(story, 63)
 
 
-class Gone:
+class Gone(_Bare):
     """A stream that takes nothing any more, as its other end has ended it: in order, or by breaking it off."""
 
     def __init__(self, is_orderly: bool) -> None:
-        self.peer = PeerId(bytes(32))
-        self.is_relayed = False
-        self.remote: Address | None = None
-        self.link: Link | None = None
+        super().__init__()
         self._is_orderly = is_orderly
         self._refused = trio.Event()
-
-    def is_beside(self, other: Stream) -> bool:
-        return other is self
 
     async def send_all(self, _data: bytes) -> None:
         self._refused.set()
@@ -294,15 +295,6 @@ class Gone:
         if not self._is_orderly:
             raise Unavailable("the stream was reset")
         return b""
-
-    def vouch(self) -> None:
-        return
-
-    def welcome(self) -> None:
-        return
-
-    async def aclose(self) -> None:
-        return
 
 
 @pytest.mark.parametrize("is_orderly", [True, False])

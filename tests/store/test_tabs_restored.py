@@ -123,13 +123,20 @@ async def test_what_nobody_had_of_a_log_that_is_given_up_is_said_in_the_next(pai
     assert pair.ana.owed == -7 == -pair.bo.owed
 
 
-async def test_what_a_witness_lets_one_say_is_said_before_a_next_log_begins(pair: Pair) -> None:
-    ana, bo, key = pair.ana, pair.bo, keys.SigningKey(b"w" * 32)
+def _witnessed(pair: Pair, witness: bytes) -> tuple[bytes, int]:
+    """Ana offers, with this device as a witness, and Bo accepts; which payment, and when its time is over."""
+    ana = pair.ana
     pay = commands.new_pay(ana.one.tab, ana.one.side, ana.side.clock.ms, ana.side.entropy)
     expires_ms = ana.side.clock.ms + tab_kit.DAY_MS
-    ana.say(Offer(pay, UNIT, 5, expires_ms, (key.public,)))
+    ana.say(Offer(pay, UNIT, 5, expires_ms, (witness,)))
     pair.sync()
-    bo.accept(pay)
+    pair.bo.accept(pay)
+    return pay, expires_ms
+
+
+async def test_what_a_witness_lets_one_say_is_said_before_a_next_log_begins(pair: Pair) -> None:
+    ana, bo, key = pair.ana, pair.bo, keys.SigningKey(b"w" * 32)
+    pay, expires_ms = _witnessed(pair, key.public)
     accept = bo.one.tab.accepts[bo.one.key(False, pay)]
     hidden = testimony.note(bo.tx, 1, pay, accept, bytes(32))
     beheld.asked(bo.tx, hidden, key.public)
@@ -149,12 +156,8 @@ async def test_what_a_witness_lets_one_say_is_said_before_a_next_log_begins(pair
 
 
 async def test_a_word_about_an_acceptance_that_was_taken_back_says_nothing_of_the_one_that_stands(pair: Pair) -> None:
-    ana, bo, key = pair.ana, pair.bo, keys.SigningKey(b"w" * 32)
-    pay = commands.new_pay(ana.one.tab, ana.one.side, ana.side.clock.ms, ana.side.entropy)
-    expires_ms = ana.side.clock.ms + tab_kit.DAY_MS
-    ana.say(Offer(pay, UNIT, 5, expires_ms, (key.public,)))
-    pair.sync()
-    bo.accept(pay)
+    bo, key = pair.bo, keys.SigningKey(b"w" * 32)
+    pay, expires_ms = _witnessed(pair, key.public)
     hidden = testimony.note(bo.tx, 1, pay, b"another acceptance, taken back  ", bytes(32))
     beheld.asked(bo.tx, hidden, key.public)
     word = spine.cosign(key.public, expires_ms, spine.hidden_subject(hidden), key)

@@ -334,10 +334,13 @@ def test_of_several_payments_for_one_request_one_is_taken_without_asking() -> No
         def pay_twice(tx: Tx) -> None:
             one = core.till.of(tx, people.find_contact(tx, "bo").id)
             (asked,) = payments.open_requests(tx)
+
+            def say(said: Offer) -> None:
+                core.till.write(tx, one, lambda _: said)
+
             for _ in range(2):
                 of = (core.till.new_pay(one), "EUR", 200, ana.now_ms() + 600_000, (), "")
-                said = Offer(*of, int(Cause.REQUEST), asked.request)
-                core.till.write(tx, one, lambda _, said=said: said)  # type: ignore[misc]
+                say(Offer(*of, int(Cause.REQUEST), asked.request))
 
         for count in (1, 3):
             await core.database.transact(pay_twice)

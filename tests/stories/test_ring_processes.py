@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,9 @@ def open_ring(home: Path) -> Iterator[list[RealNode]]:
             link = creditor.call("contacts.invite")["link"]
             debtor.call("contacts.add", link=link, name=creditor.name)
             for node, name in ((creditor, debtor.name), (debtor, creditor.name)):
-                node.await_that(lambda n=node, o=name: is_active(n, o), START_S)  # type: ignore[misc]
+                node.await_that(partial(is_active, node, name), START_S)
             creditor.call("payments.limit", to=debtor.name, amount="100", unit="EUR")
-            debtor.await_that(lambda n=debtor, o=creditor: may_owe(n, o), PATIENCE_S)  # type: ignore[misc]
+            debtor.await_that(partial(may_owe, debtor, creditor), PATIENCE_S)
         for node in nodes:
             for name in NAMES:
                 if name != node.name:
@@ -81,6 +82,10 @@ def owed(node: RealNode, by: RealNode) -> int:
     return sum(row["minor"] for row in rows if row["contact"].casefold() == by.name and row["unit"] == "EUR")
 
 
+def is_owed(node: RealNode, by: RealNode, minor: int) -> bool:
+    return owed(node, by) == minor
+
+
 def await_state(nodes: tuple[RealNode, ...], payment: str, wanted: str) -> None:
     """Waits until all of them see a payment so."""
 
@@ -89,7 +94,7 @@ def await_state(nodes: tuple[RealNode, ...], payment: str, wanted: str) -> None:
         return any((row["id"], row["state"]) == (payment, wanted) for row in rows)
 
     for node in nodes:
-        node.await_that(lambda n=node: so(n), PATIENCE_S)  # type: ignore[misc]
+        node.await_that(partial(so, node), PATIENCE_S)
 
 
 def offer(payer: RealNode, payee: RealNode, amount: str) -> str:
@@ -118,7 +123,7 @@ def test_a_ring_is_cleared_and_offers_end_in_every_way(tmp_path: Path) -> None:
         left = [(ana, bo, 1000), (bo, chen, 0), (chen, ana, 2000)]
         for creditor, debtor, minor in left:
             for node, other, is_so in ((creditor, debtor, minor), (debtor, creditor, -minor)):
-                node.await_that(lambda n=node, o=other, m=is_so: owed(n, o) == m, PATIENCE_S)  # type: ignore[misc]
+                node.await_that(partial(is_owed, node, other, is_so), PATIENCE_S)
 
         declined = offer(bo, ana, "3")
         assert "you declined it" in weft(ana, "pay", "decline", declined[-8:])

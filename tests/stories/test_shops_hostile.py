@@ -293,10 +293,13 @@ async def offer(bo: Person, amount: int, of: bytes, count: int = 1) -> bytes:
 
     def write(tx: Tx) -> bytes:
         one = core.till.of(tx, people.find_contact(tx, "shop").id)
+
+        def say(said: Offer) -> None:
+            core.till.write(tx, one, lambda _: said)
+
         for _ in range(count):
             pay = core.till.new_pay(one)
-            said = Offer(pay, "EUR", amount, core.ground.now_ms() + 600_000, (), "", int(Cause.INVOICE), of)
-            core.till.write(tx, one, lambda _, said=said: said)  # type: ignore[misc]
+            say(Offer(pay, "EUR", amount, core.ground.now_ms() + 600_000, (), "", int(Cause.INVOICE), of))
         return pay
 
     pay: bytes = await core.database.transact(write)
