@@ -40,6 +40,8 @@ async def test_a_peer_that_hangs_is_away_within_20_s_and_gets_everything_when_it
     with open_pair(tmp_path) as (ana, bo):
         assert bo.program is not None
         await connected(ana, "bo", RECONNECTS_S)
+        # Of what made them contacts something may still be on its way: it would wait too, beside what is said.
+        await trio.to_thread.run_sync(ana.await_that, lambda: status_of(ana, "bo")["waiting"] == 0, RECONNECTS_S)
         bo.program.send_signal(signal.SIGSTOP)
         try:
             began = time.monotonic()
