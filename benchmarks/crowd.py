@@ -56,7 +56,7 @@ async def contact(folder: Path, name: str, address: Address, link: str) -> Async
         make = identity.create_identity
         me = await database.transact(make, os.urandom(32), name, real.now_ms(), os.urandom)
         network = await stack.enter_async_context(open_host(me.transport_seed))
-        outside = HostDht(real, network).outside(no_lan, Silence(), open_host)
+        outside = HostDht(real, network).outside(folder / f"{name}.blobs", no_lan, Silence(), open_host)
         node = await stack.enter_async_context(open_node(real, outside, database, me, rooms, (address,)))
         contacts: Any = node.core.services["contacts"]
         await contacts.add(link=link, name="measured")

@@ -31,6 +31,14 @@ _MARKS = {
     "expired": "✖",
     "failed": "✖",
 }
+FILE_STATES = {
+    "offered": "not fetched",
+    "fetching": "on its way",
+    "paused": "paused",
+    "here": "here",
+    "false": "not what its sender said",
+}
+_BLOCKS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"✔": "green", "✖": "red", "!": "yellow"}
 
 
@@ -155,11 +163,11 @@ def span(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes as people say it: 65 kB, 12.0 MB, 3.4 GB."""
+    """A number of bytes as people say it: 800 B, 65 kB, 12.0 MB, 3.4 GB."""
     for unit_bytes, unit in ((10**9, "GB"), (10**6, "MB")):
         if count >= unit_bytes:
             return f"{count / unit_bytes:.1f} {unit}"
-    return f"{count // 1000} kB"
+    return f"{count // 1000} kB" if count >= 1000 or not count else f"{count} B"
 
 
 def clock(at_ms: int) -> str:
@@ -173,8 +181,35 @@ def message_line(message: Mapping[str, Any]) -> str:
     """A message as a person reads it: when, who, what, and the end of its id."""
     who = "You" if message["mine"] else clean(message["contact"])
     text = clean(message["text"], keep_lines=True).replace("\n", "\n       ")
+    if message.get("file"):
+        text = file_text(message["file"])
     state = f" {state_mark(message)}" if message["mine"] else " ●" if message["unread"] else ""
     return f"{clock(message['at_ms'])}{state}  {who}: {text}  (…{message['short']})"
+
+
+def file_text(file: Mapping[str, Any]) -> str:
+    """A file on a part of a line: what it is, its name, how large, and how much of it is here."""
+    facts = [size(file["bytes"])]
+    if file["length_ms"]:
+        facts.append(length(file["length_ms"]))
+    if file["width"]:
+        facts.append(f"{file['width']}×{file['height']}")
+    if not file["mine"]:
+        facts.append(FILE_STATES[file["state"]])
+    said = f"[{file['shape']}] {clean(file['name'])} ({', '.join(facts)})"
+    return f"{said} {wave(file['wave'])}" if file["wave"] else said
+
+
+def length(ms: int) -> str:
+    """How long a recording is: "0:07", "1:02:03"."""
+    minutes, seconds = divmod(round(ms / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def wave(levels: Sequence[int]) -> str:
+    """The levels of a recording, 0 to 255 each, as a line of blocks."""
+    return "".join(_BLOCKS[min(one, 255) * len(_BLOCKS) // 256] for one in levels)
 
 
 def state_mark(message: Mapping[str, Any]) -> str:

@@ -44,6 +44,7 @@ class Label(StrEnum):
     LEDGER = "weft/1/ledger"
     INVOICE = "weft/1/invoice"
     BLOB = "weft/1/blob"
+    BLOB_ASK = "weft/1/blob-ask"
 
 
 # One encoding of each label, with the separating zero byte: labels have no zero byte inside, so no labelled message

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 ALL: tuple[str, ...] = (
     "contacts",
+    "media",
     "chat",
     "nearby",
     "logs",

@@ -116,6 +116,7 @@ class Person:
         kept = self.world.folder / f"{self.name}.keeping.db"
         return Outside(
             host,
+            self.world.folder / f"{self.name}.blobs",
             lambda: places.open(self.name),
             places.news(self.name),
             lambda seed: network.open_beside(self.name, seed),

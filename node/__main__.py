@@ -137,7 +137,9 @@ async def _run(place: profile.Profile, said: Mapping[str, str]) -> int:
         news = await stack.enter_async_context(open_news())
         try:
             keeping = partial(open_database, place.keeping, keeping_key(key), KEEPING, Worker.THREAD)
-            outside = HostDht(real, network).outside(open_datagrams, news, open_host, keeping, place.keeping.exists)
+            outside = HostDht(real, network).outside(
+                place.blobs, open_datagrams, news, open_host, keeping, place.keeping.exists
+            )
             opened = open_node(real, outside, database, me, rooms, listen)
             node = await stack.enter_async_context(opened)
         except StoreFault:

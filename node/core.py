@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from node.beacon import Beacon
+from node.blobs.blobs import Blobs
 from node.bootstrap import Bootstrap
 from node.delivery import Delivery
 from node.feature import Feature
@@ -61,4 +62,5 @@ class Core:
     scribe: Scribe = field(kw_only=True)
     keeping: Keeping = field(kw_only=True)
     till: Till = field(kw_only=True)
+    blobs: Blobs = field(kw_only=True)
     stop: trio.Event = field(default_factory=trio.Event)

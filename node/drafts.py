@@ -42,7 +42,7 @@ class Draft:
             os.replace(self.place, self.file)
         else:
             _take_name(self.place, self.file)
-        _sync_directory(self.file.parent)
+        sync_directory(self.file.parent)
         return self.out.tell()
 
     def drop(self) -> None:
@@ -118,7 +118,7 @@ def _stands(place: Path, descriptor: int) -> bool:
         return False
 
 
-def _sync_directory(folder: Path) -> None:
+def sync_directory(folder: Path) -> None:
     """Puts a name on the disk, where the file system can. Raises: OSError where the disk fails."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)

@@ -43,7 +43,8 @@ class Feature:
     transaction and returns the contents to answer with, which are posted in the same transaction. open: makes the
     service; its public async methods are the local API `name.method`. shows: what a change of a topic looks like to
     watchers. serves: libp2p protocols of its own. run: the service's background work, until cancelled. keeping: what
-    of its tables is in a backup. restored: runs in the transaction that ends a restore.
+    of its tables is in a backup. restored: runs in the transaction that ends a restore. needs: the rooms on which this
+    one builds.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Feature:
     run: Callable[[Any], Awaitable[None]] | None = None
     keeping: Keeping | None = None
     restored: Restored | None = None
+    needs: tuple[str, ...] = ()
 
 
 SAID = (

@@ -5,6 +5,7 @@ Not here: the DHT (node/kad/), whom it asks first (bootstrap.py), relays and NAT
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import trio
@@ -69,6 +70,7 @@ class HostDht:
 
     def outside(
         self,
+        blobs: Path,
         open_lan: beacon.Open,
         news: News,
         open_network: OpenNetwork,
@@ -78,6 +80,7 @@ class HostDht:
         """All that a node on this host meets."""
         return Outside(
             self._network,
+            blobs,
             open_lan,
             news,
             open_network,

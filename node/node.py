@@ -12,6 +12,8 @@ import trio
 from node import config, disk
 from node.beacon import Beacon
 from node.bell import Bell
+from node.blobs.blobs import Blobs
+from node.blobs.files import Files
 from node.core import Core
 from node.delivery import Delivery
 from node.feature import Feature, kinds_of
@@ -29,9 +31,10 @@ from node.supervisor import supervise
 from node.sync import Sync
 from node.talk import Talk
 from node.till import Till
+from protocol import blob_stream, talk
 from protocol import sync as logs_protocol
-from protocol import talk
 from protocol.faults import Unavailable
+from store import blobs as blob_rows
 from store import settings, upkeep
 from store.conversations import SCHEMA
 from store.database import Database, Migration
@@ -55,7 +58,7 @@ class Node:
 
 def migrations(features: Sequence[Feature]) -> tuple[Migration, ...]:
     """The tables of the store and of all rooms, in the order in which they are made."""
-    return (*CORE, *SCHEMA, *(one for feature in features for one in feature.migrations))
+    return (*CORE, *SCHEMA, *blob_rows.SCHEMA, *(one for feature in features for one in feature.migrations))
 
 
 @asynccontextmanager
@@ -79,9 +82,11 @@ async def open_node(
     async def beside(one: Talk, link: Link | None) -> None:
         collector.met(one.contact)
         courier.met(one.contact)
+        blobs.met(one.contact)
         await sync.beside(one, link)
 
     delivery = Delivery(inward, network, run_id=ground.entropy("run")(16), beside=beside)
+    blobs = Blobs(inward, delivery.talks, Files(outside.blobs))
     collector, courier = post.put_together(inward, delivery, network, lookup)
     services: dict[str, Any] = {}
     listening: list[Address] = []  # filled below: the rooms are opened before the node listens
@@ -115,15 +120,11 @@ async def open_node(
         scribe=Scribe(inward, delivery, sync),
         keeping=Keeping(ground, network, outside.open_keeping, outside.has_keeping),
         till=Till(inward),
+        blobs=blobs,
     )
     for feature in features:
         services[feature.name] = feature.open(core)
-    doors = _doors(core)
-
-    async def accept(protocol: str, stream: Stream) -> None:
-        await doors[protocol](stream)
-
-    network.serve(tuple(doors), accept)
+    _open_doors(core)
     listening += await _listen(network, listen)
     async with trio.open_nursery() as nursery:
         _start(nursery, core)
@@ -141,6 +142,7 @@ def _start(nursery: trio.Nursery, core: Core) -> None:
     nursery.start_soon(supervise, "carrier", Carrier(core.delivery.inward, core.delivery, core.sync.desks).run)
     nursery.start_soon(supervise, "spine", core.scribe.run)
     nursery.start_soon(supervise, "keeping", core.keeping.run)
+    nursery.start_soon(supervise, "blobs", core.blobs.run)
     nursery.start_soon(supervise, "upkeep", _tidy, core)
     nursery.start_soon(supervise, "beacon", core.beacon.run)
     nursery.start_soon(supervise, "disk", disk.run, core.database, core.delivery)
@@ -178,6 +180,15 @@ async def _listen(network: Network, choices: Sequence[Address]) -> tuple[Address
     return bound
 
 
+def _open_doors(core: Core) -> None:
+    doors = _doors(core)
+
+    async def accept(protocol: str, stream: Stream) -> None:
+        await doors[protocol](stream)
+
+    core.network.serve(tuple(doors), accept)
+
+
 def _doors(core: Core) -> Mapping[str, Any]:
     """Which protocol is served by what: the talk by delivery, the others by their rooms."""
 
@@ -187,7 +198,11 @@ def _doors(core: Core) -> Mapping[str, Any]:
 
         return serve
 
-    doors: dict[str, Any] = {talk.PROTOCOL: core.delivery.accept, logs_protocol.PROTOCOL: core.sync.accept}
+    doors: dict[str, Any] = {
+        talk.PROTOCOL: core.delivery.accept,
+        logs_protocol.PROTOCOL: core.sync.accept,
+        blob_stream.PROTOCOL: core.blobs.accept,
+    }
     for feature in core.features:
         for protocol in feature.serves:
             doors[protocol] = door(feature, protocol)

@@ -5,6 +5,7 @@ Not here: time and chance (ground.py), what is made of all this (node.py).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node import beacon, config
@@ -27,7 +28,9 @@ OpenReachable = Callable[[Ground, Database, Delivery, Mapping[str, config.Value]
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """network: the node's own host. open_lan: the sockets of the beacon, opened while it is switched on.
+    """network: the node's own host. blobs: the folder of large content, made when there is some.
+
+    open_lan: the sockets of the beacon, opened while it is switched on.
 
     lookup: the DHT, None where there is none: then contacts are found where they were and on the local network.
     open_network, open_lookup: throw-away hosts, and the DHT for them. open_bootstrap: the way into the DHT of `lookup`;
@@ -36,6 +39,7 @@ class Outside:
     """
 
     network: Network
+    blobs: Path
     open_lan: beacon.Open
     news: News
     open_network: OpenNetwork

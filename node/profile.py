@@ -4,6 +4,7 @@
         vault      the database key, wrapped by the passphrase (Argon2id) or by `key`
         key        0600, only with an empty passphrase (docs/threats.md says what that does not protect)
         weft.db    written by store/; keeping.db: what is kept for others, once there is somebody
+        blobs/     large content, sealed, one file each
         run/       rpc.sock (or rpc.path, where the socket stands when its own path is too long), lock, pid
         log/       node.log
         unfinished stands while `weft init` or a restore works, and names it; what was never finished is made anew
@@ -29,6 +30,7 @@ import platformdirs
 
 from crypto import vault
 from crypto.keys import Entropy
+from node import drafts
 from protocol import rpc
 from protocol.faults import UserFault
 
@@ -136,6 +138,10 @@ class Profile:
         return self.root / "keeping.db"
 
     @property
+    def blobs(self) -> Path:
+        return self.root / "blobs"
+
+    @property
     def run(self) -> Path:
         return self.root / "run"
 
@@ -199,7 +205,7 @@ def discard(profile: Profile) -> None:
 def finish(profile: Profile) -> None:
     """Marks the identity as whole: called once, after the transaction that made it."""
     profile.unfinished.unlink(missing_ok=True)
-    _sync_directory(profile.root)
+    drafts.sync_directory(profile.root)
 
 
 def unlock(profile: Profile, passphrase: bytes) -> bytes:
@@ -325,7 +331,7 @@ def forbid_core_dumps() -> None:
 def _create(profile: Profile, passphrase: bytes, entropy: Entropy, cost: vault.Cost | None, command: str) -> bytes:
     profile.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     profile.root.chmod(0o700)
-    _sync_directory(profile.root.parent)
+    drafts.sync_directory(profile.root.parent)
     _write(profile.unfinished, command.encode())
     _remove_made(profile)
     database_key = entropy(KEY_BYTES)
@@ -365,15 +371,7 @@ def _write(path: Path, content: bytes) -> None:
     except OSError:
         Path(temporary).unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    drafts.sync_directory(path.parent)
 
 
 def _read(path: Path, bytes_max: int) -> bytes:

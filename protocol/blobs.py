@@ -10,10 +10,9 @@ manifest, and that against the root. Not here: where chunks lie, and how they tr
 """
 
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from crypto import chunks, hashing
+from crypto import chunks
 from crypto.faults import Forged, Malformed
 from protocol import record
 from protocol.record import Bytes32
@@ -24,7 +23,7 @@ BYTES_MAX = 64 * 1024**3  # 64 GiB: its manifest has 8 MiB
 @record.record
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A content that is fetched. root: of its manifest; length, hash: of the content without padding (BLAKE2b-256)."""
+    """A content that is fetched. root: of its manifest; length, hash: of the content without padding (BLAKE3)."""
 
     KIND: ClassVar[int] = 21
 
@@ -47,7 +46,7 @@ class Making:
     length: int
     _ids: list[bytes] = field(default_factory=list)
     _given: int = 0
-    _hash: "blake2b" = field(default_factory=lambda: blake2b(digest_size=hashing.HASH_BYTES))
+    _hash: Any = field(default_factory=chunks.running_hash)
 
     @property
     def wanted(self) -> int:
@@ -84,7 +83,7 @@ class Opening:
     blob: Blob
     manifest: bytes
     _next: int = 0
-    _hash: "blake2b" = field(default_factory=lambda: blake2b(digest_size=hashing.HASH_BYTES))
+    _hash: Any = field(default_factory=chunks.running_hash)
 
     def __post_init__(self) -> None:
         if len(self.manifest) != self.blob.count * chunks.ID_BYTES or chunks.name(self.manifest) != self.blob.root:

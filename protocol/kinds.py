@@ -11,6 +11,7 @@ from protocol import (
     account_record,
     attestation,
     backup_records,
+    blob_stream,
     blobs,
     carrying,
     door_record,
@@ -138,6 +139,11 @@ PLACES: tuple[Place, ...] = (
         "Frames of /weft/sync/1",
         "Each behind its length (sync.md 1).",
         (sync.Hello, sync.Have, sync.Want, sync.Run, sync.Proven, sync.Live, sync.Done),
+    ),
+    Place(
+        "Frames of /weft/blobs/1",
+        "Each behind its length, about one blob (blobs.md 4).",
+        blob_stream.FRAMES,
     ),
     Place(
         "Frames of /weft/keep/1",

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import click
 
 from cli import client as connection
-from cli import faults, options, show, stdin
+from cli import faults, moving, options, show, stdin
 from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door, Form
@@ -34,9 +34,37 @@ Message = dict[str, Any]
     help="Wait until it is so or better, at most SECONDS (a number or 90s, 2m; 30 if absent); code 6 if not.",
 )
 @click.option("--lines", is_flag=True, help="Each line of stdin is a message of its own.")
+@click.option("--file", "files", multiple=True, metavar="PATH", help="A file or a folder, also several times.")
+@click.option("--voice", "voices", multiple=True, metavar="PATH", help="A recording, shown as one.")
+@click.option("--video", "videos", multiple=True, metavar="PATH", help="A video, shown as one.")
 @click.pass_obj
-def send(door: Door, name: str, text: str | None, within: str | None, wait: str | None, lines: bool) -> None:
-    """Sends TEXT to a contact ("-" or nothing: read it from stdin)."""
+def send(
+    door: Door,
+    name: str,
+    text: str | None,
+    within: str | None,
+    wait: str | None,
+    lines: bool,
+    files: tuple[str, ...],
+    voices: tuple[str, ...],
+    videos: tuple[str, ...],
+) -> None:
+    """Sends TEXT to a contact ("-" or nothing: read it from stdin), or files.
+
+    weft send bo --file holiday.jpg --file report.pdf
+
+    A file is sealed and stays here; the contact's node fetches it, a small one by itself.
+    """
+    paths = [
+        *((one, "auto") for one in files),
+        *((one, "voice") for one in voices),
+        *((one, "video") for one in videos),
+    ]
+    if paths:
+        if lines or wait is not None or within is not None:
+            raise faults.usage("Files go without --lines and --wait: weft files shows how much of each he has.")
+        _send_files(door, name, text, paths)
+        return
     if lines and wait is not None and within is None and text not in (None, "-"):
         text, within = None, text  # with --lines there is no TEXT before the SECONDS
     if within is not None and wait is None:
@@ -117,6 +145,18 @@ def read(door: Door, name: str, limit: int) -> None:
         case _:
             show.outcome(door, {"read": count, "messages": messages}, text or "No messages yet.")
     show.talk(door, f"{count} marked as read.")
+
+
+def _send_files(door: Door, name: str, text: str | None, paths: list[tuple[str, str]]) -> None:
+    """Sends files, and a text behind them where there is one."""
+    with door.connect() as client:
+        sent = moving.send(door, client, name, paths)
+        said = stdin.whole() if text == "-" else text
+        message = client.call("chat.send", to=name, text=said) if said else None
+    shown = [moving.sent_text(file) for file in sent]
+    if message is not None:
+        shown.append(show.state_line(message))
+    show.rows(door, "files", sent, "\n".join(shown))
 
 
 def _send_lines(door: Door, client: Client, name: str, waits: tuple[str, float] | None) -> None:

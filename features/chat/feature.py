@@ -23,6 +23,7 @@ def _show_state(tx: Tx, seq: int) -> dict[str, object] | None:
 
 FEATURE = Feature(
     name="chat",
+    needs=("media",),
     contents=(Text,),
     migrations=(*view.MIGRATIONS, *index.MIGRATIONS),
     apply=view.apply,

@@ -9,6 +9,7 @@ from features.chat import view, words
 from features.chat.content import Text
 from features.chat.view import LINES_MAX, Line
 from features.chat.words import Asked
+from features.media.content import File
 from protocol import content
 from protocol.content import Channel
 from store.database import Migration, Tx
@@ -30,11 +31,11 @@ MIGRATIONS = (
         );
         CREATE TABLE chat_indexed (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT;
         INSERT INTO chat_indexed (id, seq) VALUES (1, 0);
-        CREATE TRIGGER chat_index_forgets AFTER DELETE ON message WHEN old.kind = {Text.KIND} BEGIN
+        CREATE TRIGGER chat_index_forgets AFTER DELETE ON message WHEN old.kind IN ({Text.KIND}, {File.KIND}) BEGIN
           DELETE FROM chat_index WHERE rowid = old.seq;
           UPDATE chat_indexed SET seq = min(seq, (SELECT COALESCE(MAX(seq), 0) FROM message));
         END;
-        CREATE TRIGGER chat_index_learns AFTER DELETE ON unheard WHEN old.kind = {Text.KIND} BEGIN
+        CREATE TRIGGER chat_index_learns AFTER DELETE ON unheard WHEN old.kind IN ({Text.KIND}, {File.KIND}) BEGIN
           UPDATE chat_indexed SET seq = min(seq, old.message - 1);
         END;
         """,
@@ -42,7 +43,7 @@ MIGRATIONS = (
 )
 
 _END = 2**62  # after every row
-_KINDS = content.Kinds((Text,))
+_KINDS = content.Kinds((Text, File))
 
 
 def newest(tx: Tx) -> int:
@@ -64,9 +65,9 @@ def catch_up(tx: Tx, upto: int) -> bool:
     ):
         mark, size = seq, size + len(body)
         if is_line:
-            said = _KINDS.hear(body, Channel.RATCHET)
-            assert isinstance(said.content, Text)
-            lines.append((seq, words.spaced(said.content.text), contact))
+            said = _KINDS.hear(body, Channel.RATCHET).content
+            assert isinstance(said, Text | File)
+            lines.append((seq, words.spaced(view.text_of(said)), contact))
         if size >= SLICE_BYTES:
             break
     if mark == row[0]:

@@ -9,6 +9,9 @@ from typing import Any
 
 from crypto.faults import Malformed
 from features.chat.content import Text
+from features.media import view as files
+from features.media.content import File
+from features.media.view import FileLine
 from protocol import content, delivery, ids, wire
 from protocol.backup_records import MESSAGES_MAX
 from protocol.faults import UserFault, quoted
@@ -31,14 +34,14 @@ CLOCK_BEHIND_MS_MAX = delivery.EXPIRE_MS + 86_400_000  # older than this no mess
 
 KEPT, QUEUED = (one.name.lower() for one in (delivery.State.KEPT, delivery.State.QUEUED))
 _LAST = "~"  # sorts behind every id
-_KINDS = content.Kinds((Text,))
+_KINDS = content.Kinds((Text, File))
 _LINES = (
     "SELECT m.seq, m.message_id, m.device, m.at_ms, m.arrived_ms, m.body, c.name, m.state, m.state_ms, m.reason,"
     " COALESCE(k.read_seq, 0), m.contact FROM message m JOIN contact c ON c.id = m.contact"
     " LEFT JOIN chat_mark k ON k.contact = m.contact"
 )
 # A text with more fields than this version knows is kept raw, and is a line once a later version has heard it.
-HEARD = f"m.kind = {Text.KIND} AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
+HEARD = f"m.kind IN ({Text.KIND}, {File.KIND}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
 
 
 class UnknownMessage(UserFault):
@@ -59,7 +62,10 @@ class AmbiguousMessage(UserFault):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a conversation. at_ms: by its sender's clock where that can be, else when it arrived."""
+    """One line of a conversation. at_ms: by its sender's clock where that can be, else when it arrived.
+
+    text: of a file its name. file: what it is and how much of it is here, None for a text.
+    """
 
     id: str
     short: str
@@ -73,6 +79,7 @@ class Line:
     state_ms: int
     reason: str
     unread: bool
+    file: FileLine | None = None
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
@@ -85,16 +92,16 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
 def line(tx: Tx, seq: int, now_ms: int) -> Line | None:
     """The line in this row, as it is now, or None where the row holds something else than chat."""
     row = tx.one(f"{_LINES} WHERE m.seq = ? AND {HEARD}", (seq,))
-    return None if row is None else _explained(tx, row[-1], [_line(row)], now_ms)[0]
+    return None if row is None else _explained(tx, row[-1], [_line(tx, row)], now_ms)[0]
 
 
 def inbox(tx: Tx, after: int, limit: int) -> tuple[Line, ...]:
     """Lines that others wrote, in the order of their arrival: the first ones after this row, or after 0 the newest."""
     where = f"WHERE {HEARD} AND m.device != 0 AND m.seq > ? ORDER BY m.seq {{}} LIMIT ?"
     if after > 0:
-        return tuple(_line(row) for row in tx.all(f"{_LINES} {where.format('ASC')}", (after, _page(limit))))
+        return tuple(_line(tx, row) for row in tx.all(f"{_LINES} {where.format('ASC')}", (after, _page(limit))))
     newest = tx.all(f"{_LINES} {where.format('DESC')}", (0, _page(limit)))
-    return tuple(_line(row) for row in reversed(newest))
+    return tuple(_line(tx, row) for row in reversed(newest))
 
 
 def unread(tx: Tx, limit: int) -> tuple[Line, ...]:
@@ -104,14 +111,14 @@ def unread(tx: Tx, limit: int) -> tuple[Line, ...]:
         " AND m.seq > (SELECT COALESCE(MIN(COALESCE(r.read_seq, 0)), 0) FROM contact p LEFT JOIN chat_mark r"
         " ON r.contact = p.id) ORDER BY m.seq LIMIT ?"
     )
-    return tuple(_line(row) for row in tx.all(f"{_LINES} {where}", (_page(limit),)))
+    return tuple(_line(tx, row) for row in tx.all(f"{_LINES} {where}", (_page(limit),)))
 
 
 def history(tx: Tx, contact_id: int, before: int | None, limit: int, now_ms: int) -> tuple[Line, ...]:
     """The last lines with a contact before this row, in the conversation's order: hybrid clock, then message id."""
     where = f"WHERE m.contact = ? AND {HEARD} AND m.seq < ? ORDER BY m.seq DESC LIMIT ?"
     top = 2**62 if before is None else before
-    lines = [_line(row) for row in tx.all(f"{_LINES} {where}", (contact_id, top, _page(limit)))]
+    lines = [_line(tx, row) for row in tx.all(f"{_LINES} {where}", (contact_id, top, _page(limit)))]
     return _in_order(reversed(_explained(tx, contact_id, lines, now_ms)))
 
 
@@ -119,7 +126,7 @@ def find(tx: Tx, text: str, now_ms: int) -> Line:
     """The line whose id is, or ends with, this text. Raises: UnknownMessage, AmbiguousMessage, UserFault (no id)."""
     wanted = ids.matches(text)
     found: list[Line] = []
-    for seq, message_id in tx.all(f"SELECT seq, message_id FROM message WHERE kind = {Text.KIND} ORDER BY seq DESC"):
+    for seq, message_id in tx.all(f"SELECT seq, message_id FROM message m WHERE {HEARD} ORDER BY seq DESC"):
         if ids.ulid(message_id).endswith(wanted) and (one := line(tx, seq, now_ms)) is not None:
             found.append(one)
     if not found:
@@ -231,10 +238,9 @@ def _span(seconds: int) -> str:
     return f"{max(0, seconds)} s"
 
 
-def _line(row: tuple[Any, ...]) -> Line:
+def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
     seq, message_id, device, at_ms, arrived_ms, body, name, state, state_ms, reason, read_seq, _ = row
     said = _KINDS.hear(body, content.Channel.RATCHET)
-    assert isinstance(said.content, Text)
     mine = device == 0
     return Line(
         id=ids.ulid(message_id),
@@ -242,11 +248,17 @@ def _line(row: tuple[Any, ...]) -> Line:
         seq=seq,
         contact=name,
         mine=mine,
-        text=said.content.text,
+        text=text_of(said.content),
         at_ms=at_ms if _believed(at_ms, arrived_ms) else arrived_ms,
         arrived_ms=arrived_ms,
         state=delivery.State(state).name.lower() if mine else "received",
         state_ms=state_ms if mine else arrived_ms,
         reason=reason,
         unread=not mine and seq > read_seq,
+        file=files.line(tx, seq) if isinstance(said.content, File) else None,
     )
+
+
+def text_of(said: Text | File) -> str:
+    """What a line says as text: of a file its name."""
+    return said.text if isinstance(said, Text) else said.name

@@ -20,6 +20,7 @@ from tests.cli.bills_room import BillsRoom
 from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
+from tests.cli.media_room import MediaRoom
 from tests.cli.packets_room import PacketsRoom
 from tests.cli.paths_room import PathsRoom
 from tests.cli.payments_room import Debts
@@ -378,6 +379,7 @@ class World:
         self.packets = PacketsRoom()
         self.shop = ShopRoom()
         self.paths = PathsRoom()
+        self.media = MediaRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -388,7 +390,7 @@ class World:
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
         services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
-        services |= {"shop": self.shop, "paths": self.paths}
+        services |= {"shop": self.shop, "paths": self.paths, "media": self.media}
         services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
@@ -397,6 +399,8 @@ class World:
             "contacts.changed": lambda _, seq: self.contacts.rows[seq - 1],
             "shop.purchases": lambda _, seq: self.shop.orders[seq - 1],
             "payment": lambda _, seq: None,
+            "media.progress": lambda _, number: dict(self.media.rows[number - 1]),
+            "media.given": lambda _, number: dict(self.media.rows[number - 1]),
         }
         database = self.database
 

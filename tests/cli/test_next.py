@@ -28,6 +28,8 @@ from features.keepers.service import Shown as KeeperShown
 from features.logs.service import Logs
 from features.logs.service import Shown as LogShown
 from features.logs.view import Line as LogLine
+from features.media.service import Media
+from features.media.view import FileLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
 from features.packets.lines import Got
@@ -52,6 +54,7 @@ from tests.cli import (
     fake,
     keepers_room,
     logs_room,
+    media_room,
     packets_room,
     paths_room,
     payments_room,
@@ -79,6 +82,7 @@ ROOMS = {
     "keep": (KeepService,),  # of a keeper of one's own, which is no node
     "keepers": (Keepers, keepers_room.KeepersRoom),
     "logs": (Logs, logs_room.LogsRoom),
+    "media": (Media, media_room.MediaRoom),
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
     "packets": (Packets, packets_room.PacketsRoom),
@@ -267,6 +271,7 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(bills_room.shown()) == set(BillShown.__annotations__)
     assert set(bills_room.share("bo")) == set(ShownShare.__annotations__)
     assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)
+    assert set(media_room.file("a", 1)) == set(FileLine.__annotations__)
     assert set(packets_room.line()) == set(PacketLine.__annotations__)
     assert set(packets_room.got(1, "bo", "1")) == set(Got.__annotations__)
     assert set(logs_room.line(0)) == set(LogLine.__annotations__)

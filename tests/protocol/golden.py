@@ -32,6 +32,7 @@ FILES = {
     "Records of the DHT": "protocol_records.json",
     "Proofs about logs": "protocol_proofs.json",
     "Frames of /weft/sync/1": "protocol_sync.json",
+    "Frames of /weft/blobs/1": "protocol_blobs.json",
     "Frames of /weft/keep/1": "protocol_keep.json",
     "Records of a backup": "protocol_backup.json",
     "Contents of the node": "protocol_node_contents.json",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto import chunks, hashing
+from crypto import chunks
 from crypto.faults import Forged, Malformed, PeerFault
 from protocol.blobs import Blob, Making, Opening
 
@@ -39,7 +39,7 @@ def test_what_was_sealed_comes_back(size: int) -> None:
     blob, manifest, sealed = made(content)
     assert opened(blob, manifest, sealed) == content
     assert blob.length == size
-    assert blob.hash == hashing.digest(content)
+    assert blob.hash == chunks.name(content)
     assert blob.root == chunks.name(manifest)
     assert len(sealed) == blob.count == len(manifest) // chunks.ID_BYTES
     assert sum(map(len, sealed)) == chunks.padded_length(size) + 16 * blob.count
@@ -79,7 +79,7 @@ def test_one_changed_thing_is_found(what: str) -> None:
 def test_chunks_that_open_under_another_key_to_something_else_are_not_believed() -> None:
     """Who could make them open would still have to meet the hash: here the honest bytes stand under a wrong one."""
     blob, manifest, sealed = made(b"what you were told")
-    opening = Opening(replace(blob, hash=hashing.digest(b"something else")), manifest)
+    opening = Opening(replace(blob, hash=chunks.name(b"something else")), manifest)
     assert opening.open(sealed[0]) == b"what you were told"
     with pytest.raises(Forged):
         opening.end()
@@ -87,7 +87,7 @@ def test_chunks_that_open_under_another_key_to_something_else_are_not_believed()
 
 def test_what_stands_behind_the_content_is_nothing_but_zeros() -> None:
     sealed = chunks.seal(KEY, 0, 1, b"123456789" + b"!")
-    blob = Blob(chunks.name(chunks.name(sealed)), KEY, 9, hashing.digest(b"123456789"))
+    blob = Blob(chunks.name(chunks.name(sealed)), KEY, 9, chunks.name(b"123456789"))
     with pytest.raises(Malformed):
         Opening(blob, chunks.name(sealed)).open(sealed)
 

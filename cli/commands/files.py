@@ -1,0 +1,146 @@
+"""get, files: what contacts have sent beyond texts: fetch it, save it, follow it, stop it."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from cli import client as connection
+from cli import faults, moving, options, show
+from cli.options import Door, Form
+
+
+@options.command()
+@click.argument("file_id", metavar="ID")
+@click.option("--to", "folder", type=click.Path(), metavar="FOLDER", help="Where to save it. [here]")
+@click.option("--no-wait", is_flag=True, help="Only begin: it is fetched meanwhile, and saved by another weft get.")
+@click.option("--no-save", is_flag=True, help="Fetch it, and write no file: it stays in your profile, sealed.")
+@click.pass_obj
+def get(door: Door, file_id: str, folder: str | None, no_wait: bool, no_save: bool) -> None:
+    """Fetches a file that a contact has sent, and saves it.
+
+    weft get 7K2Q --to ~/Pictures
+
+    ID is the end of the message's id. What was fetched is never fetched again: Ctrl-C, a restart or a crash costs
+    nothing, and the same command goes on. It comes from whoever has it and is there.
+    """
+    place = os.path.abspath(os.path.expanduser(folder or "."))
+    if not no_save and not no_wait and not os.path.isdir(place):
+        raise faults.usage(f"There is no folder {faults.quoted(place)}, so nothing was fetched.")
+    with door.connect() as client:
+        client.watch(moving.PROGRESS)
+        file = client.call("media.get", id=file_id)
+        if no_wait:
+            show.outcome(door, file, f"• {show.file_text(file)}   (id …{file['short']})")
+            return
+        file = moving.await_here(door, client, file)
+        if no_save:
+            show.outcome(door, file, f"✔ {show.clean(file['name'])} is here, sealed.")
+            return
+        show.passing(door, "Opening…")
+        try:
+            saved = client.call("media.save", within_s=moving.WORK_S, id=file["id"], folder=place)
+        finally:
+            show.passing(door, "")
+    show.outcome(door, saved, f"✔ {show.clean(str(saved['file']))} ({show.size(int(saved['bytes']))})")
+
+
+@options.group()
+@click.option("--in", "contact", metavar="CONTACT", shell_complete=options.contact_names, help="Only of one contact.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, metavar="N", help="How many of the newest. [20]")
+@click.option("--follow", is_flag=True, help="Stay, and show how far those are that are on their way.")
+@click.pass_context
+def files(ctx: click.Context, contact: str | None, limit: int, follow: bool) -> None:
+    """Lists files that you sent and that came: what they are, and how much of each is here or there."""
+    if ctx.invoked_subcommand is not None:
+        return
+    door: Door = ctx.obj
+    with door.connect() as client:
+        if follow:
+            client.watch(moving.PROGRESS, moving.GIVEN)
+        found = client.call("media.list", contact=contact, limit=limit)
+        cursor = client.cursor
+    if not follow:
+        show.rows(door, "files", found, _table(door, found) if found else "No files yet.")
+        return
+    _follow(door, found, cursor)
+
+
+@options.sub(files)
+@click.argument("file_id", metavar="ID")
+@click.pass_obj
+def pause(door: Door, file_id: str) -> None:
+    """Stops fetching a file; weft get goes on with it."""
+    with door.connect() as client:
+        file = client.call("media.pause", id=file_id)
+    show.outcome(door, file, f"✔ {show.file_text(file)}")
+
+
+@options.sub(files)
+@click.argument("file_id", metavar="ID")
+@click.pass_obj
+def drop(door: Door, file_id: str) -> None:
+    """Keeps a file here no more, to make room; what was saved elsewhere stays there."""
+    with door.connect() as client:
+        file = client.call("media.drop", id=file_id)
+    show.outcome(door, file, f"✔ {show.clean(file['name'])} is not kept here any more; weft get fetches it again.")
+
+
+def _follow(door: Door, found: Sequence[dict[str, Any]], cursor: int) -> None:
+    """Shows the bars of what moves, anew at each change, until somebody ends it."""
+    if door.form is Form.JSON:
+        door.form = Form.JSONL
+    known = {file["id"]: file for file in found}
+    rates: dict[str, moving.Rate] = {}
+    if door.form is Form.TEXT:
+        show.redrawn(door, None, _bars(known, rates) or "Nothing is on its way.")
+    show.talk(door, "Waiting for changes… (Ctrl-C ends it)")
+    topics = (moving.PROGRESS, moving.GIVEN)
+    for _, file in connection.follow(door.directory, topics, cursor, lambda said: show.talk(door, said)):
+        known[file["id"]] = file
+        if door.form is Form.TEXT:
+            show.redrawn(door, None, _bars(known, rates) or "Nothing is on its way.")
+        else:
+            show.outcome(door, file, "")
+
+
+def _bars(known: dict[str, dict[str, Any]], rates: dict[str, moving.Rate]) -> str:
+    """A line for each file that moves or waits."""
+    lines = []
+    for file in known.values():
+        count = file["given"] if file["mine"] else file["here"]
+        if file["state"] != "fetching" and not (file["mine"] and 0 < count < file["pieces"]):
+            continue
+        rate = rates.setdefault(file["id"], moving.Rate())
+        rate.note(count * file["bytes"] / file["pieces"])
+        way = f"to {show.clean(file['contact'])}" if file["mine"] else f"from {show.clean(file['contact'])}"
+        lines.append(f"{moving.bar(file, count)}  {way}  {rate.text(file['bytes'])}".rstrip())
+    return "\n".join(lines)
+
+
+def _table(door: Door, found: Sequence[dict[str, Any]]) -> str:
+    heads = ("when", "who", "file", "size", "", "id")
+    return show.table(door, heads, [_row(file) for file in found])
+
+
+def _row(file: dict[str, Any]) -> tuple[str, ...]:
+    name = show.clean(file["contact"])
+    if file["mine"]:
+        who, part = f"to {name}", file["given"] * 100 // file["pieces"]
+        state = "he has it" if part == 100 else f"he has {part} %" if part else "not fetched yet"
+    else:
+        who, part = f"from {name}", file["here"] * 100 // file["pieces"]
+        state = show.FILE_STATES[file["state"]]
+        if 0 < part < 100:
+            state += f", {part} %"
+        if file["reason"]:
+            state += f": {show.clean(file['reason'])}"
+    return (
+        show.clock(file["at_ms"]),
+        who,
+        show.clean(file["name"]),
+        show.size(file["bytes"]),
+        state,
+        f"…{file['short']}",
+    )

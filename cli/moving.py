@@ -1,0 +1,101 @@
+"""Files on their way, as a person follows them: bars with rate and time left, from the changes that the node tells.
+
+Not here: the commands (commands/files.py, commands/messages.py).
+"""
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cli import faults, show
+from cli.client import Client
+from cli.faults import Failure
+from cli.options import Door
+
+PROGRESS = "media.progress"  # topic: more of a file is here, or it stands otherwise
+GIVEN = "media.given"  # topic: a contact has more of a file of ours
+WORK_S = 24 * 3600.0  # of one call that reads or writes a whole file: a day is enough for any disk
+TICK_S = 1.0
+BAR_CHARS = 24
+RATE_S = 10.0  # over which a rate is taken
+
+FileLine = dict[str, Any]
+
+
+def send(door: Door, client: Client, name: str, paths: Iterable[tuple[str, str]]) -> list[FileLine]:
+    """Sends (path, shape) in order; what was sent before one that cannot be is sent. Raises: Failure."""
+    sent: list[FileLine] = []
+    for path, shape in paths:
+        place = os.path.abspath(os.path.expanduser(path))
+        show.passing(door, f"Sealing {show.clean(Path(path).name)}…")
+        try:
+            sent.append(client.call("media.send", within_s=WORK_S, to=name, path=place, shape=shape))
+        finally:
+            show.passing(door, "")
+    return sent
+
+
+def sent_text(file: FileLine) -> str:
+    """What is said of a file of one's own that was just sent."""
+    return f"• {show.file_text(file)} for {show.clean(file['contact'])}   (id …{file['short']})"
+
+
+def await_here(door: Door, client: Client, first: FileLine) -> FileLine:
+    """Follows a file until all of it is here. Raises: Failure where it is stopped, or found to be false."""
+    rate, said, file = Rate(), "", first
+    while file["state"] == "fetching":
+        rate.note(file["here"] * file["bytes"] / file["pieces"])
+        show.passing(door, f"{bar(file, file['here'])} {rate.text(file['bytes'])}")
+        if file["reason"] and file["reason"] != said:
+            said = file["reason"]
+            show.talk(door, f"It waits: {show.clean(said)}.")
+        for _, news in client.changes(within_s=TICK_S):
+            if news["id"] == file["id"]:
+                file = news
+                break
+        if client.lagged:
+            file = client.call("media.show", id=file["id"])
+            client.lagged = False
+    show.passing(door, "")
+    match file["state"]:
+        case "here":
+            return file
+        case "false":
+            said = "This file is not what its sender said it is, so nothing of it is kept. Ask him to send it again."
+            raise Failure("media.false", said, next="weft files", exit=faults.REFUSED, data={"file": file})
+        case _:
+            why = f": {show.clean(file['reason'])}" if file["reason"] else ""
+            said = f"It is not fetched any more{why}; what is here of it stays."
+            raise Failure("media.stopped", said, next=f"weft get {file['short']}", exit=faults.NOT_DELIVERED)
+
+
+def bar(file: Mapping[str, Any], pieces: int) -> str:
+    """A bar of how many of a file's pieces are there, and its name."""
+    part = pieces / file["pieces"]
+    full = int(part * BAR_CHARS)
+    drawn = "█" * full + "░" * (BAR_CHARS - full)
+    return f"{drawn} {int(part * 100):3d} %  {show.clean(file['name'])}"
+
+
+@dataclass
+class Rate:
+    """How fast something grows, over the last seconds."""
+
+    _seen: list[tuple[float, float]] = field(default_factory=list)  # (when, how many bytes)
+
+    def note(self, count: float) -> None:
+        """So many bytes are there now."""
+        now = time.monotonic()
+        self._seen = [(at, before) for at, before in self._seen if at > now - RATE_S] or self._seen[-1:]
+        self._seen.append((now, count))
+
+    def text(self, total: int) -> str:
+        """The rate, and how long the rest takes: "3.2 MB/s, 12 s left"; "" while nothing is known."""
+        (began, first), (ended, last) = self._seen[0], self._seen[-1]
+        if last <= first or ended - began < 0.2:
+            return ""
+        rate = (last - first) / (ended - began)
+        return f"{show.size(int(rate))}/s, {show.span(max(0.0, total - last) / rate)} left"

@@ -1,0 +1,59 @@
+"""What a person is told when a file cannot be sent, fetched or saved."""
+
+from protocol.faults import UserFault
+
+
+class BadFile(UserFault):
+    """This file cannot be read, so nothing was sent. Name one that is there and that you may read."""
+
+    code = "media.unreadable"
+    next = "weft send NAME --file FILE"
+    exit = 2
+
+
+class FileChanged(UserFault):
+    """The file was changed while it was read, so nothing was sent. Send it again once nobody writes into it."""
+
+    code = "media.changed"
+    next = "weft send NAME --file FILE"
+    exit = 1
+
+
+class FileTooLarge(UserFault):
+    """A file has at most 64 GiB; nothing was sent. Send it in parts."""
+
+    code = "limit"
+    next = "weft send NAME --file FILE"
+    exit = 2
+
+
+class NoFile(UserFault):
+    """This message has no file."""
+
+    code = "media.none"
+    next = "weft files"
+    exit = 5
+
+
+class NotHere(UserFault):
+    """The file is not here yet, or not all of it."""
+
+    code = "media.incomplete"
+    next = "weft get ID"
+    exit = 6
+
+
+class BadPlace(UserFault):
+    """Nothing can be saved there; the file stays here. Name a folder that is there and that you may write to."""
+
+    code = "media.place"
+    next = "weft get ID --to FOLDER"
+    exit = 2
+
+
+class PathNeeded(UserFault):
+    """A file or folder is named by its whole path here, because the node works in another directory than you."""
+
+    code = "media.path"
+    next = "weft send NAME --file FILE"
+    exit = 2

@@ -1,0 +1,41 @@
+"""The room of files: pictures, recordings, videos, folders, and all else that is too large for a message."""
+
+from dataclasses import asdict
+
+from features.media import view
+from features.media.content import File
+from features.media.service import Media
+from node.feature import Feature
+from store import blobs
+from store.database import Tx
+
+
+def _show(tx: Tx, number: int) -> dict[str, object] | None:
+    """The newest message that tells a blob, and how much of it is here."""
+    told = view.telling(tx, number)
+    line = view.line(tx, told[-1]) if told else None
+    return None if line is None else asdict(line)
+
+
+def _show_given(tx: Tx, row_id: int) -> dict[str, object] | None:
+    """The newest message that told a contact a blob, and how much of it he has."""
+    found = blobs.given_row(tx, row_id)
+    if found is None:
+        return None
+    number, contact_id = found
+    for seq in reversed(view.telling(tx, number)):
+        one = view.at(tx, seq)
+        if one is not None and one.mine and one.contact == contact_id:
+            line = view.line(tx, seq)
+            return None if line is None else asdict(line)
+    return None
+
+
+FEATURE = Feature(
+    name="media",
+    contents=(File,),
+    migrations=view.MIGRATIONS,
+    apply=view.apply,
+    open=Media,
+    shows={blobs.CHANGED: _show, blobs.GIVEN: _show_given},
+)

@@ -1,0 +1,200 @@
+"""What a person can do with files: send one, fetch one, pause, save it to a folder, see how far each is."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from features.media import folders, names, view
+from features.media.content import File, Shape
+from features.media.faults import (
+    BadFile,
+    BadPlace,
+    FileChanged,
+    FileTooLarge,
+    NoFile,
+    NotHere,
+    PathNeeded,
+)
+from features.media.view import FileLine, Found
+from node import ground, speech
+from node.blobs.files import SourceChanged
+from node.core import Core
+from protocol.blobs import BYTES_MAX
+from protocol.faults import UserFault, quoted
+from store import blobs, people
+from store.blobs import State
+from store.database import Tx
+
+NAMES_MAX = 1000  # files of one name in one folder
+SHAPES = ("auto", "file", "picture", "voice", "video")
+Rows = list[FileLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A content that is to be sent: how it is called, what it is, how long, and how it is read."""
+
+    name: str
+    mime: str
+    shape: Shape
+    length: int
+    read: Callable[[], Iterator[bytes]]
+
+
+class Media:
+    """Files of conversations. Every public method is a call of the local API, `media.NAME`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def send(self, to: str, path: str, shape: str = "auto") -> FileLine:
+        """Seals a file or folder and tells a contact of it, durable on return; he fetches it when he likes.
+
+        path: whole. shape: "auto" (by its name), "file", "picture", "voice", "video".
+        Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, limit, media.path,
+        media.unreadable, media.changed, media.room, media.folder.
+        """
+        place = Path(path)
+        if not place.is_absolute() or shape not in SHAPES:
+            raise PathNeeded
+        database, now_ms = self._core.database, self._core.ground.now_ms
+        contact = await database.read(people.find_contact, to)
+        try:
+            source = await ground.aside(self._core.ground, _source, place, shape)
+            blob, manifest, file = await self._core.blobs.make(source.length, source.read())
+        except SourceChanged:
+            raise FileChanged from None
+        except OSError as broken:
+            raise BadFile(f"The file {quoted(path)} cannot be read ({broken.strerror}); nothing was sent.") from None
+        said = File(blob, source.name, source.mime, source.shape)
+
+        def post(tx: Tx) -> FileLine:
+            number = blobs.made(tx, blob, manifest, file, now_ms())
+            (spoken,) = speech.say(tx, contact.id, (said,), now_ms(), self._core.ground.entropy("message"))
+            view.note(tx, spoken.seq, contact.id, number)
+            line = view.line(tx, spoken.seq)
+            assert line is not None
+            return line
+
+        try:
+            line = await database.transact(post)
+        except UserFault:
+            await self._core.blobs.discard(file)
+            raise
+        self._core.delivery.stir(contact.id)
+        return line
+
+    async def get(self, id: str) -> FileLine:
+        """Begins to fetch the file of a message, or goes on where it was paused.
+
+        Errors: media.none, message.ambiguous, id.malformed, media.room.
+        """
+        found = await self._core.database.transact(view.find, id)
+        await self._core.blobs.require_room_for(found.row.number)
+        return await self._moved(found, blobs.want)
+
+    async def pause(self, id: str) -> FileLine:
+        """Fetches the file of a message no more, until it is wanted again; what is here of it stays.
+
+        Errors: media.none, message.ambiguous, id.malformed.
+        """
+        found = await self._core.database.transact(view.find, id)
+        return await self._moved(found, lambda tx, number: blobs.pause(tx, number, ""))
+
+    async def drop(self, id: str) -> FileLine:
+        """Keeps the file of a message here no more, to make room; it can be fetched again where somebody has it.
+
+        Errors: media.none, message.ambiguous, id.malformed.
+        """
+        found = await self._core.database.transact(view.find, id)
+        return await self._moved(found, blobs.drop)
+
+    async def save(self, id: str, folder: str) -> dict[str, object]:
+        """Writes the whole file of a message into a folder, under its name or the next free one: {"file", "bytes"}.
+
+        Errors: media.none, message.ambiguous, id.malformed, media.incomplete, media.false, media.place.
+        """
+        found = await self._core.database.transact(view.find, id)
+        place = Path(folder)
+        if not await ground.aside(self._core.ground, _is_folder, place):
+            raise BadPlace
+        if found.row.state is State.FALSE:
+            raise blobs.BlobFalse
+        if found.row.state is not State.WHOLE:
+            raise NotHere
+        name = names.saved(found.said.name)
+        for number in range(1, NAMES_MAX):
+            file = place / (name if number == 1 else names.numbered(name, number))
+            if await ground.aside(self._core.ground, os.path.lexists, file):
+                continue
+            try:
+                await self._core.blobs.save(found.row.number, file)
+            except FileExistsError:
+                continue
+            except OSError as broken:
+                why = f"The file cannot be saved in {quoted(folder)} ({broken.strerror}); it stays here."
+                raise BadPlace(why) from None
+            return {"file": str(file), "bytes": found.said.blob.length}
+        raise BadPlace
+
+    async def list(self, contact: str | None = None, limit: int = 100) -> Rows:
+        """Returns the newest files of all conversations or of one, the oldest first, and how far each is.
+
+        Errors: contact.unknown, contact.ambiguous.
+        """
+
+        def look(tx: Tx) -> tuple[FileLine, ...]:
+            return view.lines(tx, None if contact is None else people.find_contact(tx, contact).id, limit)
+
+        return list(await self._core.database.transact(look))
+
+    async def show(self, id: str) -> FileLine:
+        """Returns the file of a message. Errors: media.none, message.ambiguous, id.malformed."""
+        found = await self._core.database.transact(view.find, id)
+        return await self._line(found)
+
+    async def preview(self, id: str) -> dict[str, object]:
+        """Returns what the message shows of a picture or video: {"webp": hexadecimal}.
+
+        Errors: media.none, message.ambiguous, id.malformed.
+        """
+        found = await self._core.database.transact(view.find, id)
+        if not found.said.preview:
+            raise NoFile("There is no preview in this message.")
+        return {"webp": found.said.preview.hex()}
+
+    async def _moved(self, found: Found, step: Callable[[Tx, int], None]) -> FileLine:
+        await self._core.database.transact(step, found.row.number)
+        return await self._line(found)
+
+    async def _line(self, found: Found) -> FileLine:
+        line = await self._core.database.transact(view.line, found.seq)
+        if line is None:
+            raise NoFile
+        return line
+
+
+def _is_folder(place: Path) -> bool:
+    return place.is_absolute() and place.is_dir()
+
+
+def _source(place: Path, shape: str) -> Source:
+    """What is at a place, ready to be read. Raises: OSError, BadFile, FileTooLarge, TooManyFiles."""
+    state = place.stat()
+    if stat.S_ISDIR(state.st_mode):
+        packed = folders.pack(place)
+        name = f"{names.told(place)[:200]}.tar"
+        source = Source(name, names.FOLDER, Shape.FOLDER, packed.length, packed.read)
+    elif stat.S_ISREG(state.st_mode):
+        with place.open("rb"):
+            pass
+        mime = names.mime_of(place)
+        kind = names.shape_of(mime) if shape == "auto" else Shape[shape.upper()]
+        source = Source(names.told(place), mime, kind, state.st_size, lambda: folders.read(place))
+    else:
+        raise BadFile
+    if source.length > BYTES_MAX:
+        raise FileTooLarge
+    return source

@@ -1,0 +1,218 @@
+"""Files as a person sees them: which message tells which blob, and how much of it is here.
+
+The messages are written by the store, the blobs by store/blobs.py; this room adds only which belongs to which.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from crypto import hashing
+from crypto.hashing import Label
+from features.media.content import File
+from features.media.faults import NoFile
+from protocol import content, ids
+from protocol.blobs import Blob
+from protocol.content import Channel
+from protocol.faults import UserFault, quoted
+from store import blobs, people, settings
+from store.blobs import Row, State
+from store.database import Migration, Tx
+from store.inbox import Arrival
+
+MIGRATIONS = (
+    Migration(
+        "media",
+        1,
+        """
+        CREATE TABLE media_file (seq INTEGER PRIMARY KEY, contact INTEGER NOT NULL, blob INTEGER NOT NULL) STRICT;
+        CREATE INDEX media_file_blob ON media_file (blob);
+        CREATE INDEX media_file_contact ON media_file (contact, seq);
+        """,
+    ),
+)
+LINES_MAX = 1000
+SMALL = "media.fetch"  # the setting: what is fetched without asking, in MB
+SMALL_DEFAULT = 8
+MB = 1_000_000
+UNASKED_MAX = 256  # blobs of one contact that are on their way without anybody having asked
+UNASKED_BYTES_MAX = 64 * MB
+FALSE_WHY = "it is not what its sender said"
+
+_KINDS = content.Kinds((File,))
+_STATES = {
+    State.TOLD: "offered",
+    State.WANTED: "fetching",
+    State.PAUSED: "paused",
+    State.WHOLE: "here",
+    State.FALSE: "false",
+}
+
+
+class AmbiguousFile(UserFault):
+    """Several files end like this; type more characters of the id."""
+
+    code = "message.ambiguous"
+    next = "weft files"
+    exit = 5
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """A file of a conversation. shape: "file", "picture", "voice", "video", "folder".
+
+    state: "offered" (nobody asked for it), "fetching", "paused", "here", "false". pieces, here: of all and here;
+    given: of ours, how many the contact has. reason: why it does not go on. wave: levels of a recording.
+    """
+
+    id: str
+    short: str
+    seq: int
+    contact: str
+    mine: bool
+    at_ms: int
+    name: str
+    mime: str
+    shape: str
+    bytes: int
+    state: str
+    pieces: int
+    here: int
+    given: int
+    reason: str
+    width: int
+    height: int
+    length_ms: int
+    blurhash: str
+    wave: tuple[int, ...]
+    has_preview: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file, and the blob that it is."""
+
+    seq: int
+    contact: int
+    mine: bool
+    said: File
+    row: Row
+
+
+def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
+    """Notes what was told, and begins to fetch it where it is small. Watchers hear of it as of any line."""
+    told = arrival.said.content
+    assert isinstance(told, File)
+    number = blobs.told(tx, told.blob, arrival.contact.id, file_of(told.blob), arrival.now_ms)
+    if _is_small(tx, told.blob, arrival.contact.id):
+        blobs.want(tx, number)
+    note(tx, arrival.seq, arrival.contact.id, number)
+    tx.changed("chat.received", arrival.seq)
+    return ()
+
+
+def note(tx: Tx, seq: int, contact_id: int, number: int) -> None:
+    """This message tells this blob."""
+    tx.execute("INSERT OR REPLACE INTO media_file (seq, contact, blob) VALUES (?, ?, ?)", (seq, contact_id, number))
+
+
+def forget(tx: Tx, seq: int) -> None:
+    """The message is gone; its blob too, where no other message tells it."""
+    found = tx.one("DELETE FROM media_file WHERE seq = ? RETURNING blob", (seq,))
+    if found is not None and tx.one("SELECT 1 FROM media_file WHERE blob = ?", found) is None:
+        blobs.forget(tx, found[0])
+
+
+def file_of(blob: Blob) -> str:
+    """The name of the file for a blob that was told: nobody else can tell from it which blob it is."""
+    what = blob.root + blob.length.to_bytes(8, "big") + blob.hash
+    return hashing.keyed_id(blob.key, Label.BLOB, what).hex()
+
+
+def find(tx: Tx, text: str) -> Found:
+    """The file whose message has an id that is, or ends with, this text. Raises: NoFile, AmbiguousFile, BadId."""
+    wanted = ids.matches(text)
+    rows = tx.all("SELECT f.seq, m.message_id FROM media_file f JOIN message m ON m.seq = f.seq ORDER BY f.seq DESC")
+    found = [seq for seq, message_id in rows if ids.ulid(message_id).endswith(wanted)]
+    if not found:
+        raise NoFile(f"No message with a file ends with {quoted(text)}.")
+    if len(found) > 1:
+        raise AmbiguousFile(f"{len(found)} files end with {quoted(text)}.")
+    one = at(tx, found[0])
+    assert one is not None
+    return one
+
+
+def at(tx: Tx, seq: int) -> Found | None:
+    """The file that the message of this row tells."""
+    found = tx.one(
+        "SELECT f.contact, f.blob, m.device, m.body FROM media_file f JOIN message m ON m.seq = f.seq WHERE f.seq = ?",
+        (seq,),
+    )
+    if found is None:
+        return None
+    contact, number, device, body = found
+    row = blobs.row(tx, number)
+    said = _KINDS.hear(body, Channel.RATCHET).content
+    assert isinstance(said, File)
+    assert row is not None
+    return Found(seq, contact, device == 0, said, row)
+
+
+def telling(tx: Tx, number: int) -> tuple[int, ...]:
+    """The rows of the messages that tell a blob."""
+    return tuple(seq for (seq,) in tx.all("SELECT seq FROM media_file WHERE blob = ? ORDER BY seq", (number,)))
+
+
+def lines(tx: Tx, contact_id: int | None, limit: int) -> tuple[FileLine, ...]:
+    """The newest files, the oldest of them first. contact_id: None for those of all contacts."""
+    where, params = ("", ()) if contact_id is None else ("WHERE contact = ?", (contact_id,))
+    count = max(0, min(limit, LINES_MAX))
+    rows = tx.all(f"SELECT seq FROM media_file {where} ORDER BY seq DESC LIMIT ?", (*params, count))
+    found = (line(tx, seq) for (seq,) in reversed(rows))
+    return tuple(one for one in found if one is not None)
+
+
+def line(tx: Tx, seq: int) -> FileLine | None:
+    """The file that the message of this row tells, for a person."""
+    found = tx.one("SELECT message_id, at_ms FROM message WHERE seq = ?", (seq,))
+    one = at(tx, seq)
+    if found is None or one is None:
+        return None
+    message_id, at_ms = found
+    said, row = one.said, one.row
+    given = blobs.given(tx, row.number, one.contact) if one.mine else 0
+    return FileLine(
+        id=ids.ulid(message_id),
+        short=ids.short(message_id),
+        seq=seq,
+        contact=people.contact(tx, one.contact).name,
+        mine=one.mine,
+        at_ms=at_ms,
+        name=said.name,
+        mime=said.mime,
+        shape=said.shape.name.lower(),
+        bytes=said.blob.length,
+        state=_STATES[row.state],
+        pieces=row.blob.count,
+        here=row.here,
+        given=min(given, row.blob.count),
+        reason=FALSE_WHY if row.state is State.FALSE else row.reason,
+        width=said.width,
+        height=said.height,
+        length_ms=said.length_ms,
+        blurhash=said.blurhash,
+        wave=tuple(said.wave),
+        has_preview=bool(said.preview),
+    )
+
+
+def _is_small(tx: Tx, blob: Blob, contact_id: int) -> bool:
+    """Whether a blob is fetched although nobody asked: it is small, and so is what this contact has on its way."""
+    most = int(settings.get(tx, SMALL) or SMALL_DEFAULT) * MB
+    found = tx.one(
+        "SELECT COUNT(*), TOTAL(b.length) FROM blob b JOIN blob_source s ON s.blob = b.number"
+        " WHERE b.state = ? AND s.contact = ?",
+        (int(State.WANTED), contact_id),
+    )
+    assert found is not None
+    return blob.length <= most and found[0] < UNASKED_MAX and found[1] + blob.length <= UNASKED_BYTES_MAX

@@ -1,0 +1,214 @@
+"""Large content of this node: what is made, fetched, given to contacts and saved (docs/protocol/blobs.md).
+
+One task fetches each blob that is wanted, as long as it is; all contacts who are there may be asked, those first who
+told it. Not here: one blob on its way (fetching.py), answering others (holder.py), the files (files.py), what a person
+sends and sees (features/media).
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+import trio
+
+from node import ground
+from node.blobs.fetching import Fetching
+from node.blobs.files import NAME_BYTES, Files, sealed_total
+from node.blobs.holder import Holder
+from node.inward import Inward
+from node.network import Stream
+from node.supervisor import attempt
+from node.talk import Talk
+from node.talks import Talks
+from protocol.blobs import Blob
+from protocol.faults import PeerFault, UserFault
+from store import blobs
+from store.blobs import BlobFalse, Row, State
+
+SEAT_S = 10.0  # a stream may come a little before the talk that it belongs to is known here
+OTHERS_MAX = 16  # contacts who are asked although they did not tell a blob
+RELAYED_BYTES_MAX = 16 << 20  # of a blob that is fetched through a relay, which others pay for; larger ones wait
+FROM_ONE_MAX = 4  # blobs that are fetched from one contact side by side
+RESERVE_BYTES = 64 << 20  # of the disk, which no fetched file takes
+NO_ROOM = "the disk has no room for it"
+
+log = structlog.get_logger("blobs")
+
+
+class NoRoomForBlob(UserFault):
+    """The disk has no room for this file, so nothing of it was fetched. Make room and try again."""
+
+    code = "media.room"
+    next = "df -h"
+    exit = 1
+
+
+@dataclass
+class Blobs:
+    """All blobs of a node. `run` works until cancelled; `accept` serves inbound streams."""
+
+    inward: Inward
+    talks: Talks
+    files: Files
+    reserve_bytes: int = RESERVE_BYTES
+    _holder: Holder = field(init=False)
+    _fetches: dict[int, tuple[Fetching, trio.CancelScope]] = field(default_factory=dict)
+    _limiters: dict[int, trio.CapacityLimiter] = field(default_factory=dict)
+    _false: dict[int, set[int]] = field(default_factory=dict)  # blob -> contacts who lied about it
+    _seated: trio.Event = field(default_factory=trio.Event)
+
+    def __post_init__(self) -> None:
+        self._holder = Holder(self.inward, self.files)
+
+    async def run(self) -> None:
+        """Fetches what is wanted, takes away what is not needed, until cancelled."""
+        database = self.inward.database
+        await self._sweep()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._holder.run)
+            with database.watch(frozenset({blobs.CHANGED})) as changes:
+                while True:
+                    wanted = await database.read(blobs.wanted)
+                    for number in wanted:
+                        if number not in self._fetches:
+                            await self._begin(nursery, number)
+                    for number in [one for one in self._fetches if one not in wanted]:
+                        self._fetches.pop(number)[1].cancel()
+                    await self._remove_waste()
+                    await changes.receive()
+
+    async def accept(self, stream: Stream) -> None:
+        """Serves one inbound /weft/blobs/1 beside its talk. Raises: PeerFault (there is none), Unavailable."""
+        with trio.move_on_after(SEAT_S):
+            while self._talk_beside(stream) is None:
+                await self._seated.wait()
+        talk = self._talk_beside(stream)
+        if talk is None:
+            raise PeerFault("a stream about a blob without a talk")
+        stream.vouch()
+        await self._holder.serve(talk, stream)
+
+    def met(self, contact_id: int) -> None:
+        """A talk with a contact begins: he may have what is wanted."""
+        self._seated.set()
+        self._seated = trio.Event()
+        for fetching, _ in self._fetches.values():
+            fetching.met(contact_id)
+
+    # --- what rooms use
+
+    async def make(self, length: int, source: Iterator[bytes]) -> tuple[Blob, bytes, str]:
+        """Seals a content of ours; returns the blob, its manifest and its file, for `store.blobs.made`.
+
+        Raises: NoRoomForBlob, SourceChanged, OSError (the source cannot be read).
+        """
+        self._require_room(length)
+        entropy = self.inward.ground.entropy("blob")
+        name = entropy(NAME_BYTES).hex()
+        blob, names = await ground.aside(self.inward.ground, self.files.make, name, length, source, entropy)
+        return blob, names, name
+
+    async def discard(self, file: str) -> None:
+        """Takes away what `make` made and nobody was told."""
+        await ground.aside(self.inward.ground, self.files.remove, file)
+
+    async def require_room_for(self, number: int) -> None:
+        """Returns where the disk has room for what is missing of a blob. Raises: NoRoomForBlob."""
+        row = await self.inward.database.read(blobs.row, number)
+        if row is not None:
+            self._require_room(sealed_total(row.blob) * (row.blob.count - row.here) // row.blob.count)
+
+    async def check(self, number: int) -> None:
+        """Returns where a whole blob is what its teller said. Raises: BlobFalse; then nothing of it is kept."""
+        row, names = await self._whole(number)
+        if not await ground.aside(self.inward.ground, self.files.check, row.file, row.blob, names):
+            await self.inward.database.transact(blobs.false, number)
+            raise BlobFalse
+
+    async def save(self, number: int, file: Path) -> None:
+        """Writes the plain content of a whole blob to a file that does not stand there yet, whole or not at all.
+
+        Raises: BlobFalse (nothing was written), FileExistsError, OSError.
+        """
+        await self.check(number)
+        row, names = await self._whole(number)
+        entropy = self.inward.ground.entropy("blob")
+        await ground.aside(self.inward.ground, self.files.save, row.file, row.blob, names, file, entropy)
+        await self.inward.database.transact(blobs.used, number, self.inward.now())
+
+    def here(self, row: Row) -> int:
+        """How many pieces of a blob are here, also those that are not on the disk yet."""
+        found = self._fetches.get(row.number)
+        return row.here if found is None else max(row.here, found[0].here)
+
+    # --- the work
+
+    async def _whole(self, number: int) -> tuple[Row, bytes]:
+        database = self.inward.database
+        row, names = await database.read(blobs.row, number), await database.read(blobs.names, number)
+        assert row is not None
+        assert row.state is State.WHOLE
+        return row, names
+
+    async def _begin(self, nursery: trio.Nursery, number: int) -> None:
+        row = await self.inward.database.read(blobs.row, number)
+        if row is None or row.state is not State.WANTED:
+            return
+        false = self._false.setdefault(number, set())
+        fetching = Fetching(self.inward, self.files, row, self._candidates, self._limiter, false)
+        scope = trio.CancelScope()
+        self._fetches[number] = fetching, scope
+        nursery.start_soon(self._fetch, fetching, scope)
+
+    async def _fetch(self, fetching: Fetching, scope: trio.CancelScope) -> None:
+        number = fetching.row.number
+        with scope:
+            try:
+                await attempt("blobs", fetching.run)
+            except* OSError as faults:
+                log.error("a file of pieces cannot be written", reason=str(faults.exceptions[0]))
+                await self.inward.database.transact(blobs.pause, number, NO_ROOM)
+        if self._fetches.get(number, (None, None))[1] is scope:
+            del self._fetches[number]
+
+    async def _candidates(self, number: int) -> list[Talk]:
+        """On which talks a blob may be asked for: of those who told it first, the direct one of each contact."""
+        tellers = await self.inward.database.read(blobs.sources, number)
+        row = await self.inward.database.read(blobs.row, number)
+        if row is None:
+            return []
+        found: dict[int, Talk] = {}
+        for talk in sorted(
+            self.talks, key=lambda one: (one.contact not in tellers, one.stream.is_relayed, one.contact)
+        ):
+            is_small = row.blob.length <= RELAYED_BYTES_MAX
+            if talk.link is not None and (is_small or not talk.stream.is_relayed):
+                found.setdefault(talk.contact, talk)
+        return [*found.values()][: len(tellers) + OTHERS_MAX]
+
+    def _limiter(self, contact_id: int) -> trio.CapacityLimiter:
+        return self._limiters.setdefault(contact_id, trio.CapacityLimiter(FROM_ONE_MAX))
+
+    def _talk_beside(self, stream: Stream) -> Talk | None:
+        return next((one for one in self.talks if one.stream.is_beside(stream)), None)
+
+    def _require_room(self, length: int) -> None:
+        if shutil.disk_usage(self.files.folder.parent).free < length + self.reserve_bytes:
+            raise NoRoomForBlob
+
+    async def _sweep(self) -> None:
+        """Removes files that belong to no blob: a node was killed before it had told anybody of them."""
+        known = await self.inward.database.transact(blobs.files)
+        there = await ground.aside(self.inward.ground, self.files.all_names)
+        for name in there:
+            if name not in known:
+                await ground.aside(self.inward.ground, self.files.remove, name)
+
+    async def _remove_waste(self) -> None:
+        waste = await self.inward.database.read(blobs.waste)
+        for name in waste:
+            await ground.aside(self.inward.ground, self.files.remove, name)
+        if waste:
+            await self.inward.database.transact(blobs.wasted, waste)

@@ -1,0 +1,251 @@
+"""Fetches one blob, from all who have it and are there (docs/protocol/blobs.md 3, 4).
+
+    sources ── pieces, checked one by one ──> a channel of a few ──> the writer: file, fsync, then bits in the database
+
+A source that gives a wrong piece is asked for nothing more in this run of the node; one that says nothing is left for a
+while. What was written is never asked for again, whatever is killed when. Not here: which blobs (blobs.py).
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+import trio
+
+from crypto import chunks
+from crypto.faults import Forged, Malformed
+from node import frames, ground
+from node.bell import Bell
+from node.blobs.files import Files
+from node.frames import FrameReader
+from node.inward import Inward
+from node.network import Stream
+from node.supervisor import first
+from node.talk import Talk
+from protocol import blob_stream, record
+from protocol.blob_stream import Answer, Ask, Has, Names, NamesWanted, Piece, Want
+from protocol.blobs import Blob, Opening
+from protocol.faults import PeerFault, Unavailable
+from protocol.getting import Getting
+from store import blobs, people
+from store.blobs import Row
+
+OPEN_S = 10.0
+SILENT_S = 20.0  # a source that was asked and says nothing for so long is left
+AGAIN_S = 30.0  # until it is asked again; sooner where its owner has come back
+NOTHING_S = 600.0  # the same for a contact who had nothing of it
+MORE_S = 15.0  # until a source that has not all is asked what it has by now
+WRITTEN_MAX = 16  # pieces that wait for the disk: 4 MiB
+SYNC_BYTES = 8 << 20  # written between two fsyncs: what a kill can cost
+SYNC_S = 1.0  # the same, where pieces come slowly
+
+_KINDS = {cls.KIND: cls for cls in (Has, Names, Piece)}
+
+A = TypeVar("A", bound=Answer)
+
+log = structlog.get_logger("blobs")
+
+
+class Nothing(Unavailable):
+    """A contact has nothing of it."""
+
+
+@dataclass
+class Fetching:
+    """One blob on its way. candidates: the talks on which it may be asked for, the best first; false: who lied."""
+
+    inward: Inward
+    files: Files
+    row: Row
+    candidates: Callable[[int], Awaitable[list[Talk]]]
+    limiter: Callable[[int], trio.CapacityLimiter]
+    false: set[int]
+    bell: Bell = field(default_factory=Bell)  # somebody may have come
+    _getting: Getting = field(init=False)
+    _opening: Opening | None = None  # holds the manifest, once it is here
+    _naming: trio.Lock = field(default_factory=trio.Lock)
+    _moved: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
+    _asked: dict[int, float] = field(default_factory=dict)  # contact -> when he may be asked again; inf while he is
+
+    def __post_init__(self) -> None:
+        self._getting = Getting(self.row.blob.count, self.row.bits)
+
+    @property
+    def blob(self) -> Blob:
+        return self.row.blob
+
+    @property
+    def here(self) -> int:
+        """How many pieces are here, also those that are not on the disk yet."""
+        return self._getting.done.bit_count()
+
+    async def run(self) -> None:
+        """Returns when all is here and on the disk. Raises: OSError where the disk fails."""
+        if names := await self.inward.database.read(blobs.names, self.row.number):
+            self._opening = Opening(self.blob, names)
+        send, receive = trio.open_memory_channel[tuple[int, bytes]](WRITTEN_MAX)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write, receive)
+            async with send:
+                await self._from_all(send)
+
+    def met(self, contact_id: int) -> None:
+        """A contact is there: he may be asked, if he did not lie."""
+        if self._asked.get(contact_id, 0.0) != float("inf"):
+            self._asked.pop(contact_id, None)
+        self.bell.ring()
+
+    async def _from_all(self, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
+        async with trio.open_nursery() as nursery:
+            while not self._getting.is_done:
+                now = trio.current_time()
+                for talk in await self.candidates(self.row.number):
+                    if talk.contact not in self.false and self._asked.get(talk.contact, 0.0) <= now:
+                        self._asked[talk.contact] = float("inf")
+                        nursery.start_soon(self._from, talk, send)
+                later = [at for at in self._asked.values() if at != float("inf")]
+                with trio.move_on_at(min(later, default=float("inf"))):
+                    await self.bell.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _from(self, talk: Talk, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
+        """One source, to its end."""
+        again_s = AGAIN_S
+        try:
+            async with self.limiter(talk.contact):
+                await self._ask(talk, send)
+        except* Nothing:
+            again_s = NOTHING_S
+        except* (Forged, Malformed) as faults:
+            log.warning("a source is left", contact=talk.contact, reason=repr(first(faults)))
+            self.false.add(talk.contact)
+        except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
+            log.info("a source is gone", contact=talk.contact, reason=str(first(faults)))
+        finally:
+            self._getting.leave(talk.contact)
+            self._asked[talk.contact] = trio.current_time() + again_s
+            self._stir()
+
+    async def _ask(self, talk: Talk, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
+        if talk.link is None:
+            raise Unavailable("this link cannot be asked")
+        with trio.fail_after(OPEN_S):
+            stream = await talk.link.open(blob_stream.PROTOCOL)
+        try:
+            stream.vouch()
+            source = _Source(stream, FrameReader(stream, blob_stream.FRAME_BYTES_MAX))
+            account = (await self.inward.database.read(people.contact, talk.contact)).account
+            tag = blob_stream.tag(self.blob.key, self.inward.identity.account, account)
+            await self._join(talk.contact, source, tag)
+            async with self._naming:
+                if self._opening is None:
+                    await self._name(source)
+            while not self._getting.is_done:
+                await self._some(talk.contact, source, tag, send)
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
+                await stream.aclose()
+
+    async def _join(self, contact_id: int, source: "_Source", tag: bytes) -> None:
+        """Hears what a source has. Raises: Nothing."""
+        await source.write(Ask(tag, self.here))
+        has = await source.read(Has)
+        bits = None if has.whole else blob_stream.bits_of(has.bits)
+        if bits == 0:
+            raise Nothing
+        self._getting.join(contact_id, bits, trio.current_time())
+
+    async def _name(self, source: "_Source") -> None:
+        """Takes the manifest from a source. Raises: Forged."""
+        names = bytearray()
+        while len(names) < self.blob.count * chunks.ID_BYTES:
+            place = len(names) // chunks.ID_BYTES
+            await source.write(NamesWanted(place))
+            some = await source.read(Names)
+            if some.first != place or len(some.names) % chunks.ID_BYTES:
+                raise Malformed
+            names += some.names
+        opening = Opening(self.blob, bytes(names))
+        await self.inward.database.transact(blobs.keep_names, self.row.number, opening.manifest)
+        self._opening = opening
+
+    async def _some(
+        self, contact_id: int, source: "_Source", tag: bytes, send: trio.MemorySendChannel[tuple[int, bytes]]
+    ) -> None:
+        """Asks a source for what it is to give now, and takes one piece."""
+        assert self._opening is not None
+        if places := self._getting.ask(contact_id, trio.current_time()):
+            await source.write(Want(tuple(places)))
+            source.asked += len(places)
+        if not source.asked:  # others are asked for all that it has
+            with trio.move_on_after(MORE_S) as waiting:
+                await self._moved.park()
+            if waiting.cancelled_caught:
+                await self._join(contact_id, source, tag)
+            return
+        piece = await source.read(Piece)
+        source.asked -= 1
+        if self._getting.came(contact_id, piece.place, trio.current_time()):
+            self._opening.check(piece.place, piece.sealed)
+            self._getting.took(piece.place)
+            await send.send((piece.place, piece.sealed))
+        if self._getting.is_done:
+            self._stir()
+
+    def _stir(self) -> None:
+        self._moved.unpark_all()
+        self.bell.ring()
+
+    # --- to the disk
+
+    async def _write(self, receive: trio.MemoryReceiveChannel[tuple[int, bytes]]) -> None:
+        """Writes what comes; a piece counts once it is on the disk."""
+        bits, unsynced, since, ended = 0, 0, trio.current_time(), False
+        while not ended:
+            pieces: list[tuple[int, bytes]] = []
+            with trio.move_on_at(since + SYNC_S if bits else float("inf")):
+                try:
+                    pieces.append(await receive.receive())
+                except trio.EndOfChannel:
+                    ended = True
+            if not bits:
+                since = trio.current_time()
+            while pieces and len(pieces) < WRITTEN_MAX:
+                try:
+                    pieces.append(receive.receive_nowait())
+                except (trio.WouldBlock, trio.EndOfChannel):
+                    break
+            if pieces:
+                await ground.aside(self.inward.ground, self.files.write, self.row.file, pieces)
+                unsynced += sum(len(sealed) for _, sealed in pieces)
+                for place, _ in pieces:
+                    bits |= 1 << place
+            if bits and (ended or unsynced >= SYNC_BYTES or trio.current_time() >= since + SYNC_S):
+                await ground.aside(self.inward.ground, self.files.sync, self.row.file)
+                await self.inward.database.transact(blobs.came, self.row.number, bits)
+                bits = unsynced = 0
+
+
+@dataclass
+class _Source:
+    """A stream to somebody who has the blob. asked: pieces that are on their way."""
+
+    stream: Stream
+    reader: FrameReader
+    asked: int = 0
+
+    async def write(self, asking: Ask | NamesWanted | Want) -> None:
+        with trio.fail_after(SILENT_S):
+            await frames.write(self.stream, record.encode(asking))
+
+    async def read(self, cls: type[A]) -> A:
+        """The next answer, which is one of this kind. Raises: Malformed, Unavailable, TooSlowError."""
+        with trio.fail_after(SILENT_S):
+            raw = await self.reader.read()
+        if raw is None:
+            raise Unavailable("a source has ended the stream")
+        answer = record.decode_one_of(_KINDS, raw, blob_stream.FRAME_BYTES_MAX)
+        if not isinstance(answer, cls):
+            raise Malformed
+        return answer

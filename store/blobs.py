@@ -1,0 +1,274 @@
+"""Blobs that this node knows: what they are, which pieces are here, who told them.
+
+The sealed pieces lie in files (node/blobs/files.py); a bit is set here once its piece is on the disk. What a message
+says of a blob, and who reads it, is a room's affair. Only this file writes these tables.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from protocol.blob_stream import bits_of, bytes_of
+from protocol.blobs import Blob
+from protocol.faults import UserFault
+from store.database import Migration, Tx
+
+SCHEMA = (
+    Migration(
+        "blobs",
+        1,
+        """
+CREATE TABLE blob (
+  number INTEGER PRIMARY KEY, root BLOB NOT NULL, key BLOB NOT NULL, length INTEGER NOT NULL, hash BLOB NOT NULL,
+  file TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, bits BLOB NOT NULL, here INTEGER NOT NULL,
+  reason TEXT NOT NULL, made_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL, UNIQUE (root, key, length, hash)
+) STRICT;
+CREATE INDEX blob_state ON blob (state);
+
+CREATE TABLE blob_names (blob INTEGER NOT NULL PRIMARY KEY, names BLOB NOT NULL) STRICT;
+
+CREATE TABLE blob_source (blob INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (blob, contact))
+  STRICT, WITHOUT ROWID;
+
+CREATE TABLE blob_given (
+  id INTEGER PRIMARY KEY, blob INTEGER NOT NULL, contact INTEGER NOT NULL, pieces INTEGER NOT NULL,
+  UNIQUE (blob, contact)
+) STRICT;
+
+CREATE TABLE blob_waste (file TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+""",
+    ),
+)
+CHANGED = "media.progress"  # the topic of a change of a blob, by its number
+GIVEN = "media.given"  # the same of how much a contact has, by the row of blob_given
+
+_COLUMNS = "number, root, key, length, hash, file, state, bits, here, reason, made_ms, used_ms"
+
+
+class State(IntEnum):
+    """What is to become of a blob here."""
+
+    TOLD = 0  # known; nobody asked for it
+    WANTED = 1  # being fetched, or waiting for somebody who has it
+    PAUSED = 2
+    WHOLE = 3  # all pieces are here
+    FALSE = 4  # it is not what its teller said
+
+
+class BlobFalse(UserFault):
+    """This file is not what its sender said it is, so nothing of it is shown or kept. Ask him to send it again."""
+
+    code = "media.false"
+    next = "weft files"
+    exit = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A blob. file: the name of its file; bits: pieces that are here and on the disk; reason: why it does not go on."""
+
+    number: int
+    blob: Blob
+    file: str
+    state: State
+    bits: int
+    reason: str
+    made_ms: int
+    used_ms: int
+
+    @property
+    def here(self) -> int:
+        """How many pieces are here."""
+        return self.bits.bit_count()
+
+
+def told(tx: Tx, blob: Blob, contact_id: int | None, file: str, now_ms: int) -> int:
+    """The number of a blob that a contact has told, or that is made here (None); new or not. file: for a new one."""
+    found = find(tx, blob)
+    if found is None:
+        number = tx.insert(
+            "INSERT INTO blob (root, key, length, hash, file, state, bits, here, reason, made_ms, used_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, X'', 0, '', ?, ?)",
+            (blob.root, blob.key, blob.length, blob.hash, file, int(State.TOLD), now_ms, now_ms),
+        )
+    else:
+        number = found.number
+    if contact_id is not None:
+        tx.execute("INSERT OR IGNORE INTO blob_source (blob, contact) VALUES (?, ?)", (number, contact_id))
+    return number
+
+
+def made(tx: Tx, blob: Blob, names: bytes, file: str, now_ms: int) -> int:
+    """Keeps a blob of our own, all of whose pieces lie in this file; returns its number."""
+    number = told(tx, blob, None, file, now_ms)
+    keep_names(tx, number, names)
+    _set(tx, number, State.WHOLE, (1 << blob.count) - 1, "")
+    return number
+
+
+def row(tx: Tx, number: int) -> Row | None:
+    """A blob by its number."""
+    return _row(tx.one(f"SELECT {_COLUMNS} FROM blob WHERE number = ?", (number,)))
+
+
+def find(tx: Tx, blob: Blob) -> Row | None:
+    """The row of exactly this blob: under one root somebody may tell another key, and that is another one."""
+    return _row(
+        tx.one(
+            f"SELECT {_COLUMNS} FROM blob WHERE root = ? AND key = ? AND length = ? AND hash = ?",
+            (blob.root, blob.key, blob.length, blob.hash),
+        )
+    )
+
+
+def wanted(tx: Tx) -> tuple[int, ...]:
+    """The numbers of those that are being fetched, in the order of their telling."""
+    return tuple(n for (n,) in tx.all("SELECT number FROM blob WHERE state = ? ORDER BY number", (int(State.WANTED),)))
+
+
+def sources(tx: Tx, number: int) -> tuple[int, ...]:
+    """The contacts who told a blob."""
+    return tuple(one for (one,) in tx.all("SELECT contact FROM blob_source WHERE blob = ? ORDER BY contact", (number,)))
+
+
+def held(tx: Tx) -> tuple[tuple[int, bytes], ...]:
+    """(number, key) of every blob of which any piece is here."""
+    return tuple(tx.all("SELECT number, key FROM blob WHERE here > 0 ORDER BY number"))
+
+
+def names(tx: Tx, number: int) -> bytes:
+    """The manifest of a blob; empty while it is not here."""
+    found = tx.one("SELECT names FROM blob_names WHERE blob = ?", (number,))
+    return b"" if found is None else found[0]
+
+
+def keep_names(tx: Tx, number: int, raw: bytes) -> None:
+    """Keeps a manifest that was checked."""
+    tx.execute("INSERT OR REPLACE INTO blob_names (blob, names) VALUES (?, ?)", (number, raw))
+
+
+def want(tx: Tx, number: int) -> None:
+    """From now on it is fetched; one that is whole stays so, one that was false is tried again."""
+    one = _known(tx, number)
+    if one.state in (State.TOLD, State.PAUSED, State.FALSE):
+        _set(tx, number, State.WANTED, one.bits, "")
+
+
+def pause(tx: Tx, number: int, reason: str) -> None:
+    """It is fetched no more, until it is wanted again; what is here stays. reason: "" where a person said so."""
+    one = _known(tx, number)
+    if one.state in (State.TOLD, State.WANTED):
+        _set(tx, number, State.PAUSED, one.bits, reason)
+
+
+def came(tx: Tx, number: int, bits: int) -> None:
+    """These pieces are on the disk too; with the last of them it is whole."""
+    one = row(tx, number)
+    if one is None:  # it was given up meanwhile
+        return
+    bits |= one.bits
+    state = State.WHOLE if bits.bit_count() == one.blob.count else one.state
+    _set(tx, number, state, bits, "")
+
+
+def waits(tx: Tx, number: int, reason: str) -> None:
+    """Says why one that is wanted does not go on."""
+    one = row(tx, number)
+    if one is not None and one.state is State.WANTED and one.reason != reason:
+        _set(tx, number, State.WANTED, one.bits, reason)
+
+
+def false(tx: Tx, number: int) -> None:
+    """It is not what it was said to be: nothing of it stays."""
+    one = _known(tx, number)
+    _waste(tx, one.file, number)
+    _set(tx, number, State.FALSE, 0, "")
+
+
+def drop(tx: Tx, number: int) -> None:
+    """Its pieces are not kept any more; it can be fetched again, where somebody has it."""
+    one = _known(tx, number)
+    _waste(tx, one.file, number)
+    _set(tx, number, State.TOLD, 0, "")
+
+
+def forget(tx: Tx, number: int) -> None:
+    """Nobody needs it any more: row, manifest, and in the end its file."""
+    one = _known(tx, number)
+    tx.execute("INSERT OR IGNORE INTO blob_waste (file) VALUES (?)", (one.file,))
+    for table, column in (("blob_names", "blob"), ("blob_source", "blob"), ("blob_given", "blob"), ("blob", "number")):
+        tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))
+    tx.changed(CHANGED, number)
+
+
+def used(tx: Tx, number: int, now_ms: int) -> None:
+    """Somebody has looked at it: of what can be fetched again, what was not used for longest goes first."""
+    tx.execute("UPDATE blob SET used_ms = ? WHERE number = ?", (now_ms, number))
+
+
+def gave(tx: Tx, counts: Sequence[tuple[int, int, int]]) -> None:
+    """Notes (blob, contact, pieces that he has by now), for a person to see."""
+    for number, contact_id, pieces in counts:
+        found = tx.one(
+            "INSERT INTO blob_given (blob, contact, pieces) VALUES (?, ?, ?)"
+            " ON CONFLICT (blob, contact) DO UPDATE SET pieces = excluded.pieces RETURNING id",
+            (number, contact_id, pieces),
+        )
+        assert found is not None
+        tx.changed(GIVEN, found[0])
+
+
+def given(tx: Tx, number: int, contact_id: int) -> int:
+    """How many pieces a contact has, as far as he said or was given them."""
+    found = tx.one("SELECT pieces FROM blob_given WHERE blob = ? AND contact = ?", (number, contact_id))
+    return 0 if found is None else int(found[0])
+
+
+def given_row(tx: Tx, row_id: int) -> tuple[int, int] | None:
+    """(blob, contact) of a change of GIVEN."""
+    found = tx.one("SELECT blob, contact FROM blob_given WHERE id = ?", (row_id,))
+    return None if found is None else (found[0], found[1])
+
+
+def waste(tx: Tx) -> tuple[str, ...]:
+    """Names of files that are to be removed."""
+    return tuple(file for (file,) in tx.all("SELECT file FROM blob_waste ORDER BY file"))
+
+
+def wasted(tx: Tx, files: Sequence[str]) -> None:
+    """These are removed."""
+    tx.executemany("DELETE FROM blob_waste WHERE file = ?", [(file,) for file in files])
+
+
+def files(tx: Tx) -> frozenset[str]:
+    """The names of all files that belong to a blob."""
+    return frozenset(file for (file,) in tx.all("SELECT file FROM blob"))
+
+
+def _waste(tx: Tx, file: str, number: int) -> None:
+    """Gives a blob another file, and the old one up: who writes into it still harms nobody."""
+    tx.execute("INSERT OR IGNORE INTO blob_waste (file) VALUES (?)", (file,))
+    turn = int(file.partition("-")[2] or 0) + 1
+    tx.execute("UPDATE blob SET file = ? WHERE number = ?", (f"{file.partition('-')[0]}-{turn}", number))
+
+
+def _set(tx: Tx, number: int, state: State, bits: int, reason: str) -> None:
+    tx.execute(
+        "UPDATE blob SET state = ?, bits = ?, here = ?, reason = ? WHERE number = ?",
+        (int(state), bytes_of(bits), bits.bit_count(), reason, number),
+    )
+    tx.changed(CHANGED, number)
+
+
+def _known(tx: Tx, number: int) -> Row:
+    one = row(tx, number)
+    assert one is not None
+    return one
+
+
+def _row(found: tuple[Any, ...] | None) -> Row | None:
+    if found is None:
+        return None
+    number, root, key, length, digest, file, state, bits, _, reason, made_ms, used_ms = found
+    return Row(number, Blob(root, key, length, digest), file, State(state), bits_of(bits), reason, made_ms, used_ms)

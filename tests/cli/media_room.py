@@ -1,0 +1,80 @@
+"""The room of files of the command line's small node: it says what the test gave it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from features.media.faults import NoFile
+
+Rows = list[dict[str, Any]]
+WORK_BYTES = 4_000_000
+
+
+@dataclass
+class MediaRoom:
+    """media.*; then: what happens once a file is asked for."""
+
+    rows: Rows = field(default_factory=list)
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    then: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+
+    async def send(self, to: str, path: str, shape: str = "auto") -> dict[str, Any]:
+        """Sealed and told."""
+        self.asked.append(("send", to, path, shape))
+        name = path.rpartition("/")[2]
+        self.rows.append(row := file(name, len(self.rows) + 1, mine=True, contact=to.title(), state="here"))
+        return row
+
+    async def get(self, id: str) -> dict[str, Any]:
+        """Wanted."""
+        row = self._row(id)
+        self.asked.append(("get", id))
+        if row["state"] in ("offered", "paused"):
+            row["state"] = "fetching"
+        answer = dict(row)
+        if self.then is not None:
+            await self.then(row)
+        return answer
+
+    async def pause(self, id: str) -> dict[str, Any]:
+        """Stopped."""
+        row = self._row(id)
+        row["state"] = "paused"
+        return row
+
+    async def drop(self, id: str) -> dict[str, Any]:
+        """Gone from here."""
+        row = self._row(id)
+        row.update(state="offered", here=0)
+        return row
+
+    async def save(self, id: str, folder: str) -> dict[str, object]:
+        """Saved."""
+        row = self._row(id)
+        self.asked.append(("save", id, folder))
+        return {"file": f"{folder}/{row['name']}", "bytes": row["bytes"]}
+
+    async def list(self, contact: str | None = None, limit: int = 100) -> Rows:
+        """All."""
+        found = [row for row in self.rows if contact is None or row["contact"].lower() == contact.lower()]
+        return found[-limit:]
+
+    async def show(self, id: str) -> dict[str, Any]:
+        """One."""
+        return self._row(id)
+
+    def _row(self, id: str) -> dict[str, Any]:
+        for row in self.rows:
+            if row["id"].endswith(id.upper()):
+                return row
+        raise NoFile
+
+
+def file(name: str, number: int, **said: Any) -> dict[str, Any]:
+    """A file that bo has sent and nobody asked for."""
+    ident = f"01J00000000000000000000F{number:02}"
+    plain: dict[str, Any] = {"id": ident, "short": ident[-8:], "seq": number, "contact": "Bo", "mine": False}
+    plain |= {"at_ms": 1_790_000_000_000, "name": name, "mime": "image/jpeg", "shape": "file", "bytes": WORK_BYTES}
+    plain |= {"state": "offered", "pieces": 16, "here": 0, "given": 0, "reason": "", "width": 0, "height": 0}
+    plain |= {"length_ms": 0, "blurhash": "", "wave": (), "has_preview": False}
+    return plain | said

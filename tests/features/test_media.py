@@ -1,0 +1,128 @@
+"""The room of files in a simulated world: what every call answers, and every fault it names."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from features.media import folders, names, view
+from lab import world
+from lab.world import Person, World, befriend
+from store import blobs as rows
+from store.database import Tx
+from tests.features.kit import Faults
+from tests.stories.test_media import MORE, content, file_of, is_in, put
+
+LARGE = 64 * 1024**3 + 1
+
+
+def sparse(w: World, name: str, length: int) -> Path:
+    """A file of that length that takes no room."""
+    place = w.folder / name
+    with place.open("wb") as file:
+        file.truncate(length)
+    return place
+
+
+def test_every_fault_that_a_call_names_is_met() -> None:
+    async def story(w: World) -> None:
+        ana, bo, bob = await w.person("ana"), await w.person("bo"), await w.person("bobby")
+        for other in (bo, bob):
+            await befriend(ana, other)
+        await ana.call("contacts.rename", name="bo", new="bobo")
+        faults, path = Faults(ana), str(put(w, "a.bin", b"what is in it"))
+        for to, code in (("nobody", "contact.unknown"), ("bob", "contact.ambiguous")):
+            assert await faults.code("media.send", to=to, path=path) == code
+            assert await faults.code("media.list", contact=to) == code
+        assert await faults.code("media.send", to="bobo", path="a.bin") == "media.path"
+        assert await faults.code("media.send", to="bobo", path=path, shape="folder") == "media.path"
+        for wrong in ("none.bin", os.devnull):
+            assert await faults.code("media.send", to="bobo", path=str(w.folder / wrong)) == "media.unreadable"
+        assert await faults.code("media.send", to="bobo", path=str(sparse(w, "large.bin", LARGE))) == "limit"
+        assert (
+            await faults.code("media.send", to="bobo", path="/proc/self/status") == "media.changed"
+        )  # is told as empty
+        many = w.folder / "many"
+        many.mkdir()
+        for n in range(folders.ENTRIES_MAX):
+            (many / str(n)).touch()
+        assert await faults.code("media.send", to="bobo", path=str(many)) == "media.folder"
+        await met_where_the_disk_is_full(ana, path, faults)
+        await met_by_who_fetches(w, ana, bo, faults)
+        await ana.call("contacts.block", name="bobo")
+        assert await faults.code("media.send", to="bobo", path=path) == "contact.blocked"
+        dora = await w.person("dora")
+        link = (await dora.call("contacts.invite"))["link"]
+        await ana.call("contacts.add", link=link, name="bobo", replace=True)
+        await w.until(lambda: world.has_active(ana, "bobo"))
+        assert await faults.code("media.send", to="bobo", path=path) == "contact.account_changed"
+        assert faults.missing("media") == set()
+
+    world.run(story, seed=2301)
+
+
+async def met_where_the_disk_is_full(ana: Person, path: str, faults: Faults) -> None:
+    """A disk that has to keep more free than it has."""
+    assert ana.node is not None
+    ana.node.core.blobs.reserve_bytes = 2**60
+    assert await faults.code("media.send", to="bobo", path=path) == "media.room"
+    ana.node.core.blobs.reserve_bytes = 0
+
+
+async def met_by_who_fetches(w: World, ana: Person, bo: Person, faults: Faults) -> None:
+    """The faults of what came: ana is sent a large file, and then two whose ids end alike."""
+    await bo.call("media.send", to="ana", path=str(put(w, "large.bin", content(1, MORE))))
+    await w.until(partial(is_in, ana, "offered"))
+    one = await file_of(ana)
+    folder, methods = str(w.folder), ("get", "pause", "drop", "show", "preview", "save")
+    more: dict[str, dict[str, object]] = {"save": {"folder": folder}}
+    assert await faults.code("media.save", id=one["id"], folder=str(w.folder / "none")) == "media.place"
+    assert await faults.code("media.save", id=one["id"], folder=folder) == "media.incomplete"
+    assert ana.node is not None
+    ana.node.core.blobs.reserve_bytes = 2**60
+    assert await faults.code("media.get", id=one["id"]) == "media.room"
+    ana.node.core.blobs.reserve_bytes = 0
+    database = ana.node.core.database
+    await database.transact(lambda tx: rows.false(tx, view.find(tx, str(one["id"])).row.number))
+    assert await faults.code("media.save", id=one["id"], folder=folder) == "media.false"
+    await bo.call("media.send", to="ana", path=str(put(w, "small.bin", b"small")))
+    await w.until(partial(is_in, ana, "here"))
+
+    def alike(tx: Tx) -> None:
+        for (seq,) in tx.all("SELECT seq FROM media_file"):
+            tx.execute("UPDATE message SET message_id = ? WHERE seq = ?", (bytes([seq]) * 8 + bytes(8), seq))
+
+    await database.transact(alike)
+    for method in methods:
+        for text, code in (("ZZZZ", "media.none"), ("0000", "message.ambiguous"), ("!", "id.malformed")):
+            assert await faults.code(f"media.{method}", id=text, **more.get(method, {})) == code
+
+
+@pytest.mark.parametrize(
+    ("told", "saved"),
+    [
+        ("report.pdf", "report.pdf"),
+        ("../../etc/passwd", "_.._etc_passwd"),
+        ("/etc/passwd", "_etc_passwd"),
+        ("..", "file"),
+        (".bashrc", "bashrc"),
+        ("a\\b:c", "a_b_c"),
+        ("CON.txt", "file-CON.txt"),
+        ("trailing. . .", "trailing"),
+        ("x" * 255, "x" * 200),
+        ("ü" * 127 + ".jpeg", "ü" * 97 + ".jpeg"),
+        ("e\u0301.txt", "é.txt"),
+        ("gpj.\u202eexe", "gpj._exe"),
+        ("~root", "~root"),
+        ("-rf", "-rf"),
+    ],
+)
+def test_what_a_told_name_becomes_on_this_disk(told: str, saved: str) -> None:
+    assert names.saved(told) == saved
+    assert names.saved(saved) == saved
+
+
+def test_the_second_file_of_a_name_has_a_number() -> None:
+    assert names.numbered("a.tar.gz", 2) == "a.tar (2).gz"
+    assert names.numbered("readme", 3) == "readme (3)"
