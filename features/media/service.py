@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from features.media import folders, names, view
@@ -71,12 +71,7 @@ class Media:
         said = File(blob, source.name, source.mime, source.shape)
 
         def post(tx: Tx) -> FileLine:
-            number = blobs.made(tx, blob, manifest, file, now_ms())
-            (spoken,) = speech.say(tx, contact.id, (said,), now_ms(), self._core.ground.entropy("message"))
-            view.note(tx, spoken.seq, contact.id, number)
-            line = view.line(tx, spoken.seq)
-            assert line is not None
-            return line
+            return self._say(tx, contact.id, said, blobs.made(tx, blob, manifest, file, now_ms()))
 
         try:
             line = await database.transact(post)
@@ -84,6 +79,23 @@ class Media:
             await self._core.blobs.discard(file)
             raise
         self._core.delivery.stir(contact.id)
+        return line
+
+    async def forward(self, id: str, to: str) -> FileLine:
+        """Tells another contact the file of a message, without sealing it again; who sent it to us is not told.
+
+        He gets it from us as far as it is here, and from whoever of his contacts has it.
+        Errors: media.none, message.ambiguous, id.malformed, contact.unknown, contact.ambiguous, contact.blocked,
+        contact.account_changed.
+        """
+
+        def post(tx: Tx) -> tuple[int, FileLine]:
+            found, contact = view.find(tx, id), people.find_contact(tx, to)
+            said = replace(found.said, forwarded=1)
+            return contact.id, self._say(tx, contact.id, said, found.row.number)
+
+        contact_id, line = await self._core.database.transact(post)
+        self._core.delivery.stir(contact_id)
         return line
 
     async def get(self, id: str) -> FileLine:
@@ -164,6 +176,15 @@ class Media:
         if not found.said.preview:
             raise NoFile("There is no preview in this message.")
         return {"webp": found.said.preview.hex()}
+
+    def _say(self, tx: Tx, contact_id: int, said: File, number: int) -> FileLine:
+        """Posts a file to a contact, and notes which blob it is."""
+        now_ms, entropy = self._core.ground.now_ms(), self._core.ground.entropy("message")
+        (spoken,) = speech.say(tx, contact_id, (said,), now_ms, entropy)
+        view.note(tx, spoken.seq, contact_id, number)
+        line = view.line(tx, spoken.seq)
+        assert line is not None
+        return line
 
     async def _moved(self, found: Found, step: Callable[[Tx, int], None]) -> FileLine:
         await self._core.database.transact(step, found.row.number)

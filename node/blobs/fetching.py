@@ -104,7 +104,7 @@ class Fetching:
                     if talk.contact not in self.false and self._asked.get(talk.contact, 0.0) <= now:
                         self._asked[talk.contact] = float("inf")
                         nursery.start_soon(self._from, talk, send)
-                later = [at for at in self._asked.values() if at != float("inf")]
+                later = [at for at in self._asked.values() if now < at < float("inf")]
                 with trio.move_on_at(min(later, default=float("inf"))):
                     await self.bell.wait()
             nursery.cancel_scope.cancel()

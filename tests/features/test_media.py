@@ -50,13 +50,18 @@ def test_every_fault_that_a_call_names_is_met() -> None:
         assert await faults.code("media.send", to="bobo", path=str(many)) == "media.folder"
         await met_where_the_disk_is_full(ana, path, faults)
         await met_by_who_fetches(w, ana, bo, faults)
+        mine = (await ana.call("media.send", to="bobby", path=path))["id"]
+        for to, code in (("nobody", "contact.unknown"), ("bob", "contact.ambiguous")):
+            assert await faults.code("media.forward", id=mine, to=to) == code
         await ana.call("contacts.block", name="bobo")
+        assert await faults.code("media.forward", id=mine, to="bobo") == "contact.blocked"
         assert await faults.code("media.send", to="bobo", path=path) == "contact.blocked"
         dora = await w.person("dora")
         link = (await dora.call("contacts.invite"))["link"]
         await ana.call("contacts.add", link=link, name="bobo", replace=True)
         await w.until(lambda: world.has_active(ana, "bobo"))
         assert await faults.code("media.send", to="bobo", path=path) == "contact.account_changed"
+        assert await faults.code("media.forward", id=mine, to="bobo") == "contact.account_changed"
         assert faults.missing("media") == set()
 
     world.run(story, seed=2301)
@@ -75,8 +80,8 @@ async def met_by_who_fetches(w: World, ana: Person, bo: Person, faults: Faults) 
     await bo.call("media.send", to="ana", path=str(put(w, "large.bin", content(1, MORE))))
     await w.until(partial(is_in, ana, "offered"))
     one = await file_of(ana)
-    folder, methods = str(w.folder), ("get", "pause", "drop", "show", "preview", "save")
-    more: dict[str, dict[str, object]] = {"save": {"folder": folder}}
+    folder, methods = str(w.folder), ("get", "pause", "drop", "show", "preview", "save", "forward")
+    more: dict[str, dict[str, object]] = {"save": {"folder": folder}, "forward": {"to": "bobby"}}
     assert await faults.code("media.save", id=one["id"], folder=str(w.folder / "none")) == "media.place"
     assert await faults.code("media.save", id=one["id"], folder=folder) == "media.incomplete"
     assert ana.node is not None

@@ -1,12 +1,20 @@
 """Files between people in a simulated world: sent, fetched, cut off, killed, forwarded, and saved as they were."""
 
+import io
 import random
+import tarfile
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import trio
+
+from features.media.content import File, Shape
 from features.media.view import MB
 from lab import world
 from lab.world import Person, World, befriend
+from protocol.blobs import Blob
+from store import people
 
 MORE = 9 * MB  # more than what is fetched without asking
 
@@ -71,3 +79,165 @@ def test_a_small_file_comes_by_itself_and_a_large_one_when_it_is_asked_for() -> 
         await w.until(seen)
 
     world.run(story, seed=2201)
+
+
+def test_a_link_that_is_cut_and_a_node_that_is_killed_cost_nothing_that_was_here() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        large = content(3, 60 * MB)
+        await ana.call("media.send", to="bo", path=str(put(w, "large.bin", large)))
+        await w.until(partial(is_in, bo, "offered"))
+        one = await file_of(bo)
+        await bo.call("media.get", id=one["id"])
+        least = 0
+        for breaks in (bo.kill, ana.kill, lambda: cut(w, bo)):
+            here = await more_than(w, bo, least)
+            await breaks()
+            for person in (ana, bo):
+                if person.node is None:
+                    await person.start()
+            now = (await file_of(bo))["here"]
+            assert isinstance(now, int)
+            assert now >= here  # what was said to be here is on the disk
+            least = here
+        await w.until(partial(is_in, bo, "here"), patience_s=600.0)
+        assert await saved(w, bo) == large
+
+    world.run(story, seed=2202)
+
+
+async def cut(w: World, bo: Person) -> None:
+    """Nobody reaches bo for a minute."""
+    w.network.cut("ana", "bo")
+    await trio.sleep(60.0)
+    w.network.heal("ana", "bo")
+
+
+async def more_than(w: World, person: Person, least: int) -> int:
+    """How many pieces of his newest file a person has, once they are more than so many; they are not all."""
+
+    async def grown() -> bool:
+        """more of it is here"""
+        here = (await file_of(person))["here"]
+        assert isinstance(here, int)
+        return here > least
+
+    await w.until(grown)
+    one = await file_of(person)
+    here = one["here"]
+    assert isinstance(here, int)
+    assert here != one["pieces"]
+    return here
+
+
+def test_what_is_paused_stays_as_it_is_until_it_is_wanted_again() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        await ana.call("media.send", to="bo", path=str(put(w, "large.bin", content(4, 24 * MB))))
+        await w.until(partial(is_in, bo, "offered"))
+        one = await file_of(bo)
+        await bo.call("media.get", id=one["id"])
+        await more_than(w, bo, 0)
+        assert (await bo.call("media.pause", id=one["id"]))["state"] == "paused"
+        before = (await file_of(bo))["here"]
+        await trio.sleep(60.0)
+        await bo.stop()
+        await bo.start()
+        await trio.sleep(60.0)
+        after = await file_of(bo)
+        assert (after["state"], after["here"]) == ("paused", before)
+        await bo.call("media.get", id=one["id"])
+        await w.until(partial(is_in, bo, "here"))
+
+    world.run(story, seed=2203)
+
+
+def test_a_file_goes_on_from_another_who_was_told_it_once_its_sender_is_gone() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await w.person("ana"), await w.person("bo"), await w.person("chen")
+        await befriend(ana, bo)
+        await befriend(ana, chen)
+        await befriend(bo, chen)
+        large = content(5, 24 * MB)
+        sent = await ana.call("media.send", to="bo", path=str(put(w, "large.bin", large)))
+        await ana.call("media.forward", id=sent["id"], to="chen")
+        for person in (bo, chen):
+            await w.until(partial(is_in, person, "offered"))
+        await bo.call("media.get", id=(await file_of(bo))["id"])
+        await w.until(partial(is_in, bo, "here"))
+        await chen.call("media.get", id=(await file_of(chen))["id"])
+        await more_than(w, chen, 0)
+        await ana.stop()
+        await w.until(partial(is_in, chen, "here"), patience_s=1200.0)
+        assert await saved(w, chen) == large
+
+    world.run(story, seed=2204)
+
+
+def test_a_forwarded_file_does_not_say_who_sent_it_and_is_sealed_once() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await w.person("ana"), await w.person("bo"), await w.person("chen")
+        await befriend(ana, bo)
+        await befriend(bo, chen)
+        small = content(6, 300_000)
+        await ana.call("media.send", to="bo", path=str(put(w, "small.bin", small)))
+        await w.until(partial(is_in, bo, "here"))
+        await bo.call("media.forward", id=(await file_of(bo))["id"], to="chen")
+        await w.until(partial(is_in, chen, "here"))
+        assert await saved(w, chen) == small
+        assert len(list((w.folder / "bo.blobs").iterdir())) == 1
+
+    world.run(story, seed=2205)
+
+
+def test_a_folder_comes_as_one_archive_with_all_that_is_in_it() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        folder = w.folder / "trip"
+        (folder / "day 1" / "empty").mkdir(parents=True)
+        (folder / "day 1" / ("long name " * 20).strip()).write_bytes(b"one")
+        (folder / "ü.txt").write_bytes(content(7, 1500))
+        (folder / "out").symlink_to("/etc/passwd")
+        sent = await ana.call("media.send", to="bo", path=str(folder))
+        assert (sent["name"], sent["shape"]) == ("trip.tar", "folder")
+        await w.until(partial(is_in, bo, "here"))
+        with tarfile.open(fileobj=io.BytesIO(await saved(w, bo))) as archive:
+            assert archive.getnames() == [
+                "trip",
+                "trip/day 1",
+                "trip/ü.txt",
+                "trip/day 1/empty",
+                f"trip/day 1/{('long name ' * 20).strip()}",
+            ]
+            inside = archive.extractfile("trip/ü.txt")
+            assert inside is not None
+            assert inside.read() == content(7, 1500)
+
+    world.run(story, seed=2206)
+
+
+def test_ten_gigabytes_that_are_only_announced_take_no_room_and_many_small_ones_little() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        assert ana.node is not None
+        core = ana.node.core
+        (contact,) = await core.database.transact(people.contacts)
+        huge = [Blob(bytes([n]) * 32, bytes(32), 10 * 1000 * MB, bytes(32)) for n in range(3)]
+        small = [Blob(n.to_bytes(32, "big"), bytes(32), MB, bytes(32)) for n in range(1, 300)]
+        for blob in (*huge, *small):
+            await core.delivery.say(contact.id, (File(blob, "a.bin", "text/plain", Shape.FILE),))
+
+        async def all_told() -> bool:
+            """all of them were told"""
+            return len(await bo.call("media.list", limit=1000)) == 302
+
+        await w.until(all_told)
+        states = Counter(one["state"] for one in await bo.call("media.list", limit=1000))
+        assert states == {"offered": 302 - 64, "fetching": 64}  # 64 MB of one contact are on their way unasked
+        assert not (w.folder / "bo.blobs").exists()
+
+    world.run(story, seed=2207)
