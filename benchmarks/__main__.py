@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALL = ("messages", "cli", "node", "ratchet", "lan", "search", "logs", "discovery", "keepers", "payments")
+ALL = ("messages", "cli", "node", "ratchet", "lan", "search", "logs", "discovery", "keepers", "payments", "media")
 PARTS = ("finding", "relaying", "idle", "replicate", "collecting")  # of discovery, logs, keepers; each runs alone too
 ROOT = Path(__file__).resolve().parent.parent
 

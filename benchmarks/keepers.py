@@ -65,7 +65,7 @@ def main() -> None:
             remarks = {"owners": OWNERS, "envelopes": OWNERS * ENVELOPES, "file_mb": file_mb, "filled_s": filled_s}
             trio.run(_measure, code, plain.fileno(), echo, remarks)
             figures.show(
-                "keepers.rss", [node._rss_mb(pid)], "MB", "lower", "libp2p's imports alone", [node._imports_mb()]
+                "keepers.rss", [node.rss_mb(pid)], "MB", "lower", "libp2p's imports alone", [node._imports_mb()]
             )
 
 

@@ -65,7 +65,7 @@ def _idle() -> None:
                 before = _cpu_s(pid)
                 time.sleep(IDLE_S)
                 processor.append(100 * (_cpu_s(pid) - before) / IDLE_S)
-                memory.append(_rss_mb(pid))
+                memory.append(rss_mb(pid))
         bare.append(_imports_mb())
     figures.show("node.idle_rss", memory, "MB", "lower", "libp2p's imports alone", bare)
     figures.show("node.idle_cpu", processor, "%", "lower")
@@ -113,14 +113,14 @@ def _attacks() -> None:
 def _peak_mb(pid: int, address: Address, attack: Callable[[Address], Awaitable[None]]) -> float:
     """The most memory during an attack, above what it was before."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")  # VmHWM begins anew
-    before = _rss_mb(pid)
+    before = rss_mb(pid)
 
     async def for_a_while() -> None:
         with trio.move_on_after(ATTACK_S):
             await attack(address)
 
     trio.run(for_a_while)
-    return round(_rss_mb(pid, "VmHWM") - before, 1)
+    return round(rss_mb(pid, "VmHWM") - before, 1)
 
 
 async def _hold_all(address: Address) -> None:
@@ -174,12 +174,12 @@ def _imports_mb() -> float:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        size = _rss_mb(process.pid)
+        size = rss_mb(process.pid)
         process.kill()
     return size
 
 
-def _rss_mb(pid: int, name: str = "VmRSS") -> float:
+def rss_mb(pid: int, name: str = "VmRSS") -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024

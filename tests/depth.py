@@ -9,5 +9,6 @@ INPUTS_PER_SEAL = (300, 10_000, 100_000)[LEVEL]  # of a decoder behind a seal or
 INPUTS_PER_KIND = (100, 10_000, 200_000)[LEVEL]  # of one kind of record: all of them go through one reader
 RATCHET_SCHEDULES = (25, 500, 10_000)[LEVEL]
 KILLS = (2, 20, 200)[LEVEL]
+FILE_KILLS = (1, 5, 50)[LEVEL]  # of one transfer of 200 MB
 WORLDS = (2, 20, 200)[LEVEL]
 EXAMPLES = (10, 100, 2_000)[LEVEL]  # of one Hypothesis law
