@@ -34,8 +34,11 @@ Message = dict[str, Any]
     help="Wait until it is so or better, at most SECONDS (a number or 90s, 2m; 30 if absent); code 6 if not.",
 )
 @click.option("--lines", is_flag=True, help="Each line of stdin is a message of its own.")
+@click.option("--reply", metavar="ID", help="The message that TEXT answers: its id, or the end of it.")
 @click.pass_obj
-def send(door: Door, name: str, text: str | None, within: str | None, wait: str | None, lines: bool) -> None:
+def send(
+    door: Door, name: str, text: str | None, within: str | None, wait: str | None, lines: bool, reply: str | None
+) -> None:
     """Sends TEXT to a contact ("-" or nothing: read it from stdin)."""
     if lines and wait is not None and within is None and text not in (None, "-"):
         text, within = None, text  # with --lines there is no TEXT before the SECONDS
@@ -43,6 +46,8 @@ def send(door: Door, name: str, text: str | None, within: str | None, wait: str 
         raise faults.usage('The text is one argument: put it in quotes, as in: weft send bo "see you there".')
     if lines and text not in (None, "-"):
         raise faults.usage("With --lines the texts come from stdin, not from the command line.")
+    if lines and reply is not None:
+        raise faults.usage("An answer is one message: --reply does not go with --lines.")
     waits = None if wait is None else (wait, WAIT_S if within is None else options.seconds_of(within))
     with door.connect() as client:
         if lines:
@@ -55,7 +60,7 @@ def send(door: Door, name: str, text: str | None, within: str | None, wait: str 
         sees = door.form is Form.TEXT and sys.stdout.isatty()
         if waits is not None or sees:
             client.watch(connection.STATE)
-        message = client.call("chat.send", to=name, text=said)
+        message = client.call("chat.send", to=name, text=said, reply=reply)
         if waits is None:
             if sees:
                 later = _await(door, client, {message["id"]: message}, "sent", SOON_S)[message["id"]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crypto.faults import Malformed
-from features.chat.content import Text
+from features.chat.content import How, Text
 from protocol import content, delivery, ids, wire
 from protocol.backup_records import MESSAGES_MAX
 from protocol.faults import UserFault, quoted
@@ -38,7 +38,11 @@ _LINES = (
     " LEFT JOIN chat_mark k ON k.contact = m.contact"
 )
 # A text with more fields than this version knows is kept raw, and is a line once a later version has heard it.
-HEARD = f"m.kind = {Text.KIND} AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
+# One that was deleted here is no line any more.
+HEARD = (
+    f"m.kind = {Text.KIND} AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
+    " AND NOT EXISTS (SELECT 1 FROM chat_gone g WHERE g.message = m.seq)"
+)
 
 
 class UnknownMessage(UserFault):
@@ -58,8 +62,31 @@ class AmbiguousMessage(UserFault):
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The line that another one answers. excerpt: its beginning; empty where it is not here, or was recalled."""
+
+    id: str
+    short: str
+    mine: bool = False
+    is_here: bool = False
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What one side has put to a line."""
+
+    mine: bool
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a conversation. at_ms: by its sender's clock where that can be, else when it arrived."""
+    """One line of a conversation. at_ms: by its sender's clock where that can be, else when it arrived.
+
+    edited: how often. recalled: its author took it back, and this is the notice. Both, reactions and the excerpt of
+    what is answered are put in by overlay.py.
+    """
 
     id: str
     short: str
@@ -73,6 +100,11 @@ class Line:
     state_ms: int
     reason: str
     unread: bool
+    edited: int = 0
+    recalled: bool = False
+    forwarded: bool = False
+    reply_to: Answered | None = None
+    reactions: tuple[Reaction, ...] = ()
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
@@ -235,7 +267,7 @@ def _line(row: tuple[Any, ...]) -> Line:
     seq, message_id, device, at_ms, arrived_ms, body, name, state, state_ms, reason, read_seq, _ = row
     said = _KINDS.hear(body, content.Channel.RATCHET)
     assert isinstance(said.content, Text)
-    mine = device == 0
+    mine, answers = device == 0, said.content.answers
     return Line(
         id=ids.ulid(message_id),
         short=ids.short(message_id),
@@ -249,4 +281,7 @@ def _line(row: tuple[Any, ...]) -> Line:
         state_ms=state_ms if mine else arrived_ms,
         reason=reason,
         unread=not mine and seq > read_seq,
+        recalled=said.content.how is How.WITHDRAWN,
+        forwarded=said.content.how is How.FORWARDED,
+        reply_to=None if answers is None else Answered(ids.ulid(answers), ids.short(answers)),
     )

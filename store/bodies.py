@@ -1,0 +1,19 @@
+"""The bodies of messages that are said, where what they say is to be gone: another one takes the place.
+
+The row, its id and its deliveries stay: the same message never comes twice, and what was not delivered goes out with
+the new body. What the old one said is overwritten on the disk (secure_delete, connection.py). Not here: the messages
+themselves (inbox.py, outbox.py), what a room says instead.
+"""
+
+from store import lanes
+from store.database import Tx
+
+
+def put(tx: Tx, seq: int, body: bytes) -> None:
+    """Another body for a message, of the same id and kind."""
+    tx.execute("UPDATE message SET body = ? WHERE seq = ?", (body, seq))
+
+
+def waits(tx: Tx, contact_id: int, seq: int) -> bool:
+    """Whether a device of the contact has not got this message of ours yet, so that its body is still needed."""
+    return bool(lanes.waits_for(tx, contact_id, seq))
