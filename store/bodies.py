@@ -5,8 +5,11 @@ the new body. What the old one said is overwritten on the disk (secure_delete, c
 themselves (inbox.py, outbox.py), what a room says instead.
 """
 
+from protocol.delivery import State
 from store import lanes
 from store.database import Tx
+
+_ON_THE_WAY = tuple(map(int, (State.QUEUED, State.SENT, State.HELD, State.KEPT)))
 
 
 def put(tx: Tx, seq: int, body: bytes) -> None:
@@ -16,4 +19,6 @@ def put(tx: Tx, seq: int, body: bytes) -> None:
 
 def waits(tx: Tx, contact_id: int, seq: int) -> bool:
     """Whether a device of the contact has not got this message of ours yet, so that its body is still needed."""
-    return bool(lanes.waits_for(tx, contact_id, seq))
+    row = tx.one("SELECT state FROM message WHERE seq = ?", (seq,))
+    assert row is not None
+    return row[0] in _ON_THE_WAY or bool(lanes.waits_for(tx, contact_id, seq))

@@ -46,6 +46,10 @@ MIGRATIONS = (
         """,
     ),
 )
+WAITING = (
+    "SELECT target, act FROM chat_act INDEXED BY chat_act_waits WHERE contact = ? AND waits = 1"
+    " ORDER BY seq DESC LIMIT -1 OFFSET ?"
+)
 _BLANK = {how: bytes((0x83, 0x60, 0xF6, how)) for how in (How.WITHDRAWN, How.DELETED)}  # fields of a text of nothing
 
 
@@ -196,8 +200,7 @@ def _bound(tx: Tx, place: tuple[object, ...], count_max: int) -> None:
 def _bound_waiting(tx: Tx, contact_id: int) -> None:
     """Of those whose message is not here the oldest go, so that nobody fills our disk with acts on nothing."""
     old = tx.all(
-        "SELECT target, act FROM chat_act INDEXED BY chat_act_waits WHERE contact = ? AND waits = 1"
-        " ORDER BY seq DESC LIMIT -1 OFFSET ?",
+        WAITING,
         (contact_id, WAITS_MAX),
     )
     for target, act in old:

@@ -103,6 +103,7 @@ async def met_when_acting(alice: Person, chen: Person, faults: Faults) -> None:
         line = await alice.call("chat.send", to="bobby", text="hi")
         assert await faults.code("chat.forward", id=line["id"], to=to) == code
     assert await faults.code("chat.forward", id=line["id"], to="bob") == "contact.account_changed"
+    assert await faults.code("chat.send", to="bob", text="yes", reply=line["id"]) == "message.unknown"
     for mark in ("", "x" * 33, "two\nlines"):
         assert await faults.code("chat.react", id=line["id"], mark=mark) == "limit"
     assert await faults.code("chat.edit", id=line["id"], text="x" * (TEXT_BYTES_MAX + 1)) == "limit"
