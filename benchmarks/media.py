@@ -135,7 +135,8 @@ def _talk(ana: Api, count: int) -> float:
     for _ in range(count):
         began = time.monotonic()
         number = ana.ask("chat.send", to="bo", text=TEXT)
-        ident, delivered = "", set()
+        ident = ""
+        delivered: set[str] = set()
         for said in ana.lines():
             if said.get("id") == number:
                 ident = said["result"]["id"]
@@ -173,7 +174,7 @@ async def _taken_s(address: Address) -> float:
 
 
 async def _serve() -> None:
-    async def accept(_: str, stream: Stream) -> None:
+    async def accept(_protocol: str, stream: Stream) -> None:
         await stream.receive_some(1)
         stream.vouch()
         for _ in range(BYTES // len(PIECE) + 1):

@@ -22,6 +22,7 @@ RECONNECT_S = 60.0  # how long a follower waits for a node that went away
 RETRY_S = 0.25
 TICK_S = 0.5  # how often a person who waits sees the seconds
 RECEIVED = "chat.received"  # topic: a message came
+CHANGED = "chat.changed"  # topic: a message was edited or recalled, or somebody reacted to it
 STATE = "delivery"  # topic: the state of one's own message changed
 
 Answer = Any  # JSON

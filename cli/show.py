@@ -39,6 +39,7 @@ FILE_STATES = {
     "false": "not what its sender said",
 }
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_INDENT = " " * 7  # below the time
 _COLOURS = {"✔": "green", "✖": "red", "!": "yellow"}
 
 
@@ -179,12 +180,37 @@ def clock(at_ms: int) -> str:
 
 def message_line(message: Mapping[str, Any]) -> str:
     """A message as a person reads it: when, who, what, and the end of its id."""
-    who = "You" if message["mine"] else clean(message["contact"])
-    text = clean(message["text"], keep_lines=True).replace("\n", "\n       ")
-    if message.get("file"):
-        text = file_text(message["file"])
+    who = _who(message, bool(message["mine"]))
+    said = file_text(message["file"]) if message.get("file") else indented(message["text"])
     state = f" {state_mark(message)}" if message["mine"] else " ●" if message["unread"] else ""
-    return f"{clock(message['at_ms'])}{state}  {who}: {text}  (…{message['short']})"
+    if message.get("recalled"):
+        return f"{clock(message['at_ms'])}  {who} recalled a message.  (…{message['short']})"
+    marks = f"{' (forwarded)' if message.get('forwarded') else ''}{' (edited)' if message.get('edited') else ''}"
+    line = f"{clock(message['at_ms'])}{state}  {who}{marks}: {said}  (…{message['short']})"
+    return "\n".join([line, *(f"{_INDENT}{one}" for one in _beside(message))])
+
+
+def indented(text: str) -> str:
+    """A text of several lines, below one that begins with a time."""
+    return clean(text, keep_lines=True).replace("\n", f"\n{_INDENT}")
+
+
+def _who(message: Mapping[str, Any], mine: bool) -> str:
+    return "You" if mine else clean(message["contact"])
+
+
+def _beside(message: Mapping[str, Any]) -> list[str]:
+    """What stands below a message: what it answers, and who has reacted how."""
+    below = []
+    answered = message.get("reply_to")
+    if answered:
+        said = f"“{clean(answered['excerpt'])}”" if answered["excerpt"] else "a message that is not here"
+        whose = f"{_who(message, answered['mine'])}: " if answered["is_here"] else ""
+        if answered["is_here"] and not answered["excerpt"]:
+            said = "a recalled message"
+        below.append(f"> {whose}{said}  (…{answered['short']})")
+    reactions = [f"{clean(one['mark'])} {_who(message, one['mine'])}" for one in message.get("reactions", ())]
+    return [*below, *([", ".join(reactions)] if reactions else [])]
 
 
 def file_text(file: Mapping[str, Any]) -> str:

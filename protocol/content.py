@@ -80,7 +80,7 @@ def say(
     head = (content.KIND, message_id, conversation, hlc_ms, device_seq, parents)
     if not _is_head(*head, expire_s):
         raise OverLimit("This message has a head that the protocol does not allow.")
-    raw = wire.encode((*head, record.fields(content), expire_s))
+    raw = wire.encode((*head, record.said_fields(content), expire_s))
     if len(raw) > CONTENT_BYTES_MAX:
         raise OverLimit("This message is too long. Send it as a file, or in parts.", bytes_max=CONTENT_BYTES_MAX)
     return raw

@@ -67,6 +67,7 @@ __all__ = [
     "parse_fields",
     "record",
     "rules",
+    "said_fields",
 ]
 
 
@@ -80,6 +81,7 @@ class _Shape:
     allows: tuple[Callable[[Any], bool], ...]
     fill: Callable[..., None]  # the constructor without limits
     required: int
+    defaults: tuple[Any, ...]
     values: Callable[[Any], tuple[Any, ...]]
     writes: tuple[tuple[int, Callable[[Any], wire.Value]], ...]
     reads: tuple[tuple[int, Callable[[Any], Any]], ...]
@@ -123,6 +125,15 @@ def fields(rec: object) -> tuple[wire.Value, ...]:
     for index, write in shape.writes:
         written[index] = write(written[index])
     return tuple(written)
+
+
+def said_fields(rec: object) -> tuple[wire.Value, ...]:
+    """The same without the last ones that say what their absence says: who knows fewer fields understands them too."""
+    values, shape = fields(rec), _SHAPES[type(rec)]
+    count = len(values)
+    while count > shape.required and getattr(rec, shape.names[count - 1]) == shape.defaults[count - 1]:
+        count -= 1
+    return values[:count]
 
 
 def encode(rec: object) -> bytes:
@@ -208,6 +219,7 @@ def _compile(cls: type) -> _Shape:
         allows=tuple(part.allows for part in parts),
         fill=vars(cls)["__init__"],
         required=required,
+        defaults=tuple(f.default for f in known),
         values=_getter(names),
         writes=tuple((i, part.write) for i, part in enumerate(parts) if part.write is not None),
         reads=tuple((i, part.read) for i, part in enumerate(parts) if part.read is not None),

@@ -91,7 +91,7 @@ def chat(door: Door, name: str) -> None:
         door.form = Form.JSONL  # a conversation is a stream
     with door.connect() as client:
         contact = client.call("contacts.show", name=name)["name"]
-        client.watch(connection.RECEIVED, connection.STATE)
+        client.watch(connection.RECEIVED, connection.CHANGED, connection.STATE)
         past = client.call("chat.history", to=contact, limit=HISTORY, before=None) if terminal else []
         screen = _Screen(door, "> " if terminal else "")
         for message in past:
@@ -130,7 +130,7 @@ def _say(screen: _Screen, client: connection.Client, contact: str, text: str) ->
 def _listen(screen: _Screen, contact: str, cursor: int) -> None:
     """Shows what comes from the contact and what becomes of one's own lines, until the command ends."""
     door = screen.door
-    topics = (connection.RECEIVED, connection.STATE)
+    topics = (connection.RECEIVED, connection.CHANGED, connection.STATE)
     news = connection.follow(door.directory, topics, cursor, lambda said: screen.write({"talk": said}, said))
     try:
         for topic, message in news:
@@ -140,6 +140,8 @@ def _listen(screen: _Screen, contact: str, cursor: int) -> None:
                 screen.write(message, show.message_line({**message, "unread": False}))  # it is read now
                 with door.connect() as marking:
                     marking.call("chat.read", to=contact)
+            elif topic == connection.CHANGED:
+                screen.write(message, f"↻ {show.message_line({**message, 'unread': False})}")
             elif message["mine"] and message["state"] in _SHOWN and screen.is_new(message):
                 screen.write(message, f"  {show.state_line(message)}")
     except Failure as failure:

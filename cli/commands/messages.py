@@ -37,6 +37,7 @@ Message = dict[str, Any]
 @click.option("--file", "files", multiple=True, metavar="PATH", help="A file or a folder, also several times.")
 @click.option("--voice", "voices", multiple=True, metavar="PATH", help="A recording, shown as one.")
 @click.option("--video", "videos", multiple=True, metavar="PATH", help="A video, shown as one.")
+@click.option("--reply", metavar="ID", help="The message that TEXT answers: its id, or the end of it.")
 @click.pass_obj
 def send(
     door: Door,
@@ -48,6 +49,7 @@ def send(
     files: tuple[str, ...],
     voices: tuple[str, ...],
     videos: tuple[str, ...],
+    reply: str | None,
 ) -> None:
     """Sends TEXT to a contact ("-" or nothing: read it from stdin), or files.
 
@@ -61,8 +63,9 @@ def send(
         *((one, "video") for one in videos),
     ]
     if paths:
-        if lines or wait is not None or within is not None:
-            raise faults.usage("Files go without --lines and --wait: weft files shows how much of each he has.")
+        if lines or reply is not None or wait is not None or within is not None:
+            said = "Files go without --lines, --reply and --wait: weft files shows how much of each he has."
+            raise faults.usage(said)
         _send_files(door, name, text, paths)
         return
     if lines and wait is not None and within is None and text not in (None, "-"):
@@ -71,6 +74,8 @@ def send(
         raise faults.usage('The text is one argument: put it in quotes, as in: weft send bo "see you there".')
     if lines and text not in (None, "-"):
         raise faults.usage("With --lines the texts come from stdin, not from the command line.")
+    if lines and reply is not None:
+        raise faults.usage("An answer is one message: --reply does not go with --lines.")
     waits = None if wait is None else (wait, WAIT_S if within is None else options.seconds_of(within))
     with door.connect() as client:
         if lines:
@@ -83,7 +88,7 @@ def send(
         sees = door.form is Form.TEXT and sys.stdout.isatty()
         if waits is not None or sees:
             client.watch(connection.STATE)
-        message = client.call("chat.send", to=name, text=said)
+        message = client.call("chat.send", to=name, text=said, reply=reply)
         if waits is None:
             if sees:
                 later = _await(door, client, {message["id"]: message}, "sent", SOON_S)[message["id"]]

@@ -1,19 +1,69 @@
 """What is said in a chat. Delivery, order and storage are not here: see protocol/content.py, store/ and view.py."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Annotated, ClassVar
 
-from protocol import content, record
+from protocol import content, ids, record
 
 TEXT_BYTES_MAX = 16 * 1024  # one screenful many times over, and still one envelope; longer things are files
+MARK_BYTES_MAX = 32  # the longest emoji, a family of four with skin tones, has 41; all others and a word fit
+
+_RATCHET = frozenset({content.Channel.RATCHET})
+
+
+class How(IntEnum):
+    """How a text is said: by itself, forwarded, or recalled before it left; DELETED only stands on the own disk."""
+
+    SAID = 0
+    FORWARDED = 1
+    WITHDRAWN = 2
+    DELETED = 3
 
 
 @record.record
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of text in the conversation of a pair, UTF-8, at most 16 KiB."""
+    """A line of text in the conversation of a pair, UTF-8, at most 16 KiB. answers: the message it is an answer to."""
 
     KIND: ClassVar[int] = 120
-    CHANNELS: ClassVar[frozenset[content.Channel]] = frozenset({content.Channel.RATCHET})
+    CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
 
     text: Annotated[str, record.Utf8(TEXT_BYTES_MAX)]
+    answers: ids.Message | None = None
+    how: How = How.SAID
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class React:
+    """The sender's reaction to a message of either side, in place of an earlier one; null takes it away."""
+
+    KIND: ClassVar[int] = 121
+    CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
+
+    target: ids.Message
+    mark: Annotated[str, record.Utf8(MARK_BYTES_MAX)] | None
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a text of the sender's says from now on."""
+
+    KIND: ClassVar[int] = 122
+    CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
+
+    target: ids.Message
+    text: Annotated[str, record.Utf8(TEXT_BYTES_MAX)]
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """The sender takes a message of his back: it is to be dropped, and a notice stays."""
+
+    KIND: ClassVar[int] = 123
+    CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
+
+    target: ids.Message

@@ -5,7 +5,7 @@ latest by the next search, up to the newest message of that moment (docs/feature
 word is (words.py).
 """
 
-from features.chat import view, words
+from features.chat import overlay, view, words
 from features.chat.content import Text
 from features.chat.view import LINES_MAX, Line
 from features.chat.words import Asked
@@ -44,6 +44,7 @@ MIGRATIONS = (
 
 _END = 2**62  # after every row
 _KINDS = content.Kinds((Text, File))
+_LEARN = "INSERT OR REPLACE INTO chat_index (rowid, text, contact) VALUES (?, ?, ?)"
 
 
 def newest(tx: Tx) -> int:
@@ -67,14 +68,28 @@ def catch_up(tx: Tx, upto: int) -> bool:
         if is_line:
             said = _KINDS.hear(body, Channel.RATCHET).content
             assert isinstance(said, Text | File)
-            lines.append((seq, words.spaced(view.text_of(said)), contact))
+            lines.append((seq, view.text_of(said), contact))
         if size >= SLICE_BYTES:
             break
     if mark == row[0]:
         return True
-    tx.executemany("INSERT OR REPLACE INTO chat_index (rowid, text, contact) VALUES (?, ?, ?)", lines)
+    now = overlay.texts(tx, [seq for seq, _, _ in lines])
+    tx.executemany(_LEARN, [(seq, words.spaced(now.get(seq, text)), contact) for seq, text, contact in lines])
     tx.execute("UPDATE chat_indexed SET seq = ?", (mark,))
     return False
+
+
+def learn(tx: Tx, seq: int, contact_id: int, text: str) -> None:
+    """A line says something else; where the index has not come to it yet, it will find that."""
+    row = tx.one("SELECT seq FROM chat_indexed")
+    assert row is not None
+    if seq <= row[0]:
+        tx.execute(_LEARN, (seq, words.spaced(text), contact_id))
+
+
+def forget(tx: Tx, seq: int) -> None:
+    """A line says nothing any more."""
+    tx.execute("DELETE FROM chat_index WHERE rowid = ?", (seq,))
 
 
 def find(tx: Tx, asked: Asked, contact_id: int | None, before: int | None, limit: int, now_ms: int) -> tuple[Line, ...]:
@@ -90,4 +105,4 @@ def find(tx: Tx, asked: Asked, contact_id: int | None, before: int | None, limit
         (expression, _END if before is None else max(0, min(before, _END)), max(0, min(limit, LINES_MAX))),
     )
     lines = (view.line(tx, seq, now_ms) for (seq,) in rows)
-    return tuple(line for line in lines if line is not None)
+    return tuple(overlay.dressed(tx, [line for line in lines if line is not None]))

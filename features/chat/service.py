@@ -1,16 +1,18 @@
 """What a person can do in a chat: say something, read what came, see what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import trio
 
-from features.chat import index, view, words
-from features.chat.content import Text
+from features.chat import acting, index, overlay, view, words
+from features.chat.content import How, Text
+from features.chat.faults import Recalled
+from features.chat.overlay import Version
 from features.chat.view import Line
 from node.core import Core
 from protocol import ids
-from protocol.faults import OverLimit, UserFault
+from protocol.faults import OverLimit, UserFault, quoted
 from store import people, whereabouts
 from store.database import Database, Tx
 from store.people import Contact
@@ -42,17 +44,87 @@ class Chat:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def send(self, to: str, text: str) -> Line:
+    async def send(self, to: str, text: str, reply: str | None = None) -> Line:
         """Puts a text for a contact into the outbox, durable on return, and hands it over at once if he is there.
 
-        Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, limit.
+        reply: the id of a message of this conversation that the text answers, or the end of it.
+        Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, limit, message.unknown,
+        message.ambiguous, message.recalled, id.malformed.
         """
         contact = await self._core.database.read(people.find_contact, to)
-        (spoken,) = await self._core.delivery.say(contact.id, (_text(text),))
-        found = await self._core.database.read(view.line, spoken.seq, self._core.ground.now_ms())
-        assert found is not None
-        (line,) = await self._explained([found], contact)
-        return line
+        said = _text(text)
+        if reply is not None:
+            answered = await self._found(reply)
+            if answered.contact != contact.name:
+                raise view.UnknownMessage(f"No message with {contact.name} ends with {quoted(reply)}.")
+            said = replace(said, answers=ids.MessageId(ids.ulid_from(answered.id)))
+        return await self._said(contact, said)
+
+    async def forward(self, id: str, to: str) -> Line:
+        """Says the text or file of a message to another contact, marked as forwarded; its author is not named.
+
+        Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, message.unknown,
+        message.ambiguous, message.recalled, id.malformed.
+        """
+        contact = await self._core.database.read(people.find_contact, to)
+        line = await self._found(id)
+        if line.file is not None:
+            return await self.message((await self._core.services["media"].forward(line.id, to)).id)
+        return await self._said(contact, Text(line.text, None, How.FORWARDED))
+
+    async def react(self, id: str, mark: str | None = None) -> Line:
+        """Puts a reaction to a message in place of an earlier one: an emoji or a word; None takes it away.
+
+        Errors: contact.blocked, contact.account_changed, limit, message.unknown, message.ambiguous, message.recalled,
+        id.malformed.
+        """
+        return await self._acted(id, acting.react, mark)
+
+    async def edit(self, id: str, text: str) -> Line:
+        """Changes what a text of one's own says, on both sides; it is marked as edited.
+
+        Errors: contact.blocked, contact.account_changed, limit, message.unknown, message.ambiguous, message.foreign,
+        message.no_text, message.recalled, id.malformed.
+        """
+        return await self._acted(id, acting.edit, _text(text).text)
+
+    async def recall(self, id: str) -> dict[str, object]:
+        """Takes back a message of one's own, on both sides, within 2 minutes, a file within 3 hours; a notice stays.
+
+        The answer is the notice; `said` is the text that was taken back, so that it can be sent anew: nothing else
+        has it from now on. `was` is its state until now, which tells what the other side may have of it.
+        Errors: contact.blocked, contact.account_changed, message.unknown, message.ambiguous, message.foreign,
+        message.late, message.recalled, id.malformed.
+        """
+        before = await self._found(id)
+        after = await self._acted(before.id, acting.recall)
+        return {**asdict(after), "said": before.text, "was": before.state}
+
+    async def delete(self, id: str) -> dict[str, str]:
+        """Deletes a message here, and nowhere else: its text, its reactions and its history.
+
+        Errors: message.unknown, message.ambiguous, message.undelivered, id.malformed.
+        """
+        now_ms = self._core.ground.now_ms()
+
+        def remove(tx: Tx) -> Line:
+            line = view.find(tx, id, now_ms)
+            acting.delete(tx, line.seq)
+            return line
+
+        return {"id": (await self._core.database.transact(remove)).id}
+
+    async def edits(self, id: str) -> list[Version]:
+        """Returns all that a message has said, oldest first; the last is what it says now.
+
+        Errors: message.unknown, message.ambiguous, id.malformed.
+        """
+        now_ms = self._core.ground.now_ms()
+
+        def look(tx: Tx) -> tuple[Version, ...]:
+            return overlay.versions(tx, view.find(tx, id, now_ms).seq)
+
+        return list(await self._core.database.transact(look))
 
     async def send_all(self, to: str, texts: list[str]) -> list[dict[str, object]]:
         """Sends up to 512 texts in order, all of them or none, and returns id and seq of each.
@@ -68,8 +140,8 @@ class Chat:
     async def inbox(self, unread: bool = False, limit: int = 100, after: int = 0) -> list[Line]:
         """Returns what others wrote, in the order of arrival: the newest, those after row `after`, or the unread."""
         if unread:
-            return list(await self._core.database.transact(view.unread, limit))
-        return list(await self._core.database.transact(view.inbox, after, limit))
+            return await self._core.database.transact(lambda tx: overlay.dressed(tx, view.unread(tx, limit)))
+        return await self._core.database.transact(lambda tx: overlay.dressed(tx, view.inbox(tx, after, limit)))
 
     async def history(self, to: str, limit: int = 50, before: int | None = None) -> list[Line]:
         """Returns the last lines of the conversation with a contact, oldest first.
@@ -78,9 +150,9 @@ class Chat:
         """
         now_ms = self._core.ground.now_ms()
 
-        def lines(tx: Tx) -> tuple[Contact, tuple[Line, ...]]:
+        def lines(tx: Tx) -> tuple[Contact, list[Line]]:
             contact = people.find_contact(tx, to)
-            return contact, view.history(tx, contact.id, before, limit, now_ms)
+            return contact, overlay.dressed(tx, view.history(tx, contact.id, before, limit, now_ms))
 
         contact, found = await self._core.database.transact(lines)
         return await self._explained(found, contact)
@@ -90,7 +162,9 @@ class Chat:
 
         Errors: message.unknown, message.ambiguous, id.malformed.
         """
-        return await self._core.database.transact(view.find, id, self._core.ground.now_ms())
+        now_ms = self._core.ground.now_ms()
+        (line,) = await self._core.database.transact(lambda tx: overlay.dressed(tx, [view.find(tx, id, now_ms)]))
+        return line
 
     async def search(
         self, query: str, contact: str | None = None, limit: int = 50, before: int | None = None
@@ -128,6 +202,41 @@ class Chat:
             return view.read(tx, people.find_contact(tx, to).id)
 
         return {"read": await self._core.database.transact(mark)}
+
+    async def _found(self, id: str) -> Line:
+        """A line that says something. Raises: Recalled, and what `message` raises."""
+        line = await self.message(id)
+        if line.recalled:
+            raise Recalled
+        return line
+
+    async def _said(self, contact: Contact, text: Text) -> Line:
+        """Says a text to a contact."""
+        (spoken,) = await self._core.delivery.say(contact.id, (text,))
+        now_ms = self._core.ground.now_ms()
+
+        def look(tx: Tx) -> list[Line]:
+            found = view.line(tx, spoken.seq, now_ms)
+            assert found is not None
+            return overlay.dressed(tx, [found])
+
+        (line,) = await self._explained(await self._core.database.read(look), contact)
+        return line
+
+    async def _acted(self, id: str, act: Callable[..., None], *args: object) -> Line:
+        """Does something to the message of this id, and tells the other side in the same transaction."""
+        now_ms, entropy = self._core.ground.now_ms(), self._core.ground.entropy("message")
+
+        def both(tx: Tx) -> tuple[int, Line]:
+            target = acting.target(tx, view.find(tx, id, now_ms).seq)
+            act(tx, target, *args, now_ms, entropy)
+            line = view.line(tx, target.seq, now_ms)
+            assert line is not None
+            return target.contact, overlay.dressed(tx, [line])[0]
+
+        contact_id, line = await self._core.database.transact(both)
+        self._core.delivery.stir(contact_id)
+        return line
 
     async def _explained(self, lines: Sequence[Line], contact: Contact) -> list[Line]:
         """The lines, and where each waits, for what: not silence, but a reason."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crypto.faults import Malformed
-from features.chat.content import Text
+from features.chat.content import Edit, How, Text
 from features.media import view as files
 from features.media.content import File
 from features.media.view import FileLine
@@ -41,7 +41,11 @@ _LINES = (
     " LEFT JOIN chat_mark k ON k.contact = m.contact"
 )
 # A text with more fields than this version knows is kept raw, and is a line once a later version has heard it.
-HEARD = f"m.kind IN ({Text.KIND}, {File.KIND}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
+# One that was deleted here is no line any more.
+HEARD = (
+    f"m.kind IN ({Text.KIND}, {File.KIND}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
+    " AND NOT EXISTS (SELECT 1 FROM chat_gone g WHERE g.message = m.seq)"
+)
 
 
 class UnknownMessage(UserFault):
@@ -61,10 +65,31 @@ class AmbiguousMessage(UserFault):
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The line that another one answers. excerpt: its beginning; empty where it is not here, or was recalled."""
+
+    id: str
+    short: str
+    mine: bool = False
+    is_here: bool = False
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What one side has put to a line."""
+
+    mine: bool
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of a conversation. at_ms: by its sender's clock where that can be, else when it arrived.
 
     text: of a file its name. file: what it is and how much of it is here, None for a text.
+    edited: how often. recalled: its author took it back, and this is the notice. Both, reactions and the excerpt of
+    what is answered are put in by overlay.py.
     """
 
     id: str
@@ -80,11 +105,15 @@ class Line:
     reason: str
     unread: bool
     file: FileLine | None = None
+    edited: int = 0
+    recalled: bool = False
+    forwarded: bool = False
+    reply_to: Answered | None = None
+    reactions: tuple[Reaction, ...] = ()
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
     """Tells watchers of a line that arrived; the line itself is the stored message."""
-    assert isinstance(arrival.said.content, Text)
     tx.changed("chat.received", arrival.seq)
     return ()
 
@@ -241,7 +270,7 @@ def _span(seconds: int) -> str:
 def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
     seq, message_id, device, at_ms, arrived_ms, body, name, state, state_ms, reason, read_seq, _ = row
     said = _KINDS.hear(body, content.Channel.RATCHET)
-    mine = device == 0
+    mine, answers = device == 0, said.content.answers if isinstance(said.content, Text) else None
     return Line(
         id=ids.ulid(message_id),
         short=ids.short(message_id),
@@ -256,9 +285,22 @@ def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
         reason=reason,
         unread=not mine and seq > read_seq,
         file=files.line(tx, seq) if isinstance(said.content, File) else None,
+        recalled=is_withdrawn(said.content),
+        forwarded=is_forwarded(said.content),
+        reply_to=None if answers is None else Answered(ids.ulid(answers), ids.short(answers)),
     )
 
 
-def text_of(said: Text | File) -> str:
+def text_of(said: Text | Edit | File) -> str:
     """What a line says as text: of a file its name."""
-    return said.text if isinstance(said, Text) else said.name
+    return said.name if isinstance(said, File) else said.text
+
+
+def is_withdrawn(said: object) -> bool:
+    """Whether this is what is left of a message that was recalled."""
+    return isinstance(said, Text) and said.how is How.WITHDRAWN
+
+
+def is_forwarded(said: Text | File) -> bool:
+    """Whether its sender has it from somebody else."""
+    return said.how is How.FORWARDED if isinstance(said, Text) else bool(said.forwarded)

@@ -2,12 +2,14 @@
 
 from dataclasses import asdict
 
+from crypto.keys import Entropy
 from features.media import view
-from features.media.content import File
 from features.media.service import Media
 from node.feature import Feature
 from store import blobs
 from store.database import Tx
+from store.identity import Identity
+from store.inbox import Arrival
 
 
 def _show(tx: Tx, number: int) -> dict[str, object] | None:
@@ -31,11 +33,21 @@ def _show_given(tx: Tx, row_id: int) -> dict[str, object] | None:
     return None
 
 
+def _apply(_tx: Tx, _arrival: Arrival) -> tuple[object, ...]:
+    """A file is a line of a chat, and arrives there (features/chat/acts.py)."""
+    return ()
+
+
+def _restored(tx: Tx, _identity: Identity, now_ms: int, _entropy: Entropy) -> None:
+    view.rebuild(tx, now_ms)
+
+
 FEATURE = Feature(
     name="media",
-    contents=(File,),
+    contents=(),
     migrations=view.MIGRATIONS,
-    apply=view.apply,
+    apply=_apply,
     open=Media,
     shows={blobs.CHANGED: _show, blobs.GIVEN: _show_given},
+    restored=_restored,
 )

@@ -4,7 +4,6 @@ The messages are written by the store, the blobs by store/blobs.py; this room ad
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from crypto import hashing
 from crypto.hashing import Label
@@ -98,16 +97,27 @@ class Found:
     row: Row
 
 
-def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
-    """Notes what was told, and begins to fetch it where it is small. Watchers hear of it as of any line."""
+def arrived(tx: Tx, arrival: Arrival) -> None:
+    """Notes what was told, and begins to fetch it where it is small."""
     told = arrival.said.content
     assert isinstance(told, File)
     number = blobs.told(tx, told.blob, arrival.contact.id, file_of(told.blob), arrival.now_ms)
     if _is_small(tx, told.blob, arrival.contact.id):
         blobs.want(tx, number)
     note(tx, arrival.seq, arrival.contact.id, number)
-    tx.changed("chat.received", arrival.seq)
-    return ()
+
+
+def rebuild(tx: Tx, now_ms: int) -> None:
+    """Notes what all messages tell, as after a restore: of our own files nothing is here then either."""
+    rows = tx.all(
+        f"SELECT seq, contact, device, body FROM message WHERE kind = {File.KIND}"
+        " AND seq NOT IN (SELECT message FROM unheard) AND seq NOT IN (SELECT seq FROM media_file) ORDER BY seq"
+    )
+    for seq, contact_id, device, body in rows:
+        said = _KINDS.hear(body, Channel.RATCHET).content
+        assert isinstance(said, File)
+        teller = contact_id if device else None
+        note(tx, seq, contact_id, blobs.told(tx, said.blob, teller, file_of(said.blob), now_ms))
 
 
 def note(tx: Tx, seq: int, contact_id: int, number: int) -> None:

@@ -16,6 +16,7 @@ from node import config, rpc
 from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged
 from store.schema import CORE
+from tests.cli import acts_room
 from tests.cli.bills_room import BillsRoom
 from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
@@ -266,18 +267,20 @@ class ContactsRoom:
 
 
 @dataclass
-class ChatRoom:
+class ChatRoom(acts_room.Acts):
     """chat.*; fate: what becomes of a message that is sent, at once. why: why it waits, as the answer says."""
 
     world: "World"
     lines: list[dict[str, Any]] = field(default_factory=list)
+    former: dict[str, list[str]] = field(default_factory=dict)  # what lines said before
     fate: Callable[[dict[str, Any]], object] = dict.copy  # nothing becomes of it
     posted: trio.Event = field(default_factory=trio.Event)
     why: str = ""
 
-    async def send(self, to: str, text: str) -> dict[str, Any]:
+    async def send(self, to: str, text: str, reply: str | None = None) -> dict[str, Any]:
         """Sends."""
-        return (await self._post(to, [text]))[0]
+        answer = {} if reply is None else {"reply_to": acts_room.answered(self.message_of(reply))}
+        return {**(await self._post(to, [text]))[0], **answer}
 
     async def send_all(self, to: str, texts: list[str]) -> list[dict[str, object]]:
         """Sends all."""
@@ -394,6 +397,7 @@ class World:
         services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
+            "chat.changed": lambda _, seq: self.chat.lines[seq - 1],
             "delivery": lambda _, seq: self.chat.lines[seq - 1],
             "path": lambda _, row: self.paths.rows[row - 1],
             "contacts.changed": lambda _, seq: self.contacts.rows[seq - 1],
@@ -480,6 +484,9 @@ class _Calls:
         self.inbox, self.history = chat.inbox, chat.history
         self.read = chat.read
         self.search = chat.search
+        self.message, self.edits = chat.message, chat.edits
+        self.react, self.edit, self.recall = chat.react, chat.edit, chat.recall
+        self.delete, self.forward = chat.delete, chat.forward
 
 
 def _parted(text: str, query: str) -> list[str]:

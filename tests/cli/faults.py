@@ -23,3 +23,11 @@ class BackupExists(UserFault):
 
     code = "backup.exists"
     next = "weft backup create --force FILE"
+
+
+class UnknownMessage(UserFault):
+    """No message has this id."""
+
+    code = "message.unknown"
+    next = "weft inbox"
+    exit = 5

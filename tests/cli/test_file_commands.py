@@ -52,10 +52,10 @@ async def test_files_are_sent_by_their_whole_paths_and_a_text_behind_them(tmp_pa
 
 async def test_files_go_without_lines_and_without_waiting(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
-        for more in (("--lines",), ("--wait", "read")):
+        for more in (("--lines",), ("--reply", "ABCD"), ("--wait", "read")):
             ran = await world.weft("send", "bo", "--file", "x", *more)
             assert (ran.code, ran.out) == (2, "")
-            assert ran.err.startswith("Files go without --lines and --wait:")
+            assert ran.err.startswith("Files go without --lines, --reply and --wait:")
         assert world.media.asked == []
 
 

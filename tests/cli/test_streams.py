@@ -114,6 +114,22 @@ async def test_a_chat_as_json_lines(tmp_path: Path) -> None:
         assert (await typed.json())["text"] == "hello"
 
 
+async def test_a_chat_shows_what_is_done_to_its_messages(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Chen") as world, _weft(world, "chat", "bo") as typed:
+        await typed.type("hi\n")
+        assert "You: hi" in await typed.line()
+        other = await world.chat.receive("Chen", "not for this chat")
+        await world.chat.react(other["id"], "👎")
+        await world.changed("chat.changed", other["seq"])
+        await world.chat.react("00000001", "👍")
+        await world.changed("chat.changed", 1)
+        assert (await typed.line()).startswith("↻ ")
+        assert await typed.line() == "       👍 You"
+        await world.chat.recall("00000001")
+        await world.changed("chat.changed", 1)
+        assert "You recalled a message." in await typed.line()
+
+
 async def test_the_bridge_answers_what_is_piped_in_and_ends(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo") as world, _weft(world, "rpc") as typed:
         await typed.type('{"jsonrpc":"2.0","method":"node.version"}\n\n{"jsonrpc":"2.0","id":1,"method":"node.words"}')

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 import trio
 
-from features.chat.content import TEXT_BYTES_MAX, Text
+from features.chat.content import TEXT_BYTES_MAX, How, Text
 from features.chat.service import SEND_MAX
 from lab import world
 from lab.world import Person, World, befriend, texts
@@ -56,6 +56,7 @@ def test_every_fault_that_a_call_names_is_met() -> None:
         assert codes == ["contact.account_changed"] * 2
         assert await alice.call("chat.history", to="bob") == await alice.call("chat.history", to="bob (old)") == []
         await met_when_looking(alice, faults)
+        await met_when_acting(alice, chen, faults)
         assert faults.missing("chat") == set()
 
     world.run(story, seed=301)
@@ -78,6 +79,67 @@ async def met_when_looking(alice: Person, faults: Faults) -> None:
     ambiguous = await faults.of("chat.message", id="0000")
     assert (ambiguous.code, ambiguous.exit, len(ambiguous.data["ids"])) == ("message.ambiguous", 5, 2)  # type: ignore[arg-type]
     assert await faults.code("chat.message", id=first["short"]) == "message.unknown"
+
+
+ON_A_MESSAGE: tuple[tuple[str, dict[str, object]], ...] = (
+    ("chat.react", {"mark": "ok"}),
+    ("chat.edit", {"text": "new"}),
+    ("chat.recall", {}),
+)
+
+
+async def met_when_acting(alice: Person, chen: Person, faults: Faults) -> None:
+    """The faults of what is done to one message; two of alice's end in 0000."""
+    looks: tuple[tuple[str, dict[str, object]], ...] = (
+        *ON_A_MESSAGE,
+        ("chat.delete", {}),
+        ("chat.edits", {}),
+        ("chat.forward", {"to": "bobby"}),
+    )
+    for of, code in (("ZZZZZZ", "message.unknown"), ("!", "id.malformed"), ("0000", "message.ambiguous")):
+        assert [await faults.code(method, id=of, **said) for method, said in looks] == [code] * len(looks)
+        assert await faults.code("chat.send", to="bobby", text="yes", reply=of) == code
+    for to, code in (("nobody", "contact.unknown"), ("bo", "contact.ambiguous"), ("bob (old)", "contact.blocked")):
+        line = await alice.call("chat.send", to="bobby", text="hi")
+        assert await faults.code("chat.forward", id=line["id"], to=to) == code
+    assert await faults.code("chat.forward", id=line["id"], to="bob") == "contact.account_changed"
+    assert await faults.code("chat.send", to="bob", text="yes", reply=line["id"]) == "message.unknown"
+    for mark in ("", "x" * 33, "two\nlines"):
+        assert await faults.code("chat.react", id=line["id"], mark=mark) == "limit"
+    assert await faults.code("chat.edit", id=line["id"], text="x" * (TEXT_BYTES_MAX + 1)) == "limit"
+    alice.world.network.cut("alice", "bobby")
+    assert await faults.code("chat.delete", id=(await alice.call("chat.send", to="bobby", text="?"))["id"]) == (
+        "message.undelivered"
+    )
+    alice.world.network.heal_all()
+    await chen.call("chat.send", to="alice", text="mine")
+    await alice.world.until(lambda: delivered(chen, "alice"))
+    theirs = (await alice.call("chat.inbox"))[-1]["id"]
+    for method, said in ON_A_MESSAGE[1:]:
+        assert await faults.code(method, id=theirs, **said) == "message.foreign"
+    (alice.world.folder / "a.bin").write_bytes(b"a file")
+    file = await alice.call("media.send", to="bobby", path=str(alice.world.folder / "a.bin"))
+    assert await faults.code("chat.edit", id=file["id"], text="another") == "message.no_text"
+    await alice.call("chat.recall", id=line["id"])
+    recalled: tuple[tuple[str, dict[str, object]], ...] = (*ON_A_MESSAGE, ("chat.forward", {"to": "bobby"}))
+    assert [await faults.code(method, id=line["id"], **said) for method, said in recalled] == ["message.recalled"] * 4
+    assert await faults.code("chat.send", to="bobby", text="yes", reply=line["id"]) == "message.recalled"
+    late = await alice.call("chat.send", to="bobby", text="hi")
+    await trio.sleep(121)
+    assert await faults.code("chat.recall", id=late["id"]) == "message.late"
+    fresh = await alice.call("chat.send", to="bobby", text="hi")
+    assert alice.node is not None
+    await alice.node.core.database.transact(alarm)
+    codes = [await faults.code(method, id=fresh["id"], **said) for method, said in ON_A_MESSAGE]
+    assert codes == ["contact.account_changed"] * 3
+    await alice.call("contacts.block", name="bobby")
+    codes = [await faults.code(method, id=fresh["id"], **said) for method, said in ON_A_MESSAGE]
+    assert codes == ["contact.blocked"] * 3
+
+
+def alarm(tx: Tx) -> None:
+    """As where bobby has another account now."""
+    tx.execute("UPDATE contact SET alarm = 'account_changed' WHERE name = 'Bobby'")
 
 
 def test_a_line_is_what_both_sides_have() -> None:
@@ -183,6 +245,8 @@ class LaterText:
     CHANNELS: ClassVar[frozenset[Channel]] = Text.CHANNELS
 
     text: Annotated[str, record.Utf8(TEXT_BYTES_MAX)]
+    answers: ids.Message | None
+    how: How
     mood: Annotated[str, record.Utf8(10)]
 
 
@@ -193,7 +257,7 @@ def test_a_text_of_a_later_version_waits_and_hides_nothing_else() -> None:
         assert bob.node is not None
         core = bob.node.core
         contact = await core.database.transact(people.find_contact, "alice")
-        await core.delivery.say(contact.id, (LaterText("from the future", "glad"),))
+        await core.delivery.say(contact.id, (LaterText("from the future", None, How.SAID, "glad"),))
         await bob.call("chat.send", to="alice", text="from today")
         await w.until(lambda: came(alice, "from today"))
         assert await texts(alice, "bob") == ["from today"]

@@ -47,7 +47,15 @@ def test_what_is_said_is_heard() -> None:
     assert (heard.kind, heard.message_id, heard.conversation) == (401, ID, b"c" * 32)
     assert (heard.hlc_ms, heard.device_seq, heard.parents, heard.expire_s) == (5, 6, (PARENT,), 60)
     assert (heard.content, heard.raw) == (Note("hi"), raw)
-    assert wire.decode(raw, 1000) == (401, ID, b"c" * 32, 5, 6, (PARENT,), ("hi", 0), 60)
+    assert wire.decode(raw, 1000) == (401, ID, b"c" * 32, 5, 6, (PARENT,), ("hi",), 60)
+
+
+def test_last_fields_that_say_what_their_absence_says_are_not_written() -> None:
+    """So a version that has no such field yet understands what does not use it."""
+    assert wire.decode(said(Note("hi", 0)), 1000)[6] == ("hi",)  # type: ignore[index]
+    assert wire.decode(said(Note("hi", 1)), 1000)[6] == ("hi", 1)  # type: ignore[index]
+    written_out = wire.encode((401, ID, None, 5, 6, (PARENT,), ("hi", 0), None))  # as versions before wrote it
+    assert KINDS.hear(written_out, Channel.RATCHET).content == Note("hi")
 
 
 @given(st.text(max_size=200), st.integers(0, 9), st.lists(st.binary(min_size=16, max_size=16), max_size=8))

@@ -79,6 +79,8 @@ SANE = {  # what stands in a place while another one is tried
     "order": "ZZZZ",
     "thing": "ZZZZ",
     "title": "coffee",
+    "message_id": "ZZZZ",
+    "mark": "ok",
 }
 
 

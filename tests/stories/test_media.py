@@ -241,3 +241,59 @@ def test_ten_gigabytes_that_are_only_announced_take_no_room_and_many_small_ones_
         assert not (w.folder / "bo.blobs").exists()
 
     world.run(story, seed=2207)
+
+
+def test_a_file_that_is_recalled_or_deleted_leaves_nothing_but_the_notice() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        await ana.call("media.send", to="bo", path=str(put(w, "secret name.bin", content(8, 600_000))))
+        await w.until(partial(is_in, bo, "here"))
+        await trio.sleep(2 * 3600.0)
+        sent = (await ana.call("chat.history", to="bo"))[-1]
+        assert (sent["text"], sent["file"]["bytes"]) == ("secret name.bin", 600_000)
+        await ana.call("chat.react", id=sent["id"], mark="👍")
+        await ana.call("chat.recall", id=sent["id"])
+
+        async def recalled() -> bool:
+            """bo has the notice"""
+            return bool((await bo.call("chat.history", to="ana"))[-1]["recalled"])
+
+        await w.until(recalled)
+        for person, other in ((ana, "bo"), (bo, "ana")):
+            last = (await person.call("chat.history", to=other))[-1]
+            assert (last["text"], last["file"], last["reactions"]) == ("", None, ())
+            assert await person.call("media.list") == []
+            assert await person.call("chat.search", query="secret") == []
+            await w.until(partial(no_files, person))
+        await ana.call("media.send", to="bo", path=str(put(w, "second.bin", content(9, 600_000))))
+        await w.until(partial(is_in, bo, "here"))
+        await bo.call("chat.delete", id=(await file_of(bo))["id"])
+        await w.until(partial(no_files, bo))
+        assert await bo.call("media.list") == []
+        assert await is_in(ana, "here")
+
+    world.run(story, seed=2208)
+
+
+async def no_files(person: Person) -> bool:
+    """Nothing lies in a person's folder of files"""
+    assert person.node is not None
+    return person.node.core.blobs.files.all_names() == []
+
+
+def test_a_forwarded_file_is_a_line_that_says_so_and_stays_when_the_first_is_recalled() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await w.person("ana"), await w.person("bo"), await w.person("chen")
+        await befriend(ana, bo)
+        await befriend(ana, chen)
+        small = content(10, 300_000)
+        await ana.call("media.send", to="bo", path=str(put(w, "small.bin", small)))
+        line = await ana.call("chat.forward", id=(await file_of(ana))["id"], to="chen")
+        assert (line["contact"], line["forwarded"], line["file"]["name"]) == ("Chen", True, "small.bin")
+        await ana.call("chat.recall", id=(await file_of(ana, 0))["id"])
+        await w.until(partial(is_in, chen, "here"))
+        assert (await chen.call("chat.history", to="ana"))[-1]["forwarded"]
+        assert await saved(w, chen) == small
+
+    world.run(story, seed=2209)

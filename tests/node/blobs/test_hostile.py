@@ -24,7 +24,7 @@ from protocol.blob_stream import Ask, Has, Names, NamesWanted, Piece, Want
 from protocol.blobs import Blob, Making
 from protocol.faults import Unavailable
 from store import blobs, people
-from tests.stories.test_media import content, file_of, is_in, put, saved
+from tests.stories.test_media import content, file_of, is_in, no_files, put, saved
 
 KINDS = {cls.KIND: cls for cls in (Ask, NamesWanted, Want)}
 LENGTH = 2 * MB
@@ -234,12 +234,6 @@ def test_case_30_one_ciphertext_under_two_keys_is_shown_to_nobody() -> None:
             await w.until(partial(no_files, bo))
 
     world.run(story, seed=2404)
-
-
-async def no_files(person: Person) -> bool:
-    """nothing lies in the folder of blobs"""
-    assert person.node is not None
-    return person.node.core.blobs.files.all_names() == []
 
 
 def test_a_wrong_length_is_found_before_a_byte_is_shown() -> None:
