@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 
 import click
 
@@ -214,14 +215,9 @@ def _parts(number: int) -> tuple[int, int, int]:
 
 def _band(band: list[int], width: int) -> Iterator[str]:
     """The six lines of a band, once for each colour, equal signs drawn together."""
-    for number in sorted(set(band)):
-        bits = [
-            sum(1 << row for row in range(len(band) // width) if band[row * width + x] == number) for x in range(width)
-        ]
-        text, x = [], 0
-        while x < width:
-            run = next((at for at in range(x, width) if bits[at] != bits[x]), width) - x
-            sign = chr(63 + bits[x])
-            text.append(f"!{run}{sign}" if run > 3 else sign * run)
-            x += run
-        yield f"#{number}{''.join(text)}"
+    bits: dict[int, bytearray] = {}
+    for place, number in enumerate(band):
+        bits.setdefault(number, bytearray(width))[place % width] |= 1 << place // width
+    for number in sorted(bits):
+        runs = ((chr(63 + six), len(list(same))) for six, same in groupby(bits[number]))
+        yield f"#{number}" + "".join(f"!{run}{sign}" if run > 3 else sign * run for sign, run in runs)

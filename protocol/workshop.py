@@ -39,6 +39,7 @@ class Why(IntEnum):
     STRANGE = 2  # of no kind that the workshop knows
     LARGE = 3  # more pixels than PICTURE_PIXELS_MAX, or longer than LENGTH_MS_MAX
     MEMORY = 4  # wants more memory than the program has
+    UNWRITTEN = 5  # the copy cannot be written
 
 
 class Format(IntEnum):

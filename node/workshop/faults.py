@@ -28,6 +28,12 @@ class TooMuch(UserFault):
     code = "workshop.much"
 
 
+class NoRoom(UserFault):
+    """The copy without metadata cannot be written. The disk may be full; make room and try again."""
+
+    code = "workshop.room"
+
+
 class Ended(UserFault):
     """The program that looks into files ended in the middle of this one. Nothing else was touched."""
 

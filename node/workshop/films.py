@@ -21,10 +21,19 @@ def film(source: int, size: int, clean: int) -> Moving:
         part = os.pread(source, min(_COPY_BYTES, size - at), at)
         if len(part) < min(_COPY_BYTES, size - at):
             raise Refused(Why.BROKEN)
-        os.pwrite(clean, part, at)
+        _write(clean, part, at)
     for start, count in found.blank:
         for at in range(start, start + count, _COPY_BYTES):
-            os.pwrite(clean, bytes(min(_COPY_BYTES, start + count - at)), at)
+            _write(clean, bytes(min(_COPY_BYTES, start + count - at)), at)
     for at, written in found.written:
-        os.pwrite(clean, written, at)
+        _write(clean, written, at)
     return Moving(Format.MOV if found.brand == b"qt  " else Format.MP4, found.length_ms, found.width, found.height)
+
+
+def _write(clean: int, raw: bytes, at: int) -> None:
+    try:
+        done = os.pwrite(clean, raw, at)
+    except OSError:
+        raise Refused(Why.UNWRITTEN) from None
+    if done < len(raw):
+        raise Refused(Why.UNWRITTEN)

@@ -49,6 +49,18 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def writer(descriptor: int) -> Callable[[bytes], None]:
+    """What appends to the copy. It raises: Refused where there is no room."""
+
+    def write(raw: bytes) -> None:
+        try:
+            _write(descriptor, raw)
+        except OSError:
+            raise Refused(Why.UNWRITTEN) from None
+
+    return write
+
+
 def _worked(argv: list[str]) -> object:
     work, descriptors = _prepared(argv)
     bounds.close(descriptors)
@@ -67,7 +79,7 @@ def _prepared(argv: list[str]) -> tuple[Callable[[], object], int]:
             bounds.enter(PICTURE_BYTES_MAX)
             from node.workshop import pictures
 
-            return lambda: pictures.picture(_read(PICTURE_BYTES_MAX), _writer(int(descriptor))), int(descriptor) + 1
+            return lambda: pictures.picture(_read(PICTURE_BYTES_MAX), writer(int(descriptor))), int(descriptor) + 1
         case ["avatar"]:
             bounds.enter(0)
             from node.workshop import pictures
@@ -82,7 +94,7 @@ def _prepared(argv: list[str]) -> tuple[Callable[[], object], int]:
             bounds.enter(SOUND_BYTES_MAX)
             from node.workshop import sounds
 
-            return lambda: sounds.sound(_read(SOUND_BYTES_MAX), _writer(int(descriptor))), int(descriptor) + 1
+            return lambda: sounds.sound(_read(SOUND_BYTES_MAX), writer(int(descriptor))), int(descriptor) + 1
         case ["moving", descriptor]:
             bytes_max = os.fstat(0).st_size
             bounds.enter(bytes_max)
@@ -102,10 +114,6 @@ def _read(bytes_max: int) -> bytes:
     if not left:
         raise Refused(Why.LARGE)
     return b"".join(parts)
-
-
-def _writer(descriptor: int) -> Callable[[bytes], None]:
-    return lambda raw: _write(descriptor, raw)
 
 
 def _write(descriptor: int, raw: bytes) -> None:

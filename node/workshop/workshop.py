@@ -21,7 +21,7 @@ from typing import TypeVar, assert_never
 
 import trio
 
-from node.workshop.faults import Broken, CannotOpen, Ended, Strange, TooMuch
+from node.workshop.faults import Broken, CannotOpen, Ended, NoRoom, Strange, TooMuch
 from protocol import workshop
 from protocol.faults import PeerFault, quoted
 from protocol.workshop import Avatar, Failed, Heard, Moving, Pictured, Why
@@ -54,7 +54,7 @@ class Workshop:
         """What is to be said of a picture; its copy without metadata, and upright, is written to `clean`.
 
         clean: must not exist; after a fault or a cancellation it does not. Not fsynced.
-        Raises: CannotOpen, Broken, Strange, TooMuch, Ended.
+        Raises: CannotOpen, Broken, Strange, TooMuch, NoRoom, Ended.
         """
         return await self._copied("picture", path, clean, Pictured)
 
@@ -110,6 +110,8 @@ def _answered(answer: A | Failed) -> A:
             raise TooMuch
         case Why.MEMORY:
             raise TooMuch("This file needs more memory than weft gives it; it can still travel as a file.")
+        case Why.UNWRITTEN:
+            raise NoRoom
         case _:
             assert_never(answer.why)
 

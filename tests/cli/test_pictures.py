@@ -1,7 +1,10 @@
 """A preview in a terminal: which way, what is written, and that its file stays in a program of its own."""
 
 import base64
+import os
+import pty
 import re
+import subprocess
 import sys
 
 import pytest
@@ -10,6 +13,7 @@ from cli import pictures
 from cli.options import Door
 from cli.pictures import Shown, Way
 from tests.node.workshop import made
+from tests.sources import ROOT
 
 FLAG = Shown(2, 3, bytes((255, 0, 0, 0, 255, 0)) + bytes((0, 0, 255, 255, 255, 255)) + bytes((1, 2, 3, 9, 9, 9)))
 
@@ -90,6 +94,31 @@ def test_a_preview_is_unpacked_by_the_program() -> None:
     assert shown is not None
     assert (shown.width, shown.height) == (30, 20)
     assert shown.rgb[:3] == b"\xff\x00\x00"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("webp", "shown"),
+    [
+        (
+            made.webp(lossless=True),
+            "\x1b[38;2;255;0;0;48;2;255;0;0m▀▀▀▀▀▀\x1b[0m\r\n\x1b[38;2;0;0;255;48;2;0;0;255m▀▀▀▀▀▀\x1b[0m\r\n",
+        ),
+        (b"RIFF\x0c\x00\x00\x00WEBPVP8 \x00\x00\x00\x00", "(The preview cannot be shown.)\r\n"),
+    ],
+)
+def test_a_person_at_a_terminal_sees_the_preview(webp: bytes, shown: str) -> None:
+    environ = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    script = (
+        f"from cli import pictures\nfrom cli.options import Door\n"
+        f"pictures.show_preview(Door(environ={environ!r}), {webp!r}, 6)"
+    )
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs) as door:
+        assert door.wait(30) == 0
+        os.close(theirs)
+    assert os.read(ours, 1 << 16).decode() == shown
+    os.close(ours)
 
 
 @pytest.mark.process

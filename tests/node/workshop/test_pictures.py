@@ -2,12 +2,13 @@
 
 import io
 import random
+from pathlib import Path
 
 import blurhash
 import pytest
 from PIL import Image
 
-from node.workshop import pictures
+from node.workshop import pictures, program
 from node.workshop.faults import Refused
 from protocol.workshop import Format, Pictured, Why
 from tests.node.workshop import made
@@ -140,6 +141,13 @@ def test_a_preview_that_is_larger_than_any_is_not_unpacked() -> None:
     with pytest.raises(Refused) as refused:
         pictures.pixels(made.encoded(made.halves(321, 2), "WEBP"), 9, 9)
     assert refused.value.why is Why.LARGE
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_copy_for_which_there_is_no_room_is_said_to_be_that() -> None:
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(Refused) as refused:
+        pictures.picture(made.jpeg(), program.writer(full.fileno()))
+    assert refused.value.why is Why.UNWRITTEN
 
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (8_001, 8_000), (65_536, 1)])

@@ -57,6 +57,8 @@ def test_a_profile_of_colours_and_the_meaning_of_cmyk_stay() -> None:
 
 def test_a_moving_picture_moves_on() -> None:
     assert len(frames(stripping.strip(made.gif(frames=5)).raw)) == 5
+    several = made.encoded(made.halves(), "PNG", save_all=True, append_images=[made.halves(mode="L").convert("RGB")])
+    assert frames(stripping.strip(several).raw) == frames(several)
     moving = made.encoded(
         made.halves(), "WEBP", save_all=True, append_images=[made.halves(60, 41).crop((0, 1, 60, 41))]
     )
@@ -108,6 +110,18 @@ def test_a_file_that_was_cut_is_broken(kind: Format) -> None:
         with pytest.raises(Refused) as refused:
             stripping.strip(whole[:length])
         assert refused.value.why is Why.BROKEN
+
+
+def test_a_webp_does_not_announce_what_is_gone() -> None:
+    raw, clean = made.webp(), stripping.strip(made.webp()).raw
+    assert (raw[12:16], raw[20] & 0x0C, clean[20] & 0x0C) == (b"VP8X", 0x0C, 0)
+
+
+@pytest.mark.parametrize("mark", [0x00, 0x01, 0xD0, 0xD8])
+def test_a_mark_that_has_no_length_does_not_stand_before_a_scan(mark: int) -> None:
+    raw = made.encoded(made.halves(), "JPEG")
+    with pytest.raises(Refused):
+        stripping.strip(raw[:2] + bytes((0xFF, mark)) + b"\x00\x04xy" + raw[2:])
 
 
 @pytest.mark.parametrize("raw", [b"", b"BM" + bytes(99), b"%PDF-1.7", b"RIFF\x04\x00\x00\x00WAVE", b"<svg/>"])

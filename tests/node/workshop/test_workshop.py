@@ -111,7 +111,7 @@ async def test_what_stands_at_the_copys_place_is_not_written_over(tmp_path: Path
 # --- what is no file ------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_no_plain_file_is_not_even_opened(tmp_path: Path) -> None:
+async def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "round").symlink_to("round")
     (tmp_path / "to the pipe").symlink_to("pipe")
