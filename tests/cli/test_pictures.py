@@ -15,6 +15,7 @@ from cli.pictures import Shown, Way
 from tests.node.workshop import made
 from tests.sources import ROOT
 
+RED, BLUE = (f"\x1b[38;2;{ink};48;2;{ink}m▀▀▀▀▀▀\x1b[0m\r\n" for ink in ("255;0;0", "0;0;255"))
 FLAG = Shown(2, 3, bytes((255, 0, 0, 0, 255, 0)) + bytes((0, 0, 255, 255, 255, 255)) + bytes((1, 2, 3, 9, 9, 9)))
 
 
@@ -100,10 +101,7 @@ def test_a_preview_is_unpacked_by_the_program() -> None:
 @pytest.mark.parametrize(
     ("webp", "shown"),
     [
-        (
-            made.webp(lossless=True),
-            "\x1b[38;2;255;0;0;48;2;255;0;0m▀▀▀▀▀▀\x1b[0m\r\n\x1b[38;2;0;0;255;48;2;0;0;255m▀▀▀▀▀▀\x1b[0m\r\n",
-        ),
+        (made.encoded(made.halves(6, 4), "WEBP", lossless=True), f"{RED}{BLUE}"),
         (b"RIFF\x0c\x00\x00\x00WEBPVP8 \x00\x00\x00\x00", "(The preview cannot be shown.)\r\n"),
     ],
 )
