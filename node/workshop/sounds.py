@@ -44,14 +44,15 @@ def loudness(peaks: list[int]) -> bytes:
 
 
 def _waveform(opened: soundfile.SoundFile) -> bytes:
-    peaks, at = [], 0
+    peaks, at, frame_bytes = [], 0, 2 * opened.channels
     for part in range(WAVEFORM_BYTES):
         start, end = (opened.frames * edge // WAVEFORM_BYTES for edge in (part, part + 1))
         if start != at:
             opened.seek(start)
-        wanted = max(1, min(end - start, HEARD_S * opened.samplerate)) if opened.frames else 0
-        samples = memoryview(bytes(opened.buffer_read(wanted, dtype="int16"))).cast("h")
-        at = start + len(samples) // opened.channels
+        held = bytearray(frame_bytes * max(1, min(end - start, HEARD_S * opened.samplerate)))
+        count = opened.buffer_read_into(held, dtype="int16")  # fewer where there are fewer than it says
+        samples = memoryview(held)[: count * frame_bytes].cast("h")
+        at = start + count
         peaks.append(max(max(samples), -min(samples)) if len(samples) else 0)
     return loudness(peaks)
 

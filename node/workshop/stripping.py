@@ -136,15 +136,16 @@ def _webp(raw: bytes) -> Stripped:
 
 def _gif(raw: bytes) -> Stripped:
     at = 13 + _table_bytes(raw[10:11])
-    kept = [raw[:at]]
+    kept, frames = [raw[:at]], 0
     while True:
         start, kind = at, raw[at : at + 1]
-        if kind == b";":
-            kept.append(kind)
+        if kind == b";" or (not kind and frames):  # old programs left the end out
+            kept.append(b";")
             return Stripped(Format.GIF, b"".join(kept), UPRIGHT)
         if kind == b",":
             at = _after_blocks(raw, at + 11 + _table_bytes(raw[at + 9 : at + 10]))
             kept.append(raw[start:at])
+            frames += 1
         elif kind == b"!":
             at = _after_blocks(raw, at + 2)
             told = raw[start + 1 : start + 2]

@@ -62,6 +62,13 @@ def test_silence_and_a_sound_shorter_than_its_waveform() -> None:
     assert heard(made.sound("WAV", "PCM_16", b""))[0] == Heard(Format.WAV, 0, bytes(64))
 
 
+def test_a_sound_that_has_less_than_it_says_ends_in_silence() -> None:
+    raw = made.sound("MP3", "MPEG_LAYER_III")
+    cut = heard(raw[: len(raw) * 3 // 4])[0]  # its first frame still counts all of them
+    assert cut.length_ms == heard(raw)[0].length_ms
+    assert cut.waveform[-3:] == bytes(3)
+
+
 def test_loudness_is_in_proportion() -> None:
     assert sounds.loudness([0, 50, 100]) == bytes((0, 127, 255))
 

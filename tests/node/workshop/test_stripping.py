@@ -67,6 +67,13 @@ def test_a_moving_picture_moves_on() -> None:
         assert opened.info["loop"] == 0
 
 
+def test_a_gif_whose_end_was_left_out_is_whole() -> None:
+    whole = stripping.strip(made.gif()).raw
+    assert stripping.strip(whole[:-1]).raw == whole
+    with pytest.raises(Refused):
+        stripping.strip(whole[:25])
+
+
 def test_a_thumbnail_inside_jfif_goes() -> None:
     raw = made.encoded(made.halves(), "JPEG")
     start = raw[:2] + made.segment(0xE0, b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x02\x02" + b"thumbnail!!!")
@@ -106,7 +113,7 @@ def test_many_blocks_of_exif_are_gone_and_only_the_first_counts() -> None:
 @pytest.mark.parametrize("kind", MADE)
 def test_a_file_that_was_cut_is_broken(kind: Format) -> None:
     whole = stripping.strip(MADE[kind]).raw
-    for length in (14, len(whole) // 2, len(whole) - 1):
+    for length in (14, len(whole) // 2, len(whole) - 2):
         with pytest.raises(Refused) as refused:
             stripping.strip(whole[:length])
         assert refused.value.why is Why.BROKEN
