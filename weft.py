@@ -1,4 +1,4 @@
-"""The launcher of the `weft` command: the doors, or with the hidden word `_node` the node's own program."""
+"""The launcher of the `weft` command: the doors, or with a hidden word the program of the node or of the workshop."""
 
 import sys
 from pathlib import Path
@@ -13,6 +13,10 @@ def main() -> None:
         from node.__main__ import main as run_node
 
         sys.exit(run_node(sys.argv[2:]))
+    if sys.argv[1:2] == ["_workshop"]:
+        from node.workshop.program import main as run_workshop
+
+        sys.exit(run_workshop(sys.argv[2:]))
     from cli.__main__ import main as run_door
 
     sys.exit(run_door(sys.argv[1:]))

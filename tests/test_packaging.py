@@ -46,7 +46,9 @@ def test_the_wheel_has_every_file_of_the_product_and_no_other(wheel: Path) -> No
     assert {"METADATA", "entry_points.txt", "licenses/LICENSE"} <= about
 
 
-@pytest.mark.parametrize(("words", "package"), [(["--help"], "cli"), (["_node", "nothing"], "node")])
+@pytest.mark.parametrize(
+    ("words", "package"), [(["--help"], "cli"), (["_node", "nothing"], "node"), (["_workshop"], "node")]
+)
 def test_door_and_node_of_the_wheel_take_their_code_from_it(
     words: list[str], package: str, installed: Path, tmp_path: Path
 ) -> None:
