@@ -28,6 +28,7 @@ from trio.testing import MockClock
 import features as rooms
 from crypto import keys
 from crypto.vault import Cost
+from lab.bench import Bench
 from lab.lan import Places
 from lab.lookup import Table
 from lab.network import PORT, SimHost, SimNetwork, open_network
@@ -124,6 +125,7 @@ class Person:
             None if table is None else table.open,
             open_keeping=lambda: open_database(kept, self._chance("keeping").randbytes(32), KEEPING, Worker.INLINE),
             has_keeping=kept.exists,
+            workshop=Bench(),
         )
 
     async def _live(self, task_status: "TaskStatus[None]" = trio.TASK_STATUS_IGNORED) -> None:

@@ -23,6 +23,7 @@ from node.network import Address, Network
 from node.publisher import Publisher
 from node.sync import Sync
 from node.till import Till
+from node.workshop.looking import Looking
 from store.database import Database
 from store.identity import Identity
 
@@ -63,4 +64,5 @@ class Core:
     keeping: Keeping = field(kw_only=True)
     till: Till = field(kw_only=True)
     blobs: Blobs = field(kw_only=True)
+    workshop: Looking = field(kw_only=True)
     stop: trio.Event = field(default_factory=trio.Event)

@@ -121,6 +121,7 @@ async def open_node(
         keeping=Keeping(ground, network, outside.open_keeping, outside.has_keeping),
         till=Till(inward),
         blobs=blobs,
+        workshop=outside.workshop,
     )
     for feature in features:
         services[feature.name] = feature.open(core)

@@ -4,7 +4,7 @@ Not here: time and chance (ground.py), what is made of all this (node.py).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from node.keep.server import OpenKeeping
 from node.lan import News
 from node.lookup import Lookup
 from node.network import Network
+from node.workshop.looking import Looking
+from node.workshop.workshop import Workshop
 from store.database import Database
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Outside:
     open_network, open_lookup: throw-away hosts, and the DHT for them. open_bootstrap: the way into the DHT of `lookup`;
     open_reachable: relays and what is known of NATs. A simulated world needs neither. open_keeping: the database of
     what is kept for others, None where nothing can be kept; has_keeping: whether there is one already.
+    workshop: opens pictures and sounds.
     """
 
     network: Network
@@ -49,3 +52,4 @@ class Outside:
     open_bootstrap: OpenBootstrap | None = None
     open_keeping: OpenKeeping | None = None
     has_keeping: Callable[[], bool] = bool  # no
+    workshop: Looking = field(default_factory=Workshop)

@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from cli import client as connection
-from cli import faults, moving, options, show
+from cli import faults, moving, options, pictures, show
 from cli.options import Door, Form
+
+PREVIEW_COLUMNS = 60
 
 
 @options.command()
@@ -65,6 +67,20 @@ def files(ctx: click.Context, contact: str | None, limit: int, follow: bool) -> 
         show.rows(door, "files", found, _table(door, found) if found else "No files yet.")
         return
     _follow(door, found, cursor)
+
+
+@options.sub(files, name="show")
+@click.argument("file_id", metavar="ID")
+@click.option("--picture", type=click.Choice(pictures.WAYS), default="auto", help="How it is drawn. [auto]")
+@click.pass_obj
+def show_one(door: Door, file_id: str, picture: str) -> None:
+    """Shows what is known of a file, and the preview of a picture, on a terminal."""
+    with door.connect() as client:
+        file = client.call("media.show", id=file_id)
+        webp = bytes.fromhex(client.call("media.preview", id=file_id)["webp"]) if file["has_preview"] else b""
+    show.outcome(door, file, f"{show.file_text(file)}   (id …{file['short']})")
+    if webp:
+        pictures.show_preview(door, webp, PREVIEW_COLUMNS, picture)
 
 
 @options.sub(files)

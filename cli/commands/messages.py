@@ -37,6 +37,7 @@ Message = dict[str, Any]
 @click.option("--file", "files", multiple=True, metavar="PATH", help="A file or a folder, also several times.")
 @click.option("--voice", "voices", multiple=True, metavar="PATH", help="A recording, shown as one.")
 @click.option("--video", "videos", multiple=True, metavar="PATH", help="A video, shown as one.")
+@click.option("--as-is", is_flag=True, help="Files as they are: also where and with what they were taken.")
 @click.option("--reply", metavar="ID", help="The message that TEXT answers: its id, or the end of it.")
 @click.pass_obj
 def send(
@@ -49,16 +50,18 @@ def send(
     files: tuple[str, ...],
     voices: tuple[str, ...],
     videos: tuple[str, ...],
+    as_is: bool,
     reply: str | None,
 ) -> None:
     """Sends TEXT to a contact ("-" or nothing: read it from stdin), or files.
 
     weft send bo --file holiday.jpg --file report.pdf
 
-    A file is sealed and stays here; the contact's node fetches it, a small one by itself.
+    A file is sealed and stays here; the contact's node fetches it, a small one by itself. Pictures, recordings and
+    videos go without what they say of place, time and camera.
     """
     paths = [
-        *((one, "auto") for one in files),
+        *((one, "file" if as_is else "auto") for one in files),
         *((one, "voice") for one in voices),
         *((one, "video") for one in videos),
     ]

@@ -13,7 +13,7 @@ from protocol.blobs import Blob
 
 NAME_BYTES_MAX = 255  # what most file systems take
 MIME_BYTES_MAX = 100
-PREVIEW_BYTES_MAX = 16 * 1024
+PREVIEW_BYTES_MAX = 12 * 1024
 BLURHASH_BYTES_MAX = 64
 SIDE_MAX = 65_535  # pixels
 WAVE_BYTES_MAX = 64  # a level for each part of a recording, 0 to 255

@@ -11,6 +11,14 @@ class BadFile(UserFault):
     exit = 2
 
 
+class Unlooked(UserFault):
+    """This file cannot be looked into, so where and with what it was taken would go along; nothing was sent."""
+
+    code = "media.strange"
+    next = "weft send NAME --as-is --file FILE"
+    exit = 1
+
+
 class FileChanged(UserFault):
     """The file was changed while it was read, so nothing was sent. Send it again once nobody writes into it."""
 

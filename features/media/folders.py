@@ -75,6 +75,14 @@ def read(path: Path) -> Iterator[bytes]:
             yield some
 
 
+def read_open(descriptor: int) -> Iterator[bytes]:
+    """A file that is open, from its beginning, in pieces. Raises: OSError."""
+    at = 0
+    while some := os.pread(descriptor, READ_BYTES, at):
+        yield some
+        at += len(some)
+
+
 def _header(path: Path, name: str, is_folder: bool) -> bytes:
     state = path.stat()
     info = tarfile.TarInfo(name.encode(errors="replace").decode())

@@ -2,11 +2,11 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from features.media import folders, names, view
+from features.media import folders, looking, names, view
 from features.media.content import File, Shape
 from features.media.faults import (
     BadFile,
@@ -17,6 +17,7 @@ from features.media.faults import (
     NotHere,
     PathNeeded,
 )
+from features.media.looking import Source
 from features.media.view import FileLine, Found
 from node import ground, speech
 from node.blobs.files import SourceChanged
@@ -32,17 +33,6 @@ SHAPES = ("auto", "file", "picture", "voice", "video")
 Rows = list[FileLine]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A content that is to be sent: how it is called, what it is, how long, and how it is read."""
-
-    name: str
-    mime: str
-    shape: Shape
-    length: int
-    read: Callable[[], Iterator[bytes]]
-
-
 class Media:
     """Files of conversations. Every public method is a call of the local API, `media.NAME`."""
 
@@ -52,9 +42,10 @@ class Media:
     async def send(self, to: str, path: str, shape: str = "auto") -> FileLine:
         """Seals a file or folder and tells a contact of it, durable on return; he fetches it when he likes.
 
-        path: whole. shape: "auto" (by its name), "file", "picture", "voice", "video".
+        path: whole. shape: "auto" (by its name), "file" (as it is), "picture", "voice", "video"; the last three are
+        looked into, and where and with what they were taken does not go along.
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, limit, media.path,
-        media.unreadable, media.changed, media.room, media.folder.
+        media.unreadable, media.changed, media.room, media.folder, media.strange.
         """
         place = Path(path)
         if not place.is_absolute() or shape not in SHAPES:
@@ -63,15 +54,15 @@ class Media:
         contact = await database.read(people.find_contact, to)
         try:
             source = await ground.aside(self._core.ground, _source, place, shape)
-            blob, manifest, file = await self._core.blobs.make(source.length, source.read())
+            async with looking.prepared(self._core, source, place) as ready:
+                blob, manifest, file = await self._core.blobs.make(ready.length, ready.read())
         except SourceChanged:
             raise FileChanged from None
         except OSError as broken:
             raise BadFile(f"The file {quoted(path)} cannot be read ({broken.strerror}); nothing was sent.") from None
-        said = File(blob, source.name, source.mime, source.shape)
 
         def post(tx: Tx) -> FileLine:
-            return self._say(tx, contact.id, said, blobs.made(tx, blob, manifest, file, now_ms()))
+            return self._say(tx, contact.id, ready.said(blob), blobs.made(tx, blob, manifest, file, now_ms()))
 
         try:
             line = await database.transact(post)

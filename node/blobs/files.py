@@ -53,7 +53,7 @@ class Files:
 
         source: gives `length` bytes in all, in pieces of any size. Raises: OSError, SourceChanged.
         """
-        self._make_folder()
+        self.make_folder()
         making = Making(entropy(KEY_BYTES), length)
         draft = drafts.begin(self.folder / name, entropy)
         try:
@@ -124,13 +124,14 @@ class Files:
             return os.stat(self.folder / name).st_blocks * 512
         return 0
 
-    def _make_folder(self) -> None:
+    def make_folder(self) -> None:
+        """Makes the folder, where there is none. Raises: OSError."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
     @contextmanager
     def _opened(self, name: str, flags: int) -> Iterator[int]:
         if flags & os.O_CREAT:
-            self._make_folder()
+            self.make_folder()
         descriptor = os.open(self.folder / name, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             yield descriptor

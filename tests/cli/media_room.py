@@ -8,6 +8,7 @@ from features.media.faults import NoFile
 
 Rows = list[dict[str, Any]]
 WORK_BYTES = 4_000_000
+WEBP = b"RIFF\x04\x00\x00\x00WEBP"  # of no picture
 
 
 @dataclass
@@ -58,6 +59,11 @@ class MediaRoom:
         """All."""
         found = [row for row in self.rows if contact is None or row["contact"].lower() == contact.lower()]
         return found[-limit:]
+
+    async def preview(self, id: str) -> dict[str, object]:
+        """What is seen of it."""
+        self._row(id)
+        return {"webp": WEBP.hex()}
 
     async def show(self, id: str) -> dict[str, Any]:
         """One."""

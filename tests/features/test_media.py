@@ -43,6 +43,7 @@ def test_every_fault_that_a_call_names_is_met() -> None:
         assert (
             await faults.code("media.send", to="bobo", path="/proc/self/status") == "media.changed"
         )  # is told as empty
+        assert await faults.code("media.send", to="bobo", path=str(put(w, "a.jpg", b"no picture"))) == "media.strange"
         many = w.folder / "many"
         many.mkdir()
         for n in range(folders.ENTRIES_MAX):

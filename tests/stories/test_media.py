@@ -3,11 +3,14 @@
 import io
 import random
 import tarfile
+import wave
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import trio
+from PIL import Image
 
 from features.media.content import File, Shape
 from features.media.view import MB
@@ -297,3 +300,65 @@ def test_a_forwarded_file_is_a_line_that_says_so_and_stays_when_the_first_is_rec
         assert await saved(w, chen) == small
 
     world.run(story, seed=2209)
+
+
+def with_gps(w: World, name: str) -> Path:
+    """A picture, held sideways, that says where it was taken, by which camera, and by whom."""
+    place = w.folder / name
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "A camera of mine"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0), 3: "E", 4: (13.0, 24.0, 18.0)})
+    picture = Image.new("RGB", (400, 300), (30, 120, 200))
+    picture.paste((220, 40, 40), (0, 0, 200, 150))
+    picture.save(place, exif=exif, comment=b"a comment of mine")
+    assert b"A camera of mine" in place.read_bytes()
+    return place
+
+
+def test_a_picture_arrives_upright_without_where_it_was_taken_and_is_seen_before_it_is_here() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        sent = await ana.call("media.send", to="bo", path=str(with_gps(w, "holiday.jpg")))
+        assert (sent["shape"], sent["mime"], sent["width"], sent["height"]) == ("picture", "image/jpeg", 300, 400)
+        await w.until(partial(is_in, bo, "here"))
+        one = await file_of(bo)
+        preview = bytes.fromhex((await bo.call("media.preview", id=one["id"]))["webp"])
+        with Image.open(io.BytesIO(preview)) as small:
+            assert (small.format, small.size) == ("WEBP", (240, 320))
+        assert len(str(one["blurhash"])) == 28
+        data = await saved(w, bo)
+        for mine in (b"A camera of mine", b"a comment of mine", b"Exif"):
+            assert mine not in data
+        with Image.open(io.BytesIO(data)) as picture:
+            assert picture.size == (300, 400)
+            assert dict(picture.getexif()) == {}
+            red, _, blue = cast("tuple[int, int, int]", picture.getpixel((250, 50)))
+            assert red > blue  # what was at the left above is at the right above
+        assert not list((w.folder / "ana.blobs").glob("*.plain"))
+        as_is = await ana.call("media.send", to="bo", path=str(w.folder / "holiday.jpg"), shape="file")
+        assert (as_is["shape"], as_is["has_preview"]) == ("file", False)
+        await w.until(partial(is_in, bo, "here", 2))
+        assert await saved(w, bo, "as it was") == (w.folder / "holiday.jpg").read_bytes()
+
+    world.run(story, seed=2210)
+
+
+def test_a_recording_shows_how_long_it_is_and_its_levels() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        place = w.folder / "note.wav"
+        with wave.open(str(place), "wb") as out:
+            out.setparams((1, 2, 8000, 0, "NONE", ""))
+            out.writeframes(b"".join(int(n).to_bytes(2, "little") for n in range(0, 32_000, 2)))
+        await ana.call("media.send", to="bo", path=str(place), shape="voice")
+        await w.until(partial(is_in, bo, "here"))
+        one = await file_of(bo)
+        assert (one["shape"], one["mime"], one["length_ms"]) == ("voice", "audio/wav", 2000)
+        levels = one["wave"]
+        assert isinstance(levels, tuple)
+        assert (len(levels), levels[-1]) == (64, 255)
+        assert list(levels) == sorted(levels)
+
+    world.run(story, seed=2211)

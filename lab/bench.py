@@ -1,0 +1,63 @@
+"""The workshop of a simulated world: it does the work in the world's own process, on files that the story has made.
+
+A process of its own would be waited for in real time, which a world has not. Not here: limits (node/workshop).
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from node.workshop import films, pictures, sounds
+from node.workshop.faults import Broken, Refused, Strange
+from node.workshop.program import BROKEN, writer
+from protocol.workshop import Heard, Moving, Pictured, Why
+
+T = TypeVar("T")
+
+
+class Bench:
+    """It is a `Looking` of node/workshop."""
+
+    async def picture(self, path: Path, clean: Path) -> Pictured:
+        """What is to be said of a picture; its copy is written."""
+        await trio.lowlevel.checkpoint()
+        return _worked(clean, lambda out: pictures.picture(path.read_bytes(), writer(out)))
+
+    async def sound(self, path: Path, clean: Path) -> Heard:
+        """Length and waveform of a sound; its copy is written."""
+        await trio.lowlevel.checkpoint()
+        return _worked(clean, lambda out: sounds.sound(path.read_bytes(), writer(out)))
+
+    async def moving(self, path: Path, clean: Path) -> Moving:
+        """Length and size of a film; its copy is written."""
+        await trio.lowlevel.checkpoint()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return _worked(clean, lambda out: films.film(file.fileno(), size, out))
+
+    async def avatar(self, path: Path) -> bytes:
+        """The middle of a picture as a square WebP."""
+        await trio.lowlevel.checkpoint()
+        return _avatar(path)
+
+
+def _avatar(path: Path) -> bytes:
+    try:
+        return pictures.avatar(path.read_bytes()).webp
+    except (Refused, *BROKEN):
+        raise Broken from None
+
+
+def _worked(clean: Path, work: Callable[[int], T]) -> T:
+    descriptor = os.open(clean, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        return work(descriptor)
+    except (Refused, *BROKEN) as refused:
+        clean.unlink()
+        is_strange = isinstance(refused, Refused) and refused.why is Why.STRANGE
+        raise (Strange if is_strange else Broken) from None
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,25 @@
+"""What the rest of the node asks of a workshop: the real one starts a process for each file (workshop.py)."""
+
+from pathlib import Path
+from typing import Protocol
+
+from protocol.workshop import Heard, Moving, Pictured
+
+
+class Looking(Protocol):
+    """Opens files that others have made. The copy without metadata is written to `clean`, which must not exist.
+
+    Each raises: CannotOpen, Broken, Strange, TooMuch, NoRoom, Ended.
+    """
+
+    async def picture(self, path: Path, clean: Path) -> Pictured:
+        """What is to be said of a picture."""
+
+    async def sound(self, path: Path, clean: Path) -> Heard:
+        """Length and waveform of a sound."""
+
+    async def moving(self, path: Path, clean: Path) -> Moving:
+        """Length and size of a film."""
+
+    async def avatar(self, path: Path) -> bytes:
+        """The middle of a picture as a square WebP."""
