@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 ALL: tuple[str, ...] = (
     "contacts",
     "chat",
+    "profile",
     "nearby",
     "logs",
     "keepers",

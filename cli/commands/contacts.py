@@ -135,10 +135,12 @@ def trust(door: Door, name: str) -> None:
 
 def _list(door: Door) -> None:
     with door.connect() as client:
-        found = client.call("contacts.list")
+        marks = {one["account"]: one for one in client.call("profile.marks")}
+        found = [marked(row, marks) for row in client.call("contacts.list")]
+    names = {name.casefold(): row["account"] for row in found for name in (row["name"], row["remark"])}
     lines = [
         (
-            show.clean(row["name"]),
+            _called(row, names),
             row["state"],
             _VERIFIED[row["verified"]],
             "online" if row["online"] else f"seen {show.ago(row['seen_ms'])}",
@@ -149,6 +151,25 @@ def _list(door: Door) -> None:
     none = f"No contacts yet. Invite somebody: {door.typed('weft invite --qr')}"
     text = show.table(door, ("Name", "State", "Verified", "Seen", ""), lines) if lines else none
     show.rows(door, "contacts", found, text)
+
+
+def marked(row: dict[str, Any], marks: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A contact with what you wrote on it. marks: the rows of profile.marks, by account."""
+    mine = marks.get(row["account"], {})
+    return {**row, "remark": mine.get("remark", ""), "tags": mine.get("tags", [])}
+
+
+def _called(row: dict[str, Any], names: dict[str, str]) -> str:
+    """What you call a contact, what you wrote on it, and what it calls itself where that differs.
+
+    names: accounts by name and remark, in lower case: "!" marks who goes by the name of another.
+    """
+    announced = row["announced"].casefold()
+    parts = [row["name"], *([f"“{row['remark']}”"] if row["remark"] else []), *(f"#{one}" for one in row["tags"])]
+    if row["announced"] and announced != row["name"].casefold():
+        mark = "! " if names.get(announced, row["account"]) != row["account"] else ""
+        parts.append(f"({mark}calls itself {row['announced']})")
+    return show.clean(" ".join(parts))
 
 
 def _change(door: Door, method: str, name: str, said: str) -> None:

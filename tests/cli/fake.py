@@ -23,6 +23,7 @@ from tests.cli.logs_room import LogsRoom
 from tests.cli.packets_room import PacketsRoom
 from tests.cli.paths_room import PathsRoom
 from tests.cli.payments_room import Debts
+from tests.cli.profile_room import ProfileRoom
 from tests.cli.shop_room import ShopRoom
 from tests.cli.strangers import NearbyRoom
 
@@ -378,6 +379,7 @@ class World:
         self.packets = PacketsRoom()
         self.shop = ShopRoom()
         self.paths = PathsRoom()
+        self.profile = ProfileRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -388,7 +390,7 @@ class World:
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
         services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
-        services |= {"shop": self.shop, "paths": self.paths}
+        services |= {"shop": self.shop, "paths": self.paths, "profile": self.profile}
         services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),

@@ -79,6 +79,7 @@ SANE = {  # what stands in a place while another one is tried
     "order": "ZZZZ",
     "thing": "ZZZZ",
     "title": "coffee",
+    "tag": "friends",
 }
 
 
@@ -215,6 +216,10 @@ def test_a_hostile_value_gets_a_sentence_and_a_code(shell: Shell, path: tuple[st
         for one in shell.ana.call("contacts.list"):
             if one["name"] != "bo":
                 shell.ana.call("contacts.rename", name=one["name"], new="bo")
+        for one in shell.ana.call("profile.marks"):
+            shell.ana.call("profile.remark", name="bo", text="")
+            for tag in one["tags"]:
+                shell.ana.call("profile.untag", name="bo", tag=tag)
     assert shell.ana.call("node.status")["pid"] == shell.ana.program.pid  # type: ignore[union-attr]
 
 

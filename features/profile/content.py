@@ -1,0 +1,32 @@
+"""What contacts say of themselves and of others: a profile, and the card of somebody else.
+
+Not here: the card by which two become contacts (protocol/identity.py), remarks and tags, which nobody is told.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from protocol import content, identity, record
+
+ABOUT_CHARS_MAX = 280
+ABOUT_BYTES_MAX = 4 * ABOUT_CHARS_MAX
+PHOTO_BYTES_MAX = 32 * 1024  # with all else it stays below what one message may say
+
+_PAIR = frozenset({content.Channel.RATCHET})
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How the sender presents himself from now on. The higher version counts, whichever comes first.
+
+    photo: a WebP picture without metadata, at most 1,024 on a side; null for none.
+    """
+
+    KIND: ClassVar[int] = 410
+    CHANNELS: ClassVar[frozenset[content.Channel]] = _PAIR
+
+    version: Annotated[int, record.Range(1, record.SAFE_INT_MAX)]
+    name: Annotated[str, record.Line(identity.NAME_BYTES_MAX)]
+    about: Annotated[str, record.Utf8(ABOUT_BYTES_MAX)]
+    photo: Annotated[bytes, record.Size(1, PHOTO_BYTES_MAX)] | None

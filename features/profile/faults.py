@@ -1,0 +1,44 @@
+"""What a person may ask wrongly of this room. Nothing was changed or sent when one of these is raised."""
+
+from protocol.faults import UserFault
+
+
+class AboutTooLong(UserFault):
+    """What you say about yourself has at most 280 characters of text; nothing was changed."""
+
+    code = "profile.about"
+    next = 'weft profile set --about "…"'
+    exit = 2
+
+
+class BadPhoto(UserFault):
+    """A photo is a still WebP picture of at most 32 KiB and 1,024 pixels a side, without metadata; nothing was
+    changed."""
+
+    code = "profile.photo"
+    next = "weft profile set --photo FILE"
+    exit = 2
+
+
+class PhotoUnreadable(UserFault):
+    """The file of the photo cannot be read by the node; nothing was changed."""
+
+    code = "profile.unreadable"
+    next = "weft profile set --photo FILE"
+    exit = 5
+
+
+class NoPhoto(UserFault):
+    """There is no photo in this profile."""
+
+    code = "profile.no_photo"
+    next = "weft profile"
+    exit = 5
+
+
+class UnknownTag(UserFault):
+    """No contact has this tag."""
+
+    code = "tag.unknown"
+    next = "weft tags"
+    exit = 5

@@ -1,0 +1,166 @@
+"""How we and our contacts present ourselves, as rows: the newest profile of each, and whom ours was told.
+
+    set ──> own profile, version + 1        told(contact) < version ──> said again, in place of what was not read yet
+
+Of each profile, ours to a contact and his to us, only the newest is kept, also as a message. Not here: remarks and tags
+(store/remarks.py).
+"""
+
+from dataclasses import dataclass
+
+from crypto.faults import Malformed
+from features.profile.content import Profile
+from protocol import webp, wire
+from protocol.delivery import State
+from protocol.faults import PeerFault
+from store import people, remarks, superseded
+from store.database import Migration, Tx
+from store.inbox import Arrival
+from store.people import ContactState
+from store.remarks import Marks
+
+CHANGED = "profile.changed"  # a topic: its key is the contact whose profile is another, 0 for ours
+NOTE_BYTES_MAX = 4096
+TOLD_AT_ONCE = 16  # profiles of up to 34 KB in one transaction
+
+MIGRATIONS = (
+    Migration(
+        "profile",
+        1,
+        """
+        CREATE TABLE own_profile (
+          id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL,
+          photo BLOB NOT NULL, set_ms INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE profile_told (
+          contact INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, message INTEGER NOT NULL,
+          device INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE profile (
+          contact INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL,
+          photo BLOB NOT NULL, message INTEGER NOT NULL, at_ms INTEGER NOT NULL
+        ) STRICT;
+        """,
+    ),
+)
+
+
+class Stale(PeerFault):
+    """A profile came that is not newer than the one we have; it was dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A profile. photo: b"" for none. at_ms: when it was set, or came."""
+
+    version: int
+    name: str
+    about: str
+    photo: bytes
+    at_ms: int
+
+    @property
+    def said(self) -> Profile:
+        """As it is said."""
+        return Profile(self.version, self.name, self.about, self.photo or None)
+
+
+def apply(tx: Tx, arrival: Arrival) -> tuple[()]:
+    """Takes in a newer profile of a contact. Raises: Stale, NotWebp; before anything is written."""
+    take(tx, arrival.contact.id, arrival.seq, arrival.said.content, arrival.now_ms)
+    return ()
+
+
+def take(tx: Tx, contact_id: int, message: int, said: Profile, now_ms: int) -> None:
+    """As `apply`. What we call him stays; what he calls himself is shown beside it (decision 0003)."""
+    row = tx.one("SELECT version, message FROM profile WHERE contact = ?", (contact_id,))
+    if row is not None and row[0] >= said.version:
+        raise Stale
+    if said.photo is not None:
+        webp.measure(said.photo)
+    tx.execute(
+        "INSERT OR REPLACE INTO profile (contact, version, name, about, photo, message, at_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (contact_id, said.version, said.name, said.about, said.photo or b"", message, now_ms),
+    )
+    if row is not None:
+        superseded.drop(tx, contact_id, row[1])
+    people.set_announced(tx, contact_id, said.name)
+    tx.changed(CHANGED, contact_id)
+
+
+def theirs(tx: Tx, contact_id: int) -> Known | None:
+    """The newest profile of a contact that came."""
+    row = tx.one("SELECT version, name, about, photo, at_ms FROM profile WHERE contact = ?", (contact_id,))
+    return None if row is None else Known(*row)
+
+
+def own(tx: Tx) -> Known | None:
+    """Our profile; None before one was set."""
+    row = tx.one("SELECT version, name, about, photo, set_ms FROM own_profile")
+    return None if row is None else Known(*row)
+
+
+def keep_own(tx: Tx, mine: Known) -> None:
+    """Our profile from now on."""
+    tx.execute(
+        "INSERT OR REPLACE INTO own_profile (id, version, name, about, photo, set_ms) VALUES (1, ?, ?, ?, ?, ?)",
+        (mine.version, mine.name, mine.about, mine.photo, mine.at_ms),
+    )
+    tx.changed(CHANGED, 0)
+
+
+def untold(tx: Tx, version: int) -> tuple[tuple[int, int], ...]:
+    """(contact, newest device, 0 for none) of some contacts to whom this version of our profile is to be said.
+
+    It was not, or not to the device he has since he lost one, or it expired before he was seen again.
+    """
+    rows = tx.all(
+        "SELECT c.id, COALESCE((SELECT MAX(id) FROM device WHERE contact = c.id AND revoked = 0), 0) AS newest"
+        " FROM contact c LEFT JOIN profile_told t ON t.contact = c.id LEFT JOIN message m ON m.seq = t.message"
+        " WHERE c.state = ? AND c.alarm != ? AND (t.version IS NULL OR t.version < ?"
+        " OR (t.device != 0 AND newest > t.device) OR (m.state = ? AND c.seen_ms > m.state_ms))"
+        " ORDER BY c.id LIMIT ?",
+        (int(ContactState.ACTIVE), people.STOPS, version, int(State.EXPIRED), TOLD_AT_ONCE),
+    )
+    return tuple((contact_id, device_id) for contact_id, device_id in rows)
+
+
+def told(tx: Tx, contact_id: int, version: int, message: int, device_id: int) -> None:
+    """This message says it to him; what an older one says is sent no more."""
+    row = tx.one("SELECT message FROM profile_told WHERE contact = ?", (contact_id,))
+    if row is not None:
+        superseded.drop(tx, contact_id, row[0])
+    tx.execute(
+        "INSERT OR REPLACE INTO profile_told (contact, version, message, device) VALUES (?, ?, ?, ?)",
+        (contact_id, version, message, device_id),
+    )
+
+
+def met_devices(tx: Tx) -> None:
+    """Who had no device when he was told has one now: the one that got it."""
+    tx.execute(
+        "UPDATE profile_told AS t SET device = (SELECT MAX(id) FROM device d WHERE d.contact = t.contact)"
+        " WHERE device = 0 AND EXISTS (SELECT 1 FROM device d WHERE d.contact = t.contact)"
+    )
+
+
+def keep(tx: Tx, contact_id: int) -> bytes | None:
+    """What we wrote on a contact, for a backup."""
+    marks = remarks.of(tx, contact_id)
+    return wire.encode((marks.remark, marks.tags)) if marks.remark or marks.tags else None
+
+
+def marks_of(kept: bytes) -> Marks:
+    """What `keep` wrote. Raises: Malformed."""
+    match wire.decode(kept, NOTE_BYTES_MAX):
+        case (str(remark), tuple(tags)) if all(isinstance(one, str) for one in tags):
+            marks = Marks(remark, tuple(str(one) for one in tags))
+            if remarks.is_good(marks):
+                return marks
+    raise Malformed
+
+
+def put_back(tx: Tx, contact_id: int, kept: bytes) -> None:
+    """Takes in what `keep` gave. Raises: Malformed."""
+    remarks.put_back(tx, contact_id, marks_of(kept))

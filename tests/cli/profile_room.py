@@ -1,0 +1,80 @@
+"""The room of profiles of the command line's small node: it says what the test gave it."""
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+from features.profile.faults import NoPhoto, UnknownTag
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass
+class ProfileRoom:
+    """profile.*"""
+
+    written: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name, "" for ours
+    picture: bytes = b""
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+
+    async def remark(self, name: str, text: str = "") -> dict[str, Any]:
+        """Written."""
+        self.asked.append(("remark", name, text))
+        row = self.written.setdefault(name, marked(name))
+        row["remark"] = text
+        return row
+
+    async def tag(self, name: str, tag: str) -> dict[str, Any]:
+        """One more."""
+        row = self.written.setdefault(name, marked(name))
+        row["tags"].append(tag)
+        return row
+
+    async def untag(self, name: str, tag: str) -> dict[str, Any]:
+        """One less."""
+        row = self.written.setdefault(name, marked(name))
+        row["tags"].remove(tag)
+        return row
+
+    async def tags(self, tag: str | None = None) -> Rows:
+        """All."""
+        known = sorted({one for row in self.written.values() for one in row["tags"]})
+        if tag is not None and tag not in known:
+            raise UnknownTag(f"No contact has the tag {tag}.")
+        return [
+            {"tag": one, "contacts": [name for name, row in self.written.items() if one in row["tags"]]}
+            for one in known
+            if tag in (None, one)
+        ]
+
+    async def marks(self) -> Rows:
+        """Who is marked."""
+        return [*self.written.values()]
+
+    async def show(self, name: str | None = None) -> dict[str, Any]:
+        """One."""
+        return self.rows.get(name or "") or presented(name or "Ana")
+
+    async def photo(self, name: str | None = None) -> dict[str, object]:
+        """The picture."""
+        self.asked.append(("photo", name))
+        if not self.picture:
+            raise NoPhoto
+        return {"webp": base64.b64encode(self.picture).decode()}
+
+    async def set(self, name: str | None = None, about: str | None = None, photo: str | None = None) -> dict[str, Any]:
+        """Ours."""
+        self.asked.append(("set", name, about, photo))
+        return presented(name or "Ana", about=about or "", version=1, at_ms=1_790_000_000_000)
+
+
+def marked(name: str, **more: Any) -> dict[str, Any]:
+    """What is written on a contact."""
+    return {"name": name, "account": f"wf1{name.lower()}{'q' * 55}", "remark": "", "tags": []} | more
+
+
+def presented(name: str, **more: Any) -> dict[str, Any]:
+    """A profile."""
+    plain = {"name": name, "account": f"wf1{name.lower()}{'q' * 55}", "announced": name, "like": "", "about": ""}
+    return plain | {"photo": 0, "version": 0, "at_ms": 0, "remark": "", "tags": []} | more
