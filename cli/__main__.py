@@ -40,6 +40,8 @@ class Commands(Lazy):
         "remark": ("cli.commands.profile:remark", "Writes on a contact what only you see."),
         "tag": ("cli.commands.profile:tag", "Puts a contact under a tag that only you see."),
         "tags": ("cli.commands.profile:tags", "Lists your tags, and who is under each."),
+        "card": ("cli.commands.cards:card", "Sends the card of a contact to another one."),
+        "cards": ("cli.commands.cards:cards", "Lists the cards that contacts sent you."),
         "send": ("cli.commands.messages:send", "Sends a text to a contact."),
         "inbox": ("cli.commands.messages:inbox", "Shows messages that came, oldest first."),
         "read": ("cli.commands.messages:read", "Shows a conversation and marks it as read."),

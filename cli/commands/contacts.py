@@ -133,6 +133,34 @@ def trust(door: Door, name: str) -> None:
     _change(door, "contacts.trust", name, "is trusted without a comparison; better: weft contacts verify.")
 
 
+@options.sub(contacts)
+@click.argument("file", metavar="[FILE]", required=False)
+@click.option("--vcard", is_flag=True, expose_value=False, help="As vCard 4.0; there is no other form yet.")
+@click.option("--photos/--no-photos", default=True, help="With their photos, or without. [with]")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def export(door: Door, file: str | None, photos: bool, force: bool) -> None:
+    """Writes your contacts for other programs: to FILE, or to stdout.
+
+    With your remarks and tags, which nobody else sees: keep the file to yourself.
+    """
+    from cli import address_book
+
+    with door.connect() as client:
+        address_book.export(door, client, file, photos, force)
+
+
+@options.sub(contacts, name="import")
+@click.argument("file", metavar="FILE")
+@click.pass_obj
+def import_file(door: Door, file: str) -> None:
+    """Lists who in an address book (vCard, "-": stdin) is on weft; nobody is added."""
+    from cli import address_book
+
+    with door.connect() as client:
+        address_book.take(door, client, file)
+
+
 def _list(door: Door) -> None:
     with door.connect() as client:
         marks = {one["account"]: one for one in client.call("profile.marks")}

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from protocol import content, identity, record
+from protocol.record import Bytes32
 
 ABOUT_CHARS_MAX = 280
 ABOUT_BYTES_MAX = 4 * ABOUT_CHARS_MAX
+CARDS_MAX = 100  # cards of others that one contact can have us keep
 PHOTO_BYTES_MAX = 32 * 1024  # with all else it stays below what one message may say
 
 _PAIR = frozenset({content.Channel.RATCHET})
@@ -30,3 +32,15 @@ class Profile:
     name: Annotated[str, record.Line(identity.NAME_BYTES_MAX)]
     about: Annotated[str, record.Utf8(ABOUT_BYTES_MAX)]
     photo: Annotated[bytes, record.Size(1, PHOTO_BYTES_MAX)] | None
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class ContactCard:
+    """The sender introduces somebody whom the reader can ask to become a contact: an account, and what it is called."""
+
+    KIND: ClassVar[int] = 411
+    CHANNELS: ClassVar[frozenset[content.Channel]] = _PAIR
+
+    account: Bytes32
+    name: Annotated[str, record.Line(identity.NAME_BYTES_MAX)]

@@ -36,6 +36,22 @@ class NoPhoto(UserFault):
     exit = 5
 
 
+class UnknownCard(UserFault):
+    """There is no such card; it was taken off the list, or a newer one is in its place."""
+
+    code = "card.unknown"
+    next = "weft cards"
+    exit = 5
+
+
+class NotIntroduced(UserFault):
+    """You can introduce a contact of yours to another one, not to himself; nothing was sent."""
+
+    code = "card.pair"
+    next = "weft contacts"
+    exit = 2
+
+
 class UnknownTag(UserFault):
     """No contact has this tag."""
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from features.profile import returning, service, view
-from features.profile.content import Profile
+from features.profile.content import ContactCard, Profile
 from features.profile.service import Profiles
 from node.feature import Feature, Keeping
 from store import people, remarks
@@ -15,17 +15,22 @@ def _show(tx: Tx, contact_id: int) -> dict[str, object] | None:
     return asdict(service.shown(tx, people.contact(tx, contact_id))) if contact_id else None
 
 
+def _show_card(tx: Tx, card_id: int) -> dict[str, object] | None:
+    one = view.card(tx, card_id)
+    return None if one is None else asdict(service.introduced(tx, one))
+
+
 def _show_marks(tx: Tx, contact_id: int) -> dict[str, object] | None:
     return asdict(service.marked(tx, people.contact(tx, contact_id)))
 
 
 FEATURE = Feature(
     name="profile",
-    contents=(Profile,),
+    contents=(Profile, ContactCard),
     migrations=view.MIGRATIONS,
     apply=view.apply,
     open=Profiles,
-    shows={view.CHANGED: _show, remarks.CHANGED: _show_marks},
+    shows={view.CHANGED: _show, view.CARDS: _show_card, remarks.CHANGED: _show_marks},
     run=service.run,
     keeping=Keeping(view.keep, view.marks_of, view.put_back),
     restored=returning.restored,

@@ -4,32 +4,35 @@ Who was told a later version by the lost device hears ours all the same: it is c
 that nobody was told is not in a backup. docs/protocol/backup.md 4.3.
 """
 
+from typing import Any
+
 from crypto import keys
 from crypto.faults import PeerFault
 from features.profile import view
-from features.profile.content import Profile
+from features.profile.content import ContactCard, Profile
 from protocol import content
 from store import backup
 from store.database import Tx
 from store.identity import Identity
 
-_KINDS = content.Kinds((Profile,))
+_KINDS = content.Kinds((Profile, ContactCard))
 
 
 def restored(tx: Tx, _me: Identity, now_ms: int, _entropy: keys.Entropy) -> None:
     """Fills the tables of this room, which are empty."""
     ours: Profile | None = None
     rows = tx.all(
-        "SELECT seq, contact, device, arrived_ms, body FROM message WHERE kind = ? ORDER BY seq", (Profile.KIND,)
+        "SELECT seq, contact, device, arrived_ms, body FROM message WHERE kind IN (?, ?) ORDER BY seq",
+        (Profile.KIND, ContactCard.KIND),
     )
     for seq, contact_id, device_id, arrived_ms, body in rows:
         try:
-            said = _KINDS.hear(body, content.Channel.RATCHET).content
-            if not isinstance(said, Profile):
+            said: Any = _KINDS.hear(body, content.Channel.RATCHET).content
+            if said is None:
                 continue  # of a later version of weft
             if device_id:
-                view.take(tx, contact_id, seq, said, arrived_ms)
-            else:
+                view.fold(tx, contact_id, seq, said, arrived_ms)
+            elif isinstance(said, Profile):
                 view.told(tx, contact_id, 0, seq, 0)
                 ours = max(ours or said, said, key=lambda one: one.version)
         except PeerFault:

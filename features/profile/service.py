@@ -8,17 +8,17 @@ from pathlib import Path
 import trio
 
 from features.profile import view
-from features.profile.content import ABOUT_CHARS_MAX, PHOTO_BYTES_MAX
-from features.profile.faults import AboutTooLong, BadPhoto, NoPhoto, UnknownTag
+from features.profile.content import ABOUT_CHARS_MAX, PHOTO_BYTES_MAX, ContactCard
+from features.profile.faults import AboutTooLong, BadPhoto, NoPhoto, NotIntroduced, UnknownCard, UnknownTag
 from features.profile.picture import Avatar, finished
-from features.profile.view import Known
+from features.profile.view import Known, Received
 from node import speech
 from node.core import Core
 from protocol import ids
 from protocol.faults import quoted
 from store import identity, people, remarks
 from store.database import Tx
-from store.people import Contact
+from store.people import Contact, ContactState
 
 LOOK_S = 3600.0  # for what rings no bell: who was told in vain is here again
 
@@ -50,6 +50,18 @@ class Marked:
     account: str
     remark: str
     tags: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """A card that a contact sent. claims: what it calls the account; known: our name for it, "" for no contact."""
+
+    id: int
+    contact: str
+    claims: str
+    account: str
+    known: str
+    at_ms: int
 
 
 Rows = list[dict[str, object]]
@@ -188,6 +200,48 @@ class Profiles:
         await self.settle()
         return answer
 
+    # --- introductions
+
+    async def introduce(self, name: str, to: str) -> dict[str, object]:
+        """Sends the card of a contact to another one: his account, and what he calls himself.
+
+        Returns {"contact": who gets it, "claims", "account", "id": of the message}.
+        Errors: contact.unknown, contact.ambiguous, card.pair, contact.blocked, contact.account_changed.
+        """
+        core = self._core
+        reader = await core.database.transact(people.find_contact, to)
+        one = await core.database.transact(people.find_contact, name)
+        if one.id == reader.id or one.state is not ContactState.ACTIVE:
+            raise NotIntroduced
+        card = ContactCard(one.account, one.announced or one.name)
+        (spoken,) = await core.delivery.say(reader.id, (card,))
+        return {
+            "contact": reader.name,
+            "claims": card.name,
+            "account": ids.account_text(one.account),
+            "id": ids.ulid(spoken.message_id),
+        }
+
+    async def cards(self) -> list[Introduced]:
+        """Returns the cards that contacts sent us, the newest first; at most 100 of each."""
+
+        def all_of_them(tx: Tx) -> list[Introduced]:
+            return [introduced(tx, one) for one in view.cards(tx)]
+
+        return await self._core.database.transact(all_of_them)
+
+    async def forget(self, id: int) -> Introduced:
+        """Takes a card off the list. Errors: card.unknown."""
+
+        def drop(tx: Tx) -> Introduced:
+            one = view.card(tx, id)
+            if one is None:
+                raise UnknownCard
+            view.drop_card(tx, id)
+            return introduced(tx, one)
+
+        return await self._core.database.transact(drop)
+
     async def settle(self) -> None:
         """Says our profile to every contact who has not got this version of it."""
         while told := await self._core.database.transact(self._tell):
@@ -216,7 +270,7 @@ class Profiles:
 
 async def run(room: Profiles) -> None:
     """Tells our profile to whoever has become a contact, until cancelled."""
-    with room._core.database.watch(frozenset({people.CHANGED})) as changes:
+    with room._core.database.watch(frozenset({people.CHANGED, view.CHANGED})) as changes:
         while True:
             await room.settle()
             with trio.move_on_after(LOOK_S):
@@ -239,6 +293,13 @@ def shown(tx: Tx, contact: Contact) -> Shown:
         remark=marks.remark,
         tags=[*marks.tags],
     )
+
+
+def introduced(tx: Tx, one: Received) -> Introduced:
+    """A card as people see it."""
+    known = people.by_account(tx, one.account)
+    sender, called = people.contact(tx, one.contact).name, "" if known is None else known.name
+    return Introduced(one.id, sender, one.name, ids.account_text(one.account), called, one.at_ms)
 
 
 def marked(tx: Tx, contact: Contact) -> Marked:

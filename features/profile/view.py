@@ -7,10 +7,11 @@ Of each profile, ours to a contact and his to us, only the newest is kept, also 
 """
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from crypto.faults import Malformed
-from features.profile.content import Profile
-from protocol import webp, wire
+from features.profile.content import CARDS_MAX, ContactCard, Profile
+from protocol import ids, webp, wire
 from protocol.delivery import State
 from protocol.faults import PeerFault
 from store import people, remarks, superseded
@@ -20,8 +21,10 @@ from store.people import ContactState
 from store.remarks import Marks
 
 CHANGED = "profile.changed"  # a topic: its key is the contact whose profile is another, 0 for ours
+CARDS = "profile.cards"  # a topic: its key is the row of a card
 NOTE_BYTES_MAX = 4096
 TOLD_AT_ONCE = 16  # profiles of up to 34 KB in one transaction
+_CARD = "id, contact, account, name, at_ms"
 
 MIGRATIONS = (
     Migration(
@@ -39,6 +42,10 @@ MIGRATIONS = (
         CREATE TABLE profile (
           contact INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL,
           photo BLOB NOT NULL, message INTEGER NOT NULL, at_ms INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE card_received (
+          id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, account BLOB NOT NULL, name TEXT NOT NULL,
+          at_ms INTEGER NOT NULL, UNIQUE (contact, account)
         ) STRICT;
         """,
     ),
@@ -65,14 +72,67 @@ class Known:
         return Profile(self.version, self.name, self.about, self.photo or None)
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A card that a contact sent us."""
+
+    id: int
+    contact: int
+    account: ids.AccountId
+    name: str
+    at_ms: int
+
+
 def apply(tx: Tx, arrival: Arrival) -> tuple[()]:
-    """Takes in a newer profile of a contact. Raises: Stale, NotWebp; before anything is written."""
-    take(tx, arrival.contact.id, arrival.seq, arrival.said.content, arrival.now_ms)
+    """Takes in a newer profile of a contact, or a card. Raises: Stale, NotWebp; before anything is written."""
+    fold(tx, arrival.contact.id, arrival.seq, arrival.said.content, arrival.now_ms)
     return ()
 
 
+def fold(tx: Tx, contact_id: int, message: int, said: Profile | ContactCard, now_ms: int) -> None:
+    """As `apply`."""
+    match said:
+        case Profile():
+            take(tx, contact_id, message, said, now_ms)
+        case ContactCard():
+            _take_card(tx, contact_id, said, now_ms)
+        case _:
+            assert_never(said)
+
+
+def _take_card(tx: Tx, contact_id: int, said: ContactCard, now_ms: int) -> None:
+    """Keeps a card in place of the same account's; of too many of one contact the oldest is dropped."""
+    tx.execute("DELETE FROM card_received WHERE contact = ? AND account = ?", (contact_id, said.account))
+    row = tx.insert(
+        "INSERT INTO card_received (contact, account, name, at_ms) VALUES (?, ?, ?, ?)",
+        (contact_id, said.account, said.name, now_ms),
+    )
+    tx.execute(
+        "DELETE FROM card_received WHERE contact = ?1 AND id <="
+        " (SELECT id FROM card_received WHERE contact = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        (contact_id, CARDS_MAX),
+    )
+    tx.changed(CARDS, row)
+
+
+def cards(tx: Tx) -> tuple[Received, ...]:
+    """The cards that came, the newest first."""
+    return tuple(Received(*row) for row in tx.all(f"SELECT {_CARD} FROM card_received ORDER BY id DESC"))
+
+
+def card(tx: Tx, card_id: int) -> Received | None:
+    """The card in this row."""
+    row = tx.one(f"SELECT {_CARD} FROM card_received WHERE id = ?", (card_id,))
+    return None if row is None else Received(*row)
+
+
+def drop_card(tx: Tx, card_id: int) -> None:
+    """A card is not listed any more."""
+    tx.execute("DELETE FROM card_received WHERE id = ?", (card_id,))
+
+
 def take(tx: Tx, contact_id: int, message: int, said: Profile, now_ms: int) -> None:
-    """As `apply`. What we call him stays; what he calls himself is shown beside it (decision 0003)."""
+    """Takes in a newer profile. What we call him stays; what he calls himself is shown beside it (decision 0003)."""
     row = tx.one("SELECT version, message FROM profile WHERE contact = ?", (contact_id,))
     if row is not None and row[0] >= said.version:
         raise Stale

@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any
 
-from features.profile.faults import NoPhoto, UnknownTag
+from features.profile.faults import NoPhoto, UnknownCard, UnknownTag
 
 Rows = list[dict[str, Any]]
 
@@ -16,6 +16,7 @@ class ProfileRoom:
     written: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name, "" for ours
     picture: bytes = b""
+    received: Rows = field(default_factory=list)
     asked: list[tuple[object, ...]] = field(default_factory=list)
 
     async def remark(self, name: str, text: str = "") -> dict[str, Any]:
@@ -63,6 +64,23 @@ class ProfileRoom:
             raise NoPhoto
         return {"webp": base64.b64encode(self.picture).decode()}
 
+    async def introduce(self, name: str, to: str) -> dict[str, object]:
+        """Sent."""
+        self.asked.append(("introduce", name, to))
+        return {"contact": to, "claims": name, "account": marked(name)["account"], "id": "01J0000000000000000000AAAA"}
+
+    async def cards(self) -> Rows:
+        """What came."""
+        return self.received
+
+    async def forget(self, id: int) -> dict[str, Any]:
+        """One less."""
+        for row in self.received:
+            if row["id"] == id:
+                self.received.remove(row)
+                return row
+        raise UnknownCard
+
     async def set(self, name: str | None = None, about: str | None = None, photo: str | None = None) -> dict[str, Any]:
         """Ours."""
         self.asked.append(("set", name, about, photo))
@@ -78,3 +96,9 @@ def presented(name: str, **more: Any) -> dict[str, Any]:
     """A profile."""
     plain = {"name": name, "account": f"wf1{name.lower()}{'q' * 55}", "announced": name, "like": "", "about": ""}
     return plain | {"photo": 0, "version": 0, "at_ms": 0, "remark": "", "tags": []} | more
+
+
+def introduced(number: int, contact: str, claims: str, **more: Any) -> dict[str, Any]:
+    """A card that a contact sent."""
+    plain = {"id": number, "contact": contact, "claims": claims, "account": marked(claims)["account"], "known": ""}
+    return plain | {"at_ms": 1_790_000_000_000} | more

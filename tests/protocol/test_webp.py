@@ -1,10 +1,11 @@
 """Headers of WebP pictures: sides of good ones, and a refusal for each thing that can be wrong."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import webp
+from tests import depth
 from tests.features.photos import chunk, extended, lossless, lossy, photo, riff
 
 GOOD = riff(lossy(320, 240, b"odd"))
@@ -56,6 +57,7 @@ def test_what_is_wrong_is_refused(what: str) -> None:
         webp.measure(BAD[what])
 
 
+@settings(max_examples=10 * depth.EXAMPLES, deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=60))
 def test_any_bytes_are_measured_or_refused(raw: bytes, inside: bytes) -> None:
     for one in (raw, riff(inside), riff(lossless(3, 3), inside)):

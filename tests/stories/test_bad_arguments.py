@@ -229,7 +229,11 @@ def test_a_name_that_nobody_has_is_code_5(shell: Shell) -> None:
     for path in named:
         arguments = [one for one in parameters(ALL[path])[0] if one.required or one.name == "name"]
         told = ["nobody" if one.name == "name" else SANE[str(one.name)] for one in arguments]
-        words = [*path, *told, *{("send",): ["hello"], ("ledger", "reset"): ["--even"]}.get(path, [])]
+        words = [
+            *path,
+            *told,
+            *{("send",): ["hello"], ("ledger", "reset"): ["--even"], ("card",): ["--to=bo"]}.get(path, []),
+        ]
         assert shell.refused(*words) == "contact.unknown", words
         assert shell.types(*words).code == faults.UNKNOWN_NAME
 
