@@ -42,6 +42,8 @@ class Commands(Lazy):
         "tags": ("cli.commands.profile:tags", "Lists your tags, and who is under each."),
         "card": ("cli.commands.cards:card", "Sends the card of a contact to another one."),
         "cards": ("cli.commands.cards:cards", "Lists the cards that contacts sent you."),
+        "send-location": ("cli.commands.location:send_location", "Sends a contact a place."),
+        "locations": ("cli.commands.location:locations", "Lists places that you and contacts sent."),
         "send": ("cli.commands.messages:send", "Sends a text to a contact."),
         "inbox": ("cli.commands.messages:inbox", "Shows messages that came, oldest first."),
         "read": ("cli.commands.messages:read", "Shows a conversation and marks it as read."),

@@ -52,6 +52,14 @@ class NotIntroduced(UserFault):
     exit = 2
 
 
+class BadPlace(UserFault):
+    """A place is a latitude from -90 to 90 and a longitude from -180 to 180, in decimal degrees; nothing was sent."""
+
+    code = "location.place"
+    next = "weft send-location NAME 52.52 13.405"
+    exit = 2
+
+
 class UnknownTag(UserFault):
     """No contact has this tag."""
 

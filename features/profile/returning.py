@@ -9,21 +9,21 @@ from typing import Any
 from crypto import keys
 from crypto.faults import PeerFault
 from features.profile import view
-from features.profile.content import ContactCard, Profile
+from features.profile.content import ContactCard, Location, Profile
 from protocol import content
 from store import backup
 from store.database import Tx
 from store.identity import Identity
 
-_KINDS = content.Kinds((Profile, ContactCard))
+_KINDS = content.Kinds((Profile, ContactCard, Location))
 
 
 def restored(tx: Tx, _me: Identity, now_ms: int, _entropy: keys.Entropy) -> None:
     """Fills the tables of this room, which are empty."""
     ours: Profile | None = None
     rows = tx.all(
-        "SELECT seq, contact, device, arrived_ms, body FROM message WHERE kind IN (?, ?) ORDER BY seq",
-        (Profile.KIND, ContactCard.KIND),
+        "SELECT seq, contact, device, arrived_ms, body FROM message WHERE kind IN (?, ?, ?) ORDER BY seq",
+        (Profile.KIND, ContactCard.KIND, Location.KIND),
     )
     for seq, contact_id, device_id, arrived_ms, body in rows:
         try:
@@ -35,6 +35,8 @@ def restored(tx: Tx, _me: Identity, now_ms: int, _entropy: keys.Entropy) -> None
             elif isinstance(said, Profile):
                 view.told(tx, contact_id, 0, seq, 0)
                 ours = max(ours or said, said, key=lambda one: one.version)
+            elif isinstance(said, Location):
+                view.keep_location(tx, contact_id, said, mine=True)
         except PeerFault:
             continue  # it was of another shape, or no newer than what we have
     if ours is not None:

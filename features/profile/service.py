@@ -7,10 +7,11 @@ from pathlib import Path
 
 import trio
 
-from features.profile import view
-from features.profile.content import ABOUT_CHARS_MAX, PHOTO_BYTES_MAX, ContactCard
+from features.profile import places, view
+from features.profile.content import ABOUT_CHARS_MAX, PHOTO_BYTES_MAX, ContactCard, Location
 from features.profile.faults import AboutTooLong, BadPhoto, NoPhoto, NotIntroduced, UnknownCard, UnknownTag
 from features.profile.picture import Avatar, finished
+from features.profile.places import Seen
 from features.profile.view import Known, Received
 from node import speech
 from node.core import Core
@@ -241,6 +242,41 @@ class Profiles:
             return introduced(tx, one)
 
         return await self._core.database.transact(drop)
+
+    # --- places
+
+    async def send_location(self, to: str, latitude: str, longitude: str, accuracy_m: int = 0, label: str = "") -> Seen:
+        """Sends a contact a place, once. latitude, longitude: decimal degrees; accuracy_m: 0 for none.
+
+        Errors: contact.unknown, contact.ambiguous, location.place, limit, contact.blocked, contact.account_changed.
+        """
+        core, now_ms = self._core, self._core.ground.now_ms()
+        place = (places.microdegrees(latitude, 90), places.microdegrees(longitude, 180))
+        said = Location(*place, accuracy_m, label.strip(), now_ms)
+        entropy = core.ground.entropy("message")
+
+        def say(tx: Tx) -> tuple[int, Seen]:
+            contact = people.find_contact(tx, to)
+            speech.say(tx, contact.id, (said,), now_ms, entropy)
+            kept = view.location(tx, view.keep_location(tx, contact.id, said, mine=True))
+            assert kept is not None
+            return contact.id, places.seen(tx, kept)
+
+        contact_id, answer = await core.database.transact(say)
+        core.delivery.stir(contact_id)
+        return answer
+
+    async def locations(self, name: str | None = None, limit: int = 50) -> list[Seen]:
+        """Returns the newest places of a conversation, or of all, the newest first.
+
+        Errors: contact.unknown, contact.ambiguous.
+        """
+
+        def newest(tx: Tx) -> list[Seen]:
+            contact_id = None if name is None else people.find_contact(tx, name).id
+            return [places.seen(tx, one) for one in view.locations(tx, contact_id, max(0, limit))]
+
+        return await self._core.database.transact(newest)
 
     async def settle(self) -> None:
         """Says our profile to every contact who has not got this version of it."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from crypto.faults import Malformed
-from features.profile.content import CARDS_MAX, ContactCard, Profile
-from protocol import ids, webp, wire
+from features.profile.content import CARDS_MAX, LOCATIONS_MAX, ContactCard, Location, Profile
+from protocol import ids, record, webp, wire
 from protocol.delivery import State
 from protocol.faults import PeerFault
 from store import people, remarks, superseded
-from store.database import Migration, Tx
+from store.database import Migration, Row, Tx
 from store.inbox import Arrival
 from store.people import ContactState
 from store.remarks import Marks
@@ -24,6 +24,8 @@ CHANGED = "profile.changed"  # a topic: its key is the contact whose profile is 
 CARDS = "profile.cards"  # a topic: its key is the row of a card
 NOTE_BYTES_MAX = 4096
 TOLD_AT_ONCE = 16  # profiles of up to 34 KB in one transaction
+LOCATIONS = "profile.locations"  # a topic: its key is the row of a place
+_LOCATION = "id, contact, mine, latitude, longitude, accuracy_m, label, at_ms"
 _CARD = "id, contact, account, name, at_ms"
 
 MIGRATIONS = (
@@ -47,6 +49,11 @@ MIGRATIONS = (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, account BLOB NOT NULL, name TEXT NOT NULL,
           at_ms INTEGER NOT NULL, UNIQUE (contact, account)
         ) STRICT;
+        CREATE TABLE location (
+          id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, latitude INTEGER NOT NULL,
+          longitude INTEGER NOT NULL, accuracy_m INTEGER NOT NULL, label TEXT NOT NULL, at_ms INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX location_contact ON location (contact, id);
         """,
     ),
 )
@@ -83,19 +90,31 @@ class Received:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A place that was sent, by us where it is ours."""
+
+    id: int
+    contact: int
+    mine: bool
+    said: Location
+
+
 def apply(tx: Tx, arrival: Arrival) -> tuple[()]:
-    """Takes in a newer profile of a contact, or a card. Raises: Stale, NotWebp; before anything is written."""
+    """Takes in a newer profile of a contact, a card or a place. Raises: Stale, NotWebp; before anything is written."""
     fold(tx, arrival.contact.id, arrival.seq, arrival.said.content, arrival.now_ms)
     return ()
 
 
-def fold(tx: Tx, contact_id: int, message: int, said: Profile | ContactCard, now_ms: int) -> None:
+def fold(tx: Tx, contact_id: int, message: int, said: Profile | ContactCard | Location, now_ms: int) -> None:
     """As `apply`."""
     match said:
         case Profile():
             take(tx, contact_id, message, said, now_ms)
         case ContactCard():
             _take_card(tx, contact_id, said, now_ms)
+        case Location():
+            keep_location(tx, contact_id, said, mine=False)
         case _:
             assert_never(said)
 
@@ -147,6 +166,44 @@ def take(tx: Tx, contact_id: int, message: int, said: Profile, now_ms: int) -> N
         superseded.drop(tx, contact_id, row[1])
     people.set_announced(tx, contact_id, said.name)
     tx.changed(CHANGED, contact_id)
+
+
+def keep_location(tx: Tx, contact_id: int, said: Location, mine: bool) -> int:
+    """Keeps a place, and returns its row; of too many of one conversation the oldest is dropped."""
+    row = tx.insert(
+        "INSERT INTO location (contact, mine, latitude, longitude, accuracy_m, label, at_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (contact_id, int(mine), *record.fields(said)),
+    )
+    tx.execute(
+        "DELETE FROM location WHERE contact = ?1 AND id <="
+        " (SELECT id FROM location WHERE contact = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        (contact_id, LOCATIONS_MAX),
+    )
+    tx.changed(LOCATIONS, row)
+    return row
+
+
+def locations(tx: Tx, contact_id: int | None, limit: int) -> tuple[Placed, ...]:
+    """The newest places of a conversation, or of all, the newest first."""
+    if contact_id is None:
+        rows = tx.all(f"SELECT {_LOCATION} FROM location ORDER BY id DESC LIMIT ?", (limit,))
+    else:
+        rows = tx.all(
+            f"SELECT {_LOCATION} FROM location WHERE contact = ? ORDER BY id DESC LIMIT ?", (contact_id, limit)
+        )
+    return tuple(map(_placed, rows))
+
+
+def location(tx: Tx, row: int) -> Placed | None:
+    """The place in this row."""
+    found = tx.one(f"SELECT {_LOCATION} FROM location WHERE id = ?", (row,))
+    return None if found is None else _placed(found)
+
+
+def _placed(row: Row) -> Placed:
+    location_id, contact_id, mine, *said = row
+    return Placed(location_id, contact_id, bool(mine), Location(*said))
 
 
 def theirs(tx: Tx, contact_id: int) -> Known | None:

@@ -17,6 +17,7 @@ class ProfileRoom:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name, "" for ours
     picture: bytes = b""
     received: Rows = field(default_factory=list)
+    places: Rows = field(default_factory=list)
     asked: list[tuple[object, ...]] = field(default_factory=list)
 
     async def remark(self, name: str, text: str = "") -> dict[str, Any]:
@@ -81,6 +82,19 @@ class ProfileRoom:
                 return row
         raise UnknownCard
 
+    async def send_location(
+        self, to: str, latitude: str, longitude: str, accuracy_m: int = 0, label: str = ""
+    ) -> dict[str, Any]:
+        """Sent."""
+        self.asked.append(("send_location", to, latitude, longitude, accuracy_m, label))
+        row = place(1, to, mine=True, label=label)
+        self.places.append(row)
+        return row
+
+    async def locations(self, name: str | None = None, limit: int = 50) -> Rows:
+        """All."""
+        return [row for row in self.places if name in (None, row["contact"])][:limit]
+
     async def set(self, name: str | None = None, about: str | None = None, photo: str | None = None) -> dict[str, Any]:
         """Ours."""
         self.asked.append(("set", name, about, photo))
@@ -102,3 +116,10 @@ def introduced(number: int, contact: str, claims: str, **more: Any) -> dict[str,
     """A card that a contact sent."""
     plain = {"id": number, "contact": contact, "claims": claims, "account": marked(claims)["account"], "known": ""}
     return plain | {"at_ms": 1_790_000_000_000} | more
+
+
+def place(number: int, contact: str, **more: Any) -> dict[str, Any]:
+    """A place that was sent."""
+    plain: dict[str, Any] = {"id": number, "contact": contact, "mine": False, "latitude": "52.52", "label": ""}
+    plain |= {"longitude": "13.405", "accuracy_m": 0, "at_ms": 1_790_000_000_000, "geo": "geo:52.52,13.405"}
+    return plain | more

@@ -39,6 +39,7 @@ from features.payments.service import Payments
 from features.payments.view import Line as Payment
 from features.payments.view import Standing as Balance
 from features.payments.view import Wish as Request
+from features.profile.places import Seen as Place
 from features.profile.service import Introduced, Marked, Profiles
 from features.profile.service import Shown as Presented
 from features.shop.service import Shop
@@ -289,6 +290,7 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(paths_room.seen()) == set(Seen.__annotations__)
     assert set(profile_room.presented("bo")) == set(Presented.__annotations__)
     assert set(profile_room.marked("bo")) == set(Marked.__annotations__)
+    assert set(profile_room.place(1, "bo")) == set(Place.__annotations__)
     assert set(profile_room.introduced(1, "bo", "dee")) == set(Introduced.__annotations__)
 
 

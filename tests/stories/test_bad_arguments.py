@@ -80,6 +80,8 @@ SANE = {  # what stands in a place while another one is tried
     "thing": "ZZZZ",
     "title": "coffee",
     "tag": "friends",
+    "latitude": "52.52",
+    "longitude": "13.405",
 }
 
 
