@@ -89,7 +89,7 @@ async def test_who_of_an_address_book_is_on_weft_is_listed_and_nobody_is_added(t
         assert (await world.weft("contacts", "import", str(place))).out == "No cards are in this file.\n"
 
 
-@pytest.mark.parametrize("name", ["none", ".", "x" * 300, "nul\x00"])
+@pytest.mark.parametrize("name", ["none", ".", "/dev/null", "x" * 300, "nul\x00"])
 async def test_what_cannot_be_read_is_said(tmp_path: Path, name: str) -> None:
     async with fake.node(tmp_path) as world:
         ran = await world.weft("contacts", "import", str(tmp_path / name), "--json")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cli import vcard
 from cli.vcard import Card, Read
-from protocol import ids
+from protocol import bech32, ids
 from tests import depth
 
 ACCOUNT = ids.account_text(ids.AccountId(bytes(range(32))))
@@ -105,7 +105,8 @@ def test_an_account_is_found_where_programs_put_it(line: str) -> None:
         f"weft:{ACCOUNT[:-1]}{'q' if ACCOUNT[-1] != 'q' else 'p'}",
         f"weft:{ACCOUNT} x",
         "weft:" + "q" * 10_000,
-        "weft:bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
+        "weft:" + bech32.encode("wx", bytes(32)),
+        "weft:" + bech32.encode("wf", bytes(33)),
     ],
 )
 def test_what_is_no_account_is_none(value: str) -> None:
