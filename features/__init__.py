@@ -10,6 +10,7 @@ ALL: tuple[str, ...] = (
     "contacts",
     "media",
     "chat",
+    "profile",
     "nearby",
     "logs",
     "keepers",

@@ -16,7 +16,7 @@ from node.talks import SILENT
 from protocol import ids, rpc
 from protocol.delivery import State
 from protocol.version import VERSION
-from store import keepers, people, settings
+from store import identity, keepers, people, settings
 from store.database import Tx, synchronous
 
 _UNSAID = ", ".join(str(one.KIND) for one in SAID)  # what nodes tell each other by themselves; nobody waits for it
@@ -97,7 +97,7 @@ class NodeService:
         durability, found, of_logs, of_keepers = await core.database.transact(rows)
         silent = await talks.look()
         return {
-            "name": core.identity.name,
+            "name": (await core.database.transact(identity.renamed, core.identity)).name,
             "account": ids.account_text(core.identity.account),
             "profile": self.profile,
             "pid": os.getpid(),

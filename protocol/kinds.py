@@ -173,6 +173,7 @@ ROOMS: Mapping[str, range] = {
     "keepers": range(340, 360),
     "paths": range(360, 380),
     "shop": range(380, 400),
+    "profile": range(410, 420),
 }
 """Content kinds that each room owns; a room without a range here takes one above 400."""
 

@@ -116,6 +116,22 @@ class BadName(UserFault):
     exit = 2
 
 
+class BadRemark(UserFault):
+    """A remark is one line of at most 128 bytes without control characters; nothing was changed."""
+
+    code = "contact.remark"
+    next = 'weft remark NAME "from work"'
+    exit = 2
+
+
+class BadTag(UserFault):
+    """A tag is one line of 1 to 32 bytes without control characters; nothing was changed."""
+
+    code = "contact.tag"
+    next = "weft tag NAME friends"
+    exit = 2
+
+
 class Blocked(UserFault):
     """This contact is blocked or refused, so nothing is sent."""
 

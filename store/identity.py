@@ -130,6 +130,13 @@ def transport_is_old(mine: Identity, now_ms: int) -> bool:
     return not 0 <= now_ms - mine.transport_since_ms < TRANSPORT_LIFE_MS
 
 
+def renamed(tx: Tx, mine: Identity) -> Identity:
+    """Us under the name that was set last."""
+    row = tx.one("SELECT name FROM identity")
+    assert row is not None
+    return replace(mine, name=row[0])
+
+
 def set_own_name(tx: Tx, mine: Identity, name: str, now_ms: int) -> Identity:
     """Us under another name. Raises: OverLimit."""
     renamed = replace(mine, name=name)

@@ -162,6 +162,13 @@ def finish(tx: Tx, device_id: int, messages: Iterable[int]) -> None:
         parcels.finish(tx, device_id, [message for _, message in finished])
 
 
+def give_up(tx: Tx, contact_id: int, message: int) -> None:
+    """Nobody of a contact's devices gets this message any more, the first one of who has none yet included."""
+    devices = tx.all("SELECT id FROM device WHERE contact = ? ORDER BY id", (contact_id,))
+    for device_id in (_shelf(contact_id), *(device_id for (device_id,) in devices)):
+        finish(tx, device_id, (message,))
+
+
 def count(tx: Tx, device_id: int) -> int:
     """How many deliveries to a device are not finished, in flight or waiting."""
     row = tx.one("SELECT COUNT(*) FROM delivery WHERE device = ? AND message != ?", (device_id, CARRIER))

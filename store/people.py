@@ -11,6 +11,7 @@ from protocol import backup_records, ids, record
 from protocol import identity as documents
 from protocol.faults import OverLimit, PeerFault, quoted
 from protocol.identity import DeviceList, Standing
+from store import remarks
 from store.database import Tx
 from store.devices import (
     Device,
@@ -178,15 +179,16 @@ def count_requests(tx: Tx) -> int:
 
 
 def find_contact(tx: Tx, text: str) -> Contact:
-    """The contact with this name (in any case), account id, or a beginning of either that only one has.
+    """The contact with this name or remark (in any case), account id, or a beginning of one that nobody else has.
 
     Raises: UnknownContact, AmbiguousContact.
     """
     wanted = _fold(text.strip())
-    row = tx.one(f"SELECT {_COLUMNS} FROM contact WHERE folded = ?", (wanted,))
-    if row is not None:
-        return _contact(row)
-    found = [one for one in contacts(tx) if wanted and _begins(one, wanted)]
+    called = "folded = ?1 OR id IN (SELECT contact FROM remark WHERE folded = ?1)"
+    found = [*map(_contact, tx.all(f"SELECT {_COLUMNS} FROM contact WHERE {called} ORDER BY id", (wanted,)))]
+    if not found and wanted:
+        remarked = remarks.names(tx)
+        found = [one for one in contacts(tx) if _begins(one, remarked.get(one.id, ""), wanted)]
     if not found:
         raise UnknownContact(f"No contact is called {quoted(text)}.")
     if len(found) > 1:
@@ -203,11 +205,14 @@ def census(tx: Tx) -> tuple[object, ...]:
     return *tx.all(states), tx.one("SELECT COUNT(*), MAX(id) FROM device")
 
 
-def free_name(tx: Tx, wanted: str) -> str:
-    """This name, or with the first number behind it that makes it new. Raises: BadName."""
+def free_name(tx: Tx, wanted: str, contact_id: int = 0) -> str:
+    """This name, or with the first number behind it that makes it new: nobody but this contact is called so.
+
+    Raises: BadName.
+    """
     name = _checked_name(wanted)
     for number in range(2, _NAMES_TRIED):
-        if tx.one("SELECT 1 FROM contact WHERE folded = ?", (_fold(name),)) is None:
+        if not remarks.is_taken(tx, _fold(name), contact_id):
             return name
         name = _cut(wanted.strip(), NAME_BYTES_MAX - 6) + f" {number}"
     raise NameTaken
@@ -216,8 +221,7 @@ def free_name(tx: Tx, wanted: str) -> str:
 def rename(tx: Tx, contact_id: int, new: str) -> None:
     """Changes our name for a contact. Raises: NameTaken, BadName."""
     name = _checked_name(new)
-    holder = tx.one("SELECT id FROM contact WHERE folded = ?", (_fold(name),))
-    if holder is not None and holder[0] != contact_id:
+    if remarks.is_taken(tx, _fold(name), contact_id):
         raise NameTaken(f"Another contact is called {quoted(name)} already; nothing was changed.")
     tx.execute("UPDATE contact SET name = ?, folded = ? WHERE id = ?", (name, _fold(name), contact_id))
     tx.changed(CHANGED, contact_id)
@@ -356,8 +360,9 @@ def _fold(name: str) -> str:
     return name.casefold()
 
 
-def _begins(one: Contact, wanted: str) -> bool:
-    return _fold(one.name).startswith(wanted) or (len(wanted) > 3 and ids.account_text(one.account).startswith(wanted))
+def _begins(one: Contact, remarked: str, wanted: str) -> bool:
+    names = (_fold(one.name), remarked, ids.account_text(one.account) if len(wanted) > 3 else "")
+    return any(name.startswith(wanted) for name in names)
 
 
 def _checked_name(name: str) -> str:

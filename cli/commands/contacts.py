@@ -133,12 +133,42 @@ def trust(door: Door, name: str) -> None:
     _change(door, "contacts.trust", name, "is trusted without a comparison; better: weft contacts verify.")
 
 
+@options.sub(contacts)
+@click.argument("file", metavar="[FILE]", required=False)
+@click.option("--vcard", is_flag=True, expose_value=False, help="As vCard 4.0; there is no other form yet.")
+@click.option("--photos/--no-photos", default=True, help="With their photos, or without. [with]")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def export(door: Door, file: str | None, photos: bool, force: bool) -> None:
+    """Writes your contacts for other programs: to FILE, or to stdout.
+
+    With your remarks and tags, which nobody else sees: keep the file to yourself.
+    """
+    from cli import address_book
+
+    with door.connect() as client:
+        address_book.export(door, client, file, photos, force)
+
+
+@options.sub(contacts, name="import")
+@click.argument("file", metavar="FILE")
+@click.pass_obj
+def import_file(door: Door, file: str) -> None:
+    """Lists who in an address book (vCard, "-": stdin) is on weft; nobody is added."""
+    from cli import address_book
+
+    with door.connect() as client:
+        address_book.take(door, client, file)
+
+
 def _list(door: Door) -> None:
     with door.connect() as client:
-        found = client.call("contacts.list")
+        marks = {one["account"]: one for one in client.call("profile.marks")}
+        found = [marked(row, marks) for row in client.call("contacts.list")]
+    names = {name.casefold(): row["account"] for row in found for name in (row["name"], row["remark"])}
     lines = [
         (
-            show.clean(row["name"]),
+            _called(row, names),
             row["state"],
             _VERIFIED[row["verified"]],
             "online" if row["online"] else f"seen {show.ago(row['seen_ms'])}",
@@ -149,6 +179,25 @@ def _list(door: Door) -> None:
     none = f"No contacts yet. Invite somebody: {door.typed('weft invite --qr')}"
     text = show.table(door, ("Name", "State", "Verified", "Seen", ""), lines) if lines else none
     show.rows(door, "contacts", found, text)
+
+
+def marked(row: dict[str, Any], marks: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A contact with what you wrote on it. marks: the rows of profile.marks, by account."""
+    mine = marks.get(row["account"], {})
+    return {**row, "remark": mine.get("remark", ""), "tags": mine.get("tags", [])}
+
+
+def _called(row: dict[str, Any], names: dict[str, str]) -> str:
+    """What you call a contact, what you wrote on it, and what it calls itself where that differs.
+
+    names: accounts by name and remark, in lower case: "!" marks who goes by the name of another.
+    """
+    announced = row["announced"].casefold()
+    parts = [row["name"], *([f"“{row['remark']}”"] if row["remark"] else []), *(f"#{one}" for one in row["tags"])]
+    if row["announced"] and announced != row["name"].casefold():
+        mark = "! " if names.get(announced, row["account"]) != row["account"] else ""
+        parts.append(f"({mark}calls itself {row['announced']})")
+    return show.clean(" ".join(parts))
 
 
 def _change(door: Door, method: str, name: str, said: str) -> None:

@@ -32,7 +32,7 @@ from protocol import (
 from protocol.faults import PeerFault, Unavailable
 from store import devices, outbox, pairs, people, sessions
 from store.database import Tx
-from store.identity import card
+from store.identity import card, renamed
 from store.people import ContactState
 
 DIAL_S = 6.0  # connecting: two repetitions of a lost packet; whoever is elsewhere is found by his record after that
@@ -317,7 +317,7 @@ class Asker:
         # The same session as before, if nobody has answered in it: a retry, not a second asker.
         sid = sessions.asking(tx, core.identity, device, bundle, now_ms, entropy, core.ground.encapsulate)
         introduction = Introduction(
-            card=card(core.identity, now_ms),
+            card=card(renamed(tx, core.identity), now_ms),
             greeting=greeting,
             addresses=tuple(core.network.addresses())[: talk.ADDRESSES_MAX],
             peer=core.network.peer,

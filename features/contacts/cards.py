@@ -8,7 +8,7 @@ from features.contacts.content import Welcome
 from protocol import ids
 from store import pairs
 from store.database import Tx
-from store.identity import Identity, card
+from store.identity import Identity, card, renamed
 from store.people import Contact
 
 
@@ -55,7 +55,7 @@ def welcome(tx: Tx, me: Identity, contact_id: int, now_ms: int, entropy: keys.En
     """The inviter's first words, with a secret of the pair made for them in this transaction."""
     secret = entropy(32)
     epoch = pairs.make_pair_secret(tx, contact_id, secret, now_ms, epoch_min)
-    return Welcome(card(me, now_ms), epoch, secret, me.presence_epoch, me.presence)
+    return Welcome(card(renamed(tx, me), now_ms), epoch, secret, me.presence_epoch, me.presence)
 
 
 def safety_code(mine: tuple[bytes, bytes], theirs: tuple[bytes, bytes]) -> str:

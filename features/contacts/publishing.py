@@ -29,6 +29,7 @@ from protocol.rendezvous import Keys, Signer
 from store import doors, findable, invitations, settings
 from store.database import Tx
 from store.faults import TooManyInvitations
+from store.identity import renamed
 from store.invitations import Invitation
 
 LOOK_S = 300.0  # for what rings no bell: an invitation that is over, a new day
@@ -230,7 +231,8 @@ class Publisher:
 
     async def _claim(self, handle: str, epoch: int) -> Notice:
         """The claim to a handle. Raises: Unavailable when there is no memory for Argon2id now."""
-        me, month = self.core.identity, handle_record.month_of(epoch)
+        me = await self.core.database.transact(renamed, self.core.identity)
+        month = handle_record.month_of(epoch)
         if self._stretched[:2] != (handle, month):
             self._stretched = (handle, month, await seeking.stretch(self.core.ground, handle, month))
         keys = handle_record.keys_of(self._stretched[2], handle_record.slot_of(me.account, month), epoch)

@@ -124,7 +124,7 @@ def check_card(tx: Tx, contact: Contact, card: identity.Card, device: bytes, now
     people.pin_lists(tx, contact.id, (card.devices,))
     people.set_announced(tx, contact.id, card.name)
     if ids.account_text(contact.account).startswith(contact.name):  # nobody has named him yet: he is called by his id
-        people.rename(tx, contact.id, people.free_name(tx, card.name))
+        people.rename(tx, contact.id, people.free_name(tx, card.name, contact.id))
 
 
 def _committed(tx: Tx, contact: Contact, said: WordsCommit) -> tuple[Any, ...]:

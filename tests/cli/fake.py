@@ -25,6 +25,7 @@ from tests.cli.media_room import MediaRoom
 from tests.cli.packets_room import PacketsRoom
 from tests.cli.paths_room import PathsRoom
 from tests.cli.payments_room import Debts
+from tests.cli.profile_room import ProfileRoom
 from tests.cli.shop_room import ShopRoom
 from tests.cli.strangers import NearbyRoom
 
@@ -380,9 +381,8 @@ class World:
         self.debts = Debts()
         self.bills = BillsRoom()
         self.packets = PacketsRoom()
-        self.shop = ShopRoom()
-        self.paths = PathsRoom()
-        self.media = MediaRoom()
+        self.shop, self.paths = ShopRoom(), PathsRoom()
+        self.media, self.profile = MediaRoom(), ProfileRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -393,7 +393,7 @@ class World:
         path.unlink(missing_ok=True)
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
         services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
-        services |= {"shop": self.shop, "paths": self.paths, "media": self.media}
+        services |= {"shop": self.shop, "paths": self.paths, "media": self.media, "profile": self.profile}
         services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),

@@ -41,6 +41,9 @@ from features.payments.service import Payments
 from features.payments.view import Line as Payment
 from features.payments.view import Standing as Balance
 from features.payments.view import Wish as Request
+from features.profile.places import Seen as Place
+from features.profile.service import Introduced, Marked, Profiles
+from features.profile.service import Shown as Presented
 from features.shop.service import Shop
 from features.shop.slips import Offered, Paper, PurchaseLine, SaleLine
 from features.vouchers.service import Held, Moved, Vouchers
@@ -58,6 +61,7 @@ from tests.cli import (
     packets_room,
     paths_room,
     payments_room,
+    profile_room,
     shop_room,
     strangers,
 )
@@ -91,6 +95,7 @@ ROOMS = {
     "vouchers": (Vouchers, payments_room.VouchersRoom),
     "shop": (Shop, shop_room.ShopRoom),
     "paths": (Paths, paths_room.PathsRoom),
+    "profile": (Profiles, profile_room.ProfileRoom),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
 
@@ -288,6 +293,10 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(paths_room.path()) == set(PathLine.__annotations__)
     assert set(paths_room.asking()) == set(Asking.__annotations__)
     assert set(paths_room.seen()) == set(Seen.__annotations__)
+    assert set(profile_room.presented("bo")) == set(Presented.__annotations__)
+    assert set(profile_room.marked("bo")) == set(Marked.__annotations__)
+    assert set(profile_room.place(1, "bo")) == set(Place.__annotations__)
+    assert set(profile_room.introduced(1, "bo", "dee")) == set(Introduced.__annotations__)
 
 
 async def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:

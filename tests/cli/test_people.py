@@ -216,8 +216,11 @@ async def test_contacts_are_listed_and_shown(tmp_path: Path) -> None:
         assert ran.out == (await world.weft("contacts", "list")).out
         assert ran.out.splitlines()[0].split() == ["Name", "State", "Verified", "Seen"]
         assert "! link_twice" in ran.out
-        assert (await world.weft("contacts", "--json")).json == {"contacts": world.contacts.rows}
-        assert (await world.weft("contacts", "list", "--jsonl")).lines == world.contacts.rows
+        assert (await world.weft("contacts", "--json")).json == {
+            "contacts": [{**row, "remark": "", "tags": []} for row in world.contacts.rows]
+        }
+        shown = [{**row, "remark": "", "tags": []} for row in world.contacts.rows]
+        assert (await world.weft("contacts", "list", "--jsonl")).lines == shown
         ran = await world.weft("contacts", "show", "chen")
         assert "12345 12345 12345 12345" in ran.out
         assert "! Chen came by a one-time link that somebody else used too" in ran.out

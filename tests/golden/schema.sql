@@ -172,6 +172,7 @@ CREATE TABLE receipt (
   at_ms INTEGER NOT NULL, PRIMARY KEY (contact, mine, pay)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE recovered (log INTEGER NOT NULL PRIMARY KEY) STRICT;
+CREATE TABLE remark (contact INTEGER NOT NULL PRIMARY KEY, text TEXT NOT NULL, folded TEXT NOT NULL) STRICT;
 CREATE TABLE request (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, request BLOB NOT NULL, unit TEXT NOT NULL,
   amount INTEGER NOT NULL, due_ms INTEGER NOT NULL, memo TEXT NOT NULL, cause INTEGER NOT NULL, of BLOB NOT NULL,
@@ -207,6 +208,9 @@ CREATE TABLE tab_standing (
   said BLOB NOT NULL, found BLOB NOT NULL, mine BLOB NOT NULL, his BLOB NOT NULL, is_answered INTEGER NOT NULL,
   is_agreed INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE tag (
+          contact INTEGER NOT NULL, folded TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (contact, folded)
+        ) STRICT, WITHOUT ROWID;
 CREATE TABLE unchained (
   log INTEGER NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, raw BLOB NOT NULL, kept INTEGER NOT NULL,
   content BLOB NOT NULL, PRIMARY KEY (log, seq)
@@ -244,9 +248,11 @@ CREATE INDEX quarantine_device ON quarantine (device, at_ms);
 CREATE UNIQUE INDEX queue_keeper ON queue (keeper, contact);
 CREATE INDEX queue_sender ON queue (sender);
 CREATE INDEX reader_contact ON reader (contact);
+CREATE INDEX remark_folded ON remark (folded);
 CREATE INDEX request_end ON request (substr(request, 15));
 CREATE INDEX request_open ON request (id) WHERE state = 0;
 CREATE INDEX session_device ON session (device, receive_only, counter DESC, sid);
 CREATE INDEX space_contact ON space (contact);
+CREATE INDEX tag_folded ON tag (folded);
 CREATE INDEX unchained_bytes ON unchained (log, bytes);
 CREATE INDEX unsaid_contact ON unsaid (contact);

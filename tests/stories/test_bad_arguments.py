@@ -81,6 +81,9 @@ SANE = {  # what stands in a place while another one is tried
     "title": "coffee",
     "message_id": "ZZZZ",
     "mark": "ok",
+    "tag": "friends",
+    "latitude": "52.52",
+    "longitude": "13.405",
 }
 
 
@@ -217,6 +220,10 @@ def test_a_hostile_value_gets_a_sentence_and_a_code(shell: Shell, path: tuple[st
         for one in shell.ana.call("contacts.list"):
             if one["name"] != "bo":
                 shell.ana.call("contacts.rename", name=one["name"], new="bo")
+        for one in shell.ana.call("profile.marks"):
+            shell.ana.call("profile.remark", name="bo", text="")
+            for tag in one["tags"]:
+                shell.ana.call("profile.untag", name="bo", tag=tag)
     assert shell.ana.call("node.status")["pid"] == shell.ana.program.pid  # type: ignore[union-attr]
 
 
@@ -226,7 +233,11 @@ def test_a_name_that_nobody_has_is_code_5(shell: Shell) -> None:
     for path in named:
         arguments = [one for one in parameters(ALL[path])[0] if one.required or one.name == "name"]
         told = ["nobody" if one.name == "name" else SANE[str(one.name)] for one in arguments]
-        words = [*path, *told, *{("send",): ["hello"], ("ledger", "reset"): ["--even"]}.get(path, [])]
+        words = [
+            *path,
+            *told,
+            *{("send",): ["hello"], ("ledger", "reset"): ["--even"], ("card",): ["--to=bo"]}.get(path, []),
+        ]
         assert shell.refused(*words) == "contact.unknown", words
         assert shell.types(*words).code == faults.UNKNOWN_NAME
 

@@ -1,0 +1,53 @@
+"""Places on earth as people type and see them: decimal degrees, and a geo: URI (RFC 5870). Nothing is looked up."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from features.profile.content import DEGREE
+from features.profile.faults import BadPlace
+from features.profile.view import Placed
+from store import people
+from store.database import Tx
+
+_DEGREES = re.compile(r"([+−-]?)(\d{1,3}(?:\.\d{0,15})?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A place that was sent. latitude, longitude: decimal degrees; accuracy_m: 0 where nobody says."""
+
+    id: int
+    contact: str
+    mine: bool
+    latitude: str
+    longitude: str
+    accuracy_m: int
+    label: str
+    at_ms: int
+    geo: str
+
+
+def microdegrees(text: str, degrees_max: int) -> int:
+    """Decimal degrees, such as 52.52 or -13.4, in millionths. Raises: BadPlace."""
+    found = _DEGREES.fullmatch(text.strip()) if text.isascii() or "−" in text else None
+    if found is None:
+        raise BadPlace
+    value = round(Decimal(found[2]) * DEGREE)
+    if value > degrees_max * DEGREE:
+        raise BadPlace
+    return -value if found[1] in ("-", "−") and found[1] else value
+
+
+def seen(tx: Tx, one: Placed) -> Seen:
+    """A place as people see it."""
+    said = one.said
+    latitude, longitude = _degrees(said.latitude), _degrees(said.longitude)
+    geo = f"geo:{latitude},{longitude}" + (f";u={said.accuracy_m}" if said.accuracy_m else "")
+    who = people.contact(tx, one.contact).name
+    return Seen(one.id, who, one.mine, latitude, longitude, said.accuracy_m, said.label, said.at_ms, geo)
+
+
+def _degrees(value: int) -> str:
+    whole, part = divmod(abs(value), DEGREE)
+    return f"{'-' if value < 0 else ''}{whole}" + (f".{part:06}".rstrip("0") if part else "")
