@@ -47,6 +47,7 @@ MIGRATIONS = (
           PRIMARY KEY (contact, target, mine, kind, hlc_ms, device_seq, act)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX chat_act_waits ON chat_act (contact, seq) WHERE waits = 1;
+        CREATE INDEX chat_line_end ON message (substr(message_id, 15, 2), seq) WHERE kind IN (120, 140);
         CREATE TABLE chat_gone (message INTEGER NOT NULL PRIMARY KEY) STRICT;
         """,
     ),

@@ -31,11 +31,11 @@ MIGRATIONS = (
         );
         CREATE TABLE chat_indexed (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT;
         INSERT INTO chat_indexed (id, seq) VALUES (1, 0);
-        CREATE TRIGGER chat_index_forgets AFTER DELETE ON message WHEN old.kind IN ({Text.KIND}, {File.KIND}) BEGIN
+        CREATE TRIGGER chat_index_forgets AFTER DELETE ON message WHEN old.kind = {Text.KIND} BEGIN
           DELETE FROM chat_index WHERE rowid = old.seq;
           UPDATE chat_indexed SET seq = min(seq, (SELECT COALESCE(MAX(seq), 0) FROM message));
         END;
-        CREATE TRIGGER chat_index_learns AFTER DELETE ON unheard WHEN old.kind IN ({Text.KIND}, {File.KIND}) BEGIN
+        CREATE TRIGGER chat_index_learns AFTER DELETE ON unheard WHEN old.kind = {Text.KIND} BEGIN
           UPDATE chat_indexed SET seq = min(seq, old.message - 1);
         END;
         """,

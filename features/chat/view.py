@@ -46,6 +46,11 @@ HEARD = (
     f"m.kind IN ({Text.KIND}, {File.KIND}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
     " AND NOT EXISTS (SELECT 1 FROM chat_gone g WHERE g.message = m.seq)"
 )
+# By the index chat_line_end (acts.py): one types the end of an id for each thing that is done to a message.
+ENDING = (
+    f"SELECT seq, message_id FROM message WHERE kind IN ({Text.KIND}, {File.KIND}) AND substr(message_id, 15, 2) = ?"
+    " ORDER BY seq DESC"
+)
 
 
 class UnknownMessage(UserFault):
@@ -155,7 +160,7 @@ def find(tx: Tx, text: str, now_ms: int) -> Line:
     """The line whose id is, or ends with, this text. Raises: UnknownMessage, AmbiguousMessage, UserFault (no id)."""
     wanted = ids.matches(text)
     found: list[Line] = []
-    for seq, message_id in tx.all(f"SELECT seq, message_id FROM message m WHERE {HEARD} ORDER BY seq DESC"):
+    for seq, message_id in tx.all(ENDING, (ids.last_bytes(wanted),)):
         if ids.ulid(message_id).endswith(wanted) and (one := line(tx, seq, now_ms)) is not None:
             found.append(one)
     if not found:

@@ -106,7 +106,7 @@ async def _run(world: fake.World, environ: dict[str, str]) -> "subprocess.Comple
 def test_the_command_line_imports_nothing_heavy() -> None:
     program = (
         "import sys, cli.__main__, cli.commands.messages, cli.commands.people, cli.commands.contacts\n"
-        "import cli.commands.chat, cli.commands.node, cli.commands.settings\n"
+        "import cli.commands.acts, cli.commands.chat, cli.commands.node, cli.commands.settings\n"
         "import cli.commands.scripting, cli.commands.backup, cli.commands.nearby, cli.commands.log\n"
         "import cli.commands.keeper, cli.commands.pay, cli.commands.ledger, cli.commands.voucher\n"
         "ours = {'crypto', 'store', 'node', 'features', 'lab'}\n"

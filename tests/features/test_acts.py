@@ -186,6 +186,7 @@ def test_a_plain_text_is_written_as_before_there_were_answers() -> None:
         ("SELECT seq, mine, hlc_ms FROM chat_act WHERE contact = ? AND target = ?", (1, bytes(16))),
         ("UPDATE chat_act SET waits = 0 WHERE contact = ? AND target = ? AND waits = 1", (1, bytes(16))),
         (acts.WAITING, (1, acts.WAITS_MAX)),
+        (view.ENDING, (bytes(2),)),
     ],
 )
 def test_nothing_that_grows_is_walked_through(sql: str, params: tuple[object, ...]) -> None:

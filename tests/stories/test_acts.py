@@ -118,6 +118,25 @@ def test_a_recall_of_long_ago_is_not_heeded() -> None:
     world.run(story, seed=522)
 
 
+def test_a_recall_with_a_false_time_is_not_heeded_a_month_later() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await two(w)
+        said = await bob.call("chat.send", to="alice", text="I owe you ten")
+        await w.until(lambda: arrived(bob))
+        await alice.stop()
+        await bob.stop()
+        await trio.sleep(acts.LATE_MS / 1000 + 60)
+        bob.clock_off_ms = -acts.LATE_MS
+        await alice.start()
+        await bob.start()
+        await utter(bob, "alice", Recall(ids.MessageId(ids.ulid_from(said["id"]))))
+        await w.until(lambda: arrived(bob), patience_s=3600)
+        (there,) = (await lines_of(alice, "bob")).values()
+        assert (there["text"], there["recalled"]) == ("I owe you ten", False)
+
+    world.run(story, seed=526)
+
+
 def test_what_is_deleted_here_stays_there_and_does_not_come_back() -> None:
     async def story(w: World) -> None:
         alice, bob = await two(w)

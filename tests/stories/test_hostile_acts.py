@@ -146,3 +146,19 @@ def test_an_act_on_what_was_recalled_keeps_nothing() -> None:
         assert await acts_kept(alice) == []
 
     world.run(story, seed=536)
+
+
+def test_an_edit_that_waits_for_an_id_is_not_heeded_for_what_somebody_else_says_under_it() -> None:
+    async def story(w: World) -> None:
+        alice, bob, said = await said_by_alice(w)
+        guessed = ids.MessageId(bytes(15) + b"g")
+        await utter(bob, "alice", Edit(guessed, "I will pay thousand"), Recall(guessed))
+        await w.until(lambda: arrived(bob))
+        await run(
+            alice, lambda tx: tx.execute("UPDATE message SET message_id = ? WHERE kind = 120", (guessed,)) and None
+        )
+        (line,) = (await lines_of(alice, "bob")).values()
+        assert line["id"] == ids.ulid(guessed) != said
+        assert (line["text"], line["edited"], line["recalled"]) == ("I will pay ten", 0, False)
+
+    world.run(story, seed=537)
