@@ -274,7 +274,9 @@ class ChatRoom(Reading):
     fate: Callable[[dict[str, Any]], object] = dict.copy  # nothing becomes of it
     posted: trio.Event = field(default_factory=trio.Event)
     why: str = ""
-    asked: dict[str, Any] = field(default_factory=dict)  # the filters of the last search
+    asked: dict[str, Any] = field(default_factory=dict)
+    pages: list[int] = field(default_factory=list)
+    breaks_at: int = 2**62
 
     async def send(self, to: str, text: str) -> dict[str, Any]:
         """Sends."""

@@ -2,13 +2,20 @@
 
 from typing import Any
 
+from store.faults import StoreDamaged
+
 
 class Reading:
-    """Part of chat.*; asked: the filters of the last search."""
+    """Part of chat.*; asked: the filters of the last search; pages: the sizes of those that were read onward.
+
+    breaks_at: from which row on nothing can be read.
+    """
 
     world: Any
     lines: list[dict[str, Any]]
     asked: dict[str, Any]
+    pages: list[int]
+    breaks_at: int
 
     async def history(
         self, to: str, limit: int = 50, before: int | None = None, after: int | None = None
@@ -17,7 +24,12 @@ class Reading:
         name = self.world.contacts.row_of(to)["name"]
         found = [line for line in self.lines if line["contact"] == name and line["seq"] > (after or 0)]
         found = [line for line in found if before is None or line["seq"] < before]
-        return found[-limit:] if after is None else found[:limit]
+        if after is None:
+            return found[-limit:]
+        if found and found[0]["seq"] >= self.breaks_at:
+            raise StoreDamaged
+        self.pages.append(len(found[:limit]))
+        return found[:limit]
 
     async def search(
         self,
