@@ -180,8 +180,8 @@ def test_what_a_line_carries_stands_below_it(tmp_path: Path) -> None:
 
 async def test_ten_thousand_messages_come_in_pages_and_in_order(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo", "Chen") as world:
-        for number in range(0, 10_000, 100):
-            await world.chat.send_all("Bo", [f"number {n}" for n in range(number, number + 100)])
+        for number in range(0, 10_000, 80):  # so that pages end between two lines of one chat
+            await world.chat.send_all("Bo", [f"number {n}" for n in range(number, number + 80)])
             await world.chat.receive("Chen", "between")
         for form in FORMS:
             world.chat.pages.clear()
