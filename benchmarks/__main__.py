@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 ALL = ("messages", "cli", "node", "ratchet", "lan", "search", "logs", "discovery", "keepers", "payments", "media")
-PARTS = ("finding", "relaying", "idle", "replicate", "collecting")  # of discovery, logs, keepers; each runs alone too
+# Of discovery, logs, keepers, search; each runs alone too.
+PARTS = ("finding", "relaying", "idle", "replicate", "collecting", "million")
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -72,6 +72,7 @@ class Commands(Lazy):
             "Shows strangers around you who want to be met, while you are visible to them.",
         ),
         "search": ("cli.commands.search:search", "Finds messages in all chats by their words."),
+        "export": ("cli.commands.export:export", "Writes a whole conversation to a file, for your archive."),
         "config": ("cli.commands.settings:config", "Shows and changes the settings of the node."),
         "backup": ("cli.commands.backup:backup", "Keeps your identity beyond this device."),
         "keeper": (

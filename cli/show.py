@@ -274,11 +274,16 @@ def code(text: str) -> str:
     return drawn.getvalue()
 
 
-def _json(value: Any) -> None:
+def as_json(value: Any) -> str:
+    """The value on one line of JSON, in which nothing steers a terminal and nothing is lost."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if not text.isprintable():  # JSON can say these characters without writing them
         text = "".join(json.dumps(one)[1:-1] if _steers(one) else one for one in text)
-    sys.stdout.write(text + "\n")
+    return text
+
+
+def _json(value: Any) -> None:
+    sys.stdout.write(as_json(value) + "\n")
     sys.stdout.flush()
 
 

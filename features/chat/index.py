@@ -5,8 +5,12 @@ latest by the next search, up to the newest message of that moment (docs/feature
 word is (words.py).
 """
 
-from features.chat import overlay, view, words
+from dataclasses import dataclass
+from typing import Any
+
+from features.chat import findable, overlay, view, words
 from features.chat.content import Text
+from features.chat.findable import Trait
 from features.chat.view import LINES_MAX, Line
 from features.chat.words import Asked
 from features.media.content import File
@@ -16,10 +20,12 @@ from store.database import Migration, Tx
 
 SLICE_ROWS = 500  # of one transaction: about 15 ms, so that no message waits long for the index
 SLICE_BYTES = 128 * 1024  # the same, where texts are long
+SPAN_ROWS = 1024  # whose oldest and newest time are known: a thousand spans for a million messages
 
-# The index has no copy of the texts: the messages are its contents. `contact` is there so that a search in one chat
-# does not walk through what others said. What the tokenizer and words.spaced do is part of what is stored: a change
-# of either is a new migration, which empties the index and sets the mark to 0.
+# The index has no copy of the texts: the messages are its contents. `marks` are words that nobody types (chat, author,
+# what a line has), so that a filter does not walk through what it leaves out, and no beginning of a word meets them. A
+# time is no mark: chat_span says which rows may lie in it. What the tokenizer, words.spaced and findable.tokens_of do
+# is part of what is stored: a change of them is a new migration, which empties the index and sets the mark to 0.
 MIGRATIONS = (
     Migration(
         "chat",
@@ -40,11 +46,69 @@ MIGRATIONS = (
         END;
         """,
     ),
+    # Rows of any kind: what is found by more than texts needs no trigger anew, and no row that is given anew is missed.
+    Migration(
+        "chat",
+        8,
+        """
+        DROP TRIGGER chat_index_forgets;
+        DROP TRIGGER chat_index_learns;
+        DROP TABLE chat_index;
+        CREATE VIRTUAL TABLE chat_index USING fts5 (
+          text, marks, content = '', contentless_delete = 1,
+          tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
+        );
+        CREATE TABLE chat_span (
+          span INTEGER PRIMARY KEY, oldest_ms INTEGER NOT NULL, newest_ms INTEGER NOT NULL
+        ) STRICT;
+        UPDATE chat_indexed SET seq = 0;
+        CREATE TRIGGER chat_index_forgets AFTER DELETE ON message BEGIN
+          DELETE FROM chat_index WHERE rowid = old.seq;
+          UPDATE chat_indexed SET seq = min(seq, (SELECT COALESCE(MAX(seq), 0) FROM message));
+        END;
+        CREATE TRIGGER chat_index_learns AFTER DELETE ON unheard BEGIN
+          UPDATE chat_indexed SET seq = min(seq, old.message - 1);
+        END;
+        """,
+    ),
 )
 
-_END = 2**62  # after every row
+_END = 2**62  # after every row, and after every time
+_CHAT, _MINE, _THEIRS = "\ue000", "\ue001", "\ue002"  # marks; of a chat: with the number of its contact
+_HAS = {
+    Trait.FILE: "\ue010",
+    Trait.LINK: "\ue011",
+    Trait.PICTURE: "\ue012",
+    Trait.VOICE: "\ue013",
+    Trait.VIDEO: "\ue014",
+}
+# When a line was said, as view shows it.
+_SAID_MS = (
+    f"CASE WHEN m.at_ms BETWEEN m.arrived_ms - {view.CLOCK_BEHIND_MS_MAX} AND m.arrived_ms + {view.CLOCK_AHEAD_MS_MAX}"
+    " THEN m.at_ms ELSE m.arrived_ms END"
+)
 _KINDS = content.Kinds((Text, File))
-_LEARN = "INSERT OR REPLACE INTO chat_index (rowid, text, contact) VALUES (?, ?, ?)"
+_LEARN = "INSERT OR REPLACE INTO chat_index (rowid, text, marks) VALUES (?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a line must be besides having the words.
+
+    chats: contacts, of all of whose chats it must be part. is_mine: whether I wrote it; None for both. since_ms,
+    until_ms: said at the one or after it, and before the other; None for no bound.
+    """
+
+    chats: tuple[int, ...] = ()
+    is_mine: bool | None = None
+    has: Trait | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it matters when a line was said."""
+        return self.since_ms is not None or self.until_ms is not None
 
 
 def newest(tx: Tx) -> int:
@@ -58,23 +122,30 @@ def catch_up(tx: Tx, upto: int) -> bool:
     row = tx.one("SELECT seq FROM chat_indexed")
     assert row is not None
     mark, size = row[0], 0
-    lines: list[tuple[int, str, int]] = []
-    for seq, contact, body, is_line in tx.execute(
-        f"SELECT m.seq, m.contact, m.body, {view.HEARD} FROM message m WHERE m.seq > ? AND m.seq <= ?"
-        " ORDER BY m.seq LIMIT ?",
+    lines: list[tuple[int, int, int, Any]] = []
+    spans: dict[int, tuple[int, int]] = {}
+    for seq, contact, device, said_ms, body, is_line in tx.execute(
+        f"SELECT m.seq, m.contact, m.device, {_SAID_MS}, m.body, {view.HEARD} FROM message m"
+        " WHERE m.seq > ? AND m.seq <= ? ORDER BY m.seq LIMIT ?",
         (mark, upto, SLICE_ROWS),
     ):
         mark, size = seq, size + len(body)
         if is_line:
-            said = _KINDS.hear(body, Channel.RATCHET).content
-            assert isinstance(said, Text | File)
-            lines.append((seq, view.text_of(said), contact))
+            lines.append((seq, contact, device, _KINDS.hear(body, Channel.RATCHET).content))
+            oldest_ms, newest_ms = spans.get(seq // SPAN_ROWS, (said_ms, said_ms))
+            spans[seq // SPAN_ROWS] = min(oldest_ms, said_ms), max(newest_ms, said_ms)
         if size >= SLICE_BYTES:
             break
     if mark == row[0]:
         return True
-    now = overlay.texts(tx, [seq for seq, _, _ in lines])
-    tx.executemany(_LEARN, [(seq, words.spaced(now.get(seq, text)), contact) for seq, text, contact in lines])
+    now = overlay.texts(tx, [seq for seq, *_ in lines])
+    edited = ((seq, contact, device, Text(now[seq]) if seq in now else said) for seq, contact, device, said in lines)
+    tx.executemany(_LEARN, [_entry(*one) for one in edited])
+    tx.executemany(
+        "INSERT INTO chat_span (span, oldest_ms, newest_ms) VALUES (?, ?, ?) ON CONFLICT (span) DO UPDATE SET"
+        " oldest_ms = min(oldest_ms, excluded.oldest_ms), newest_ms = max(newest_ms, excluded.newest_ms)",
+        [(span, *times) for span, times in spans.items()],
+    )
     tx.execute("UPDATE chat_indexed SET seq = ?", (mark,))
     return False
 
@@ -84,7 +155,9 @@ def learn(tx: Tx, seq: int, contact_id: int, text: str) -> None:
     row = tx.one("SELECT seq FROM chat_indexed")
     assert row is not None
     if seq <= row[0]:
-        tx.execute(_LEARN, (seq, words.spaced(text), contact_id))
+        device = tx.one("SELECT device FROM message WHERE seq = ?", (seq,))
+        assert device is not None
+        tx.execute(_LEARN, _entry(seq, contact_id, device[0], Text(text)))
 
 
 def forget(tx: Tx, seq: int) -> None:
@@ -92,17 +165,56 @@ def forget(tx: Tx, seq: int) -> None:
     tx.execute("DELETE FROM chat_index WHERE rowid = ?", (seq,))
 
 
-def find(tx: Tx, asked: Asked, contact_id: int | None, before: int | None, limit: int, now_ms: int) -> tuple[Line, ...]:
-    """The newest indexed lines that have all that is asked, newest first.
+def find(tx: Tx, asked: Asked, filters: Filters, before: int | None, limit: int, now_ms: int) -> tuple[Line, ...]:
+    """The newest indexed lines that have all that is asked and pass the filters, newest first.
 
-    contact_id: None for all chats. before: only lines before this row.
+    before: only lines before this row.
     """
-    expression = f"text : ({asked.expression()})"
-    if contact_id is not None:
-        expression += f" AND contact : {contact_id}"
+    first, end = 0, _END if before is None else max(0, min(before, _END))
+    looks = "SELECT chat_index.rowid FROM chat_index"
+    where = "WHERE chat_index MATCH ? AND chat_index.rowid >= ? AND chat_index.rowid < ?"
+    times: tuple[int, ...] = ()
+    if filters.is_timed:
+        times = (_time(filters.since_ms, -_END), _time(filters.until_ms, _END))
+        begun, ended = _rows_of(tx, *times)
+        first, end = max(first, begun), min(end, ended)
+        looks += " CROSS JOIN message m ON m.seq = chat_index.rowid"
+        where += f" AND {_SAID_MS} >= ? AND {_SAID_MS} < ?"
     rows = tx.all(
-        "SELECT rowid FROM chat_index WHERE chat_index MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?",
-        (expression, _END if before is None else max(0, min(before, _END)), max(0, min(limit, LINES_MAX))),
+        f"{looks} {where} ORDER BY chat_index.rowid DESC LIMIT ?",
+        (_expression(asked, filters), first, end, *times, max(0, min(limit, LINES_MAX))),
     )
     lines = (view.line(tx, seq, now_ms) for (seq,) in rows)
     return tuple(overlay.dressed(tx, [line for line in lines if line is not None]))
+
+
+def _entry(seq: int, contact_id: int, device: int, said: object) -> tuple[int, str, str]:
+    """The row of the index for a line."""
+    found = findable.tokens_of(said)
+    marks = [f"{_CHAT}{contact_id}", _THEIRS if device else _MINE, *(_HAS[one] for one in sorted(found.traits))]
+    return seq, words.spaced(found.text), " ".join(marks)
+
+
+def _expression(asked: Asked, filters: Filters) -> str:
+    """All but the time, in FTS5's language. Where nothing is asked, every line has what it says."""
+    marks = [f"{_CHAT}{contact_id}" for contact_id in filters.chats]
+    if filters.is_mine is not None:
+        marks.append(_MINE if filters.is_mine else _THEIRS)
+    if filters.has is not None:
+        marks.append(_HAS[filters.has])
+    parts = [f"text : ({asked.expression()})"] if asked.phrases else []
+    parts += [f'marks : "{mark}"' for mark in marks]
+    return " AND ".join(parts) or f'marks : ("{_MINE}" OR "{_THEIRS}")'
+
+
+def _rows_of(tx: Tx, since_ms: int, until_ms: int) -> tuple[int, int]:
+    """The rows from the first up to the end of which all lie that were said in this time, and few others."""
+    row = tx.one(
+        "SELECT MIN(span), MAX(span) FROM chat_span WHERE newest_ms >= ? AND oldest_ms < ?", (since_ms, until_ms)
+    )
+    return (0, 0) if row is None or row[0] is None else (row[0] * SPAN_ROWS, (row[1] + 1) * SPAN_ROWS)
+
+
+def _time(at_ms: int | None, absent: int) -> int:
+    """A time that SQLite can compare."""
+    return absent if at_ms is None else max(-_END, min(at_ms, _END))

@@ -22,9 +22,9 @@ KINDS = content.Kinds((Text, React, Edit, Recall, File))
 _OURS = "SELECT seq FROM message WHERE device = 0 AND message_id = ? AND contact = ?"
 _THEIRS = "SELECT m.seq FROM device d CROSS JOIN message m ON m.device = d.id AND m.message_id = ? WHERE d.contact = ?"
 _ACTS = (
-    "SELECT m.seq, a.kind, a.mine, a.mark, a.seq FROM message m JOIN chat_act a ON a.contact = m.contact"
-    " AND a.target = m.message_id WHERE m.seq IN ({}) AND (a.kind = 121 OR a.mine = (m.device = 0))"
-    " ORDER BY m.seq, a.mine, a.kind, a.hlc_ms, a.device_seq, a.act"
+    "SELECT m.seq, a.mine, a.kind, a.hlc_ms, a.device_seq, a.act, a.mark, a.seq FROM message m"
+    " JOIN chat_act a ON a.contact = m.contact AND a.target = m.message_id"
+    " WHERE m.seq IN ({}) AND (a.kind = 121 OR a.mine = (m.device = 0))"
 )
 
 
@@ -79,7 +79,7 @@ def _acts(tx: Tx, seqs: Sequence[int]) -> Mapping[int, _Acts]:
     found: dict[int, _Acts] = {}
     for start in range(0, len(seqs), SLICE_ROWS):
         places = ",".join(map(str, seqs[start : start + SLICE_ROWS]))
-        for seq, kind, mine, mark, row in tx.all(_ACTS.format(places)):
+        for seq, mine, kind, *_, mark, row in sorted(tx.all(_ACTS.format(places))):
             acts = found.setdefault(seq, _Acts([], []))
             if kind == Edit.KIND:
                 acts.edits.append(row)

@@ -5,9 +5,10 @@ from dataclasses import asdict, replace
 
 import trio
 
-from features.chat import acting, index, overlay, view, words
+from features.chat import acting, findable, index, overlay, view, words
 from features.chat.content import How, Text
 from features.chat.faults import Recalled
+from features.chat.index import Filters
 from features.chat.overlay import Version
 from features.chat.view import Line
 from node.core import Core
@@ -18,7 +19,9 @@ from store.database import Database, Tx
 from store.people import Contact
 
 SEND_MAX = 512  # texts of one call: one window of a talk, one transaction
+ROW_MAX = 2**62  # more rows than there will ever be
 QUIET_S = 5.0  # without a new message before the index is caught up with: longer than most pauses of a conversation
+ME = "me"  # as an author: I, also where a contact is called so
 BUSY_ROUNDS_MAX = 12  # after a minute it is caught up with although messages still come, so that it never lags far
 
 
@@ -143,16 +146,23 @@ class Chat:
             return await self._core.database.transact(lambda tx: overlay.dressed(tx, view.unread(tx, limit)))
         return await self._core.database.transact(lambda tx: overlay.dressed(tx, view.inbox(tx, after, limit)))
 
-    async def history(self, to: str, limit: int = 50, before: int | None = None) -> list[Line]:
+    async def history(
+        self, to: str, limit: int = 50, before: int | None = None, after: int | None = None
+    ) -> list[Line]:
         """Returns the last lines of the conversation with a contact, oldest first.
 
+        before: a row; the last lines before it. after: a row; the first lines behind it instead, and `before` is not
+        heeded. The largest `seq` of a page leads to the next one.
         Errors: contact.unknown, contact.ambiguous.
         """
         now_ms = self._core.ground.now_ms()
 
         def lines(tx: Tx) -> tuple[Contact, list[Line]]:
             contact = people.find_contact(tx, to)
-            return contact, overlay.dressed(tx, view.history(tx, contact.id, before, limit, now_ms))
+            if after is None:
+                return contact, overlay.dressed(tx, view.history(tx, contact.id, before, limit, now_ms))
+            onward = view.onward(tx, contact.id, max(0, min(after, ROW_MAX)), limit, now_ms)
+            return contact, overlay.dressed(tx, onward)
 
         contact, found = await self._core.database.transact(lines)
         return await self._explained(found, contact)
@@ -167,22 +177,38 @@ class Chat:
         return line
 
     async def search(
-        self, query: str, contact: str | None = None, limit: int = 50, before: int | None = None
+        self,
+        query: str = "",
+        contact: str | None = None,
+        limit: int = 50,
+        before: int | None = None,
+        author: str | None = None,
+        has: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
     ) -> list[dict[str, object]]:
-        """Returns the lines that have all words of a query, newest first, of one contact or of all.
+        """Returns the lines that have all words of a query and pass all filters, newest first.
 
         Every message that was stored before the call is looked at. The last word may be the beginning of a longer one.
+        A query without words is for filters alone.
+        contact: only the chat with him. author: "me", or a contact. has: `file`, `link`, `picture`, `voice`, `video`.
+        since_ms, until_ms: said (`at_ms`) at the one or after it, and before the other.
         `excerpt` of a line is the part around the first match, in pieces: the second, fourth … are what matched.
         before: a row; only lines before it, to go on where the last answer ended.
-        Errors: contact.unknown, contact.ambiguous, limit, search.words.
+        Errors: contact.unknown, contact.ambiguous, limit, search.words, search.has.
         """
-        asked = words.asked(query)
+        is_filtered = any(one is not None for one in (contact, author, has, since_ms, until_ms))
+        asked = words.ANYTHING if is_filtered and not query.strip() else words.asked(query)
         database = self._core.database
-        of = None if contact is None else (await database.read(people.find_contact, contact)).id
+        trait = None if has is None else findable.trait(has)
+        is_mine = None if author is None else author.casefold() == ME
+        named = [one for one in (contact, None if is_mine else author) if one is not None]
+        chats = tuple([(await database.read(people.find_contact, one)).id for one in named])
+        filters = Filters(chats, is_mine, trait, since_ms, until_ms)
         upto, now_ms = await database.read(index.newest), self._core.ground.now_ms()
 
         def look(tx: Tx) -> tuple[Line, ...] | None:
-            return index.find(tx, asked, of, before, limit, now_ms) if index.catch_up(tx, upto) else None
+            return index.find(tx, asked, filters, before, limit, now_ms) if index.catch_up(tx, upto) else None
 
         while (lines := await database.transact(look)) is None:
             pass

@@ -156,6 +156,13 @@ def history(tx: Tx, contact_id: int, before: int | None, limit: int, now_ms: int
     return _in_order(reversed(_explained(tx, contact_id, lines, now_ms)))
 
 
+def onward(tx: Tx, contact_id: int, after: int, limit: int, now_ms: int) -> tuple[Line, ...]:
+    """The first lines with a contact behind this row, in the conversation's order among themselves."""
+    where = f"WHERE m.contact = ? AND {HEARD} AND m.seq > ? ORDER BY m.seq LIMIT ?"
+    lines = [_line(tx, row) for row in tx.all(f"{_LINES} {where}", (contact_id, after, _page(limit)))]
+    return _in_order(_explained(tx, contact_id, lines, now_ms))
+
+
 def find(tx: Tx, text: str, now_ms: int) -> Line:
     """The line whose id is, or ends with, this text. Raises: UnknownMessage, AmbiguousMessage, UserFault (no id)."""
     wanted = ids.matches(text)

@@ -63,7 +63,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query: phrases, all of which a text must have, each of words that follow one another.
+    """A query: phrases, all of which a text must have, each of words that follow one another; none: any text.
 
     goes_on: whether the very last word may be the beginning of a longer one.
     """
@@ -75,6 +75,9 @@ class Asked:
         """The query in FTS5's language: quoted words alone, so nothing that was typed is part of that language."""
         said = " ".join(f'"{" ".join(phrase)}"' for phrase in self.phrases)
         return f"{said} *" if self.goes_on else said
+
+
+ANYTHING = Asked((), goes_on=False)
 
 
 def spaced(text: str) -> str:
@@ -180,6 +183,8 @@ def _bare(character: str) -> str:
 
 def _matches(text: str, wanted: Asked) -> list[tuple[int, int]]:
     """Where the phrases stand in the text, in order, without overlaps."""
+    if not wanted.phrases:
+        return []
     found = list(words(text))
     folded = [word.folded for word in found]
     *whole, last = wanted.phrases

@@ -26,6 +26,7 @@ from tests.cli.packets_room import PacketsRoom
 from tests.cli.paths_room import PathsRoom
 from tests.cli.payments_room import Debts
 from tests.cli.profile_room import ProfileRoom
+from tests.cli.reading_room import Reading
 from tests.cli.shop_room import ShopRoom
 from tests.cli.strangers import NearbyRoom
 
@@ -268,7 +269,7 @@ class ContactsRoom:
 
 
 @dataclass
-class ChatRoom(acts_room.Acts):
+class ChatRoom(acts_room.Acts, Reading):
     """chat.*; fate: what becomes of a message that is sent, at once. why: why it waits, as the answer says."""
 
     world: "World"
@@ -277,6 +278,9 @@ class ChatRoom(acts_room.Acts):
     fate: Callable[[dict[str, Any]], object] = dict.copy  # nothing becomes of it
     posted: trio.Event = field(default_factory=trio.Event)
     why: str = ""
+    asked: dict[str, Any] = field(default_factory=dict)
+    pages: list[int] = field(default_factory=list)
+    breaks_at: int = 2**62
 
     async def send(self, to: str, text: str, reply: str | None = None) -> dict[str, Any]:
         """Sends."""
@@ -292,12 +296,6 @@ class ChatRoom(acts_room.Acts):
         found = [line for line in self.lines if not line["mine"] and line["seq"] > after]
         return [line for line in found if line["unread"] or not unread][-limit:]
 
-    async def history(self, to: str, limit: int = 50, before: int | None = None) -> list[dict[str, Any]]:
-        """A conversation."""
-        assert before is None
-        name = self.world.contacts.row_of(to)["name"]
-        return [line for line in self.lines if line["contact"] == name][-limit:]
-
     async def read(self, to: str) -> dict[str, int]:
         """Marks."""
         count = 0
@@ -306,15 +304,6 @@ class ChatRoom(acts_room.Acts):
                 line["unread"] = False
                 count += 1
         return {"read": count}
-
-    async def search(
-        self, query: str, contact: str | None = None, limit: int = 50, before: int | None = None
-    ) -> list[dict[str, Any]]:
-        """Finds a text as it stands, once in each line."""
-        assert before is None
-        name = None if contact is None else self.world.contacts.row_of(contact)["name"]
-        found = [line for line in self.lines if query in line["text"] and name in (None, line["contact"])]
-        return [{**line, "excerpt": _parted(line["text"], query)} for line in reversed(found)][:limit]
 
     async def _post(self, to: str, texts: list[str]) -> list[dict[str, Any]]:
         name = self.world.contacts.row_of(to)["name"]
@@ -487,12 +476,6 @@ class _Calls:
         self.message, self.edits = chat.message, chat.edits
         self.react, self.edit, self.recall = chat.react, chat.edit, chat.recall
         self.delete, self.forward = chat.delete, chat.forward
-
-
-def _parted(text: str, query: str) -> list[str]:
-    """An excerpt: the second piece is what matched."""
-    before, _, after = text.partition(query)
-    return [before, query, after]
 
 
 def _tell(tx: Tx, topic: str, keys: tuple[int, ...]) -> None:

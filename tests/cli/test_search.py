@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cli import moments
 from tests.cli import fake
 
 
@@ -36,9 +37,30 @@ async def test_a_search_stays_with_one_contact(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo", "Chen") as world:
         await world.chat.receive("Bo", "cinema")
         await world.chat.receive("Chen", "cinema")
-        ran = await world.weft("search", "--with", "chen", "cinema", "--json")
+        ran = await world.weft("search", "--in", "chen", "cinema", "--json")
         assert [message["contact"] for message in ran.json["messages"]] == ["Chen"]
-        ran = await world.weft("search", "cinema", "--with", "eve")
+        ran = await world.weft("search", "cinema", "--in", "eve")
+        assert (ran.code, ran.err) == (5, "No contact is called eve. Next: weft contacts\n")
+
+
+async def test_filters_stand_alone_or_beside_words(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Chen") as world:
+        await world.chat.receive("Bo", "cinema https://example.org")
+        await world.weft("send", "chen", "cinema tickets")
+        ran = await world.weft("search", "--from", "me")
+        assert re.fullmatch(r"\S+ \S+  You to Chen: cinema tickets  \(…00000002\)\n", ran.out)
+        for line, texts in (
+            ("cinema --from bo", ["cinema https://example.org"]),
+            ("--has link", ["cinema https://example.org"]),
+            ("--in chen --since 2000-01-01 --until 2100-01-01", ["cinema tickets"]),
+            ("cinema --until 2000-01-01", []),
+        ):
+            ran = await world.weft("search", *line.split(), "--json")
+            assert [message["text"] for message in ran.json["messages"]] == texts
+        assert world.chat.asked["until_ms"] == moments.until("2000-01-01")
+        ran = await world.weft("search", "--has", "voice")
+        assert (ran.code, ran.out) == (0, "No message was found.\n")
+        ran = await world.weft("search", "--from", "eve")
         assert (ran.code, ran.err) == (5, "No contact is called eve. Next: weft contacts\n")
 
 
@@ -60,7 +82,12 @@ async def test_nothing_found_is_said_and_no_failure(tmp_path: Path) -> None:
         (("cinema", "--limit", "0"), "1<=x<=1000"),
         (("cinema", "--limit", "many"), "not a valid integer"),
         (("-cinema",), "No such option '-c'"),
-        (("cinema", "--with"), "requires an argument"),
+        (("cinema", "--in"), "requires an argument"),
+        (("cinema", "--has", "money"), "is not one of"),
+        (("cinema", "--since", "soon"), "is written 2026-11-30"),
+        (("--until", "2026-02-30"), "not '2026-02-30'"),
+        (("--since", "2026-11-30", "--until", "2026-11-29"), "nothing between them"),
+        (("--since", "1h", "--until", "2h"), "nothing between them"),
     ],
 )
 async def test_a_line_that_makes_no_sense_is_code_2(tmp_path: Path, words: tuple[str, ...], part: str) -> None:

@@ -36,6 +36,7 @@ def test_every_fault_that_a_call_names_is_met() -> None:
             assert await faults.code("chat.search", query="hi", contact=who) == code
         assert await faults.code("chat.search", query="?") == "search.words"
         assert await faults.code("chat.search", query="x" * 257) == "limit"
+        assert await faults.code("chat.search", query="hi", has="money") == "search.has"
         for method, said in calls:
             unknown = await faults.of(method, to="nobody", **said)
             assert (unknown.code, unknown.exit) == ("contact.unknown", 5)

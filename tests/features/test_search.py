@@ -1,5 +1,6 @@
 """Searching all chats in a simulated world: what is found, when, and what of it lies on the disk."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ from features.chat import index
 from features.chat.service import BUSY_ROUNDS_MAX, QUIET_S, SEND_MAX
 from lab import world
 from lab.world import Person, World, befriend
+from store import migrations
 from store.database import Tx
 from tests.features.kit import Faults
 from tests.features.test_chat import delivered
@@ -214,23 +216,37 @@ def test_a_text_that_is_heard_late_is_found_from_then_on() -> None:
 
 
 def before_there_was_a_search(tx: Tx) -> None:
-    """The database of the version before."""
-    for thing in ("TRIGGER chat_index_forgets", "TRIGGER chat_index_learns", "TABLE chat_index", "TABLE chat_indexed"):
+    """The database of a version before."""
+    tables = ("chat_index", "chat_indexed", "chat_span")
+    for thing in ("TRIGGER chat_index_forgets", "TRIGGER chat_index_learns", *(f"TABLE {table}" for table in tables)):
         tx.execute(f"DROP {thing}")
-    tx.execute("DELETE FROM migration WHERE room = 'chat' AND number = 2")
+    numbers = ", ".join(str(one.number) for one in index.MIGRATIONS)
+    tx.execute(f"DELETE FROM migration WHERE room = 'chat' AND number IN ({numbers})")
 
 
-def test_messages_of_an_older_version_are_found_after_the_upgrade() -> None:
+def before_there_were_filters(tx: Tx) -> None:
+    """The same of the version that only knew words."""
+    before_there_was_a_search(tx)
+    first, _ = index.MIGRATIONS
+    for statement in migrations.statements(first.sql):
+        tx.execute(statement)
+    tx.execute("INSERT INTO migration (room, number) VALUES ('chat', ?)", (first.number,))
+    tx.execute("UPDATE chat_indexed SET seq = (SELECT MAX(seq) FROM message)")
+
+
+@pytest.mark.parametrize("become_older", [before_there_was_a_search, before_there_were_filters])
+def test_messages_of_an_older_version_are_found_after_the_upgrade(become_older: Callable[[Tx], None]) -> None:
     async def story(w: World) -> None:
         alice, bob = await w.person("alice"), await w.person("bob")
         await befriend(alice, bob)
         await bob.call("chat.send", to="alice", text="an old letter")
         await w.until(lambda: delivered(bob, "alice"))
         await alice.call("chat.send", to="bob", text="an old answer")
-        await run(alice, before_there_was_a_search)
+        await run(alice, become_older)
         await alice.stop()
         await alice.start()
         assert await found(alice, "old") == ["an old answer", "an old letter"]
+        assert await found(alice, "old", author="bob", since_ms=1) == ["an old letter"]
 
     world.run(story, seed=317)
 

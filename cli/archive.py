@@ -1,0 +1,163 @@
+"""A conversation as a file for a person's archive: JSON for programs, text, or a page of HTML, part by part.
+
+What others wrote is only ever text: in HTML it is escaped, and the page has no script and loads nothing; in text and
+HTML it has no character that steers a terminal or turns a line; JSON has every character, and those by their numbers.
+Not here: where the lines come from and where the file goes (cli/commands/export.py).
+"""
+
+import html
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, assert_never
+
+from cli import show
+
+VERSION = 1  # of the JSON; a field may be added, a change of one is another version
+ACROSS = " " * 21  # what stands before the second line of a text: nothing in it can look like a line of its own
+_STYLE = """
+:root { color-scheme: light dark; --ground: #f4f4f1; --ink: #1d1d1b; --faint: #6b6b66; --theirs: #fff;
+  --mine: #d7ecd9; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #161715; --ink: #e7e7e2; --faint: #9a9a93; --theirs: #252723; --mine: #24402a; }
+}
+body { margin: 0 auto; padding: 1rem; max-width: 46rem; background: var(--ground); color: var(--ink);
+  font: 1rem/1.45 system-ui, sans-serif; }
+h1 { font-size: 1.4rem; margin: 0; overflow-wrap: anywhere; }
+h2 { font-size: .85rem; font-weight: 600; color: var(--faint); text-align: center; margin: 1.5rem 0 .5rem; }
+.about, footer { color: var(--faint); font-size: .8rem; margin: 0; overflow-wrap: anywhere; }
+article { background: var(--theirs); border-radius: .8rem; padding: .4rem .8rem; margin: .4rem 20% .4rem 0;
+  width: fit-content; max-width: 80%; content-visibility: auto; contain-intrinsic-size: auto 4rem; }
+article.mine { background: var(--mine); margin: .4rem 0 .4rem auto; }
+article p { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; }
+article b { font-size: .8rem; unicode-bidi: isolate; }
+"""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+Message = Mapping[str, Any]
+
+
+class Form(StrEnum):
+    """The form of the file, which is also the end of its name."""
+
+    HTML = "html"
+    JSON = "json"
+    TXT = "txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Whose conversation it is, and of when. account: the contact's."""
+
+    name: str
+    account: str
+    made_ms: int
+
+
+def parts(form: Form, heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[bytes]:
+    """The file, about as many parts as there are pages of lines, which are in the conversation's order."""
+    match form:
+        case Form.HTML:
+            texts = _html(heading, pages)
+        case Form.JSON:
+            texts = _json(heading, pages)
+        case Form.TXT:
+            texts = _txt(heading, pages)
+        case _:
+            assert_never(form)
+    for text in texts:
+        yield text.encode()
+
+
+def attached(message: Message) -> tuple[str, ...]:
+    """What stands below a line's text: the names of what it carries, cleaned, not yet escaped."""
+    file = message.get("file")
+    return () if not file else (f"File: {show.clean(str(file['name']))}",)
+
+
+def _json(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
+    about = {
+        "format": "weft conversation",
+        "version": VERSION,
+        "made_ms": heading.made_ms,
+        "contact": {"name": heading.name, "account": heading.account},
+    }
+    yield f'{show.as_json(about)[:-1]},"messages":['
+    between = "\n"
+    for page in pages:
+        said = []
+        for message in page:
+            said.append(between + show.as_json(message))
+            between = ",\n"
+        yield "".join(said)
+    yield "\n]}\n"
+
+
+def _txt(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
+    yield f"{_title(heading)}\n{_about(heading)}\n\n"
+    for page in pages:
+        yield "".join(map(_txt_line, page))
+
+
+def _txt_line(message: Message) -> str:
+    said = [*show.clean(message["text"], keep_lines=True).split("\n"), *attached(message)]
+    state = f"  [{_state(message)}]" if message["mine"] else ""
+    text = f"\n{ACROSS}".join(said) + state
+    return f"{_clock('%Y-%m-%d %H:%M:%S', message['at_ms'])}  {_author(message)}: {text}\n"
+
+
+def _html(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
+    title = html.escape(_title(heading))
+    yield (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="referrer" content="no-referrer">\n<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n'
+        f'<body>\n<header>\n<h1>{title}</h1>\n<p class="about">{html.escape(_about(heading))}</p>\n</header>\n<main>\n'
+    )
+    day = ""
+    for page in pages:
+        said = []
+        for message in page:
+            before, day = day, _clock("%Y-%m-%d", message["at_ms"])
+            if day != before:
+                said.append(f"<h2>{day}</h2>\n")
+            said.append(_html_line(message))
+        yield "".join(said)
+    yield "</main>\n</body>\n</html>\n"
+
+
+def _html_line(message: Message) -> str:
+    text = html.escape(show.clean(message["text"], keep_lines=True))
+    below = "".join(f'<p class="about">{html.escape(one)}</p>\n' for one in attached(message))
+    at_ms = message["at_ms"]
+    when = f'<time datetime="{_clock("%Y-%m-%dT%H:%M:%S%z", at_ms)}">{_clock("%H:%M:%S", at_ms)}</time>'
+    state = f" · {html.escape(_state(message))}" if message["mine"] else ""
+    return (
+        f'<article class="{"mine" if message["mine"] else "theirs"}" id="{html.escape(message["id"])}">\n'
+        f'<b>{html.escape(_author(message))}</b>\n<p dir="auto">{text}</p>\n{below}<footer>{when}{state}</footer>\n'
+        "</article>\n"
+    )
+
+
+def _title(heading: Heading) -> str:
+    return f"Conversation with {show.clean(heading.name)}"
+
+
+def _about(heading: Heading) -> str:
+    made = _clock("%Y-%m-%d %H:%M:%S, UTC%z", heading.made_ms)
+    return f"Account {show.clean(heading.account)}. Written by weft on {made}; all times are of that zone."
+
+
+def _author(message: Message) -> str:
+    return "You" if message["mine"] else show.clean(message["contact"])
+
+
+def _state(message: Message) -> str:
+    reason = show.clean(message.get("reason") or "")
+    return f"{message['state']}: {reason}" if reason else str(message["state"])
+
+
+def _clock(form: str, at_ms: int) -> str:
+    return time.strftime(form, time.localtime(at_ms / 1000))

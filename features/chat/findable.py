@@ -1,0 +1,68 @@
+"""By what a line is found: the words that are said in it, and what it has besides. Pure.
+
+A content that becomes a line is one more case of `tokens_of`. Not here: what a word is (words.py), where it is kept
+(index.py).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from features.chat.content import Text
+from features.media.content import File, Shape
+from protocol.faults import UserFault
+
+# Where no Latin letter stands before it: a sentence in Chinese has no space there.
+_LINK = re.compile(r"(?<![0-9a-z])(?:(?:https?|ftp)://[^\s/]|www\.[^\s./]+\.[^\s./]|weft:[a-z]/)", re.IGNORECASE)
+
+
+class Trait(StrEnum):
+    """What a line may have. What is sent as a picture, a voice message or a video is a file too."""
+
+    FILE = "file"
+    LINK = "link"
+    PICTURE = "picture"
+    VOICE = "voice"
+    VIDEO = "video"
+
+
+_OF_SHAPE: Mapping[Shape, tuple[Trait, ...]] = {
+    Shape.PICTURE: (Trait.PICTURE,),
+    Shape.VOICE: (Trait.VOICE,),
+    Shape.VIDEO: (Trait.VIDEO,),
+}
+
+
+class UnknownTrait(UserFault):
+    """A message can have a file, link, picture, voice or video; nothing was searched."""
+
+    code = "search.has"
+    next = "weft search --help"
+    exit = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Findable:
+    """What a line is found by. text: whose words."""
+
+    text: str
+    traits: frozenset[Trait]
+
+
+def tokens_of(said: object) -> Findable:
+    """What a line of this content is found by; an unknown content by nothing."""
+    match said:
+        case Text(text=text):
+            return Findable(text, frozenset((Trait.LINK,) if _LINK.search(text) else ()))
+        case File(name=name, shape=shape):
+            return Findable(name, frozenset((Trait.FILE, *_OF_SHAPE.get(shape, ()))))
+        case _:
+            return Findable("", frozenset())
+
+
+def trait(name: str) -> Trait:
+    """What is called so. Raises: UnknownTrait."""
+    if name not in [*Trait]:
+        raise UnknownTrait
+    return Trait(name)
