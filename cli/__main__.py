@@ -40,6 +40,13 @@ class Commands(Lazy):
         "inbox": ("cli.commands.messages:inbox", "Shows messages that came, oldest first."),
         "read": ("cli.commands.messages:read", "Shows a conversation and marks it as read."),
         "chat": ("cli.commands.chat:chat", "Talks with a contact line by line."),
+        "chats": (
+            "cli.commands.chats:chats",
+            "Lists the conversations; pins, mutes and puts away, and lets messages disappear.",
+        ),
+        "draft": ("cli.commands.chats:draft", "Keeps a text to be sent later."),
+        "star": ("cli.commands.chats:star", "Marks a message, so that `starred` lists it."),
+        "starred": ("cli.commands.chats:starred", "Lists messages with a star, newest first."),
         "pay": ("cli.commands.pay:pay", "Pays a contact: he accepts, and you owe him. Shows what waits."),
         "invoice": ("cli.commands.invoice:invoice", "Makes a code by which you are paid, by anybody. Lists yours."),
         "request": ("cli.commands.pay:request", "Asks a contact to pay you."),

@@ -46,6 +46,11 @@ def passing(door: Door, text: str) -> None:
         click.echo(f"\r\x1b[K{text}", nl=False, err=True)
 
 
+def ring() -> None:
+    """Rings the terminal's bell."""
+    click.echo("\a", nl=False, err=True)
+
+
 def is_terminal() -> bool:
     """Whether talk goes to a terminal, where a waiting line can be overwritten."""
     return sys.stderr.isatty()

@@ -3,6 +3,7 @@
 Sealing is in store/outbox.py; when it happens is decided in delivery.py.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,14 @@ class Spoken:
     message_id: ids.MessageId
     seq: int
     at_ms: int
+
+
+Follow = Callable[[Tx, tuple[Spoken, ...]], None]
+"""What a room writes in the transaction in which something was said."""
+
+
+def nothing_follows(_tx: Tx, _spoken: tuple[Spoken, ...]) -> None:
+    """What most rooms write with what they say."""
 
 
 def say(tx: Tx, contact_id: int, contents: tuple[Any, ...], now_ms: int, entropy: keys.Entropy) -> tuple[Spoken, ...]:

@@ -5,9 +5,10 @@ from dataclasses import asdict, replace
 
 import trio
 
-from features.chat import index, view, words
+from features.chat import conversations, index, keeping, view, words
 from features.chat.content import Text
 from features.chat.view import Line
+from node import speech
 from node.core import Core
 from protocol import ids
 from protocol.faults import OverLimit, UserFault
@@ -39,6 +40,11 @@ class BadText(UserFault):
 class Chat:
     """Chats with contacts. Every method is a call of the local API, `chat.NAME`."""
 
+    chats, draft = keeping.chats, keeping.draft
+    pin, unpin, mute, unmute = keeping.pin, keeping.unpin, keeping.mute, keeping.unmute
+    archive, unarchive = keeping.archive, keeping.unarchive
+    star, unstar, starred = keeping.star, keeping.unstar, keeping.starred
+
     def __init__(self, core: Core) -> None:
         self._core = core
 
@@ -48,7 +54,7 @@ class Chat:
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, limit.
         """
         contact = await self._core.database.read(people.find_contact, to)
-        (spoken,) = await self._core.delivery.say(contact.id, (_text(text),))
+        (spoken,) = await self._say(contact.id, (_text(text),))
         found = await self._core.database.read(view.line, spoken.seq, self._core.ground.now_ms())
         assert found is not None
         (line,) = await self._explained([found], contact)
@@ -62,7 +68,7 @@ class Chat:
         if not 1 <= len(texts) <= SEND_MAX:
             raise TooManyTexts
         contact = await self._core.database.read(people.find_contact, to)
-        spoken = await self._core.delivery.say(contact.id, tuple(_text(text) for text in texts))
+        spoken = await self._say(contact.id, tuple(_text(text) for text in texts))
         return [{"id": ids.ulid(one.message_id), "seq": one.seq} for one in spoken]
 
     async def inbox(self, unread: bool = False, limit: int = 100, after: int = 0) -> list[Line]:
@@ -128,6 +134,14 @@ class Chat:
             return view.read(tx, people.find_contact(tx, to).id)
 
         return {"read": await self._core.database.transact(mark)}
+
+    async def _say(self, contact_id: int, said: tuple[Text, ...]) -> tuple[speech.Spoken, ...]:
+        """Posts texts, and what follows from that in the conversation, in one transaction."""
+
+        def follow(tx: Tx, _spoken: tuple[speech.Spoken, ...]) -> None:
+            conversations.said(tx, contact_id, tuple(one.text for one in said))
+
+        return await self._core.delivery.say(contact_id, said, follow)
 
     async def _explained(self, lines: Sequence[Line], contact: Contact) -> list[Line]:
         """The lines, and where each waits, for what: not silence, but a reason."""

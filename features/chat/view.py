@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from crypto.faults import Malformed
 from features.chat.content import Text
-from protocol import content, delivery, ids, wire
-from protocol.backup_records import MESSAGES_MAX
+from protocol import content, delivery, ids
 from protocol.faults import UserFault, quoted
 from store import whereabouts
 from store.database import Migration, Tx
@@ -23,19 +21,29 @@ MIGRATIONS = (
         1,
         "CREATE TABLE chat_mark (contact INTEGER NOT NULL PRIMARY KEY, read_seq INTEGER NOT NULL) STRICT;",
     ),
+    # Lines of a kind that only a later version understood: they stand before the mark, and nobody has seen them.
+    Migration(
+        "chat_late",
+        1,
+        """
+        CREATE TABLE chat_late (message INTEGER NOT NULL PRIMARY KEY, contact INTEGER NOT NULL) STRICT;
+        CREATE INDEX chat_late_contact ON chat_late (contact);
+        """,
+    ),
 )
 LINES_MAX = 1000  # of one answer: at most 16 MiB of text, far less in life
-MARK_BYTES_MAX = 16
 CLOCK_AHEAD_MS_MAX = 5 * 60_000  # a sender's clock further ahead is not believed: the arrival counts instead
 CLOCK_BEHIND_MS_MAX = delivery.EXPIRE_MS + 86_400_000  # older than this no message arrives: its sender gave it up
 
 KEPT, QUEUED = (one.name.lower() for one in (delivery.State.KEPT, delivery.State.QUEUED))
+ALL = 2**62  # more than there are
 _LAST = "~"  # sorts behind every id
 _KINDS = content.Kinds((Text,))
 _LINES = (
     "SELECT m.seq, m.message_id, m.device, m.at_ms, m.arrived_ms, m.body, c.name, m.state, m.state_ms, m.reason,"
-    " COALESCE(k.read_seq, 0), m.contact FROM message m JOIN contact c ON c.id = m.contact"
-    " LEFT JOIN chat_mark k ON k.contact = m.contact"
+    " CASE WHEN l.message IS NULL THEN COALESCE(k.read_seq, 0) ELSE 0 END, m.contact"
+    " FROM message m JOIN contact c ON c.id = m.contact LEFT JOIN chat_mark k ON k.contact = m.contact"
+    " LEFT JOIN chat_late l ON l.message = m.seq"
 )
 # A text with more fields than this version knows is kept raw, and is a line once a later version has heard it.
 HEARD = f"m.kind = {Text.KIND} AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
@@ -78,6 +86,8 @@ class Line:
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
     """Tells watchers of a line that arrived; the line itself is the stored message."""
     assert isinstance(arrival.said.content, Text)
+    if arrival.seq <= mark(tx, arrival.contact.id):
+        tx.execute("INSERT INTO chat_late (message, contact) VALUES (?, ?)", (arrival.seq, arrival.contact.id))
     tx.changed("chat.received", arrival.seq)
     return ()
 
@@ -86,6 +96,14 @@ def line(tx: Tx, seq: int, now_ms: int) -> Line | None:
     """The line in this row, as it is now, or None where the row holds something else than chat."""
     row = tx.one(f"{_LINES} WHERE m.seq = ? AND {HEARD}", (seq,))
     return None if row is None else _explained(tx, row[-1], [_line(row)], now_ms)[0]
+
+
+def newest_line(tx: Tx, contact_id: int) -> int | None:
+    """The row of the newest line of a conversation."""
+    row = tx.one(
+        f"SELECT m.seq FROM message m WHERE m.contact = ? AND {HEARD} ORDER BY m.seq DESC LIMIT 1", (contact_id,)
+    )
+    return None if row is None else int(row[0])
 
 
 def inbox(tx: Tx, after: int, limit: int) -> tuple[Line, ...]:
@@ -104,7 +122,11 @@ def unread(tx: Tx, limit: int) -> tuple[Line, ...]:
         " AND m.seq > (SELECT COALESCE(MIN(COALESCE(r.read_seq, 0)), 0) FROM contact p LEFT JOIN chat_mark r"
         " ON r.contact = p.id) ORDER BY m.seq LIMIT ?"
     )
-    return tuple(_line(row) for row in tx.all(f"{_LINES} {where}", (_page(limit),)))
+    late = tx.all(
+        f"{_LINES} WHERE m.seq IN (SELECT message FROM chat_late) AND {HEARD} ORDER BY m.seq LIMIT ?", (_page(limit),)
+    )
+    rows = tx.all(f"{_LINES} {where}", (_page(limit) - len(late),))
+    return tuple(map(_line, (*late, *rows)))
 
 
 def history(tx: Tx, contact_id: int, before: int | None, limit: int, now_ms: int) -> tuple[Line, ...]:
@@ -129,42 +151,40 @@ def find(tx: Tx, text: str, now_ms: int) -> Line:
     return found[0]
 
 
-def read(tx: Tx, contact_id: int) -> int:
-    """Marks everything from a contact as read; returns how many lines were new."""
-    newest = tx.one("SELECT COALESCE(MAX(seq), 0) FROM message WHERE contact = ?", (contact_id,))
-    mark = tx.one("SELECT read_seq FROM chat_mark WHERE contact = ?", (contact_id,))
-    assert newest is not None
+def count_unread(tx: Tx, contact_id: int, most: int) -> int:
+    """How many lines of a contact nobody has read, counted up to `most`."""
     count = tx.one(
-        f"SELECT COUNT(*) FROM message m WHERE m.contact = ? AND {HEARD} AND m.device != 0 AND m.seq > ?",
-        (contact_id, 0 if mark is None else mark[0]),
+        f"SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM message m WHERE m.contact = ?1 AND {HEARD} AND m.device != 0"
+        " AND m.seq > ?2 LIMIT ?3)) + (SELECT COUNT(*) FROM chat_late WHERE contact = ?1)",
+        (contact_id, mark(tx, contact_id), most),
     )
     assert count is not None
+    return min(int(count[0]), most)
+
+
+def read(tx: Tx, contact_id: int) -> int:
+    """Marks everything from a contact as read; returns how many lines were new."""
+    count = count_unread(tx, contact_id, ALL)
+    newest = tx.one("SELECT COALESCE(MAX(seq), 0) FROM message WHERE contact = ?", (contact_id,))
+    assert newest is not None
+    tx.execute("DELETE FROM chat_late WHERE contact = ?", (contact_id,))
+    put_mark(tx, contact_id, newest[0])
+    return count
+
+
+def mark(tx: Tx, contact_id: int) -> int:
+    """Up to which row a contact was read; 0 before the first time."""
+    row = tx.one("SELECT read_seq FROM chat_mark WHERE contact = ?", (contact_id,))
+    return 0 if row is None else int(row[0])
+
+
+def put_mark(tx: Tx, contact_id: int, seq: int) -> None:
+    """A contact was read up to this row."""
     tx.execute(
         "INSERT INTO chat_mark (contact, read_seq) VALUES (?, ?)"
         " ON CONFLICT (contact) DO UPDATE SET read_seq = excluded.read_seq",
-        (contact_id, newest[0]),
+        (contact_id, seq),
     )
-    return int(count[0])
-
-
-def keep(tx: Tx, contact_id: int) -> bytes | None:
-    """Up to where a contact was read, for a backup."""
-    mark = tx.one("SELECT read_seq FROM chat_mark WHERE contact = ?", (contact_id,))
-    return None if mark is None else wire.encode((mark[0],))
-
-
-def put_back(tx: Tx, contact_id: int, kept: bytes) -> None:
-    """Takes in what `keep` gave. Raises: Malformed."""
-    tx.execute("INSERT INTO chat_mark (contact, read_seq) VALUES (?, ?)", (contact_id, mark_of(kept)))
-
-
-def mark_of(kept: bytes) -> int:
-    """What `keep` wrote: up to which row a contact was read. Raises: Malformed."""
-    match wire.decode(kept, MARK_BYTES_MAX):
-        case (int(read_seq),) if 0 <= read_seq <= MESSAGES_MAX:
-            return read_seq
-        case _:
-            raise Malformed
 
 
 def why_queued(contact: Contact, keepers: Sequence[str], now_ms: int) -> str:

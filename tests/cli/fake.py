@@ -1,5 +1,6 @@
 """A small node for the command line's tests: the real local API, with rooms that keep lists; the test plays others."""
 
+import inspect
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from node import config, rpc
 from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged
 from store.schema import CORE
+from tests.cli import chats_room
 from tests.cli.bills_room import BillsRoom
 from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
@@ -272,7 +274,14 @@ class ChatRoom:
     lines: list[dict[str, Any]] = field(default_factory=list)
     fate: Callable[[dict[str, Any]], object] = dict.copy  # nothing becomes of it
     posted: trio.Event = field(default_factory=trio.Event)
+    looked: trio.Event = field(default_factory=trio.Event)  # at what came
     why: str = ""
+    kept: dict[str, dict[str, object]] = field(default_factory=dict)  # what was decided, by name
+    stars: set[int] = field(default_factory=set)
+
+    chats, draft, star, unstar = chats_room.chats, chats_room.draft, chats_room.star, chats_room.unstar
+    pin, unpin, mute, unmute = chats_room.pin, chats_room.unpin, chats_room.mute, chats_room.unmute
+    archive, unarchive, starred = chats_room.archive, chats_room.unarchive, chats_room.starred
 
     async def send(self, to: str, text: str) -> dict[str, Any]:
         """Sends."""
@@ -284,6 +293,7 @@ class ChatRoom:
 
     async def inbox(self, unread: bool = False, limit: int = 100, after: int = 0) -> list[dict[str, Any]]:
         """What came."""
+        self.looked.set()
         found = [line for line in self.lines if not line["mine"] and line["seq"] > after]
         return [line for line in found if line["unread"] or not unread][-limit:]
 
@@ -333,7 +343,8 @@ class ChatRoom:
         """What watchers see of a line."""
         if self.lines[seq - 1]["text"] == "(damaged)":
             raise StoreDamaged
-        return self.lines[seq - 1]
+        line = self.lines[seq - 1]
+        return {**line, "muted": self.kept.get(line["contact"], {}).get("muted", False)}
 
     async def become(self, seq: int, state: str, reason: str = "") -> None:
         """A message's state changes."""
@@ -472,10 +483,9 @@ class _Calls:
     """The calls of the chat, without what the test plays."""
 
     def __init__(self, chat: ChatRoom) -> None:
-        self.send, self.send_all = chat.send, chat.send_all
-        self.inbox, self.history = chat.inbox, chat.history
-        self.read = chat.read
-        self.search = chat.search
+        for name, call in inspect.getmembers(chat, inspect.iscoroutinefunction):
+            if name not in ("receive", "become"):
+                setattr(self, name, call)
 
 
 def _parted(text: str, query: str) -> list[str]:
