@@ -179,7 +179,10 @@ def message_line(message: Mapping[str, Any]) -> str:
     who = "You" if message["mine"] else clean(message["contact"])
     text = clean(message["text"], keep_lines=True).replace("\n", "\n       ")
     state = f" {state_mark(message)}" if message["mine"] else " ●" if message["unread"] else ""
-    return f"{clock(message['at_ms'])}{state}  {who}: {text}  (…{message['short']})"
+    if message.get("notice"):  # nobody typed this
+        return f"{clock(message['at_ms'])}{state}  * {who}: {text}  (…{message['short']})"
+    stays = f", goes {span(message['lasts_s'])} after it was read" if message.get("lasts_s") else ""
+    return f"{clock(message['at_ms'])}{state}  {who}: {text}  (…{message['short']}{stays})"
 
 
 def state_mark(message: Mapping[str, Any]) -> str:

@@ -80,6 +80,25 @@ def unarchive(door: Door, name: str) -> None:
     _change(door, "chat.unarchive", name, "is back among the others.")
 
 
+@options.sub(chats)
+@options.contact_argument
+@click.argument("time", required=False, metavar="[TIME|off]")
+@click.pass_obj
+def timer(door: Door, name: str, time: str | None) -> None:
+    """Lets what both say disappear TIME after it was read (as 1h, 1d, 4w), or stay; shows what is so."""
+    seconds = None if time is None else 0 if time.strip().lower() == "off" else int(options.seconds_of(time))
+    with door.connect() as client:
+        found = client.call("chat.timer", to=name, seconds=seconds)
+    who, stays_s = show.clean(found["contact"]), found["timer_s"]
+    said = f"disappears {show.span(stays_s)} after it was read" if stays_s else "stays"
+    if seconds is None:
+        show.outcome(door, found, f"What you and {who} say {said}.")
+        return
+    show.outcome(door, found, f"✔ What you and {who} say from now on {said}.")
+    if stays_s:
+        show.talk(door, "  The other side's weft does so too; nothing keeps a person from keeping a copy.")
+
+
 @options.command()
 @options.contact_argument
 @click.argument("text", required=False)

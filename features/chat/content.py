@@ -5,6 +5,8 @@ from typing import Annotated, ClassVar
 
 from protocol import content, record
 
+TURN_MAX = 2**32 - 1
+TIMER_S_MAX = 366 * 86_400  # who wants a message longer wants to keep it
 TEXT_BYTES_MAX = 16 * 1024  # one screenful many times over, and still one envelope; longer things are files
 
 
@@ -17,3 +19,28 @@ class Text:
     CHANNELS: ClassVar[frozenset[content.Channel]] = frozenset({content.Channel.RATCHET})
 
     text: Annotated[str, record.Utf8(TEXT_BYTES_MAX)]
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """From now on what is said in this conversation disappears so many seconds after it was read; 0: it stays.
+
+    turn: one more than that of the newest of both sides that its author knew; the higher one counts, of two equal ones
+    that of the bytewise greater account.
+    """
+
+    KIND: ClassVar[int] = 124
+    CHANNELS: ClassVar[frozenset[content.Channel]] = frozenset({content.Channel.RATCHET})
+
+    seconds: Annotated[int, record.Range(0, TIMER_S_MAX)]
+    turn: Annotated[int, record.Range(1, TURN_MAX)]
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Here was something that has disappeared: the head alone stays, so that it does not come back. Never sent."""
+
+    KIND: ClassVar[int] = 126
+    CHANNELS: ClassVar[frozenset[content.Channel]] = frozenset({content.Channel.RATCHET})

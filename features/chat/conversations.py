@@ -7,7 +7,7 @@ Nobody else is told of any of it. Not here: the lines and how far they were read
 from dataclasses import dataclass
 
 from crypto.faults import Malformed
-from features.chat import view
+from features.chat import lasting, view
 from features.chat.content import TEXT_BYTES_MAX
 from features.chat.view import Line
 from protocol import wire
@@ -62,7 +62,7 @@ class Kept:
 class Conversation:
     """A row of the list of conversations. last: its newest line, if any; unread: at most 9999, and then maybe more.
 
-    muted_until_ms: 0 where it is not muted, or until it is unmuted.
+    muted_until_ms: 0 where it is not muted, or until it is unmuted. timer_s: after how long what is said disappears.
     """
 
     contact: str
@@ -74,6 +74,7 @@ class Conversation:
     muted_until_ms: int
     archived: bool
     draft: str
+    timer_s: int
 
 
 def of(tx: Tx, contact_id: int) -> Kept:
@@ -180,31 +181,38 @@ def keep(tx: Tx, contact_id: int) -> bytes | None:
         "SELECT message FROM chat_star WHERE contact = ? ORDER BY message DESC LIMIT ?", (contact_id, STARS_KEPT_MAX)
     )
     stars = tuple(seq for (seq,) in rows)
-    if not (mark or stars or kept != Kept(draft=kept.draft)):
+    timer = lasting.setting(tx, contact_id)
+    if not (mark or stars or timer.turn or kept != Kept(draft=kept.draft)):
         return None
-    return wire.encode((mark, kept.pinned, kept.muted_ms, kept.archived, stars))
+    said: wire.Value = (timer.seconds, timer.turn, timer.author) if timer.turn else ()
+    return wire.encode((mark, kept.pinned, kept.muted_ms, kept.archived, stars, said))
 
 
-def check(raw: bytes) -> tuple[int, Kept, tuple[int, ...]]:
-    """What `keep` wrote, also that of an earlier version: the read mark, what is kept, the stars. Raises: Malformed."""
+def check(raw: bytes) -> tuple[int, Kept, tuple[int, ...], lasting.Setting]:
+    """What `keep` wrote, also in an earlier version: the read mark, what is kept, the stars, the timer.
+
+    Raises: Malformed.
+    """
     match wire.decode(raw, NOTE_BYTES_MAX):
         case (int(mark),) if _is_row(mark):
-            return mark, Kept(), ()
-        case (int(mark), 0 | 1 as pinned, int(muted_ms), int(archived), tuple(stars)) if (
+            return mark, Kept(), (), lasting.Setting()
+        case (int(mark), 0 | 1 as pinned, int(muted_ms), int(archived), tuple(stars), tuple(timer)) if (
             _is_row(mark)
             and _is_row(archived)
             and 0 <= muted_ms <= FOREVER_MS
             and len(stars) <= STARS_KEPT_MAX
             and len(rows := [seq for seq in stars if isinstance(seq, int) and _is_row(seq)]) == len(stars)
         ):
-            return mark, Kept(int(pinned), muted_ms, archived), tuple(rows)
+            return mark, Kept(int(pinned), muted_ms, archived), tuple(rows), lasting.checked(timer)
         case _:
             raise Malformed
 
 
 def put_back(tx: Tx, contact_id: int, raw: bytes) -> None:
     """Takes in what `keep` gave. Raises: Malformed."""
-    mark, kept, stars = check(raw)
+    mark, kept, stars, timer = check(raw)
+    if timer.turn:
+        lasting.put_back(tx, contact_id, timer)
     view.put_mark(tx, contact_id, mark)
     for column, value in zip(_COLUMNS[:3], (kept.pinned, kept.muted_ms, kept.archived), strict=True):
         _set(tx, contact_id, column, value)
@@ -225,6 +233,7 @@ def _conversation(tx: Tx, contact_id: int, name: str, kept: Kept, newest: int | 
         muted_until_ms=kept.muted_ms if is_muted and kept.muted_ms != FOREVER_MS else 0,
         archived=_is_archived(kept, newest, now_ms),
         draft=kept.draft,
+        timer_s=lasting.setting(tx, contact_id).seconds,
     )
 
 

@@ -2,10 +2,11 @@
 
 from dataclasses import asdict
 
-from features.chat import conversations, index, service, view
-from features.chat.content import Text
+from features.chat import conversations, hearing, index, lasting, service, view
+from features.chat.content import Gone, Text, Timer
 from features.chat.service import Chat
 from node.feature import Feature, Keeping
+from protocol import ids
 from store.database import Tx
 
 AS_STORED = 0  # no time: a change tells what was committed
@@ -22,13 +23,19 @@ def _show_state(tx: Tx, seq: int) -> dict[str, object] | None:
     return asdict(line) if line is not None and line.mine else None
 
 
+def _show_gone(tx: Tx, seq: int) -> dict[str, object] | None:
+    """Which line is to be taken from a screen."""
+    row = tx.one("SELECT m.message_id, c.name FROM message m JOIN contact c ON c.id = m.contact WHERE seq = ?", (seq,))
+    return None if row is None else {"id": ids.ulid(row[0]), "seq": seq, "contact": row[1]}
+
+
 FEATURE = Feature(
     name="chat",
-    contents=(Text,),
-    migrations=(*view.MIGRATIONS, *index.MIGRATIONS, *conversations.MIGRATIONS),
-    apply=view.apply,
+    contents=(Text, Timer, Gone),
+    migrations=(*view.MIGRATIONS, *index.MIGRATIONS, *conversations.MIGRATIONS, *lasting.MIGRATIONS),
+    apply=hearing.apply,
     open=Chat,
-    shows={"chat.received": _show, "delivery": _show_state},
+    shows={"chat.received": _show, "delivery": _show_state, lasting.GONE: _show_gone},
     run=service.run,
     keeping=Keeping(conversations.keep, conversations.check, conversations.put_back),
 )

@@ -5,8 +5,8 @@ latest by the next search, up to the newest message of that moment (docs/feature
 word is (words.py).
 """
 
-from features.chat import view, words
-from features.chat.content import Text
+from features.chat import lasting, view, words
+from features.chat.content import Text, Timer
 from features.chat.view import LINES_MAX, Line
 from features.chat.words import Asked
 from protocol import content
@@ -42,7 +42,7 @@ MIGRATIONS = (
 )
 
 _END = 2**62  # after every row
-_KINDS = content.Kinds((Text,))
+_KINDS = content.Kinds((Text, Timer))
 
 
 def newest(tx: Tx) -> int:
@@ -63,9 +63,9 @@ def catch_up(tx: Tx, upto: int) -> bool:
         (mark, upto, SLICE_ROWS),
     ):
         mark, size = seq, size + len(body)
-        if is_line:
-            said = _KINDS.hear(body, Channel.RATCHET)
-            assert isinstance(said.content, Text)
+        said = _KINDS.hear(body, Channel.RATCHET) if is_line else None
+        # Words that are to disappear are written nowhere else: `find` looks at those lines themselves.
+        if said is not None and said.expire_s is None and isinstance(said.content, Text):
             lines.append((seq, words.spaced(said.content.text), contact))
         if size >= SLICE_BYTES:
             break
@@ -84,9 +84,11 @@ def find(tx: Tx, asked: Asked, contact_id: int | None, before: int | None, limit
     expression = f"text : ({asked.expression()})"
     if contact_id is not None:
         expression += f" AND contact : {contact_id}"
+    top, most = _END if before is None else max(0, min(before, _END)), max(0, min(limit, LINES_MAX))
     rows = tx.all(
         "SELECT rowid FROM chat_index WHERE chat_index MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?",
-        (expression, _END if before is None else max(0, min(before, _END)), max(0, min(limit, LINES_MAX))),
+        (expression, top, most),
     )
-    lines = (view.line(tx, seq, now_ms) for (seq,) in rows)
-    return tuple(line for line in lines if line is not None)
+    found = [line for (seq,) in rows if (line := view.line(tx, seq, now_ms)) is not None]
+    found += (line for line in lasting.lines(tx, contact_id, top, now_ms) if words.fits(line.text, asked))
+    return tuple(sorted(found, key=lambda line: -line.seq)[:most])

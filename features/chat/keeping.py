@@ -6,7 +6,8 @@ What they write: conversations.py.
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from features.chat import conversations, view
+from features.chat import conversations, lasting, view
+from features.chat.content import TIMER_S_MAX
 from features.chat.conversations import FOREVER_MS, Conversation
 from features.chat.view import Line
 from node.core import Core
@@ -14,6 +15,7 @@ from protocol.faults import UserFault
 from store import people
 from store.database import Tx
 
+TIMER_S_MIN = 5  # less cannot be read
 MUTE_S_MAX = 366 * 86_400  # who wants it longer says no time at all
 
 
@@ -25,6 +27,14 @@ class BadMute(UserFault):
 
     code = "limit"
     next = "weft chats mute NAME"
+    exit = 2
+
+
+class BadTimer(UserFault):
+    """Messages disappear 5 seconds to a year after they were read, or stay (0 seconds); nothing was changed."""
+
+    code = "limit"
+    next = "weft chats timer NAME"
     exit = 2
 
 
@@ -101,6 +111,25 @@ async def draft(chat: Chatting, to: str, text: str | None = None) -> Conversatio
     if text is None:
         return await _change(chat, to, _nothing, None)
     return await _change(chat, to, conversations.draft, text)
+
+
+async def timer(chat: Chatting, to: str, seconds: int | None = None) -> Conversation:
+    """Lets what both say from now on disappear so long after it was read; 0: it stays; null: shows what is so.
+
+    The other side is told, and both see a line that says so.
+    Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, limit.
+    """
+    if seconds is None:
+        return await _change(chat, to, _nothing, None)
+    if not (seconds == 0 or TIMER_S_MIN <= seconds <= TIMER_S_MAX):
+        raise BadTimer
+    database, me = chat._core.database, chat._core.identity.account
+    contact = await database.read(people.find_contact, to)
+    known = await database.read(lasting.setting, contact.id)
+    if known.seconds != seconds:
+        said = lasting.next_timer(known, seconds)
+        await chat._core.delivery.say(contact.id, (said,), lambda tx, _: lasting.fold(tx, contact.id, said, me))
+    return await database.transact(conversations.conversation, contact, chat._core.ground.now_ms())
 
 
 async def star(chat: Chatting, id: str) -> Line:

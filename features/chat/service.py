@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import trio
 
-from features.chat import conversations, index, keeping, view, words
+from features.chat import conversations, index, keeping, lasting, vanishing, view, words
 from features.chat.content import Text
 from features.chat.view import Line
 from node import speech
@@ -40,7 +40,7 @@ class BadText(UserFault):
 class Chat:
     """Chats with contacts. Every method is a call of the local API, `chat.NAME`."""
 
-    chats, draft = keeping.chats, keeping.draft
+    chats, draft, timer = keeping.chats, keeping.draft, keeping.timer
     pin, unpin, mute, unmute = keeping.pin, keeping.unpin, keeping.mute, keeping.unmute
     archive, unarchive = keeping.archive, keeping.unarchive
     star, unstar, starred = keeping.star, keeping.unstar, keeping.starred
@@ -131,17 +131,21 @@ class Chat:
         """
 
         def mark(tx: Tx) -> int:
-            return view.read(tx, people.find_contact(tx, to).id)
+            contact = people.find_contact(tx, to)
+            lasting.read(tx, contact.id, self._core.ground.now_ms())
+            return view.read(tx, contact.id)
 
         return {"read": await self._core.database.transact(mark)}
 
     async def _say(self, contact_id: int, said: tuple[Text, ...]) -> tuple[speech.Spoken, ...]:
         """Posts texts, and what follows from that in the conversation, in one transaction."""
+        lasts_s = (await self._core.database.read(lasting.setting, contact_id)).seconds or None
 
-        def follow(tx: Tx, _spoken: tuple[speech.Spoken, ...]) -> None:
+        def follow(tx: Tx, spoken: tuple[speech.Spoken, ...]) -> None:
             conversations.said(tx, contact_id, tuple(one.text for one in said))
+            lasting.posted(tx, contact_id, tuple(one.seq for one in spoken), lasts_s)
 
-        return await self._core.delivery.say(contact_id, said, follow)
+        return await self._core.delivery.say(contact_id, said, follow, lasts_s)
 
     async def _explained(self, lines: Sequence[Line], contact: Contact) -> list[Line]:
         """The lines, and where each waits, for what: not silence, but a reason."""
@@ -156,6 +160,13 @@ class Chat:
 
 
 async def run(chat: Chat) -> None:
+    """What the room does by itself, until cancelled."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(vanishing.run, chat._core)
+        nursery.start_soon(_index, chat)
+
+
+async def _index(chat: Chat) -> None:
     """Catches up with the index whenever no message has come for a while, until cancelled.
 
     So a conversation does not pay for it, an idle node sleeps, and a search finds hardly anything left to index.

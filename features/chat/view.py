@@ -5,9 +5,9 @@ The messages and their deliveries are written by store/inbox.py and store/outbox
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, assert_never
 
-from features.chat.content import Text
+from features.chat.content import Text, Timer
 from protocol import content, delivery, ids
 from protocol.faults import UserFault, quoted
 from store import whereabouts
@@ -38,7 +38,9 @@ CLOCK_BEHIND_MS_MAX = delivery.EXPIRE_MS + 86_400_000  # older than this no mess
 KEPT, QUEUED = (one.name.lower() for one in (delivery.State.KEPT, delivery.State.QUEUED))
 ALL = 2**62  # more than there are
 _LAST = "~"  # sorts behind every id
-_KINDS = content.Kinds((Text,))
+_SHOWN = (Text, Timer)  # what is a line
+_KINDS = content.Kinds(_SHOWN)
+_NUMBERS = ", ".join(str(cls.KIND) for cls in _SHOWN)
 _LINES = (
     "SELECT m.seq, m.message_id, m.device, m.at_ms, m.arrived_ms, m.body, c.name, m.state, m.state_ms, m.reason,"
     " CASE WHEN l.message IS NULL THEN COALESCE(k.read_seq, 0) ELSE 0 END, m.contact"
@@ -46,7 +48,7 @@ _LINES = (
     " LEFT JOIN chat_late l ON l.message = m.seq"
 )
 # A text with more fields than this version knows is kept raw, and is a line once a later version has heard it.
-HEARD = f"m.kind = {Text.KIND} AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
+HEARD = f"m.kind IN ({_NUMBERS}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
 
 
 class UnknownMessage(UserFault):
@@ -67,7 +69,11 @@ class AmbiguousMessage(UserFault):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a conversation. at_ms: by its sender's clock where that can be, else when it arrived."""
+    """One line of a conversation. at_ms: by its sender's clock where that can be, else when it arrived.
+
+    notice: what nobody typed is told here: "timer", or "" for a text. lasts_s: how long it stays once it was read
+    (mine: delivered); 0: for ever.
+    """
 
     id: str
     short: str
@@ -81,11 +87,13 @@ class Line:
     state_ms: int
     reason: str
     unread: bool
+    notice: str = ""
+    lasts_s: int = 0
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
     """Tells watchers of a line that arrived; the line itself is the stored message."""
-    assert isinstance(arrival.said.content, Text)
+    assert isinstance(arrival.said.content, _SHOWN)
     if arrival.seq <= mark(tx, arrival.contact.id):
         tx.execute("INSERT INTO chat_late (message, contact) VALUES (?, ?)", (arrival.seq, arrival.contact.id))
     tx.changed("chat.received", arrival.seq)
@@ -141,7 +149,7 @@ def find(tx: Tx, text: str, now_ms: int) -> Line:
     """The line whose id is, or ends with, this text. Raises: UnknownMessage, AmbiguousMessage, UserFault (no id)."""
     wanted = ids.matches(text)
     found: list[Line] = []
-    for seq, message_id in tx.all(f"SELECT seq, message_id FROM message WHERE kind = {Text.KIND} ORDER BY seq DESC"):
+    for seq, message_id in tx.all(f"SELECT seq, message_id FROM message WHERE kind IN ({_NUMBERS}) ORDER BY seq DESC"):
         if ids.ulid(message_id).endswith(wanted) and (one := line(tx, seq, now_ms)) is not None:
             found.append(one)
     if not found:
@@ -254,7 +262,8 @@ def _span(seconds: int) -> str:
 def _line(row: tuple[Any, ...]) -> Line:
     seq, message_id, device, at_ms, arrived_ms, body, name, state, state_ms, reason, read_seq, _ = row
     said = _KINDS.hear(body, content.Channel.RATCHET)
-    assert isinstance(said.content, Text)
+    assert isinstance(said.content, _SHOWN)
+    text, notice = _told(said.content)
     mine = device == 0
     return Line(
         id=ids.ulid(message_id),
@@ -262,11 +271,26 @@ def _line(row: tuple[Any, ...]) -> Line:
         seq=seq,
         contact=name,
         mine=mine,
-        text=said.content.text,
+        text=text,
         at_ms=at_ms if _believed(at_ms, arrived_ms) else arrived_ms,
         arrived_ms=arrived_ms,
         state=delivery.State(state).name.lower() if mine else "received",
         state_ms=state_ms if mine else arrived_ms,
         reason=reason,
         unread=not mine and seq > read_seq,
+        notice=notice,
+        lasts_s=said.expire_s or 0,
     )
+
+
+def _told(said: Text | Timer) -> tuple[str, str]:
+    """The text of a line, and what it is that nobody typed."""
+    match said:
+        case Text(text):
+            return text, ""
+        case Timer(0):
+            return "What is said from now on stays.", "timer"
+        case Timer(seconds):
+            return f"What is said from now on disappears {_span(seconds)} after it was read.", "timer"
+        case _:
+            assert_never(said)

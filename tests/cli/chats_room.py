@@ -62,6 +62,11 @@ async def draft(room: Room, to: str, text: str | None = None) -> dict[str, Any]:
     return _keep(room, to, **({} if text is None else {"draft": text}))
 
 
+async def timer(room: Room, to: str, seconds: int | None = None) -> dict[str, Any]:
+    """How long it stays."""
+    return _keep(room, to, **({} if seconds is None else {"timer_s": seconds}))
+
+
 async def star(room: Room, id: str) -> dict[str, Any]:
     """Marked."""
     line = next(line for line in room.lines if line["id"].endswith(id))
@@ -109,5 +114,6 @@ def conversation(name: str, *lines: dict[str, Any], **changes: object) -> dict[s
         "muted_until_ms": 0,
         "archived": False,
         "draft": "",
+        "timer_s": 0,
         **changes,
     }

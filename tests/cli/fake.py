@@ -282,6 +282,7 @@ class ChatRoom:
     chats, draft, star, unstar = chats_room.chats, chats_room.draft, chats_room.star, chats_room.unstar
     pin, unpin, mute, unmute = chats_room.pin, chats_room.unpin, chats_room.mute, chats_room.unmute
     archive, unarchive, starred = chats_room.archive, chats_room.unarchive, chats_room.starred
+    timer = chats_room.timer
 
     async def send(self, to: str, text: str) -> dict[str, Any]:
         """Sends."""

@@ -74,3 +74,26 @@ async def test_a_star_is_set_listed_and_taken_away(tmp_path: Path) -> None:
 async def test_the_bell_rings_while_one_waits(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo") as world:
         assert (await world.weft("inbox", "--bell")).code == 2  # who rings: tests/cli/test_streams.py
+
+
+async def test_the_timer_is_set_shown_and_ended(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        assert (await world.weft("chats", "timer", "bo")).out == "What you and Bo say stays.\n"
+        ran = await world.weft("chats", "timer", "bo", "1d")
+        assert ran.out == "✔ What you and Bo say from now on disappears 24 h after it was read.\n"
+        assert "keeping a copy" in ran.err
+        assert (await world.weft("chats", "timer", "bo", "--json")).json["timer_s"] == 86_400
+        ran = await world.weft("chats", "timer", "bo", "OFF")
+        assert (ran.out, ran.err) == ("✔ What you and Bo say from now on stays.\n", "")
+        assert (await world.weft("chats", "timer", "bo", "soon")).code == 2
+
+
+async def test_a_notice_is_no_text_of_a_person_and_what_goes_says_so(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        line = await world.chat.receive("Bo", "What is said from now on stays.")
+        line["notice"] = "timer"
+        line = await world.chat.receive("Bo", "secret")
+        line["lasts_s"] = 3600
+        first, second = (await world.weft("inbox")).out.splitlines()
+        assert first.endswith(" ●  * Bo: What is said from now on stays.  (…00000001)")
+        assert second.endswith(" ●  Bo: secret  (…00000002, goes 1 h after it was read)")

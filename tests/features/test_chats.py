@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from crypto.faults import Malformed
-from features.chat import conversations, view
+from features.chat import conversations, lasting, view
 from features.chat.content import Text
 from lab import world
 from lab.world import Person, World, befriend
@@ -278,15 +278,20 @@ def test_a_backup_has_what_was_decided_and_is_read_strictly() -> None:
             await alice.call(f"chat.{method}", to="bob", **said)
         await alice.call("chat.star", id=line["id"])
         kept = await run(alice, conversations.keep, bob_id)
-        mark, decided, stars = conversations.check(kept)
-        assert (mark >= line["seq"], stars) == (True, (line["seq"],))
+        mark, decided, stars, timer = conversations.check(kept)
+        assert (mark >= line["seq"], stars, timer) == (True, (line["seq"],), lasting.Setting())
         assert decided == await run(alice, conversations.of, bob_id)
         await run(
             alice, lambda tx: [tx.execute(f"DELETE FROM {name}") for name in ("chat_kept", "chat_star", "chat_mark")]
         )
         await run(alice, conversations.put_back, bob_id, kept)
         assert await run(alice, conversations.keep, bob_id) == kept
-        assert conversations.check(wire.encode((7,))) == (7, conversations.Kept(), ())  # of an earlier version
+        assert conversations.check(wire.encode((7,))) == (
+            7,
+            conversations.Kept(),
+            (),
+            lasting.Setting(),
+        )  # of an earlier version
 
     world.run(story, seed=339)
 
@@ -297,14 +302,22 @@ def test_a_backup_has_what_was_decided_and_is_read_strictly() -> None:
         (),
         (-1,),
         (None,),
-        (0, 2, 0, 0, ()),
-        (0, 0, -1, 0, ()),
-        (0, 0, 0, 2**39 + 1, ()),
-        (0, 0, 0, 0, (-1,)),
-        (0, 0, 0, 0, (None,)),
-        (0, 0, 0, 0, 0),
-        (0, 0, 0, 0, tuple(range(513))),
+        (0, 2, 0, 0, (), ()),
+        (0, 0, -1, 0, (), ()),
+        (0, 0, 0, 2**39 + 1, (), ()),
+        (0, 0, 0, 0, (-1,), ()),
+        (0, 0, 0, 0, (None,), ()),
+        (0, 0, 0, 0, 0, ()),
+        (0, 0, 0, 0, tuple(range(513)), ()),
+        (0, 0, 0, 0, ()),
         (0, 0, 0, 0, (), 0),
+        (0, 0, 0, 0, (), (1,)),
+        (0, 0, 0, 0, (), (-1, 1, bytes(32))),
+        (0, 0, 0, 0, (), (366 * 86_400 + 1, 1, bytes(32))),
+        (0, 0, 0, 0, (), (1, 0, bytes(32))),
+        (0, 0, 0, 0, (), (1, 2**32, bytes(32))),
+        (0, 0, 0, 0, (), (1, 1, bytes(31))),
+        (0, 0, 0, 0, (), (), 0),
     ],
 )
 def test_a_note_of_a_backup_that_makes_no_sense_is_refused(values: tuple[Any, ...]) -> None:

@@ -1,0 +1,20 @@
+"""What is done with each content of the chat that arrives, in the transaction of its arrival."""
+
+from typing import Any
+
+from crypto.faults import Malformed
+from features.chat import lasting, view
+from features.chat.content import Gone, Timer
+from store.database import Tx
+from store.inbox import Arrival
+
+
+def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
+    """Folds an arrival into the conversation. Raises: Malformed for what nobody says."""
+    match arrival.said.content:
+        case Gone():
+            raise Malformed
+        case Timer() as timer:
+            lasting.fold(tx, arrival.contact.id, timer, arrival.contact.account)
+    lasting.arrived(tx, arrival)
+    return view.apply(tx, arrival)
