@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from protocol import content, record
 
+SEEN_IDS_MAX = 512  # as of receipts
 TURN_MAX = 2**32 - 1
 TIMER_S_MAX = 366 * 86_400  # who wants a message longer wants to keep it
 TEXT_BYTES_MAX = 16 * 1024  # one screenful many times over, and still one envelope; longer things are files
@@ -35,6 +36,17 @@ class Timer:
 
     seconds: Annotated[int, record.Range(0, TIMER_S_MAX)]
     turn: Annotated[int, record.Range(1, TURN_MAX)]
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """These messages of yours were read. Said by who has switched that on alone. ids: 16 bytes each."""
+
+    KIND: ClassVar[int] = 125
+    CHANNELS: ClassVar[frozenset[content.Channel]] = frozenset({content.Channel.RATCHET})
+
+    ids: Annotated[tuple[record.Bytes16, ...], record.Count(1, SEEN_IDS_MAX)]
 
 
 @record.record

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from features.chat import conversations, hearing, index, lasting, service, view
-from features.chat.content import Gone, Text, Timer
+from features.chat.content import Gone, Seen, Text, Timer
 from features.chat.service import Chat
 from node.feature import Feature, Keeping
 from protocol import ids
@@ -31,7 +31,7 @@ def _show_gone(tx: Tx, seq: int) -> dict[str, object] | None:
 
 FEATURE = Feature(
     name="chat",
-    contents=(Text, Timer, Gone),
+    contents=(Text, Timer, Seen, Gone),
     migrations=(*view.MIGRATIONS, *index.MIGRATIONS, *conversations.MIGRATIONS, *lasting.MIGRATIONS),
     apply=hearing.apply,
     open=Chat,

@@ -4,7 +4,9 @@ from typing import Any
 
 from crypto.faults import Malformed
 from features.chat import lasting, view
-from features.chat.content import Gone, Timer
+from features.chat.content import Gone, Seen, Timer
+from protocol import ids
+from store import outbox
 from store.database import Tx
 from store.inbox import Arrival
 
@@ -14,6 +16,9 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
     match arrival.said.content:
         case Gone():
             raise Malformed
+        case Seen(read):
+            outbox.read(tx, arrival.device.id, tuple(map(ids.MessageId, read)), arrival.now_ms)
+            return ()
         case Timer() as timer:
             lasting.fold(tx, arrival.contact.id, timer, arrival.contact.account)
     lasting.arrived(tx, arrival)

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import trio
 
-from features.chat import conversations, index, keeping, lasting, vanishing, view, words
+from features.chat import conversations, index, keeping, lasting, reading, vanishing, view, words
 from features.chat.content import Text
 from features.chat.view import Line
 from node import speech
@@ -127,15 +127,19 @@ class Chat:
     async def read(self, to: str) -> dict[str, int]:
         """Marks the conversation with a contact as read, returns how many lines were new.
 
+        With the setting `chat.receipts` the contact is told so.
         Errors: contact.unknown, contact.ambiguous.
         """
 
-        def mark(tx: Tx) -> int:
+        def mark(tx: Tx) -> tuple[int, int]:
             contact = people.find_contact(tx, to)
-            lasting.read(tx, contact.id, self._core.ground.now_ms())
-            return view.read(tx, contact.id)
+            count, is_told = reading.read(tx, self._core, contact)
+            return count, contact.id if is_told else 0
 
-        return {"read": await self._core.database.transact(mark)}
+        count, told = await self._core.database.transact(mark)
+        if told:
+            self._core.delivery.stir(told)
+        return {"read": count}
 
     async def _say(self, contact_id: int, said: tuple[Text, ...]) -> tuple[speech.Spoken, ...]:
         """Posts texts, and what follows from that in the conversation, in one transaction."""

@@ -170,6 +170,19 @@ def count_unread(tx: Tx, contact_id: int, most: int) -> int:
     return min(int(count[0]), most)
 
 
+def unread_ids(tx: Tx, contact_id: int, most: int) -> tuple[ids.MessageId, ...]:
+    """The ids of the newest lines of a contact that nobody has read, the newest first."""
+    rows = tx.all(
+        f"SELECT m.message_id FROM message m WHERE m.contact = ?1 AND {HEARD} AND m.device != 0 AND m.seq > ?2"
+        " ORDER BY m.seq DESC LIMIT ?3",
+        (contact_id, mark(tx, contact_id), most),
+    )
+    rows += tx.all(
+        "SELECT m.message_id FROM chat_late l JOIN message m ON m.seq = l.message WHERE l.contact = ?", (contact_id,)
+    )
+    return tuple(ids.MessageId(one) for (one,) in rows[:most])
+
+
 def read(tx: Tx, contact_id: int) -> int:
     """Marks everything from a contact as read; returns how many lines were new."""
     count = count_unread(tx, contact_id, ALL)

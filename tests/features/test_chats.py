@@ -172,21 +172,24 @@ def test_a_muted_conversation_is_told_as_such_until_its_time_is_over() -> None:
         await trio.sleep(8 * HOUR_S)
         assert (await row(alice, "bob"))["muted"] is False
         await says(bob, "alice", "loud")
+        assert await told_as_muted(alice) == [True, False]
         forever = await alice.call("chat.mute", to="bob")
         assert (forever["muted"], forever["muted_until_ms"]) == (True, 0)
         await says(bob, "alice", "silent again")
-        assert alice.node is not None
-        features = alice.node.core.features
-        shows = {topic: one for feature in features for topic, one in feature.shows.items()}
-        news = await run(alice, _read_news, 0, frozenset({"chat.received"}), shows, 10_000)
-        # Who reads of it late is told as it is now: the last mute is over all of it.
-        assert [data["muted"] for _, _, data in news.changes] == [True, True, True]
+        assert await told_as_muted(alice) == [True, True, True]  # who asks late is told as it is now
         await alice.call("chat.unmute", to="bob")
-        news = await run(alice, _read_news, 0, frozenset({"chat.received"}), shows, 10_000)
-        assert [data["muted"] for _, _, data in news.changes] == [False, False, False]
+        assert await told_as_muted(alice) == [False, False, False]
         assert await run(alice, conversations.was_muted, 10**6) is False
 
     world.run(story, seed=335)
+
+
+async def told_as_muted(person: Person) -> list[bool]:
+    """Of all lines that came, what a watcher is told who begins at the beginning."""
+    assert person.node is not None
+    shows = {topic: one for feature in person.node.core.features for topic, one in feature.shows.items()}
+    news = await run(person, _read_news, 0, frozenset({"chat.received"}), shows, 10_000)
+    return [data["muted"] for _, _, data in news.changes]
 
 
 def test_a_draft_is_over_when_it_was_sent_as_it_stands() -> None:
