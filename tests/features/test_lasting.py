@@ -339,6 +339,56 @@ def test_both_sides_show_the_same_in_the_end(seed: int) -> None:
     world.run(story, seed)
 
 
+TEXTS = (
+    "Two cinema tickets",
+    "明天在北京看電影",
+    "e-mail me",
+    "Crème brûlée",
+    "two, two and TWO",
+    "x",
+    "a-b c",
+    "holiday",
+)
+QUERIES = (
+    "cinema",
+    "two cin",
+    "ticket two",
+    "北京",
+    "看電影",
+    "e-mail",
+    "mail e",
+    "creme br",
+    "two two",
+    "x",
+    "b c",
+    "hol",
+    "olid",
+)
+
+
+def test_a_search_finds_what_will_disappear_as_it_finds_all_else() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await pair(w)
+        chen = await w.person("chen")
+        await befriend(alice, chen)
+        await alice.call("chat.send_all", to="chen", texts=[*TEXTS])
+        await set_timer(alice, bob, DAY_S)
+        await alice.call("chat.send_all", to="bob", texts=[*TEXTS])
+        hits = 0
+        for query in QUERIES:
+            plain = await found(alice, query, contact="chen")
+            assert await found(alice, query, contact="bob") == plain, query
+            assert await found(alice, query) == [*plain, *plain]  # the newest first
+            assert await found(alice, query, limit=1) == plain[:1]
+            hits += len(plain)
+        assert hits > len(QUERIES)
+        rows = await alice.call("chat.search", query="two")
+        below = await alice.call("chat.search", query="two", before=rows[0]["seq"])
+        assert [row["id"] for row in below] == [row["id"] for row in rows[1:]]
+
+    world.run(story, seed=349)
+
+
 async def settled(one: Person, other: Person) -> bool:
     """Nothing waits on either side."""
     for person in (one, other):
