@@ -56,6 +56,13 @@ class Commands(Lazy):
         "delete": ("cli.commands.acts:delete", "Deletes a message here, for you alone."),
         "forward": ("cli.commands.acts:forward", "Sends a message or file to another contact."),
         "message": ("cli.commands.acts:message", "Shows one message, and what it said before."),
+        "chats": (
+            "cli.commands.chats:chats",
+            "Lists the conversations; pins, mutes and puts away, and lets messages disappear.",
+        ),
+        "draft": ("cli.commands.chats:draft", "Keeps a text to be sent later."),
+        "star": ("cli.commands.chats:star", "Marks a message, so that `starred` lists it."),
+        "starred": ("cli.commands.chats:starred", "Lists messages with a star, newest first."),
         "pay": ("cli.commands.pay:pay", "Pays a contact: he accepts, and you owe him. Shows what waits."),
         "invoice": ("cli.commands.invoice:invoice", "Makes a code by which you are paid, by anybody. Lists yours."),
         "request": ("cli.commands.pay:request", "Asks a contact to pay you."),

@@ -55,6 +55,11 @@ def passing(door: Door, text: str) -> None:
         click.echo(f"\r\x1b[K{text}", nl=False, err=True)
 
 
+def ring() -> None:
+    """Rings the terminal's bell."""
+    click.echo("\a", nl=False, err=True)
+
+
 def is_terminal() -> bool:
     """Whether talk goes to a terminal, where a waiting line can be overwritten."""
     return sys.stderr.isatty()
@@ -183,10 +188,13 @@ def message_line(message: Mapping[str, Any]) -> str:
     who = _who(message, bool(message["mine"]))
     said = file_text(message["file"]) if message.get("file") else indented(message["text"])
     state = f" {state_mark(message)}" if message["mine"] else " ●" if message["unread"] else ""
+    if message.get("notice"):  # nobody typed this
+        return f"{clock(message['at_ms'])}{state}  * {who}: {said}  (…{message['short']})"
     if message.get("recalled"):
         return f"{clock(message['at_ms'])}  {who} recalled a message.  (…{message['short']})"
+    stays = f", goes {span(message['lasts_s'])} after it was read" if message.get("lasts_s") else ""
     marks = f"{' (forwarded)' if message.get('forwarded') else ''}{' (edited)' if message.get('edited') else ''}"
-    line = f"{clock(message['at_ms'])}{state}  {who}{marks}: {said}  (…{message['short']})"
+    line = f"{clock(message['at_ms'])}{state}  {who}{marks}: {said}  (…{message['short']}{stays})"
     return "\n".join([line, *(f"{_INDENT}{one}" for one in _beside(message))])
 
 

@@ -160,6 +160,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "keepers.take", True, _yes_no, "Whether contacts who offer to keep mail for you do so, up to three; at once."
     ),
+    Setting("chat.receipts", False, _yes_no, "Whether contacts are told what you have read of theirs; at once."),
     Setting("log.level", "info", _one_of("debug", "info", "warning", "error"), "What node.log keeps."),
 )
 

@@ -78,15 +78,22 @@ class Delivery:
 
     # --- what rooms use
 
-    async def say(self, contact_id: int, contents: tuple[Any, ...]) -> tuple[speech.Spoken, ...]:
+    async def say(
+        self,
+        contact_id: int,
+        contents: tuple[Any, ...],
+        follow: speech.Follow = speech.nothing_follows,
+        expire_s: int | None = None,
+    ) -> tuple[speech.Spoken, ...]:
         """Posts room contents, durable on return; what is connected gets it at once.
 
+        follow: what the room writes with them, in the same transaction. expire_s: their life once they were read.
         Raises: UserFault (over a limit, blocked, account changed).
         """
         talks = self.talks.of(contact_id)
         rooms = {one.device.id: one.reserve(len(contents)) for one in talks}
         try:
-            spoken, sealed = await self.inward.say(contact_id, contents, rooms)
+            spoken, sealed = await self.inward.say(contact_id, contents, rooms, follow, expire_s)
         finally:
             for one in talks:
                 one.release(rooms[one.device.id])

@@ -74,13 +74,19 @@ class Inward:
         return talk.Introduction(self.identity.certificate, self.identity.lists[-documents.LISTS_MAX :])
 
     async def say(
-        self, contact_id: int, contents: tuple[Any, ...], rooms: Mapping[int, Room]
+        self,
+        contact_id: int,
+        contents: tuple[Any, ...],
+        rooms: Mapping[int, Room],
+        follow: speech.Follow,
+        expire_s: int | None,
     ) -> tuple[tuple[speech.Spoken, ...], dict[int, tuple[Outgoing, ...] | NeedBundle]]:
         """Posts contents and seals for the devices that are connected, each as many as its window takes (`rooms`)."""
 
         def both(tx: Tx) -> tuple[tuple[speech.Spoken, ...], dict[int, tuple[Outgoing, ...] | NeedBundle]]:
             now_ms = self.now()
-            spoken = speech.say(tx, contact_id, contents, now_ms, self.ground.entropy("message"))
+            spoken = speech.say(tx, contact_id, contents, now_ms, self.ground.entropy("message"), expire_s)
+            follow(tx, spoken)
             return spoken, {device: self._seal(tx, device, room) for device, room in rooms.items() if room.envelopes}
 
         if len(contents) <= BRIEF_MAX:

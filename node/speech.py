@@ -3,6 +3,7 @@
 Sealing is in store/outbox.py; when it happens is decided in delivery.py.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,25 @@ class Spoken:
     at_ms: int
 
 
-def say(tx: Tx, contact_id: int, contents: tuple[Any, ...], now_ms: int, entropy: keys.Entropy) -> tuple[Spoken, ...]:
+Follow = Callable[[Tx, tuple[Spoken, ...]], None]
+"""What a room writes in the transaction in which something was said."""
+
+
+def nothing_follows(_tx: Tx, _spoken: tuple[Spoken, ...]) -> None:
+    """What most rooms write with what they say."""
+
+
+def say(
+    tx: Tx,
+    contact_id: int,
+    contents: tuple[Any, ...],
+    now_ms: int,
+    entropy: keys.Entropy,
+    expire_s: int | None = None,
+) -> tuple[Spoken, ...]:
     """Posts room contents to a contact in this transaction, in order.
 
+    expire_s: how long they live once they were read; None: they stay.
     Raises: OverLimit (too large), UserFault (blocked, or the contact's account changed and nobody decided yet).
     """
     posted: list[outbox.Posted] = []
@@ -38,6 +55,7 @@ def say(tx: Tx, contact_id: int, contents: tuple[Any, ...], now_ms: int, entropy
             device_seq=position.device_seq,
             parents=position.parents if previous is None else (previous,),
             content=what,
+            expire_s=expire_s,
         )
         posted.append(outbox.Posted(message_id=message_id, kind=what.KIND, at_ms=position.hlc_ms, body=raw))
         previous = message_id

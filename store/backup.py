@@ -20,6 +20,7 @@ from protocol import backup_records as kept
 from protocol.backup_records import Contact, Device, Head, Message, PairSecret, RoomNote, Setting
 from protocol.delivery import State
 from protocol.identity import Certificate, DeviceList, certificate_hash
+from protocol.kinds import ROOMS
 from store import devices, inbox, lanes, outbox, pairs, people, presence, settings
 from store.database import Tx
 from store.identity import CERTIFICATE_BYTES_MAX, LIST_BYTES_MAX, Identity, load_identity, restore_identity
@@ -37,6 +38,7 @@ NODE_KINDS = frozenset(
         *attestation.CONTENTS,
     )
 )  # said again where they still matter
+PASSING_KINDS = frozenset((*ROOMS["chat"], *ROOMS["media"]))  # what may disappear
 EPOCH_MAX = 2**32 - 1  # what a content of the room contacts can say
 
 Keep = Callable[[Tx, int], bytes | None]
@@ -104,6 +106,8 @@ def page(tx: Tx, seen: Frame, after: int) -> Page:
         last = row[0]
         if row[4] in PAIR_KINDS or row[4] in NODE_KINDS:
             continue  # about sessions and secrets that do not come back, or that stand in records of their own
+        if row[4] in PASSING_KINDS and content.passes(row[-1]):
+            continue  # a file that lies about for years does not hold what was to be gone in a day
         found.append(_message(tx, row, seen.device_top))
         size += len(row[-1])
         if size >= PAGE_BYTES:

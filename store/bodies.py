@@ -15,6 +15,7 @@ _ON_THE_WAY = tuple(map(int, (State.QUEUED, State.SENT, State.HELD, State.KEPT))
 def put(tx: Tx, seq: int, body: bytes, kind: int) -> None:
     """Another body for a message, of the same id. kind: what stands in the body."""
     tx.execute("UPDATE message SET body = ?, kind = ? WHERE seq = ?", (body, kind, seq))
+    tx.scrubs = True
 
 
 def waits(tx: Tx, contact_id: int, seq: int) -> bool:

@@ -48,13 +48,14 @@ class Worker(Enum):
 class Tx:
     """The open transaction, as the functions given to `transact` see it. No cursor may outlive the function."""
 
-    __slots__ = ("_changes", "_connection", "execute", "executemany")
+    __slots__ = ("_changes", "_connection", "execute", "executemany", "scrubs")
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.execute: Callable[..., Any] = connection.execute
         self.executemany: Callable[[str, Iterable[Sequence[Any]]], Any] = connection.executemany
         self._changes: list[tuple[str, int]] = []
+        self.scrubs = False  # whether, once this is committed, the log is emptied: it has the pages as they were
 
     def all(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query."""
@@ -315,6 +316,9 @@ class Database:
                 self._unpruned = 0
                 tx.execute("DELETE FROM change WHERE seq <= ?", (newest - CHANGES_MAX,))
         connection.execute("COMMIT")
+        if tx.scrubs:
+            with suppress(StoreFault), disk.as_faults():  # it is committed: the disk is told of where it fails next
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if connection.total_changes != before:  # to have read something says nothing about the disk
             self.trouble = None
         return newest

@@ -25,7 +25,7 @@ _NOTHING_SEALED = -1
 def begin(tx: Tx, device_id: int, contact_id: int) -> None:
     """A lane for a new device; what was posted before the contact had any device moves into it."""
     tx.execute("INSERT INTO lane (device, round, sealed) VALUES (?, 1, ?)", (device_id, _NOTHING_SEALED))
-    tx.execute("UPDATE delivery SET device = ? WHERE device = ?", (device_id, _shelf(contact_id)))
+    tx.execute("UPDATE delivery SET device = ? WHERE device = ?", (device_id, shelf(contact_id)))
 
 
 def add(tx: Tx, device_id: int, messages: Iterable[int]) -> None:
@@ -40,7 +40,7 @@ def add(tx: Tx, device_id: int, messages: Iterable[int]) -> None:
 
 def add_for_first_device(tx: Tx, contact_id: int, messages: Iterable[int]) -> None:
     """Deliveries for a contact none of whose devices is known yet: the first one gets them."""
-    add(tx, _shelf(contact_id), messages)
+    add(tx, shelf(contact_id), messages)
 
 
 def inherit(tx: Tx, lost_id: int, heir_id: int) -> None:
@@ -64,7 +64,7 @@ def inherit(tx: Tx, lost_id: int, heir_id: int) -> None:
 
 def waits_for(tx: Tx, contact_id: int, message: int) -> tuple[int, ...]:
     """The devices of a contact that a message waits for, in order; 0 for the first one of who has none yet."""
-    on_shelf = tx.one("SELECT 1 FROM delivery WHERE device = ? AND message = ?", (_shelf(contact_id), message))
+    on_shelf = tx.one("SELECT 1 FROM delivery WHERE device = ? AND message = ?", (shelf(contact_id), message))
     rows = tx.all(
         "SELECT d.id FROM device d CROSS JOIN delivery q ON q.device = d.id AND q.message = ?"
         " WHERE d.contact = ? AND d.revoked = 0 ORDER BY d.id",
@@ -165,7 +165,7 @@ def finish(tx: Tx, device_id: int, messages: Iterable[int]) -> None:
 def give_up(tx: Tx, contact_id: int, message: int) -> None:
     """Nobody of a contact's devices gets this message any more, the first one of who has none yet included."""
     devices = tx.all("SELECT id FROM device WHERE contact = ? ORDER BY id", (contact_id,))
-    for device_id in (_shelf(contact_id), *(device_id for (device_id,) in devices)):
+    for device_id in (shelf(contact_id), *(device_id for (device_id,) in devices)):
         finish(tx, device_id, (message,))
 
 
@@ -213,5 +213,6 @@ def stamp(ticket_: int) -> int:
     return ticket_ >> (_MESSAGE_BITS + _DEVICE_BITS) << _MESSAGE_BITS | ticket_ & _MESSAGE_MASK
 
 
-def _shelf(contact_id: int) -> int:
+def shelf(contact_id: int) -> int:
+    """The lane of who has no device yet."""
     return -contact_id

@@ -243,6 +243,7 @@ def read(tx: Tx, device_id: int, message_ids: Sequence[ids.MessageId], now_ms: i
         if row is not None:
             lanes.finish(tx, device_id, (row[0],))
             _move(tx, (row[0],), (*State,), State.READ, now_ms)
+            tx.execute("UPDATE message SET reason = '' WHERE seq = ? AND reason != ''", row)
 
 
 def seal_init(tx: Tx, session: ids.SessionId, body: bytes, entropy: Entropy, now_ms: int) -> envelope.Init:

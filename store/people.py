@@ -185,7 +185,8 @@ def find_contact(tx: Tx, text: str) -> Contact:
     """
     wanted = _fold(text.strip())
     called = "folded = ?1 OR id IN (SELECT contact FROM remark WHERE folded = ?1)"
-    found = [*map(_contact, tx.all(f"SELECT {_COLUMNS} FROM contact WHERE {called} ORDER BY id", (wanted,)))]
+    rows = sorted(tx.all(f"SELECT {_COLUMNS} FROM contact WHERE {called}", (wanted,)))  # by id
+    found = [*map(_contact, rows)]
     if not found and wanted:
         remarked = remarks.names(tx)
         found = [one for one in contacts(tx) if _begins(one, remarked.get(one.id, ""), wanted)]

@@ -110,9 +110,12 @@ def send(
 @click.option("--unread", is_flag=True, help="Only what is not marked as read.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, metavar="N", help="How many at most. [100]")
 @click.option("--after", type=click.IntRange(0, 2**62), metavar="SEQ", help="The first that came after this number.")
+@click.option("--bell", is_flag=True, help="With --follow: ring the terminal's bell, but not for who is muted.")
 @click.pass_obj
-def inbox(door: Door, follow: bool, unread: bool, limit: int, after: int | None) -> None:
+def inbox(door: Door, follow: bool, unread: bool, limit: int, after: int | None, bell: bool) -> None:
     """Shows messages that came, oldest first; `read NAME` marks them as read."""
+    if bell and not follow:
+        raise faults.usage("--bell rings while one waits: with --follow.")
     if after is not None and (follow or unread):
         raise faults.usage("--after goes page by page through all that came: not with --follow or --unread.")
     with door.connect() as client:
@@ -135,6 +138,8 @@ def inbox(door: Door, follow: bool, unread: bool, limit: int, after: int | None)
     for _, message in news:
         if message["id"] not in seen:  # those that came between the two looks
             show.outcome(door, message, show.message_line(message))
+            if bell and not message["muted"]:
+                show.ring()
 
 
 @options.command()

@@ -8,9 +8,8 @@ from typing import Any
 
 from crypto import keys
 from features.chat import acts, overlay, view
-from features.chat.content import Edit, React, Recall
+from features.chat.content import Edit, React, Recall, Text
 from features.chat.faults import BadMark, NoText, NotYours, Recalled, TooLate, Undelivered
-from features.media.content import File
 from node import speech
 from protocol import ids
 from protocol.faults import OverLimit
@@ -55,7 +54,7 @@ def edit(tx: Tx, of: Target, text: str, now_ms: int, entropy: keys.Entropy) -> N
     """Changes what a text of ours says. Raises: NotYours, NoText, Recalled, and what `speech.say` raises."""
     if not of.mine:
         raise NotYours
-    if isinstance(of.said, File):
+    if not isinstance(of.said, Text):
         raise NoText
     _act(tx, of, Edit(of.message_id, text), now_ms, entropy)
 
@@ -64,7 +63,7 @@ def recall(tx: Tx, of: Target, now_ms: int, entropy: keys.Entropy) -> None:
     """Takes a message of ours back. Raises: NotYours, Recalled, TooLate, and what `speech.say` raises."""
     if not of.mine:
         raise NotYours
-    if now_ms - of.posted_ms > acts.RECALL_MS[of.kind]:
+    if now_ms - of.posted_ms > acts.RECALL_MS.get(of.kind, 0):
         raise TooLate
     _act(tx, of, Recall(of.message_id), now_ms, entropy)
 

@@ -47,7 +47,7 @@ MIGRATIONS = (
           PRIMARY KEY (contact, target, mine, kind, hlc_ms, device_seq, act)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX chat_act_waits ON chat_act (contact, seq) WHERE waits = 1;
-        CREATE INDEX chat_line_end ON message (substr(message_id, 15, 2), seq) WHERE kind IN (120, 140);
+        CREATE INDEX chat_line_end ON message (substr(message_id, 15, 2), seq) WHERE kind IN (120, 124, 140);
         CREATE TABLE chat_gone (message INTEGER NOT NULL PRIMARY KEY) STRICT;
         """,
     ),
@@ -181,7 +181,13 @@ def _takes(tx: Tx, seq: int, act: React | Edit | Recall) -> bool:
     if not overlay.is_line(tx, seq):
         return False
     said = overlay.hear(tx, seq).content
-    return not view.is_withdrawn(said) and not (isinstance(act, Edit) and isinstance(said, File))
+    match act:
+        case Edit():
+            return isinstance(said, Text) and not view.is_withdrawn(said)
+        case Recall():
+            return isinstance(said, Text | File) and not view.is_withdrawn(said)
+        case React():
+            return not view.is_withdrawn(said)
 
 
 def _is_honoured(tx: Tx, recall: int, target: int) -> bool:

@@ -56,9 +56,14 @@ def tokens_of(said: object) -> Findable:
         case Text(text=text):
             return Findable(text, frozenset((Trait.LINK,) if _LINK.search(text) else ()))
         case File(name=name, shape=shape):
-            return Findable(name, frozenset((Trait.FILE, *_OF_SHAPE.get(shape, ()))))
+            return Findable(name, traits_of(shape))
         case _:
             return Findable("", frozenset())
+
+
+def traits_of(shape: Shape) -> frozenset[Trait]:
+    """What a file is, and what of that it is besides."""
+    return frozenset((Trait.FILE, *_OF_SHAPE.get(shape, ())))
 
 
 def trait(name: str) -> Trait:

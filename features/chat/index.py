@@ -8,12 +8,12 @@ word is (words.py).
 from dataclasses import dataclass
 from typing import Any
 
-from features.chat import findable, overlay, view, words
-from features.chat.content import Text
+from features.chat import findable, lasting, overlay, view, words
+from features.chat.content import Text, Timer
 from features.chat.findable import Trait
 from features.chat.view import LINES_MAX, Line
 from features.chat.words import Asked
-from features.media.content import File
+from features.media.content import File, Shape
 from protocol import content
 from protocol.content import Channel
 from store.database import Migration, Tx
@@ -87,7 +87,7 @@ _SAID_MS = (
     f"CASE WHEN m.at_ms BETWEEN m.arrived_ms - {view.CLOCK_BEHIND_MS_MAX} AND m.arrived_ms + {view.CLOCK_AHEAD_MS_MAX}"
     " THEN m.at_ms ELSE m.arrived_ms END"
 )
-_KINDS = content.Kinds((Text, File))
+_KINDS = content.Kinds((Text, File, Timer))
 _LEARN = "INSERT OR REPLACE INTO chat_index (rowid, text, marks) VALUES (?, ?, ?)"
 
 
@@ -130,8 +130,10 @@ def catch_up(tx: Tx, upto: int) -> bool:
         (mark, upto, SLICE_ROWS),
     ):
         mark, size = seq, size + len(body)
-        if is_line:
-            lines.append((seq, contact, device, _KINDS.hear(body, Channel.RATCHET).content))
+        said = _KINDS.hear(body, Channel.RATCHET) if is_line else None
+        # Words that are to disappear are written nowhere else: `find` looks at those lines themselves.
+        if said is not None and said.expire_s is None and isinstance(said.content, Text | File):
+            lines.append((seq, contact, device, said.content))
             oldest_ms, newest_ms = spans.get(seq // SPAN_ROWS, (said_ms, said_ms))
             spans[seq // SPAN_ROWS] = min(oldest_ms, said_ms), max(newest_ms, said_ms)
         if size >= SLICE_BYTES:
@@ -154,7 +156,7 @@ def learn(tx: Tx, seq: int, contact_id: int, text: str) -> None:
     """A line says something else; where the index has not come to it yet, it will find that."""
     row = tx.one("SELECT seq FROM chat_indexed")
     assert row is not None
-    if seq <= row[0]:
+    if seq <= row[0] and not lasting.is_lasting(tx, seq):
         device = tx.one("SELECT device FROM message WHERE seq = ?", (seq,))
         assert device is not None
         tx.execute(_LEARN, _entry(seq, contact_id, device[0], Text(text)))
@@ -184,8 +186,32 @@ def find(tx: Tx, asked: Asked, filters: Filters, before: int | None, limit: int,
         f"{looks} {where} ORDER BY chat_index.rowid DESC LIMIT ?",
         (_expression(asked, filters), first, end, *times, max(0, min(limit, LINES_MAX))),
     )
-    lines = (view.line(tx, seq, now_ms) for (seq,) in rows)
-    return tuple(overlay.dressed(tx, [line for line in lines if line is not None]))
+    found = [line for (seq,) in rows if (line := view.line(tx, seq, now_ms)) is not None]
+    most = max(0, min(limit, LINES_MAX))
+    found = overlay.dressed(tx, found) + _unindexed(tx, asked, filters, end, now_ms)
+    return tuple(sorted(found, key=lambda line: -line.seq)[:most])
+
+
+def _unindexed(tx: Tx, asked: Asked, filters: Filters, end: int, now_ms: int) -> list[Line]:
+    """The lines that will disappear, which are in no index, and have all that is asked."""
+    if len(set(filters.chats)) > 1:
+        return []
+    chat = filters.chats[0] if filters.chats else None
+    lines = overlay.dressed(tx, list(lasting.lines(tx, chat, end, now_ms)))
+    return [line for line in lines if words.fits(line.text, asked) and _passes(line, filters)]
+
+
+def _passes(line: Line, filters: Filters) -> bool:
+    """Whether a line is what the filters ask for, but for its chat."""
+    since_ms, until_ms = _time(filters.since_ms, -_END), _time(filters.until_ms, _END)
+    is_whose = filters.is_mine is None or filters.is_mine == line.mine
+    return is_whose and since_ms <= line.at_ms < until_ms and (filters.has is None or filters.has in _traits(line))
+
+
+def _traits(line: Line) -> frozenset[Trait]:
+    if line.file is None:
+        return findable.tokens_of(Text(line.text)).traits
+    return findable.traits_of(Shape[line.file.shape.upper()])
 
 
 def _entry(seq: int, contact_id: int, device: int, said: object) -> tuple[int, str, str]:

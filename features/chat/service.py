@@ -5,12 +5,25 @@ from dataclasses import asdict, replace
 
 import trio
 
-from features.chat import acting, findable, index, overlay, view, words
+from features.chat import (
+    acting,
+    conversations,
+    findable,
+    index,
+    keeping,
+    lasting,
+    overlay,
+    reading,
+    vanishing,
+    view,
+    words,
+)
 from features.chat.content import How, Text
 from features.chat.faults import Recalled
 from features.chat.index import Filters
 from features.chat.overlay import Version
 from features.chat.view import Line
+from node import speech
 from node.core import Core
 from protocol import ids
 from protocol.faults import OverLimit, UserFault, quoted
@@ -41,11 +54,29 @@ class BadText(UserFault):
     exit = 2
 
 
+class Lives:
+    """How long a file that is said in a conversation stays: as long as a text."""
+
+    def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
+        """What is set in a conversation."""
+        return lasting.setting(tx, contact_id).seconds or None
+
+    def said(self, tx: Tx, contact_id: int, seq: int, lasts_s: int | None) -> None:
+        """It was just posted, in this row."""
+        lasting.posted(tx, contact_id, (seq,), lasts_s)
+
+
 class Chat:
     """Chats with contacts. Every method is a call of the local API, `chat.NAME`."""
 
+    chats, draft, timer = keeping.chats, keeping.draft, keeping.timer
+    pin, unpin, mute, unmute = keeping.pin, keeping.unpin, keeping.mute, keeping.unmute
+    archive, unarchive = keeping.archive, keeping.unarchive
+    star, unstar, starred = keeping.star, keeping.unstar, keeping.starred
+
     def __init__(self, core: Core) -> None:
         self._core = core
+        core.services["media"].lives = Lives()
 
     async def send(self, to: str, text: str, reply: str | None = None) -> Line:
         """Puts a text for a contact into the outbox, durable on return, and hands it over at once if he is there.
@@ -137,7 +168,7 @@ class Chat:
         if not 1 <= len(texts) <= SEND_MAX:
             raise TooManyTexts
         contact = await self._core.database.read(people.find_contact, to)
-        spoken = await self._core.delivery.say(contact.id, tuple(_text(text) for text in texts))
+        spoken = await self._say(contact.id, tuple(_text(text) for text in texts))
         return [{"id": ids.ulid(one.message_id), "seq": one.seq} for one in spoken]
 
     async def inbox(self, unread: bool = False, limit: int = 100, after: int = 0) -> list[Line]:
@@ -221,13 +252,29 @@ class Chat:
     async def read(self, to: str) -> dict[str, int]:
         """Marks the conversation with a contact as read, returns how many lines were new.
 
+        With the setting `chat.receipts` the contact is told so.
         Errors: contact.unknown, contact.ambiguous.
         """
 
-        def mark(tx: Tx) -> int:
-            return view.read(tx, people.find_contact(tx, to).id)
+        def mark(tx: Tx) -> tuple[int, int]:
+            contact = people.find_contact(tx, to)
+            count, is_told = reading.read(tx, self._core, contact)
+            return count, contact.id if is_told else 0
 
-        return {"read": await self._core.database.transact(mark)}
+        count, told = await self._core.database.transact(mark)
+        if told:
+            self._core.delivery.stir(told)
+        return {"read": count}
+
+    async def _say(self, contact_id: int, said: tuple[Text, ...]) -> tuple[speech.Spoken, ...]:
+        """Posts texts, and what follows from that in the conversation, in one transaction."""
+        lasts_s = (await self._core.database.read(lasting.setting, contact_id)).seconds or None
+
+        def follow(tx: Tx, spoken: tuple[speech.Spoken, ...]) -> None:
+            conversations.said(tx, contact_id, tuple(one.text for one in said))
+            lasting.posted(tx, contact_id, tuple(one.seq for one in spoken), lasts_s)
+
+        return await self._core.delivery.say(contact_id, said, follow, lasts_s)
 
     async def _found(self, id: str) -> Line:
         """A line that says something. Raises: Recalled, and what `message` raises."""
@@ -238,7 +285,7 @@ class Chat:
 
     async def _said(self, contact: Contact, text: Text) -> Line:
         """Says a text to a contact."""
-        (spoken,) = await self._core.delivery.say(contact.id, (text,))
+        (spoken,) = await self._say(contact.id, (text,))
         now_ms = self._core.ground.now_ms()
 
         def look(tx: Tx) -> list[Line]:
@@ -277,6 +324,13 @@ class Chat:
 
 
 async def run(chat: Chat) -> None:
+    """What the room does by itself, until cancelled."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(vanishing.run, chat._core)
+        nursery.start_soon(_index, chat)
+
+
+async def _index(chat: Chat) -> None:
     """Catches up with the index whenever no message has come for a while, until cancelled.
 
     So a conversation does not pay for it, an idle node sleeps, and a search finds hardly anything left to index.

@@ -5,15 +5,13 @@ The messages and their deliveries are written by store/inbox.py and store/outbox
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, assert_never
 
-from crypto.faults import Malformed
-from features.chat.content import Edit, How, Text
+from features.chat.content import Edit, How, Text, Timer
 from features.media import view as files
 from features.media.content import File
 from features.media.view import FileLine
-from protocol import content, delivery, ids, wire
-from protocol.backup_records import MESSAGES_MAX
+from protocol import content, delivery, ids
 from protocol.faults import UserFault, quoted
 from store import whereabouts
 from store.database import Migration, Tx
@@ -26,29 +24,41 @@ MIGRATIONS = (
         1,
         "CREATE TABLE chat_mark (contact INTEGER NOT NULL PRIMARY KEY, read_seq INTEGER NOT NULL) STRICT;",
     ),
+    # Lines of a kind that only a later version understood: they stand before the mark, and nobody has seen them.
+    Migration(
+        "chat_late",
+        1,
+        """
+        CREATE TABLE chat_late (message INTEGER NOT NULL PRIMARY KEY, contact INTEGER NOT NULL) STRICT;
+        CREATE INDEX chat_late_contact ON chat_late (contact);
+        """,
+    ),
 )
 LINES_MAX = 1000  # of one answer: at most 16 MiB of text, far less in life
-MARK_BYTES_MAX = 16
 CLOCK_AHEAD_MS_MAX = 5 * 60_000  # a sender's clock further ahead is not believed: the arrival counts instead
 CLOCK_BEHIND_MS_MAX = delivery.EXPIRE_MS + 86_400_000  # older than this no message arrives: its sender gave it up
 
 KEPT, QUEUED = (one.name.lower() for one in (delivery.State.KEPT, delivery.State.QUEUED))
+ALL = 2**62  # more than there are
 _LAST = "~"  # sorts behind every id
-_KINDS = content.Kinds((Text, File))
+_SHOWN = (Text, Timer, File)  # what is a line
+_KINDS = content.Kinds(_SHOWN)
+_NUMBERS = ", ".join(str(cls.KIND) for cls in _SHOWN)
 _LINES = (
     "SELECT m.seq, m.message_id, m.device, m.at_ms, m.arrived_ms, m.body, c.name, m.state, m.state_ms, m.reason,"
-    " COALESCE(k.read_seq, 0), m.contact FROM message m JOIN contact c ON c.id = m.contact"
-    " LEFT JOIN chat_mark k ON k.contact = m.contact"
+    " CASE WHEN l.message IS NULL THEN COALESCE(k.read_seq, 0) ELSE 0 END, m.contact"
+    " FROM message m JOIN contact c ON c.id = m.contact LEFT JOIN chat_mark k ON k.contact = m.contact"
+    " LEFT JOIN chat_late l ON l.message = m.seq"
 )
 # A text with more fields than this version knows is kept raw, and is a line once a later version has heard it.
 # One that was deleted here is no line any more.
 HEARD = (
-    f"m.kind IN ({Text.KIND}, {File.KIND}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
+    f"m.kind IN ({_NUMBERS}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
     " AND NOT EXISTS (SELECT 1 FROM chat_gone g WHERE g.message = m.seq)"
 )
 # By the index chat_line_end (acts.py): one types the end of an id for each thing that is done to a message.
 ENDING = (
-    f"SELECT seq, message_id FROM message WHERE kind IN ({Text.KIND}, {File.KIND}) AND substr(message_id, 15, 2) = ?"
+    f"SELECT seq, message_id FROM message WHERE kind IN ({_NUMBERS}) AND substr(message_id, 15, 2) = ?"
     " ORDER BY seq DESC"
 )
 
@@ -95,6 +105,8 @@ class Line:
     text: of a file its name. file: what it is and how much of it is here, None for a text.
     edited: how often. recalled: its author took it back, and this is the notice. Both, reactions and the excerpt of
     what is answered are put in by overlay.py.
+    notice: what nobody typed is told here: "timer", or "" for a text. lasts_s: how long it stays once it was read
+    (mine: delivered); 0: for ever.
     """
 
     id: str
@@ -115,10 +127,15 @@ class Line:
     forwarded: bool = False
     reply_to: Answered | None = None
     reactions: tuple[Reaction, ...] = ()
+    notice: str = ""
+    lasts_s: int = 0
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
     """Tells watchers of a line that arrived; the line itself is the stored message."""
+    assert isinstance(arrival.said.content, _SHOWN)
+    if arrival.seq <= mark(tx, arrival.contact.id):
+        tx.execute("INSERT INTO chat_late (message, contact) VALUES (?, ?)", (arrival.seq, arrival.contact.id))
     tx.changed("chat.received", arrival.seq)
     return ()
 
@@ -127,6 +144,14 @@ def line(tx: Tx, seq: int, now_ms: int) -> Line | None:
     """The line in this row, as it is now, or None where the row holds something else than chat."""
     row = tx.one(f"{_LINES} WHERE m.seq = ? AND {HEARD}", (seq,))
     return None if row is None else _explained(tx, row[-1], [_line(tx, row)], now_ms)[0]
+
+
+def newest_line(tx: Tx, contact_id: int) -> int | None:
+    """The row of the newest line of a conversation."""
+    row = tx.one(
+        f"SELECT m.seq FROM message m WHERE m.contact = ? AND {HEARD} ORDER BY m.seq DESC LIMIT 1", (contact_id,)
+    )
+    return None if row is None else int(row[0])
 
 
 def inbox(tx: Tx, after: int, limit: int) -> tuple[Line, ...]:
@@ -145,7 +170,11 @@ def unread(tx: Tx, limit: int) -> tuple[Line, ...]:
         " AND m.seq > (SELECT COALESCE(MIN(COALESCE(r.read_seq, 0)), 0) FROM contact p LEFT JOIN chat_mark r"
         " ON r.contact = p.id) ORDER BY m.seq LIMIT ?"
     )
-    return tuple(_line(tx, row) for row in tx.all(f"{_LINES} {where}", (_page(limit),)))
+    late = tx.all(
+        f"{_LINES} WHERE m.seq IN (SELECT message FROM chat_late) AND {HEARD} ORDER BY m.seq LIMIT ?", (_page(limit),)
+    )
+    rows = tx.all(f"{_LINES} {where}", (_page(limit) - len(late),))
+    return tuple(_line(tx, row) for row in (*late, *rows))
 
 
 def history(tx: Tx, contact_id: int, before: int | None, limit: int, now_ms: int) -> tuple[Line, ...]:
@@ -177,42 +206,53 @@ def find(tx: Tx, text: str, now_ms: int) -> Line:
     return found[0]
 
 
-def read(tx: Tx, contact_id: int) -> int:
-    """Marks everything from a contact as read; returns how many lines were new."""
-    newest = tx.one("SELECT COALESCE(MAX(seq), 0) FROM message WHERE contact = ?", (contact_id,))
-    mark = tx.one("SELECT read_seq FROM chat_mark WHERE contact = ?", (contact_id,))
-    assert newest is not None
+def count_unread(tx: Tx, contact_id: int, most: int) -> int:
+    """How many lines of a contact nobody has read, counted up to `most`."""
     count = tx.one(
-        f"SELECT COUNT(*) FROM message m WHERE m.contact = ? AND {HEARD} AND m.device != 0 AND m.seq > ?",
-        (contact_id, 0 if mark is None else mark[0]),
+        f"SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM message m WHERE m.contact = ?1 AND {HEARD} AND m.device != 0"
+        " AND m.seq > ?2 LIMIT ?3)) + (SELECT COUNT(*) FROM chat_late WHERE contact = ?1)",
+        (contact_id, mark(tx, contact_id), most),
     )
     assert count is not None
+    return min(int(count[0]), most)
+
+
+def unread_ids(tx: Tx, contact_id: int, most: int) -> tuple[ids.MessageId, ...]:
+    """The ids of the newest lines of a contact that nobody has read, the newest first."""
+    rows = tx.all(
+        f"SELECT m.message_id FROM message m WHERE m.contact = ?1 AND {HEARD} AND m.device != 0 AND m.seq > ?2"
+        " ORDER BY m.seq DESC LIMIT ?3",
+        (contact_id, mark(tx, contact_id), most),
+    )
+    rows += tx.all(
+        "SELECT m.message_id FROM chat_late l JOIN message m ON m.seq = l.message WHERE l.contact = ?", (contact_id,)
+    )
+    return tuple(ids.MessageId(one) for (one,) in rows[:most])
+
+
+def read(tx: Tx, contact_id: int) -> int:
+    """Marks everything from a contact as read; returns how many lines were new."""
+    count = count_unread(tx, contact_id, ALL)
+    newest = tx.one("SELECT COALESCE(MAX(seq), 0) FROM message WHERE contact = ?", (contact_id,))
+    assert newest is not None
+    tx.execute("DELETE FROM chat_late WHERE contact = ?", (contact_id,))
+    put_mark(tx, contact_id, newest[0])
+    return count
+
+
+def mark(tx: Tx, contact_id: int) -> int:
+    """Up to which row a contact was read; 0 before the first time."""
+    row = tx.one("SELECT read_seq FROM chat_mark WHERE contact = ?", (contact_id,))
+    return 0 if row is None else int(row[0])
+
+
+def put_mark(tx: Tx, contact_id: int, seq: int) -> None:
+    """A contact was read up to this row."""
     tx.execute(
         "INSERT INTO chat_mark (contact, read_seq) VALUES (?, ?)"
         " ON CONFLICT (contact) DO UPDATE SET read_seq = excluded.read_seq",
-        (contact_id, newest[0]),
+        (contact_id, seq),
     )
-    return int(count[0])
-
-
-def keep(tx: Tx, contact_id: int) -> bytes | None:
-    """Up to where a contact was read, for a backup."""
-    mark = tx.one("SELECT read_seq FROM chat_mark WHERE contact = ?", (contact_id,))
-    return None if mark is None else wire.encode((mark[0],))
-
-
-def put_back(tx: Tx, contact_id: int, kept: bytes) -> None:
-    """Takes in what `keep` gave. Raises: Malformed."""
-    tx.execute("INSERT INTO chat_mark (contact, read_seq) VALUES (?, ?)", (contact_id, mark_of(kept)))
-
-
-def mark_of(kept: bytes) -> int:
-    """What `keep` wrote: up to which row a contact was read. Raises: Malformed."""
-    match wire.decode(kept, MARK_BYTES_MAX):
-        case (int(read_seq),) if 0 <= read_seq <= MESSAGES_MAX:
-            return read_seq
-        case _:
-            raise Malformed
 
 
 def why_queued(contact: Contact, keepers: Sequence[str], now_ms: int) -> str:
@@ -282,6 +322,7 @@ def _span(seconds: int) -> str:
 def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
     seq, message_id, device, at_ms, arrived_ms, body, name, state, state_ms, reason, read_seq, _ = row
     said = _KINDS.hear(body, content.Channel.RATCHET)
+    assert isinstance(said.content, _SHOWN)
     mine, answers = device == 0, said.content.answers if isinstance(said.content, Text) else None
     return Line(
         id=ids.ulid(message_id),
@@ -300,12 +341,24 @@ def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
         recalled=is_withdrawn(said.content),
         forwarded=is_forwarded(said.content),
         reply_to=None if answers is None else Answered(ids.ulid(answers), ids.short(answers)),
+        notice="timer" if isinstance(said.content, Timer) else "",
+        lasts_s=said.expire_s or 0,
     )
 
 
-def text_of(said: Text | Edit | File) -> str:
-    """What a line says as text: of a file its name."""
-    return said.name if isinstance(said, File) else said.text
+def text_of(said: Text | Edit | File | Timer) -> str:
+    """What a line says as text: of a file its name, of what nobody typed what it means."""
+    match said:
+        case File():
+            return said.name
+        case Timer(0):
+            return "What is said from now on stays."
+        case Timer(seconds):
+            return f"What is said from now on disappears {_span(seconds)} after it was read."
+        case Text() | Edit():
+            return said.text
+        case _:
+            assert_never(said)
 
 
 def is_withdrawn(said: object) -> bool:
@@ -313,6 +366,12 @@ def is_withdrawn(said: object) -> bool:
     return isinstance(said, Text) and said.how is How.WITHDRAWN
 
 
-def is_forwarded(said: Text | File) -> bool:
+def is_forwarded(said: Text | File | Timer) -> bool:
     """Whether its sender has it from somebody else."""
-    return said.how is How.FORWARDED if isinstance(said, Text) else bool(said.forwarded)
+    match said:
+        case Text():
+            return said.how is How.FORWARDED
+        case File():
+            return bool(said.forwarded)
+        case Timer():
+            return False

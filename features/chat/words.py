@@ -11,7 +11,7 @@ Not here: the index (index.py).
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from protocol.faults import UserFault
@@ -121,6 +121,14 @@ def words(text: str) -> Iterator[Word]:
     yield from _word(folded, begun, ended)
 
 
+def fits(text: str, wanted: Asked) -> bool:
+    """Whether a text has all that is asked, as the index would say."""
+    folded = [word.folded for word in words(text)]
+    *whole, last = wanted.phrases
+    ends = _goes_on if wanted.goes_on else _is_same
+    return all(_has(folded, phrase, _is_same) for phrase in whole) and _has(folded, last, ends)
+
+
 def excerpt(text: str, wanted: Asked) -> tuple[str, ...]:
     """The part of a text around the first match, in pieces: the second, fourth … are what matched.
 
@@ -204,6 +212,14 @@ def _matches(text: str, wanted: Asked) -> list[tuple[int, int]]:
         else:
             joined.append((start, end))
     return joined
+
+
+def _has(folded: list[str], phrase: Sequence[str], is_there: Callable[[Sequence[str], Sequence[str]], bool]) -> bool:
+    return any(is_there(phrase, folded[at : at + len(phrase)]) for at in range(len(folded)))
+
+
+def _is_same(phrase: Sequence[str], there: Sequence[str]) -> bool:
+    return [*phrase] == [*there]
 
 
 def _goes_on(phrase: Sequence[str], there: Sequence[str]) -> bool:

@@ -1,5 +1,6 @@
 """A small node for the command line's tests: the real local API, with rooms that keep lists; the test plays others."""
 
+import inspect
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from node import config, rpc
 from store.database import Database, Tx, Worker, open_database
 from store.faults import StoreDamaged
 from store.schema import CORE
-from tests.cli import acts_room
+from tests.cli import acts_room, chats_room
 from tests.cli.bills_room import BillsRoom
 from tests.cli.faults import BackupExists, TooLong, UnknownContact
 from tests.cli.keepers_room import KeepersRoom
@@ -277,10 +278,18 @@ class ChatRoom(acts_room.Acts, Reading):
     former: dict[str, list[str]] = field(default_factory=dict)  # what lines said before
     fate: Callable[[dict[str, Any]], object] = dict.copy  # nothing becomes of it
     posted: trio.Event = field(default_factory=trio.Event)
+    looked: trio.Event = field(default_factory=trio.Event)  # at what came
     why: str = ""
     asked: dict[str, Any] = field(default_factory=dict)
     pages: list[int] = field(default_factory=list)
     breaks_at: int = 2**62
+    kept: dict[str, dict[str, object]] = field(default_factory=dict)  # what was decided, by name
+    stars: set[int] = field(default_factory=set)
+
+    chats, draft, star, unstar = chats_room.chats, chats_room.draft, chats_room.star, chats_room.unstar
+    pin, unpin, mute, unmute = chats_room.pin, chats_room.unpin, chats_room.mute, chats_room.unmute
+    archive, unarchive, starred = chats_room.archive, chats_room.unarchive, chats_room.starred
+    timer = chats_room.timer
 
     async def send(self, to: str, text: str, reply: str | None = None) -> dict[str, Any]:
         """Sends."""
@@ -293,6 +302,7 @@ class ChatRoom(acts_room.Acts, Reading):
 
     async def inbox(self, unread: bool = False, limit: int = 100, after: int = 0) -> list[dict[str, Any]]:
         """What came."""
+        self.looked.set()
         found = [line for line in self.lines if not line["mine"] and line["seq"] > after]
         return [line for line in found if line["unread"] or not unread][-limit:]
 
@@ -327,7 +337,8 @@ class ChatRoom(acts_room.Acts, Reading):
         """What watchers see of a line."""
         if self.lines[seq - 1]["text"] == "(damaged)":
             raise StoreDamaged
-        return self.lines[seq - 1]
+        line = self.lines[seq - 1]
+        return {**line, "muted": self.kept.get(line["contact"], {}).get("muted", False)}
 
     async def become(self, seq: int, state: str, reason: str = "") -> None:
         """A message's state changes."""
@@ -469,13 +480,9 @@ class _Calls:
     """The calls of the chat, without what the test plays."""
 
     def __init__(self, chat: ChatRoom) -> None:
-        self.send, self.send_all = chat.send, chat.send_all
-        self.inbox, self.history = chat.inbox, chat.history
-        self.read = chat.read
-        self.search = chat.search
-        self.message, self.edits = chat.message, chat.edits
-        self.react, self.edit, self.recall = chat.react, chat.edit, chat.recall
-        self.delete, self.forward = chat.delete, chat.forward
+        for name, call in inspect.getmembers(chat, inspect.iscoroutinefunction):
+            if name not in ("receive", "become"):
+                setattr(self, name, call)
 
 
 def _tell(tx: Tx, topic: str, keys: tuple[int, ...]) -> None:

@@ -20,6 +20,7 @@ from features.bills.service import Bills
 from features.bills.view import Shown as BillShown
 from features.bills.view import ShownShare
 from features.books.service import Books, Part
+from features.chat.conversations import Conversation
 from features.chat.service import Chat
 from features.contacts.cards import Shown
 from features.contacts.service import Contacts
@@ -54,6 +55,7 @@ from protocol.faults import UserFault
 from tests import rules, sources
 from tests.cli import (
     bills_room,
+    chats_room,
     fake,
     keepers_room,
     logs_room,
@@ -231,7 +233,8 @@ def calls() -> list[tuple[str, str, set[str]]]:
                     given = {one.arg for one in node.keywords if one.arg is not None} - OURS
                     found.append((f"{path}:{node.lineno}", method, given))
                 case ast.Call(func=ast.Name(id="_change"), args=[_, ast.Constant(value=str(method)), *_]):
-                    found.append((f"{path}:{node.lineno}", method, {"name"}))
+                    taken = "to" if method.startswith("chat.") else "name"
+                    found.append((f"{path}:{node.lineno}", method, {taken}))
     return [one for one in found if one[1] not in ("watch", "describe")]
 
 
@@ -269,6 +272,7 @@ def takes(method: str, given: set[str]) -> bool:
 
 def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(fake.contact("bo")) == set(Shown.__annotations__)
+    assert set(chats_room.conversation("bo")) == set(Conversation.__annotations__)
     assert set(strangers.stranger("k3f9")) == set(Greeted.__annotations__)
     assert set(keepers_room.shown("chen")) == {*KeeperShown.__annotations__, "online"}
     assert set(keepers_room.owner("chen")) == set(Owner.__annotations__)

@@ -51,14 +51,14 @@ class Typed:
 
 
 @asynccontextmanager
-async def _weft(world: fake.World, *words: str) -> AsyncIterator[Typed]:
+async def _weft(world: fake.World, *words: str, stderr: int = subprocess.DEVNULL) -> AsyncIterator[Typed]:
     program = await trio.lowlevel.open_process(
         [sys.executable, "-m", "cli", *words],
         cwd=ROOT,
         env={**os.environ, **world.door.environ},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
     )
     try:
         yield Typed(program)
@@ -215,3 +215,16 @@ async def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> 
         await typed.program.stdout.aclose()
         await world.chat.receive("Bo", "two")
         assert await typed.program.wait() == 1
+
+
+async def test_the_bell_rings_but_not_for_who_is_muted(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Chen") as world:
+        await world.weft("chats", "mute", "bo")
+        async with _weft(world, "inbox", "--follow", "--bell", "--jsonl", "-q", stderr=subprocess.STDOUT) as weft:
+            await world.chat.looked.wait()
+            lines = []
+            for name in ("Bo", "Chen", "Bo"):
+                await world.chat.receive(name, f"of {name}")
+                lines.append(await weft.line())
+            assert [line.startswith("\a") for line in lines] == [False, False, True]  # behind what Chen said
+            assert json.loads(lines[2].removeprefix("\a"))["muted"] is True

@@ -13,6 +13,7 @@ from protocol import ids, record
 from protocol.content import Channel
 from store import people
 from store.database import Tx
+from tests.features.chat_faults import met_when_keeping
 from tests.features.kit import Faults, only
 
 
@@ -58,6 +59,7 @@ def test_every_fault_that_a_call_names_is_met() -> None:
         assert await alice.call("chat.history", to="bob") == await alice.call("chat.history", to="bob (old)") == []
         await met_when_looking(alice, faults)
         await met_when_acting(alice, chen, faults)
+        await met_when_keeping(faults)
         assert faults.missing("chat") == set()
 
     world.run(story, seed=301)

@@ -182,3 +182,9 @@ def test_two_rooms_that_claim_one_kind_stop_the_start() -> None:
 
 def test_what_is_said_does_not_show_in_a_repr() -> None:
     assert "psst" not in repr(KINDS.hear(said(Note("psst")), Channel.RATCHET))
+
+
+@pytest.mark.parametrize("expire_s", [None, 1, 23, 24, 0xF6, 255, 256, 0x12F6, 65_536, 0x1234_56F6, 2**32 - 1])
+@pytest.mark.parametrize("text", ["x", "\x18", "x\x19x", "\x1axxx"])
+def test_whether_a_content_is_to_disappear_is_seen_at_its_end(expire_s: int | None, text: str) -> None:
+    assert content.passes(said(Note(text), expire_s=expire_s)) is (expire_s is not None)

@@ -368,3 +368,20 @@ async def test_tables_are_strict_and_columns_not_null(tmp_path: Path) -> None:
                     assert not_null or (key and kind == "INTEGER"), f"{table}.{name}"
 
         await db.transact(look)
+
+
+@BOTH
+async def test_after_a_transaction_that_scrubs_the_log_is_empty(tmp_path: Path, worker: Worker) -> None:
+    log = tmp_path / "x.db-wal"
+    async with open_database(tmp_path / "x.db", KEY, SMALL, worker) as db:
+
+        def scrub(tx: Tx) -> None:
+            tx.execute("DELETE FROM item")
+            tx.scrubs = True
+
+        await db.transact(put, 1)
+        assert log.stat().st_size > 0
+        await db.transact(scrub)
+        assert log.stat().st_size == 0
+        await db.transact(put, 2)
+        assert (await db.transact(count), log.stat().st_size > 0) == (1, True)

@@ -120,6 +120,12 @@ async def test_what_was_given_up_and_was_read_all_the_same_is_delivered(tmp_path
         assert await ana.run(lambda tx: tx.one(sql, (seq,))) == (message_id, State.EXPIRED, reason)
         await ana.run(outbox.received_receipt, ana.device, (message_id,), clock.ms)
         assert await ana.run(lambda tx: tx.one(sql, (seq,))) == (message_id, State.DELIVERED, "")
+        (seq,) = await ana.post("kept for weeks, and then read")
+        await ana.run(outbox.expire, clock.ms + delivery.EXPIRE_MS + 1)
+        message_id, _, reason = await ana.run(lambda tx: tx.one(sql, (seq,)))
+        assert reason
+        await ana.run(outbox.read, ana.device, (message_id,), clock.ms)
+        assert await ana.run(lambda tx: tx.one(sql, (seq,))) == (message_id, State.READ, "")
 
 
 async def test_case_36b_receipts_nobody_waits_for_are_ignored(tmp_path: Path) -> None:

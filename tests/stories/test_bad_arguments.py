@@ -76,6 +76,7 @@ SANE = {  # what stands in a place while another one is tried
     "contact": "bo",
     "words": "hello",
     "within": "1",
+    "message": "ZZZZ",
     "order": "ZZZZ",
     "thing": "ZZZZ",
     "title": "coffee",
