@@ -27,7 +27,7 @@ from protocol import blob_stream, record
 from protocol.blob_stream import Answer, Ask, Has, Names, NamesWanted, Piece, Want
 from protocol.blobs import Blob, Opening
 from protocol.faults import PeerFault, Unavailable
-from protocol.getting import Getting
+from protocol.getting import AHEAD_MAX, Getting
 from store import blobs, people
 from store.blobs import Row
 
@@ -175,7 +175,7 @@ class Fetching:
     ) -> None:
         """Asks a source for what it is to give now, and takes one piece."""
         assert self._opening is not None
-        if places := self._getting.ask(contact_id, trio.current_time()):
+        if source.asked <= AHEAD_MAX // 2 and (places := self._getting.ask(contact_id, trio.current_time())):
             await source.write(Want(tuple(places)))
             source.asked += len(places)
         if not source.asked:  # others are asked for all that it has
@@ -184,12 +184,12 @@ class Fetching:
             if waiting.cancelled_caught:
                 await self._join(contact_id, source, tag)
             return
-        piece = await source.read(Piece)
+        place, sealed = (await source.read(Piece)).place, await source.read_raw()
         source.asked -= 1
-        if self._getting.came(contact_id, piece.place, trio.current_time()):
-            self._opening.check(piece.place, piece.sealed)
-            self._getting.took(piece.place)
-            await send.send((piece.place, piece.sealed))
+        if self._getting.came(contact_id, place, trio.current_time()):
+            self._opening.check(place, sealed)
+            self._getting.took(place)
+            await send.send((place, sealed))
         if self._getting.is_done:
             self._stir()
 
@@ -241,11 +241,15 @@ class _Source:
 
     async def read(self, cls: type[A]) -> A:
         """The next answer, which is one of this kind. Raises: Malformed, Unavailable, TooSlowError."""
+        answer = record.decode_one_of(_KINDS, await self.read_raw(), blob_stream.FRAME_BYTES_MAX)
+        if not isinstance(answer, cls):
+            raise Malformed
+        return answer
+
+    async def read_raw(self) -> bytes:
+        """The next frame as it is. Raises: Malformed, Unavailable, TooSlowError."""
         with trio.fail_after(SILENT_S):
             raw = await self.reader.read()
         if raw is None:
             raise Unavailable("a source has ended the stream")
-        answer = record.decode_one_of(_KINDS, raw, blob_stream.FRAME_BYTES_MAX)
-        if not isinstance(answer, cls):
-            raise Malformed
-        return answer
+        return raw
