@@ -81,6 +81,7 @@ SANE = {  # what stands in a place while another one is tried
     "thing": "ZZZZ",
     "title": "coffee",
     "message_id": "ZZZZ",
+    "file_id": "ZZZZ",
     "mark": "ok",
     "tag": "friends",
     "latitude": "52.52",

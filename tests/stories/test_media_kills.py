@@ -64,21 +64,21 @@ def test_200_megabytes_arrive_whatever_is_killed_when(tmp_path: Path) -> None:
 def test_the_command_goes_on_after_a_kill_and_says_what_it_does(tmp_path: Path) -> None:
     """As a person types it: sent, listed, begun, the node is killed, fetched on, saved beside an older one."""
     data = random.Random(SEED + 1).randbytes(30_000_000)
-    (tmp_path / "film.mp4").write_bytes(data)
+    (tmp_path / "film.raw").write_bytes(data)
     with open_pair(tmp_path) as (ana, bo):
-        sent = weft(ana, "send", "bo", "watch this", "--video", str(tmp_path / "film.mp4"))
-        assert sent.stdout.startswith("• [video] film.mp4 (30.0 MB) for Bo   (id …")
+        sent = weft(ana, "send", "bo", "watch this", "--file", str(tmp_path / "film.raw"))
+        assert sent.stdout.startswith("• [file] film.raw (30.0 MB) for Bo   (id …")
         bo.await_that(lambda: len(bo.call("chat.inbox")) == 2, START_S)
-        assert "ana: [video] film.mp4 (30.0 MB, not fetched)" in weft(bo, "inbox").stdout
+        assert "ana: [file] film.raw (30.0 MB, not fetched)" in weft(bo, "inbox").stdout
         short = str(state(bo)["short"])
         assert "on its way" in weft(bo, "get", short, "--no-wait").stdout
         bo.kill()
         bo.up()
         (tmp_path / "to").mkdir()
-        (tmp_path / "to" / "film.mp4").write_bytes(b"another")
+        (tmp_path / "to" / "film.raw").write_bytes(b"another")
         got = weft(bo, "get", short, "--to", str(tmp_path / "to"), "--json")
         place = json.loads(got.stdout)["file"]
-        assert place == str(tmp_path / "to" / "film (2).mp4")
+        assert place == str(tmp_path / "to" / "film (2).raw")
         assert Path(place).read_bytes() == data
         ana.await_that(lambda: state(ana)["given"] == state(ana)["pieces"], START_S)
         assert "he has it" in weft(ana, "files").stdout
