@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from crypto.keys import Entropy
-from features.media import view
+from features.media import service, view
 from features.media.service import Media
 from node.feature import Feature
 from store import blobs
@@ -48,6 +48,7 @@ FEATURE = Feature(
     migrations=view.MIGRATIONS,
     apply=_apply,
     open=Media,
+    run=service.run,
     shows={blobs.CHANGED: _show, blobs.GIVEN: _show_given},
     restored=_restored,
 )

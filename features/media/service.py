@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from features.media import folders, looking, names, view
+from features.media import folders, looking, names, storage, view
 from features.media.content import File, Shape
 from features.media.faults import (
     BadFile,
@@ -19,6 +19,7 @@ from features.media.faults import (
     PathNeeded,
 )
 from features.media.looking import Source
+from features.media.storage import IsKept, Storage
 from features.media.view import FileLine, Found
 from node import ground, speech
 from node.blobs.files import SourceChanged
@@ -50,6 +51,7 @@ class Media:
     def __init__(self, core: Core) -> None:
         self._core = core
         self.lives: Lives | None = None  # how long what is said stays; the room of chats says it
+        self.is_kept: IsKept = lambda _tx, _seq: False  # what stays whatever the quota is; so does this
 
     async def send(self, to: str, path: str, shape: str = "auto") -> FileLine:
         """Seals a file or folder and tells a contact of it, durable on return; he fetches it when he likes.
@@ -108,7 +110,13 @@ class Media:
         """
         found = await self._core.database.transact(view.find, id)
         await self._core.blobs.require_room_for(found.row.number)
-        return await self._moved(found, blobs.want)
+        now_ms = self._core.ground.now_ms()
+
+        def want(tx: Tx, number: int) -> None:
+            blobs.want(tx, number)
+            blobs.used(tx, number, now_ms)
+
+        return await self._moved(found, want)
 
     async def pause(self, id: str) -> FileLine:
         """Fetches the file of a message no more, until it is wanted again; what is here of it stays.
@@ -139,6 +147,9 @@ class Media:
             raise blobs.BlobFalse
         if found.row.state is not State.WHOLE:
             raise NotHere
+        await self._core.database.transact(
+            blobs.used, found.row.number, self._core.ground.now_ms()
+        )  # no quota takes it
         name = names.saved(found.said.name)
         for number in range(1, NAMES_MAX):
             file = place / (name if number == 1 else names.numbered(name, number))
@@ -164,6 +175,14 @@ class Media:
             return view.lines(tx, None if contact is None else people.find_contact(tx, contact).id, limit)
 
         return list(await self._core.database.transact(look))
+
+    async def storage(self, contact: str | None = None) -> Storage:
+        """Returns what takes room here: in the conversation with a contact, or in each, the largest first.
+
+        Errors: contact.unknown, contact.ambiguous.
+        """
+        found = None if contact is None else await self._core.database.transact(people.find_contact, contact)
+        return await storage.look(self._core, None if found is None else found.id, self.is_kept)
 
     async def show(self, id: str) -> FileLine:
         """Returns the file of a message. Errors: media.none, message.ambiguous, id.malformed."""
@@ -201,6 +220,11 @@ class Media:
         if line is None:
             raise NoFile
         return line
+
+
+async def run(media: Media) -> None:
+    """What the room does by itself, until cancelled."""
+    await storage.run(media._core, media.is_kept)
 
 
 def _is_folder(place: Path) -> bool:

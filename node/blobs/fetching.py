@@ -223,7 +223,7 @@ class Fetching:
                     bits |= 1 << place
             if bits and (ended or unsynced >= SYNC_BYTES or trio.current_time() >= since + SYNC_S):
                 await ground.aside(self.inward.ground, self.files.sync, self.row.file)
-                await self.inward.database.transact(blobs.came, self.row.number, bits)
+                await self.inward.database.transact(blobs.came, self.row.number, bits, self.inward.now())
                 bits = unsynced = 0
 
 
