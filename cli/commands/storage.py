@@ -9,20 +9,53 @@ from cli import moving, options, show
 from cli.options import Door
 
 
-@options.command()
-@click.argument("name", required=False, shell_complete=options.contact_names)
-@click.pass_obj
-def storage(door: Door, name: str | None) -> None:
-    """Shows what takes room on the disk, by conversation, the largest first.
+@click.command(cls=options.Named, invoke_without_command=True, subcommand_metavar="NAME | COMMAND …")
+@click.pass_context
+def storage(ctx: click.Context) -> None:
+    """Shows what takes room on the disk, by conversation, the largest first; or with NAME of one.
 
     weft config set media.quota 2000
 
     With a quota, in MB, files that can be fetched again are kept here no more once all files take more than that:
     those first that you did not use for longest. What you sent, what has a star, and texts stay.
     """
+    if ctx.invoked_subcommand is None:
+        _show(ctx.obj, None)
+
+
+storage.params.extend(options.shared())
+
+
+@options.sub(storage, name="show")
+@click.argument("name", metavar="NAME", required=False, shell_complete=options.contact_names)
+@click.pass_obj
+def show_one(door: Door, name: str | None) -> None:
+    """Shows what takes room: in all conversations, or in one."""
+    _show(door, name)
+
+
+@options.sub(storage)
+@options.contact_argument
+@click.argument("time", required=False, metavar="[TIME|all]")
+@click.pass_obj
+def keep(door: Door, name: str, time: str | None) -> None:
+    """Lets files of a conversation go TIME after their last use (as 90d), or keeps all; shows what is so.
+
+    Only files that can be fetched again go. What you sent, what has a star, and texts stay.
+    """
+    seconds = None if time is None else 0 if time.strip().lower() == "all" else int(options.seconds_of(time))
+    with door.connect() as client:
+        found = client.call("media.keep", within_s=moving.WORK_S, to=name, seconds=seconds)
+    who, keep_s = show.clean(found["contact"]), found["keep_s"]
+    stays = f"go {show.span(keep_s)} after their last use" if keep_s else "stay as long as there is room"
+    mark = "" if seconds is None else "✔ "
+    show.outcome(door, found, f"{mark}Files of {who} that can be fetched again {stays}.")
+
+
+def _show(door: Door, name: str | None) -> None:
     with door.connect() as client:
         found = client.call("media.storage", within_s=moving.WORK_S, contact=name)
-    heads = ("Name", "Messages", "Texts", "Files", "On disk", "Can be fetched again")
+    heads = ("Name", "Messages", "Texts", "Files", "On disk", "Can be fetched again", "Goes after")
     lines = [_row(one) for one in found["conversations"]]
     table = show.table(door, heads, lines) if lines else "There is no conversation yet."
     show.outcome(door, found, "\n".join((table, "", _totals(found), _quota(door, found))))
@@ -30,7 +63,15 @@ def storage(door: Door, name: str | None) -> None:
 
 def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     sizes = (show.size(one["files_bytes"]), show.size(one["again_bytes"])) if one["files"] else ("", "")
-    return (show.clean(one["contact"]), str(one["messages"]), show.size(one["text_bytes"]), str(one["files"]), *sizes)
+    after = show.span(one["keep_s"]) if one["keep_s"] else ""
+    return (
+        show.clean(one["contact"]),
+        str(one["messages"]),
+        show.size(one["text_bytes"]),
+        str(one["files"]),
+        *sizes,
+        after,
+    )
 
 
 def _totals(found: Mapping[str, Any]) -> str:

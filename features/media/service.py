@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from features.media import folders, looking, names, storage, view
+import trio
+
+from features.media import aging, folders, looking, names, storage, view
 from features.media.content import File, Shape
 from features.media.faults import (
     BadFile,
+    BadKeep,
     BadPlace,
     FileChanged,
     FileTooLarge,
@@ -19,7 +22,7 @@ from features.media.faults import (
     PathNeeded,
 )
 from features.media.looking import Source
-from features.media.storage import IsKept, Storage
+from features.media.storage import IsKept, Share, Storage
 from features.media.view import FileLine, Found
 from node import ground, speech
 from node.blobs.files import SourceChanged
@@ -184,6 +187,24 @@ class Media:
         found = None if contact is None else await self._core.database.transact(people.find_contact, contact)
         return await storage.look(self._core, None if found is None else found.id, self.is_kept)
 
+    async def keep(self, to: str, seconds: int | None = None) -> Share:
+        """Lets files of a conversation that can be fetched again go, so long after their last use; texts are not meant.
+
+        seconds: a day to a hundred years, 0: they stay as long as there is room, None: only says what is so.
+        Errors: contact.unknown, contact.ambiguous, limit.
+        """
+        if seconds and not aging.KEEP_S_MIN <= seconds <= aging.KEEP_S_MAX:
+            raise BadKeep
+
+        def decide(tx: Tx) -> int:
+            contact_id = people.find_contact(tx, to).id
+            if seconds is not None:
+                aging.keep(tx, contact_id, seconds)
+            return contact_id
+
+        contact_id = await self._core.database.transact(decide)
+        return (await storage.look(self._core, contact_id, self.is_kept)).conversations[0]
+
     async def show(self, id: str) -> FileLine:
         """Returns the file of a message. Errors: media.none, message.ambiguous, id.malformed."""
         found = await self._core.database.transact(view.find, id)
@@ -224,7 +245,9 @@ class Media:
 
 async def run(media: Media) -> None:
     """What the room does by itself, until cancelled."""
-    await storage.run(media._core, media.is_kept)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(storage.run, media._core, media.is_kept)
+        nursery.start_soon(aging.run, media._core, media.is_kept)
 
 
 def _is_folder(place: Path) -> bool:

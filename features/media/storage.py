@@ -31,7 +31,8 @@ IsKept = Callable[[Tx, int], bool]
 class Share:
     """What one conversation takes. messages, text_bytes: all that was said in it; files: those of which any is here.
 
-    files_bytes: of the disk; again_bytes: what of that can be fetched again.
+    files_bytes: of the disk; again_bytes: what of that can be fetched again; keep_s: how long that stays, 0: as long
+    as there is room.
     """
 
     contact: str
@@ -40,6 +41,7 @@ class Share:
     files: int
     files_bytes: int
     again_bytes: int
+    keep_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ def _storage(
 ) -> Storage:
     taking = _taking(tx)
     again = {one.number: one.bytes for one in loose(tx, is_kept)}
+    keep: dict[int, int] = dict(tx.all("SELECT contact, keep_s FROM media_keep"))
     told: dict[int, list[int]] = {}
     for contact, number in tx.all("SELECT DISTINCT contact, blob FROM media_file"):
         if number in taking:
@@ -180,6 +183,7 @@ def _storage(
             len(told.get(one.id, ())),
             sum(taking[number] for number in told.get(one.id, ())),
             sum(again.get(number, 0) for number in told.get(one.id, ())),
+            keep.get(one.id, 0),
         )
         for one in people.contacts(tx)
         if contact_id in (None, one.id) and (one.id in said or one.id in told or one.id == contact_id)

@@ -67,6 +67,14 @@ class MediaRoom:
         found = [one for one in self.shares if contact is None or one["contact"].lower() == contact.lower()]
         return {**room(), **self.room, "conversations": found}
 
+    async def keep(self, to: str, seconds: int | None = None) -> dict[str, Any]:
+        """So long."""
+        self.asked.append(("keep", to, seconds))
+        (found,) = [one for one in self.shares if one["contact"].lower() == to.lower()]
+        if seconds is not None:
+            found["keep_s"] = seconds
+        return found
+
     async def preview(self, id: str) -> dict[str, object]:
         """What is seen of it."""
         self._row(id)
@@ -92,7 +100,7 @@ def room() -> dict[str, Any]:
 def share(contact: str, **said: Any) -> dict[str, Any]:
     """What a conversation takes."""
     plain: dict[str, Any] = {"contact": contact, "messages": 12, "text_bytes": 2500, "files": 2}
-    return plain | {"files_bytes": 2 * WORK_BYTES, "again_bytes": WORK_BYTES} | said
+    return plain | {"files_bytes": 2 * WORK_BYTES, "again_bytes": WORK_BYTES, "keep_s": 0} | said
 
 
 def file(name: str, number: int, **said: Any) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from tests.cli.media_room import room, share
 from tests.cli.test_escapes import EVIL, steering
 
 
-def test_without_a_node_it_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [("storage",), ("storage", "bo"), ("storage", "keep", "bo", "90d")], ids=" ".join)
+def test_without_a_node_each_says_so(tmp_path: Path, words: tuple[str, ...]) -> None:
     world = fake.stopped(tmp_path)
     fake.make_identity(world)
-    ran = world.weft_now("storage")
+    ran = world.weft_now(*words)
     assert (ran.code, ran.out, ran.err) == (3, "", "Node is not running. Start it: weft up\n")
 
 
@@ -26,7 +27,7 @@ async def test_each_conversation_has_a_line_and_all_of_them_a_sum(tmp_path: Path
         world.media.shares += [share("Bo"), chen]
         lines = (await world.weft("storage")).out.splitlines()
         assert [re.split(r" {2,}", line) for line in lines[:3]] == [
-            ["Name", "Messages", "Texts", "Files", "On disk", "Can be fetched again"],
+            ["Name", "Messages", "Texts", "Files", "On disk", "Can be fetched again", "Goes after"],
             ["Bo", "12", "2 kB", "2", "8.0 MB", "4.0 MB"],
             ["Chen", "12", "2 kB", "0"],
         ]
@@ -63,9 +64,23 @@ async def test_the_quota_is_said_and_what_to_type(tmp_path: Path, is_so: dict[st
         assert (await world.weft("storage")).out.splitlines()[3:] == said
 
 
+async def test_how_long_files_of_one_stay_is_set_and_shown(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        world.media.shares.append(share("Bo"))
+        said = "Files of Bo that can be fetched again stay as long as there is room.\n"
+        assert (await world.weft("storage", "keep", "bo")).out == said
+        ran = await world.weft("storage", "keep", "bo", "90d")
+        assert ran.out == "✔ Files of Bo that can be fetched again go 90 days after their last use.\n"
+        assert re.split(r" {2,}", (await world.weft("storage", "bo")).out.splitlines()[1])[-1] == "90 days"
+        assert (await world.weft("storage", "keep", "bo", "all")).out == f"✔ {said}"
+        assert world.media.asked == [("keep", "bo", None), ("keep", "bo", 90 * 86_400), ("keep", "bo", 0)]
+        ran = await world.weft("storage", "keep", "bo", "soon")
+        assert (ran.code, ran.out) == (2, "")
+
+
 async def test_names_write_nothing_on_a_terminal(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
         world.media.shares.append(share(EVIL))
-        for words in (("storage",), ("storage", "--json")):
+        for words in (("storage",), ("storage", "--json"), ("storage", "keep", EVIL)):
             ran = await world.weft(*words)
             assert (ran.code, steering(ran.out), steering(ran.err)) == (0, [], [])

@@ -12,6 +12,7 @@ from store import settings
 from tests.stories.test_media import content, file_of, is_in, put, saved
 
 HOUR_S = 3600.0
+DAY_S = 86_400
 SMALL = 3_000_000  # takes 3,014,848 padded and sealed
 TAKES = 3_014_656 + 12 * 16
 
@@ -182,6 +183,7 @@ def test_a_file_that_is_larger_than_the_quota_can_still_be_fetched_and_saved() -
         await ana.start()
         await w.until(partial(is_in, bo, "here"))
         await trio.sleep(HOUR_S * 3 / 4)
+        assert await states(bo) == ["here"]
         await bo.call("media.get", id=(await file_of(bo))["id"])  # who asks for what is here wants it too
         await trio.sleep(HOUR_S / 2)
         assert await saved(w, bo) == content(1, 9 * MB)
@@ -189,3 +191,41 @@ def test_a_file_that_is_larger_than_the_quota_can_still_be_fetched_and_saved() -
         assert await states(bo) == ["offered"]
 
     world.run(story, seed=2325)
+
+
+def test_files_of_one_conversation_go_after_a_time_and_those_of_others_stay() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await w.person("ana"), await w.person("bo"), await w.person("chen")
+        for other in (ana, chen):
+            await befriend(other, bo)
+        await befriend(ana, chen)
+        share = await bo.call("media.keep", to="ana", seconds=2 * DAY_S)
+        assert (share["contact"].lower(), share["keep_s"], share["files"]) == ("ana", 2 * DAY_S, 0)
+        for n in (1, 2):
+            await sends(w, ana, bo, n)
+        await sends(w, chen, bo, 3)
+        await ana.call("media.forward", id=(await file_of(ana))["id"], to="chen")
+        await w.until(partial(is_in, chen, "here", 2))
+        await chen.call("media.forward", id=(await file_of(chen))["id"], to="bo")  # so it is in two conversations
+        await w.until(partial(has_files, bo, 4))
+        await sends(w, bo, ana, 4)
+        await trio.sleep(1.5 * DAY_S)
+        await sends(w, ana, bo, 5)
+        assert await states(bo) == ["here"] * 6
+        await trio.sleep(0.6 * DAY_S)
+        assert await states(bo) == ["offered", "here", "here", "here", "here", "here"]
+        await trio.sleep(1.5 * DAY_S)
+        assert await states(bo) == ["offered", "here", "here", "here", "here", "offered"]
+        assert (await bo.call("media.keep", to="chen", seconds=5 * DAY_S))["keep_s"] == 5 * DAY_S
+        await trio.sleep(60.0)
+        assert await states(bo) == ["offered", "here", "here", "here", "here", "offered"]
+        await trio.sleep(2 * DAY_S)
+        assert await states(bo) == ["offered", "offered", "offered", "offered", "here", "offered"]
+        assert (await bo.call("media.keep", to="ana", seconds=0))["keep_s"] == 0
+        await sends(w, ana, bo, 6)
+        await trio.sleep(4 * DAY_S)
+        assert (await states(bo))[-1] == "here"
+        kept = {one["contact"].lower(): one["keep_s"] for one in (await bo.call("media.storage"))["conversations"]}
+        assert kept == {"ana": 0, "chen": 5 * DAY_S}
+
+    world.run(story, seed=2326)
