@@ -179,16 +179,20 @@ def pause(tx: Tx, number: int, reason: str) -> None:
         _set(tx, number, State.PAUSED, one.bits, reason)
 
 
-def came(tx: Tx, number: int, bits: int, now_ms: int) -> None:
-    """These pieces are on the disk too; with the last of them it is whole, which counts as a use of it."""
+def came(tx: Tx, number: int, file: str, bits: int, now_ms: int) -> bool:
+    """These pieces are on the disk too; with the last of them it is whole, which counts as a use of it.
+
+    Returns whether this is still its file: it may have been given up meanwhile, and wanted again.
+    """
     one = row(tx, number)
-    if one is None:  # it was given up meanwhile
-        return
+    if one is None or one.file != file:
+        return False
     bits |= one.bits
     state = State.WHOLE if bits.bit_count() == one.blob.count else one.state
-    _set(tx, number, state, bits, "")
+    _set(tx, number, state, bits, "" if state is State.WHOLE else one.reason)
     if state is State.WHOLE:
         used(tx, number, now_ms)
+    return True
 
 
 def waits(tx: Tx, number: int, reason: str) -> None:

@@ -5,6 +5,7 @@ told it. Not here: one blob on its way (fetching.py), answering others (holder.p
 sends and sees (features/media).
 """
 
+import errno
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,16 +15,16 @@ import structlog
 import trio
 
 from node import ground
-from node.blobs.fetching import Fetching
+from node.blobs.fetching import AGAIN_S, Fetching
 from node.blobs.files import NAME_BYTES, Files, sealed_total
 from node.blobs.holder import Holder
 from node.inward import Inward
 from node.network import Stream
-from node.supervisor import attempt
+from node.supervisor import attempt, first
 from node.talk import Talk
 from node.talks import Talks
 from protocol.blobs import Blob
-from protocol.faults import PeerFault, UserFault
+from protocol.faults import PeerFault, Unavailable, UserFault
 from store import blobs
 from store.blobs import BlobFalse, Row, State
 
@@ -33,6 +34,9 @@ RELAYED_BYTES_MAX = 16 << 20  # of a blob that is fetched through a relay, which
 FROM_ONE_MAX = 4  # blobs that are fetched from one contact side by side
 RESERVE_BYTES = 64 << 20  # of the disk, which no fetched file takes
 NO_ROOM = "the disk has no room for it"
+NOBODY = "nobody who has it is there"
+RELAYED = "it is too large to go through a relay, and waits for a direct way"
+NO_DISK = "the disk does not take it"
 
 log = structlog.get_logger("blobs")
 
@@ -54,7 +58,8 @@ class Blobs:
     files: Files
     reserve_bytes: int = RESERVE_BYTES
     _holder: Holder = field(init=False)
-    _fetches: dict[int, tuple[Fetching, trio.CancelScope]] = field(default_factory=dict)
+    _scopes: dict[int, trio.CancelScope] = field(default_factory=dict)  # of the tasks that fetch, by blob
+    _fetches: dict[int, Fetching] = field(default_factory=dict)
     _limiters: dict[int, trio.CapacityLimiter] = field(default_factory=dict)
     _false: dict[int, set[int]] = field(default_factory=dict)  # blob -> contacts who lied about it
     _seated: trio.Event = field(default_factory=trio.Event)
@@ -72,10 +77,11 @@ class Blobs:
                 while True:
                     wanted = await database.read(blobs.wanted)
                     for number in wanted:
-                        if number not in self._fetches:
-                            await self._begin(nursery, number)
-                    for number in [one for one in self._fetches if one not in wanted]:
-                        self._fetches.pop(number)[1].cancel()
+                        if number not in self._scopes:
+                            self._scopes[number] = trio.CancelScope()
+                            nursery.start_soon(self._fetch, number, self._scopes[number])
+                    for number in [one for one in self._scopes if one not in wanted]:
+                        self._scopes.pop(number).cancel()
                     await self._remove_waste()
                     await changes.receive()
 
@@ -94,7 +100,7 @@ class Blobs:
         """A talk with a contact begins: he may have what is wanted."""
         self._seated.set()
         self._seated = trio.Event()
-        for fetching, _ in self._fetches.values():
+        for fetching in self._fetches.values():
             fetching.met(contact_id)
 
     # --- what rooms use
@@ -138,11 +144,6 @@ class Blobs:
         await ground.aside(self.inward.ground, self.files.save, row.file, row.blob, names, file, entropy)
         await self.inward.database.transact(blobs.used, number, self.inward.now())
 
-    def here(self, row: Row) -> int:
-        """How many pieces of a blob are here, also those that are not on the disk yet."""
-        found = self._fetches.get(row.number)
-        return row.here if found is None else max(row.here, found[0].here)
-
     def free_bytes(self) -> int:
         """How much room the disk has on which the files lie."""
         return shutil.disk_usage(self.files.folder.parent).free
@@ -156,41 +157,61 @@ class Blobs:
         assert row.state is State.WHOLE
         return row, names
 
-    async def _begin(self, nursery: trio.Nursery, number: int) -> None:
+    async def _fetch(self, number: int, scope: trio.CancelScope) -> None:
+        """Fetches a blob as long as it is wanted; what failed begins anew with what is on the disk."""
+        with scope:
+            while (fetching := await self._fetching(number)) is not None:
+                self._fetches[number] = fetching
+                if await attempt("blobs", self._try, fetching):
+                    break
+                await trio.sleep(AGAIN_S)
+        if self._scopes.get(number) in (scope, None):
+            self._scopes.pop(number, None)
+            self._fetches.pop(number, None)
+
+    async def _fetching(self, number: int) -> Fetching | None:
         row = await self.inward.database.read(blobs.row, number)
         if row is None or row.state is not State.WANTED:
-            return
+            return None
         false = self._false.setdefault(number, set())
-        fetching = Fetching(self.inward, self.files, row, self._candidates, self._limiter, false)
-        scope = trio.CancelScope()
-        self._fetches[number] = fetching, scope
-        nursery.start_soon(self._fetch, fetching, scope)
+        return Fetching(self.inward, self.files, row, self._candidates, self._limiter, false)
 
-    async def _fetch(self, fetching: Fetching, scope: trio.CancelScope) -> None:
-        number = fetching.row.number
-        with scope:
-            try:
-                await attempt("blobs", fetching.run)
-            except* OSError as faults:
-                log.error("a file of pieces cannot be written", reason=str(faults.exceptions[0]))
-                await self.inward.database.transact(blobs.pause, number, NO_ROOM)
-        if self._fetches.get(number, (None, None))[1] is scope:
-            del self._fetches[number]
+    async def _try(self, fetching: Fetching) -> bool:
+        """Whether all is here, or it is paused because the disk fails."""
+        reason, is_over = "", False
+        try:
+            await fetching.run()
+            is_over = True
+        except* OSError as faults:
+            fault = first(faults)
+            log.error("a file of pieces cannot be written", reason=str(fault))
+            is_full = isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT)
+            reason, is_over = NO_ROOM if is_full else NO_DISK, True
+        except* Unavailable as faults:
+            log.warning("a blob waits", reason=str(first(faults)))
+        if reason:
+            await self.inward.database.transact(blobs.pause, fetching.row.number, reason)
+        return is_over
 
-    async def _candidates(self, number: int) -> list[Talk]:
-        """On which talks a blob may be asked for: of those who told it first, the direct one of each contact."""
+    async def _candidates(self, number: int) -> tuple[list[Talk], str]:
+        """On which talks a blob may be asked for: of those who told it first, the direct one of each contact.
+
+        And why it waits where none of them has it.
+        """
         tellers = await self.inward.database.read(blobs.sources, number)
         row = await self.inward.database.read(blobs.row, number)
         if row is None:
-            return []
+            return [], ""
         found: dict[int, Talk] = {}
+        is_small = row.blob.length <= RELAYED_BYTES_MAX
         for talk in sorted(
             self.talks, key=lambda one: (one.contact not in tellers, one.stream.is_relayed, one.contact)
         ):
-            is_small = row.blob.length <= RELAYED_BYTES_MAX
             if talk.link is not None and (is_small or not talk.stream.is_relayed):
                 found.setdefault(talk.contact, talk)
-        return [*found.values()][: len(tellers) + OTHERS_MAX]
+        is_relayed = any(self.talks.path(one) == "relayed" for one in tellers)
+        why = RELAYED if is_relayed and not is_small else NOBODY
+        return [*found.values()][: len(tellers) + OTHERS_MAX], why
 
     def _limiter(self, contact_id: int) -> trio.CapacityLimiter:
         return self._limiters.setdefault(contact_id, trio.CapacityLimiter(FROM_ONE_MAX))
