@@ -49,6 +49,7 @@ class Commands(Lazy):
         "read": ("cli.commands.messages:read", "Shows a conversation and marks it as read."),
         "get": ("cli.commands.files:get", "Fetches a file that came, and saves it."),
         "files": ("cli.commands.files:files", "Lists files that you sent and that came, and how far each is."),
+        "storage": ("cli.commands.storage:storage", "Shows what takes room on the disk, by conversation."),
         "chat": ("cli.commands.chat:chat", "Talks with a contact line by line."),
         "react": ("cli.commands.acts:react", "Puts a reaction to a message."),
         "edit": ("cli.commands.acts:edit", "Changes what a message of yours says."),

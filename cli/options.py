@@ -1,6 +1,6 @@
 """What all commands have in common: the options they all take, in any place, and how they are loaded.
 
-A command is imported when it is typed; `weft --help` imports none of them. Click builds on subclasses, so the two
+A command is imported when it is typed; `weft --help` imports none of them. Click builds on subclasses, so those
 here are the exception to "no inheritance". Not here: what a command does (cli/commands/).
 """
 
@@ -97,6 +97,21 @@ class Lazy(click.Group):
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, sentence) for name, (_, sentence) in self.places.items()])
+
+
+class Named(click.Group):
+    """`weft profile NAME` beside its sub-commands: a word that is none of them is a contact's name, for `show`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            return "show", self.commands["show"], args
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = contact_names(ctx, self.params[0], incomplete)
+        return [*(one for one in names if one.value not in self.commands), *super().shell_complete(ctx, incomplete)]
 
 
 def seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:

@@ -161,6 +161,13 @@ SETTINGS: tuple[Setting, ...] = (
         "keepers.take", True, _yes_no, "Whether contacts who offer to keep mail for you do so, up to three; at once."
     ),
     Setting("chat.receipts", False, _yes_no, "Whether contacts are told what you have read of theirs; at once."),
+    Setting("media.fetch", 8, _whole(0, 10_000), "Files up to so many MB come without your asking; 0 = none do."),
+    Setting(
+        "media.quota",
+        0,
+        _whole(0, 1_000_000_000),
+        "MB that files may take: beyond, those that can be fetched again are dropped, nothing else; 0 = no limit.",
+    ),
     Setting("log.level", "info", _one_of("debug", "info", "warning", "error"), "What node.log keeps."),
 )
 

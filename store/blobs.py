@@ -13,6 +13,7 @@ from protocol.blob_stream import bits_of, bytes_of
 from protocol.blobs import Blob
 from protocol.faults import UserFault
 from store.database import Migration, Tx
+from store.people import ContactState
 
 SCHEMA = (
     Migration(
@@ -39,6 +40,7 @@ CREATE TABLE blob_given (
 CREATE TABLE blob_waste (file TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
 """,
     ),
+    Migration("blobs", 2, "CREATE INDEX blob_here ON blob (length, here) WHERE here > 0;"),
 )
 CHANGED = "media.progress"  # the topic of a change of a blob, by its number
 GIVEN = "media.given"  # the same of how much a contact has, by the row of blob_given
@@ -137,6 +139,21 @@ def held(tx: Tx) -> tuple[tuple[int, bytes], ...]:
     return tuple(tx.all("SELECT number, key FROM blob WHERE here > 0 ORDER BY number"))
 
 
+def taking(tx: Tx) -> tuple[tuple[int, int, int], ...]:
+    """(number, length, pieces that are here) of every blob of which any piece is here."""
+    return tuple(tx.all("SELECT number, length, here FROM blob INDEXED BY blob_here WHERE here > 0"))
+
+
+def fetchable(tx: Tx) -> tuple[Row, ...]:
+    """Those that are whole here and that somebody told who is a contact, the longest unused first."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM blob b WHERE b.state = ? AND EXISTS (SELECT 1 FROM blob_source s"
+        " JOIN contact c ON c.id = s.contact WHERE s.blob = b.number AND c.state = ?) ORDER BY b.used_ms, b.number",
+        (int(State.WHOLE), int(ContactState.ACTIVE)),
+    )
+    return tuple(one for one in map(_row, rows) if one is not None)
+
+
 def names(tx: Tx, number: int) -> bytes:
     """The manifest of a blob; empty while it is not here."""
     found = tx.one("SELECT names FROM blob_names WHERE blob = ?", (number,))
@@ -162,8 +179,8 @@ def pause(tx: Tx, number: int, reason: str) -> None:
         _set(tx, number, State.PAUSED, one.bits, reason)
 
 
-def came(tx: Tx, number: int, file: str, bits: int) -> bool:
-    """These pieces are on the disk too; with the last of them it is whole.
+def came(tx: Tx, number: int, file: str, bits: int, now_ms: int) -> bool:
+    """These pieces are on the disk too; with the last of them it is whole, which counts as a use of it.
 
     Returns whether this is still its file: it may have been given up meanwhile, and wanted again.
     """
@@ -173,6 +190,8 @@ def came(tx: Tx, number: int, file: str, bits: int) -> bool:
     bits |= one.bits
     state = State.WHOLE if bits.bit_count() == one.blob.count else one.state
     _set(tx, number, state, bits, "" if state is State.WHOLE else one.reason)
+    if state is State.WHOLE:
+        used(tx, number, now_ms)
     return True
 
 

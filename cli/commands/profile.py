@@ -6,29 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from cli import files, options, show
 from cli.faults import Failure
 from cli.options import Door
 
 
-class Named(click.Group):
-    """`weft profile NAME` beside its sub-commands: a word that is none of them is a contact's name."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            return "show", self.commands["show"], args
-        return super().resolve_command(ctx, args)
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        names = options.contact_names(ctx, self.params[0], incomplete)
-        return [*(one for one in names if one.value not in self.commands), *super().shell_complete(ctx, incomplete)]
-
-
-@click.command(cls=Named, invoke_without_command=True, subcommand_metavar="NAME | COMMAND …")
+@click.command(cls=options.Named, invoke_without_command=True, subcommand_metavar="NAME | COMMAND …")
 @click.pass_context
 def profile(ctx: click.Context) -> None:
     """Shows how you and your contacts present themselves: yours, or with NAME a contact's."""

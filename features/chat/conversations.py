@@ -159,6 +159,11 @@ def star(tx: Tx, seq: int, is_starred: bool) -> None:
         tx.execute("INSERT INTO chat_star (message, contact) SELECT seq, contact FROM message WHERE seq = ?", (seq,))
 
 
+def is_starred(tx: Tx, seq: int) -> bool:
+    """Whether a message has a star: its file stays here then, whatever the quota is."""
+    return tx.one("SELECT 1 FROM chat_star WHERE message = ?", (seq,)) is not None
+
+
 def starred(tx: Tx, contact_id: int | None, before: int | None, limit: int, now_ms: int) -> tuple[Line, ...]:
     """The newest lines with a star, newest first, of one contact or of all. before: only those before this row."""
     where = "" if contact_id is None else "contact = ? AND "

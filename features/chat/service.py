@@ -77,6 +77,7 @@ class Chat:
     def __init__(self, core: Core) -> None:
         self._core = core
         core.services["media"].lives = Lives()
+        core.services["media"].is_kept = conversations.is_starred
 
     async def send(self, to: str, text: str, reply: str | None = None) -> Line:
         """Puts a text for a contact into the outbox, durable on return, and hands it over at once if he is there.

@@ -51,6 +51,14 @@ class NotHere(UserFault):
     exit = 6
 
 
+class BadKeep(UserFault):
+    """Files stay a day to a hundred years after they were used, or as long as there is room; nothing was changed."""
+
+    code = "limit"
+    next = "weft storage keep NAME 90d"
+    exit = 2
+
+
 class BadPlace(UserFault):
     """Nothing can be saved there; the file stays here. Name a folder that is there and that you may write to."""
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from crypto.keys import Entropy
-from features.media import view
+from features.media import aging, service, view
 from features.media.service import Media
 from node.feature import Feature
 from store import blobs
@@ -45,9 +45,10 @@ def _restored(tx: Tx, _identity: Identity, now_ms: int, _entropy: Entropy) -> No
 FEATURE = Feature(
     name="media",
     contents=(),
-    migrations=view.MIGRATIONS,
+    migrations=(*view.MIGRATIONS, aging.MIGRATION),
     apply=_apply,
     open=Media,
+    run=service.run,
     shows={blobs.CHANGED: _show, blobs.GIVEN: _show_given},
     restored=_restored,
 )

@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from features.media import folders, looking, names, view
+import trio
+
+from features.media import aging, folders, looking, names, storage, view
 from features.media.content import File, Shape
 from features.media.faults import (
     BadFile,
+    BadKeep,
     BadPlace,
     FileChanged,
     FileTooLarge,
@@ -19,6 +22,7 @@ from features.media.faults import (
     PathNeeded,
 )
 from features.media.looking import Source
+from features.media.storage import IsKept, Share, Storage
 from features.media.view import FileLine, Found
 from node import ground, speech
 from node.blobs.files import SourceChanged
@@ -50,6 +54,7 @@ class Media:
     def __init__(self, core: Core) -> None:
         self._core = core
         self.lives: Lives | None = None  # how long what is said stays; the room of chats says it
+        self.is_kept: IsKept = lambda _tx, _seq: False  # what stays whatever the quota is; so does this
 
     async def send(self, to: str, path: str, shape: str = "auto") -> FileLine:
         """Seals a file or folder and tells a contact of it, durable on return; he fetches it when he likes.
@@ -108,7 +113,13 @@ class Media:
         """
         found = await self._core.database.transact(view.find, id)
         await self._core.blobs.require_room_for(found.row.number)
-        return await self._moved(found, blobs.want)
+        now_ms = self._core.ground.now_ms()
+
+        def want(tx: Tx, number: int) -> None:
+            blobs.want(tx, number)
+            blobs.used(tx, number, now_ms)
+
+        return await self._moved(found, want)
 
     async def pause(self, id: str) -> FileLine:
         """Fetches the file of a message no more, until it is wanted again; what is here of it stays.
@@ -139,6 +150,9 @@ class Media:
             raise blobs.BlobFalse
         if found.row.state is not State.WHOLE:
             raise NotHere
+        await self._core.database.transact(
+            blobs.used, found.row.number, self._core.ground.now_ms()
+        )  # no quota takes it
         name = names.saved(found.said.name)
         for number in range(1, NAMES_MAX):
             file = place / (name if number == 1 else names.numbered(name, number))
@@ -164,6 +178,32 @@ class Media:
             return view.lines(tx, None if contact is None else people.find_contact(tx, contact).id, limit)
 
         return list(await self._core.database.transact(look))
+
+    async def storage(self, contact: str | None = None) -> Storage:
+        """Returns what takes room here: in the conversation with a contact, or in each, the largest first.
+
+        Errors: contact.unknown, contact.ambiguous.
+        """
+        found = None if contact is None else await self._core.database.transact(people.find_contact, contact)
+        return await storage.look(self._core, None if found is None else found.id, self.is_kept)
+
+    async def keep(self, to: str, seconds: int | None = None) -> Share:
+        """Lets files of a conversation that can be fetched again go, so long after their last use; texts are not meant.
+
+        seconds: a day to a hundred years, 0: they stay as long as there is room, None: only says what is so.
+        Errors: contact.unknown, contact.ambiguous, limit.
+        """
+        if seconds and not aging.KEEP_S_MIN <= seconds <= aging.KEEP_S_MAX:
+            raise BadKeep
+
+        def decide(tx: Tx) -> int:
+            contact_id = people.find_contact(tx, to).id
+            if seconds is not None:
+                aging.keep(tx, contact_id, seconds)
+            return contact_id
+
+        contact_id = await self._core.database.transact(decide)
+        return (await storage.look(self._core, contact_id, self.is_kept)).conversations[0]
 
     async def show(self, id: str) -> FileLine:
         """Returns the file of a message. Errors: media.none, message.ambiguous, id.malformed."""
@@ -201,6 +241,13 @@ class Media:
         if line is None:
             raise NoFile
         return line
+
+
+async def run(media: Media) -> None:
+    """What the room does by itself, until cancelled."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(storage.run, media._core, media.is_kept)
+        nursery.start_soon(aging.run, media._core, media.is_kept)
 
 
 def _is_folder(place: Path) -> bool:

@@ -144,6 +144,10 @@ class Blobs:
         await ground.aside(self.inward.ground, self.files.save, row.file, row.blob, names, file, entropy)
         await self.inward.database.transact(blobs.used, number, self.inward.now())
 
+    def free_bytes(self) -> int:
+        """How much room the disk has on which the files lie."""
+        return shutil.disk_usage(self.files.folder.parent).free
+
     # --- the work
 
     async def _whole(self, number: int) -> tuple[Row, bytes]:
@@ -216,7 +220,7 @@ class Blobs:
         return next((one for one in self.talks if one.stream.is_beside(stream)), None)
 
     def _require_room(self, length: int) -> None:
-        if shutil.disk_usage(self.files.folder.parent).free < length + self.reserve_bytes:
+        if self.free_bytes() < length + self.reserve_bytes:
             raise NoRoomForBlob
 
     async def _sweep(self) -> None:

@@ -250,7 +250,8 @@ class Fetching:
             while self._written:
                 bits, self._written, self._written_bytes = self._written, 0, 0
                 await ground.aside(self.inward.ground, self.files.sync, self.row.file)
-                if not await self.inward.database.transact(blobs.came, self.row.number, self.row.file, bits):
+                row, now_ms = self.row, self.inward.now()
+                if not await self.inward.database.transact(blobs.came, row.number, row.file, bits, now_ms):
                     raise Unavailable("the file is another one by now")
                 self._synced.unpark_all()
                 if not self._is_over:

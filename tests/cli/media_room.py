@@ -17,6 +17,8 @@ class MediaRoom:
 
     rows: Rows = field(default_factory=list)
     asked: list[tuple[object, ...]] = field(default_factory=list)
+    shares: Rows = field(default_factory=list)
+    room: dict[str, Any] = field(default_factory=dict)
     then: Callable[[dict[str, Any]], Awaitable[None]] | None = None
 
     async def send(self, to: str, path: str, shape: str = "auto") -> dict[str, Any]:
@@ -60,6 +62,19 @@ class MediaRoom:
         found = [row for row in self.rows if contact is None or row["contact"].lower() == contact.lower()]
         return found[-limit:]
 
+    async def storage(self, contact: str | None = None) -> dict[str, Any]:
+        """What takes room."""
+        found = [one for one in self.shares if contact is None or one["contact"].lower() == contact.lower()]
+        return {**room(), **self.room, "conversations": found}
+
+    async def keep(self, to: str, seconds: int | None = None) -> dict[str, Any]:
+        """So long."""
+        self.asked.append(("keep", to, seconds))
+        (found,) = [one for one in self.shares if one["contact"].lower() == to.lower()]
+        if seconds is not None:
+            found["keep_s"] = seconds
+        return found
+
     async def preview(self, id: str) -> dict[str, object]:
         """What is seen of it."""
         self._row(id)
@@ -74,6 +89,18 @@ class MediaRoom:
             if row["id"].endswith(id.upper()):
                 return row
         raise NoFile
+
+
+def room() -> dict[str, Any]:
+    """A node without a quota."""
+    plain: dict[str, Any] = {"conversations": [], "files": 2, "files_bytes": 2 * WORK_BYTES, "again_bytes": WORK_BYTES}
+    return plain | {"database_bytes": 800_000, "free_bytes": 40_000_000_000, "quota_bytes": 0, "over": 0}
+
+
+def share(contact: str, **said: Any) -> dict[str, Any]:
+    """What a conversation takes."""
+    plain: dict[str, Any] = {"contact": contact, "messages": 12, "text_bytes": 2500, "files": 2}
+    return plain | {"files_bytes": 2 * WORK_BYTES, "again_bytes": WORK_BYTES, "keep_s": 0} | said
 
 
 def file(name: str, number: int, **said: Any) -> dict[str, Any]:

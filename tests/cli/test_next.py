@@ -30,6 +30,7 @@ from features.logs.service import Logs
 from features.logs.service import Shown as LogShown
 from features.logs.view import Line as LogLine
 from features.media.service import Media
+from features.media.storage import Share, Storage
 from features.media.view import FileLine
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
@@ -281,6 +282,8 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(bills_room.share("bo")) == set(ShownShare.__annotations__)
     assert set(logs_room.shown("trip")) == set(LogShown.__annotations__)
     assert set(media_room.file("a", 1)) == set(FileLine.__annotations__)
+    assert set(media_room.room()) == set(Storage.__annotations__)
+    assert set(media_room.share("bo")) == set(Share.__annotations__)
     assert set(packets_room.line()) == set(PacketLine.__annotations__)
     assert set(packets_room.got(1, "bo", "1")) == set(Got.__annotations__)
     assert set(logs_room.line(0)) == set(LogLine.__annotations__)

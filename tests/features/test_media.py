@@ -35,6 +35,10 @@ def test_every_fault_that_a_call_names_is_met() -> None:
         for to, code in (("nobody", "contact.unknown"), ("bob", "contact.ambiguous")):
             assert await faults.code("media.send", to=to, path=path) == code
             assert await faults.code("media.list", contact=to) == code
+            assert await faults.code("media.storage", contact=to) == code
+            assert await faults.code("media.keep", to=to) == code
+        for wrong_s in (-1, 86_399, 36_601 * 86_400):
+            assert await faults.code("media.keep", to="bobo", seconds=wrong_s) == "limit"
         assert await faults.code("media.send", to="bobo", path="a.bin") == "media.path"
         assert await faults.code("media.send", to="bobo", path=path, shape="folder") == "media.path"
         for wrong in ("none.bin", os.devnull):
