@@ -43,14 +43,6 @@ class NoFile(UserFault):
     exit = 5
 
 
-class NotHere(UserFault):
-    """The file is not here yet, or not all of it."""
-
-    code = "media.incomplete"
-    next = "weft get ID"
-    exit = 6
-
-
 class BadPlace(UserFault):
     """Nothing can be saved there; the file stays here. Name a folder that is there and that you may write to."""
 

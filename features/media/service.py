@@ -15,7 +15,6 @@ from features.media.faults import (
     FileChanged,
     FileTooLarge,
     NoFile,
-    NotHere,
     PathNeeded,
 )
 from features.media.looking import Source
@@ -108,23 +107,21 @@ class Media:
         """
         found = await self._core.database.transact(view.find, id)
         await self._core.blobs.require_room_for(found.row.number)
-        return await self._moved(found, blobs.want)
+        return await self._moved(id, blobs.want)
 
     async def pause(self, id: str) -> FileLine:
         """Fetches the file of a message no more, until it is wanted again; what is here of it stays.
 
         Errors: media.none, message.ambiguous, id.malformed.
         """
-        found = await self._core.database.transact(view.find, id)
-        return await self._moved(found, lambda tx, number: blobs.pause(tx, number, ""))
+        return await self._moved(id, lambda tx, number: blobs.pause(tx, number, ""))
 
     async def drop(self, id: str) -> FileLine:
         """Keeps the file of a message here no more, to make room; it can be fetched again where somebody has it.
 
         Errors: media.none, message.ambiguous, id.malformed.
         """
-        found = await self._core.database.transact(view.find, id)
-        return await self._moved(found, blobs.drop)
+        return await self._moved(id, blobs.drop)
 
     async def save(self, id: str, folder: str) -> dict[str, object]:
         """Writes the whole file of a message into a folder, under its name or the next free one: {"file", "bytes"}.
@@ -138,7 +135,7 @@ class Media:
         if found.row.state is State.FALSE:
             raise blobs.BlobFalse
         if found.row.state is not State.WHOLE:
-            raise NotHere
+            raise blobs.BlobNotHere
         name = names.saved(found.said.name)
         for number in range(1, NAMES_MAX):
             file = place / (name if number == 1 else names.numbered(name, number))
@@ -167,8 +164,7 @@ class Media:
 
     async def show(self, id: str) -> FileLine:
         """Returns the file of a message. Errors: media.none, message.ambiguous, id.malformed."""
-        found = await self._core.database.transact(view.find, id)
-        return await self._line(found)
+        return await self._core.database.transact(lambda tx: _line(tx, view.find(tx, id)))
 
     async def preview(self, id: str) -> dict[str, object]:
         """Returns what the message shows of a picture or video: {"webp": hexadecimal}.
@@ -192,15 +188,19 @@ class Media:
         assert line is not None
         return line
 
-    async def _moved(self, found: Found, step: Callable[[Tx, int], None]) -> FileLine:
-        await self._core.database.transact(step, found.row.number)
-        return await self._line(found)
+    async def _moved(self, id: str, step: Callable[[Tx, int], None]) -> FileLine:
+        def move(tx: Tx) -> FileLine:
+            found = view.find(tx, id)
+            step(tx, found.row.number)
+            return _line(tx, found)
 
-    async def _line(self, found: Found) -> FileLine:
-        line = await self._core.database.transact(view.line, found.seq)
-        if line is None:
-            raise NoFile
-        return line
+        return await self._core.database.transact(move)
+
+
+def _line(tx: Tx, found: Found) -> FileLine:
+    line = view.line(tx, found.seq)
+    assert line is not None
+    return line
 
 
 def _is_folder(place: Path) -> bool:

@@ -102,7 +102,9 @@ def arrived(tx: Tx, arrival: Arrival) -> None:
     told = arrival.said.content
     assert isinstance(told, File)
     number = blobs.told(tx, told.blob, arrival.contact.id, file_of(told.blob), arrival.now_ms)
-    if _is_small(tx, told.blob, arrival.contact.id):
+    row = blobs.row(tx, number)
+    assert row is not None
+    if row.state is State.TOLD and _is_small(tx, told.blob, arrival.contact.id):  # what a person paused stays so
         blobs.want(tx, number)
     note(tx, arrival.seq, arrival.contact.id, number)
 

@@ -90,7 +90,8 @@ async def met_by_who_fetches(w: World, ana: Person, bo: Person, faults: Faults) 
     assert await faults.code("media.get", id=one["id"]) == "media.room"
     ana.node.core.blobs.reserve_bytes = 0
     database = ana.node.core.database
-    await database.transact(lambda tx: rows.false(tx, view.find(tx, str(one["id"])).row.number))
+    row = (await database.transact(view.find, str(one["id"]))).row
+    await database.transact(rows.false, row.number, row.file)
     assert await faults.code("media.save", id=one["id"], folder=folder) == "media.false"
     await bo.call("media.send", to="ana", path=str(put(w, "small.bin", b"small")))
     await w.until(partial(is_in, ana, "here"))
