@@ -1,7 +1,7 @@
 """Frames of /weft/blobs/1: how one contact gets a blob from another (docs/protocol/blobs.md 4).
 
     asker:   [1 ask, tag, here]        [3 names wanted, first]        [5 want, [place, ...]]
-    holder:  [2 has, bits, all]        [4 names, first, names]        [6 piece, place, sealed]
+    holder:  [2 has, bits, whole]      [4 names, first, names]        [6 piece, place], and the sealed chunk as a frame
 
 One stream is about one blob, and stands on the link of a proven talk. The holder answers in the order of asking. Pure.
 Not here: which source is asked for what (getting.py), whether a piece is the right one (blobs.py).
@@ -22,7 +22,7 @@ from protocol.record import Bytes32
 PROTOCOL = "/weft/blobs/1"
 COUNT_MAX = BYTES_MAX // chunks.CHUNK_BYTES
 NAMES_MAX = 2048  # in one frame: 64 KiB, for half a gigabyte of content
-FRAME_BYTES_MAX = chunks.SEALED_BYTES_MAX + 64  # one piece and what stands around it
+FRAME_BYTES_MAX = chunks.SEALED_BYTES_MAX
 
 Place = Annotated[int, record.Range(0, COUNT_MAX - 1)]
 
@@ -83,12 +83,11 @@ class Want:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A sealed chunk."""
+    """Which piece comes now. The next frame is the sealed chunk itself: nobody decodes so much CBOR."""
 
     KIND: ClassVar[int] = 6
 
     place: Place
-    sealed: Annotated[bytes, record.Size(17, chunks.SEALED_BYTES_MAX)]
 
 
 FRAMES = (Ask, Has, NamesWanted, Names, Want, Piece)

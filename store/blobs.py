@@ -193,14 +193,18 @@ def stuck(tx: Tx, number: int, file: str, reason: str) -> None:
         pause(tx, number, reason)
 
 
-def came(tx: Tx, number: int, file: str, bits: int) -> None:
-    """These pieces are in this file too, and on the disk; with the last of them it is whole."""
+def came(tx: Tx, number: int, file: str, bits: int) -> bool:
+    """These pieces are in this file too, and on the disk; with the last of them it is whole.
+
+    Returns whether this is still its file: it may have been given up meanwhile, and wanted again.
+    """
     one = _has(tx, number, file)
     if one is None:
-        return
+        return False
     bits |= one.bits
     state = State.WHOLE if bits.bit_count() == one.blob.count else one.state
-    _set(tx, number, state, bits, "")
+    _set(tx, number, state, bits, "" if state is State.WHOLE else one.reason)
+    return True
 
 
 def waits(tx: Tx, number: int, reason: str) -> None:

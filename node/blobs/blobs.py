@@ -17,7 +17,7 @@ import trio
 
 from crypto.faults import Forged, Malformed
 from node import ground
-from node.blobs.fetching import Fetching
+from node.blobs.fetching import AGAIN_S, Fetching
 from node.blobs.files import NAME_BYTES, Files, sealed_total
 from node.blobs.holder import Holder
 from node.inward import Inward
@@ -35,9 +35,12 @@ SEAT_S = 10.0  # a stream may come a little before the talk that it belongs to i
 OTHERS_MAX = 16  # contacts who are asked although they did not tell a blob
 RELAYED_BYTES_MAX = 16 << 20  # of a blob that is fetched through a relay, which others pay for; larger ones wait
 FROM_ONE_MAX = 4  # blobs that are fetched from one contact side by side
-RETRY_S = 30.0  # after a fetch that broke: its fault is in the log
 RESERVE_BYTES = 64 << 20  # of the disk, which no fetched file takes
+FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = "the disk has no room for it"
+NOBODY = "nobody who has it is there"
+RELAYED = "it is too large to go through a relay, and waits for a direct way"
+NO_DISK = "the disk does not take it"
 
 log = structlog.get_logger("blobs")
 
@@ -120,7 +123,7 @@ class Blobs:
         try:
             blob, names = await ground.aside(self.inward.ground, self.files.make, name, length, source, entropy)
         except OSError as broken:
-            if broken.errno in (errno.ENOSPC, errno.EDQUOT):
+            if broken.errno in FULL:
                 raise NoRoomForBlob from None
             raise
         return blob, names, name
@@ -154,11 +157,6 @@ class Blobs:
             raise
         await self.inward.database.transact(blobs.used, number, self.inward.now())
 
-    def here(self, row: Row) -> int:
-        """How many pieces of a blob are here, also those that are not on the disk yet."""
-        found = self._fetches.get(row.number)
-        return row.here if found is None else max(row.here, found[0].here)
-
     # --- the work
 
     async def _begin(self, nursery: trio.Nursery, number: int) -> None:
@@ -182,7 +180,7 @@ class Blobs:
         try:
             with scope:
                 while fetching is not None and not await attempt("blobs", self._work, fetching):
-                    await trio.sleep(RETRY_S)
+                    await trio.sleep(AGAIN_S)
                     fetching = await self._fetching(number)
                     if fetching is not None:
                         self._fetches[number] = fetching, scope
@@ -196,28 +194,34 @@ class Blobs:
         try:
             await fetching.run()
         except* OSError as faults:
-            row, reason = fetching.row, str(first(faults))
-            log.error("a file of pieces cannot be written", reason=reason)
-            await self.inward.database.transact(blobs.stuck, row.number, row.file, NO_ROOM)
+            row, fault = fetching.row, first(faults)
+            log.error("a file of pieces cannot be written", reason=str(fault))
+            is_full = isinstance(fault, OSError) and fault.errno in FULL
+            await self.inward.database.transact(blobs.stuck, row.number, row.file, NO_ROOM if is_full else NO_DISK)
         except* Unavailable as faults:
             log.warning("a file waits", reason=str(first(faults)))
             is_over = False
         return is_over
 
-    async def _candidates(self, number: int) -> list[Talk]:
-        """On which talks a blob may be asked for: of those who told it first, the direct one of each contact."""
+    async def _candidates(self, number: int) -> tuple[list[Talk], str]:
+        """On which talks a blob may be asked for: of those who told it first, the direct one of each contact.
+
+        And why it waits where none of them has it.
+        """
         tellers = await self.inward.database.read(blobs.sources, number)
         row = await self.inward.database.read(blobs.row, number)
         if row is None:
-            return []
+            return [], ""
         found: dict[int, Talk] = {}
+        is_small = row.blob.length <= RELAYED_BYTES_MAX
         for talk in sorted(
             self.talks, key=lambda one: (one.contact not in tellers, one.stream.is_relayed, one.contact)
         ):
-            is_small = row.blob.length <= RELAYED_BYTES_MAX
             if talk.link is not None and (is_small or not talk.stream.is_relayed):
                 found.setdefault(talk.contact, talk)
-        return [*found.values()][: len(tellers) + OTHERS_MAX]
+        is_relayed = any(self.talks.path(one) == "relayed" for one in tellers)
+        why = RELAYED if is_relayed and not is_small else NOBODY
+        return [*found.values()][: len(tellers) + OTHERS_MAX], why
 
     def _limiter(self, contact_id: int) -> trio.CapacityLimiter:
         return self._limiters.setdefault(contact_id, trio.CapacityLimiter(FROM_ONE_MAX))

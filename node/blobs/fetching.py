@@ -29,7 +29,7 @@ from protocol import blob_stream, record
 from protocol.blob_stream import Answer, Ask, Has, Names, NamesWanted, Piece, Want
 from protocol.blobs import Blob, Opening
 from protocol.faults import PeerFault, Unavailable
-from protocol.getting import Getting
+from protocol.getting import AHEAD_MAX, Getting
 from store import blobs, people
 from store.blobs import Row
 
@@ -42,6 +42,7 @@ MORE_S = 15.0  # until a source that has not all is asked what it has by now
 WRITTEN_MAX = 16  # pieces that wait for the disk: 4 MiB
 SYNC_BYTES = 8 << 20  # written between two fsyncs: what a kill can cost
 SYNC_S = 1.0  # the same, where pieces come slowly
+AHEAD_BYTES_MAX = 32 << 20  # written and not on the disk: a slow disk slows the sources down
 
 _KINDS = {cls.KIND: cls for cls in (Has, Names, Piece)}
 
@@ -56,15 +57,13 @@ class Nothing(Unavailable):
 
 @dataclass
 class Fetching:
-    """One blob on its way. candidates: the talks on which it may be asked for, the best first; false: who lied.
-
-    has_room: whether the disk has some left for pieces.
-    """
+    """One blob on its way. candidates: the talks on which it may be asked for, the best first, and why it waits where
+    none of them has it; false: who lied; has_room: whether the disk has some left for pieces."""
 
     inward: Inward
     files: Files
     row: Row
-    candidates: Callable[[int], Awaitable[list[Talk]]]
+    candidates: Callable[[int], Awaitable[tuple[list[Talk], str]]]
     limiter: Callable[[int], trio.CapacityLimiter]
     false: set[int]
     has_room: Callable[[], bool]
@@ -73,6 +72,13 @@ class Fetching:
     _opening: Opening | None = None  # holds the manifest, once it is here
     _naming: trio.Lock = field(default_factory=trio.Lock)
     _moved: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
+    _written: int = 0  # pieces in the file that may not be on the disk yet, as bits
+    _written_bytes: int = 0
+    _news: Bell = field(default_factory=Bell)  # something was written, or all was
+    _full: trio.Event = field(default_factory=trio.Event)  # enough of it for one fsync, or all
+    _synced: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
+    _why: str = ""
+    _is_over: bool = False  # nothing more is written
     _asked: dict[int, float] = field(default_factory=dict)  # contact -> when he may be asked again; inf while he is
 
     def __post_init__(self) -> None:
@@ -94,6 +100,7 @@ class Fetching:
         send, receive = trio.open_memory_channel[tuple[int, bytes]](WRITTEN_MAX)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, receive)
+            nursery.start_soon(self._sync)
             async with send:
                 await self._from_all(send)
 
@@ -107,14 +114,22 @@ class Fetching:
         async with trio.open_nursery() as nursery:
             while not self._getting.is_done:
                 now = trio.current_time()
-                for talk in await self.candidates(self.row.number):
+                talks, why = await self.candidates(self.row.number)
+                for talk in talks:
                     if talk.contact not in self.false and self._asked.get(talk.contact, 0.0) <= now:
                         self._asked[talk.contact] = float("inf")
                         nursery.start_soon(self._from, talk, send)
+                await self._say_why("" if float("inf") in self._asked.values() else why)
                 later = [at for at in self._asked.values() if now < at < float("inf")]
                 with trio.move_on_at(min(later, default=float("inf"))):
                     await self.bell.wait()
             nursery.cancel_scope.cancel()
+
+    async def _say_why(self, why: str) -> None:
+        """Tells a person why it does not go on; "" where somebody is asked."""
+        if why != self._why:
+            self._why = why
+            await self.inward.database.transact(blobs.waits, self.row.number, why)
 
     async def _from(self, talk: Talk, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
         """One source, to its end."""
@@ -183,7 +198,7 @@ class Fetching:
     ) -> None:
         """Asks a source for what it is to give now, and takes one piece."""
         assert self._opening is not None
-        if places := self._getting.ask(contact_id, trio.current_time()):
+        if source.asked <= AHEAD_MAX // 2 and (places := self._getting.ask(contact_id, trio.current_time())):
             await source.write(Want(tuple(places)))
             source.asked += len(places)
             source.is_idle = False
@@ -196,12 +211,12 @@ class Fetching:
                 source.is_idle = True
                 await self._join(contact_id, source, tag)
             return
-        piece = await source.read(Piece)
+        place, sealed = (await source.read(Piece)).place, await source.read_raw()
         source.asked -= 1
-        if self._getting.came(contact_id, piece.place, trio.current_time()):
-            self._opening.check(piece.place, piece.sealed)
-            self._getting.took(piece.place)
-            await send.send((piece.place, piece.sealed))
+        if self._getting.came(contact_id, place, trio.current_time()):
+            self._opening.check(place, sealed)
+            self._getting.took(place)
+            await send.send((place, sealed))
         if self._getting.is_done:
             self._stir()
 
@@ -212,33 +227,47 @@ class Fetching:
     # --- to the disk
 
     async def _write(self, receive: trio.MemoryReceiveChannel[tuple[int, bytes]]) -> None:
-        """Writes what comes; a piece counts once it is on the disk."""
-        bits, unsynced, since, ended = 0, 0, trio.current_time(), False
-        while not ended:
-            pieces: list[tuple[int, bytes]] = []
-            with trio.move_on_at(since + SYNC_S if bits else float("inf")):
-                try:
-                    pieces.append(await receive.receive())
-                except trio.EndOfChannel:
-                    ended = True
-            if not bits:
-                since = trio.current_time()
-            while pieces and len(pieces) < WRITTEN_MAX:
+        """Writes what comes, a few pieces at once, and is not far ahead of the disk."""
+        async for piece in receive:
+            pieces = [piece]
+            while len(pieces) < WRITTEN_MAX:
                 try:
                     pieces.append(receive.receive_nowait())
                 except (trio.WouldBlock, trio.EndOfChannel):
                     break
-            if pieces:
-                if not self.has_room():
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                await ground.aside(self.inward.ground, self.files.write, self.row.file, pieces)
-                unsynced += sum(len(sealed) for _, sealed in pieces)
-                for place, _ in pieces:
-                    bits |= 1 << place
-            if bits and (ended or unsynced >= SYNC_BYTES or trio.current_time() >= since + SYNC_S):
+            if not self.has_room():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            await ground.aside(self.inward.ground, self.files.write, self.row.file, pieces)
+            for place, sealed in pieces:
+                self._written |= 1 << place
+                self._written_bytes += len(sealed)
+            self._news.ring()
+            if self._written_bytes >= SYNC_BYTES:
+                self._full.set()
+            while self._written_bytes >= AHEAD_BYTES_MAX:
+                await self._synced.park()
+        self._is_over = True
+        self._full.set()
+        self._news.ring()
+
+    async def _sync(self) -> None:
+        """Puts what was written on the disk, while more is written; a piece counts from then on."""
+        while True:
+            await self._news.wait()
+            with trio.move_on_after(SYNC_S):
+                await self._full.wait()
+            if not self._is_over:
+                self._full = trio.Event()
+            while self._written:
+                bits, self._written, self._written_bytes = self._written, 0, 0
                 await ground.aside(self.inward.ground, self.files.sync, self.row.file)
-                await self.inward.database.transact(blobs.came, self.row.number, self.row.file, bits)
-                bits = unsynced = 0
+                if not await self.inward.database.transact(blobs.came, self.row.number, self.row.file, bits):
+                    raise Unavailable("the file is another one by now")
+                self._synced.unpark_all()
+                if not self._is_over:
+                    break
+            if self._is_over and not self._written:
+                return
 
 
 @dataclass
@@ -256,14 +285,18 @@ class _Source:
 
     async def read(self, cls: type[A]) -> A:
         """The next answer, which is one of this kind. Raises: Malformed, Unavailable, TooSlowError."""
+        answer = record.decode_one_of(_KINDS, await self.read_raw(), blob_stream.FRAME_BYTES_MAX)
+        if not isinstance(answer, cls):
+            raise Malformed
+        return answer
+
+    async def read_raw(self) -> bytes:
+        """The next frame as it is. Raises: Malformed, Unavailable, TooSlowError."""
         with trio.fail_after(WHOLE_S):
             raw = await self._frame()
         if raw is None:
             raise Unavailable("a source has ended the stream")
-        answer = record.decode_one_of(_KINDS, raw, blob_stream.FRAME_BYTES_MAX)
-        if not isinstance(answer, cls):
-            raise Malformed
-        return answer
+        return raw
 
     async def _frame(self) -> bytes | None:
         """The next frame, while any byte of it comes within SILENT_S. Raises: Unavailable, TooSlowError."""

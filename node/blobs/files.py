@@ -32,15 +32,17 @@ class Files:
 
     def write(self, name: str, pieces: Sequence[tuple[int, bytes]]) -> None:
         """Writes pieces at their places; they are on the disk after `sync` alone. Raises: OSError."""
+        is_new = not os.path.lexists(self.folder / name)
         with self._opened(name, os.O_RDWR | os.O_CREAT) as descriptor:
             for place, sealed in pieces:
                 _put(descriptor, sealed, place * chunks.SEALED_BYTES_MAX)
+        if is_new:
+            drafts.sync_directory(self.folder)
 
     def sync(self, name: str) -> None:
         """Returns when all that was written is on the disk. Raises: OSError."""
         with self._opened(name, os.O_RDWR) as descriptor:
             os.fdatasync(descriptor)
-        drafts.sync_directory(self.folder)
 
     def read(self, name: str, blob: Blob, places: Sequence[int]) -> list[bytes]:
         """The sealed pieces of these places, which are here. Raises: OSError."""

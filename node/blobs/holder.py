@@ -112,7 +112,7 @@ class Holder:
                     raise Unavailable("a piece was asked for that is not here, or not any more")
                 read = await ground.aside(self.inward.ground, self.files.read, row.file, row.blob, places)
                 for place, sealed in zip(places, read, strict=True):
-                    await self._write(stream, Piece(place, sealed))
+                    await self._write(stream, Piece(place), sealed)
                     self._note(row.number, contact_id, self._given.get((row.number, contact_id), 0) + 1)
 
     async def _find(self, contact_id: int, account: AccountId, asking: Ask) -> int:
@@ -142,8 +142,8 @@ class Holder:
             return record.decode_one_of(_KINDS, raw, ASKING_BYTES_MAX)
         return None
 
-    async def _write(self, stream: Stream, answer: Answer) -> None:
+    async def _write(self, stream: Stream, answer: Answer, *sealed: bytes) -> None:
         with trio.move_on_after(WRITE_S) as waiting:
-            await frames.write(stream, record.encode(answer))
+            await frames.write(stream, record.encode(answer), *sealed)
         if waiting.cancelled_caught:
             raise Unavailable("the other end does not read")

@@ -414,3 +414,39 @@ def test_what_is_due_is_found_by_an_index() -> None:
             assert by in step, sql
 
     world.run(story, seed=359)
+
+
+def test_a_file_and_what_was_done_to_a_message_disappear_with_it() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await pair(w)
+        await set_timer(alice, bob, 3600)
+        await says(alice, "bob", "first")
+        edited = (await alice.call("chat.history", to="bob"))[-1]["id"]
+        await alice.call("chat.edit", id=edited, text=CANARY)
+        await bob.call("chat.react", id=edited, mark="👍")
+        place = w.folder / f"{CANARY}.bin"
+        place.write_bytes(random.Random(1).randbytes(300_000))
+        await alice.call("media.send", to="bob", path=str(place))
+        await w.until(lambda: has_all(bob))
+        assert await found(bob, "xyzzy7f3a nobody") == [f"{CANARY}.bin", CANARY]
+        assert [line["lasts_s"] for line in await bob.call("chat.history", to="alice")] == [0, 3600, 3600]
+        await bob.call("chat.read", to="alice")
+        await trio.sleep(3700)
+        for person, of in ((alice, "bob"), (bob, "alice")):
+            assert await shown(person, of) == ["What is said from now on disappears 1 h after it was read."]
+            assert not await is_anywhere(w, person, CANARY)
+            assert await person.call("media.list") == []
+            await w.until(lambda person=person: no_files(person))  # type: ignore[misc]
+
+    world.run(story, seed=440)
+
+
+async def has_all(person: Person) -> bool:
+    """The one file is here"""
+    return [one["state"] for one in await person.call("media.list")] == ["here"]
+
+
+async def no_files(person: Person) -> bool:
+    """Nothing lies in the folder of files"""
+    assert person.node is not None
+    return person.node.core.blobs.files.all_names() == []

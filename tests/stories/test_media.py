@@ -172,8 +172,13 @@ def test_a_file_goes_on_from_another_who_was_told_it_once_its_sender_is_gone() -
         await w.until(partial(is_in, bo, "here"))
         await chen.call("media.get", id=(await file_of(chen))["id"])
         await more_than(w, chen, 0)
+        await bo.stop()
         await ana.stop()
+        await trio.sleep(60.0)
+        assert (await file_of(chen))["reason"] == "nobody who has it is there"
+        await bo.start()
         await w.until(partial(is_in, chen, "here"), patience_s=1200.0)
+        assert (await file_of(chen))["reason"] == ""
         assert await saved(w, chen) == large
 
     world.run(story, seed=2204)
@@ -362,3 +367,22 @@ def test_a_recording_shows_how_long_it_is_and_its_levels() -> None:
         assert list(levels) == sorted(levels)
 
     world.run(story, seed=2211)
+
+
+def test_a_disk_that_takes_no_file_pauses_it_and_says_so_and_it_goes_on_when_it_does() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        in_the_way = w.folder / "bo.blobs"
+        in_the_way.write_bytes(b"no folder")
+        small = content(11, 300_000)
+        await ana.call("media.send", to="bo", path=str(put(w, "small.bin", small)))
+        await w.until(partial(is_in, bo, "paused"))
+        one = await file_of(bo)
+        assert one["reason"] == "the disk does not take it"
+        in_the_way.unlink()
+        await bo.call("media.get", id=one["id"])
+        await w.until(partial(is_in, bo, "here"))
+        assert await saved(w, bo) == small
+
+    world.run(story, seed=2212)

@@ -6,7 +6,7 @@ Mallory's node is a real one but for what answers on /weft/blobs/1, and for what
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import trio
@@ -28,6 +28,14 @@ from tests.stories.test_media import content, file_of, is_in, no_files, put, sav
 
 KINDS = {cls.KIND: cls for cls in (Ask, NamesWanted, Want)}
 LENGTH = 2 * MB
+
+
+class Given(NamedTuple):
+    """A piece as it travels: its place, and the sealed chunk."""
+
+    place: int
+    sealed: bytes
+
 
 Lie = Callable[[object, "Truth"], "list[object] | None"]
 """What she answers to a question, None for silence."""
@@ -54,7 +62,7 @@ class Truth:
                 names = self.names[first * 32 :]
                 return [Names(first, names)] if names else []
             case Want(places):
-                return [Piece(place, self.pieces[place]) for place in places]
+                return [Given(place, self.pieces[place]) for place in places]
         raise AssertionError
 
 
@@ -72,31 +80,42 @@ def lies(person: Person, truth: Truth, lie: Lie) -> list[int]:
             if answers is None:
                 await trio.sleep_forever()
             for one in answers or ():
-                await frames.write(stream, one if isinstance(one, bytes) else record.encode(one))
+                await frames.write(stream, *written(one))
 
     assert person.node is not None
     person.node.core.network.serve((blob_stream.PROTOCOL,), accept)
     return asked
 
 
-def changed(piece: Piece) -> Piece:
-    return Piece(piece.place, piece.sealed[:-1] + bytes([piece.sealed[-1] ^ 1]))
+def written(one: object) -> tuple[bytes, ...]:
+    """The frames of an answer or a question."""
+    match one:
+        case Given(place, sealed):
+            return record.encode(Piece(place)), sealed
+        case bytes():
+            return (one,)
+        case _:
+            return (record.encode(one),)
+
+
+def changed(piece: Given) -> Given:
+    return Given(piece.place, piece.sealed[:-1] + bytes([piece.sealed[-1] ^ 1]))
 
 
 def wrong_piece(asking: object, truth: Truth) -> list[object]:
     """The third piece is not the one of its place"""
-    return [changed(one) if isinstance(one, Piece) and one.place == 2 else one for one in truth.answer(asking)]
+    return [changed(one) if isinstance(one, Given) and one.place == 2 else one for one in truth.answer(asking)]
 
 
 def wrong_place(asking: object, truth: Truth) -> list[object]:
     """Pieces come under each other's places"""
     found = truth.answer(asking)
-    return [Piece((one.place + 1) % 8, one.sealed) if isinstance(one, Piece) else one for one in found]
+    return [Given((one.place + 1) % 8, one.sealed) if isinstance(one, Given) else one for one in found]
 
 
 def short_piece(asking: object, truth: Truth) -> list[object]:
     """Pieces are shorter than they are"""
-    return [replace(one, sealed=one.sealed[:100]) if isinstance(one, Piece) else one for one in truth.answer(asking)]
+    return [Given(one.place, one.sealed[:100]) if isinstance(one, Given) else one for one in truth.answer(asking)]
 
 
 def wrong_names(asking: object, truth: Truth) -> list[object]:
@@ -269,14 +288,14 @@ async def asks(w: World, bo: Person, ana: Person, *frames_: object) -> list[Any]
     kinds = {cls.KIND: cls for cls in (Has, Names, Piece)}
     for one in frames_:
         try:
-            await frames.write(stream, one if isinstance(one, bytes) else record.encode(one))
+            await frames.write(stream, *written(one))
             raw = await reader.read()
         except Unavailable:
             break
         if raw is None:
             break
         answer: Any = record.decode_one_of(kinds, raw, blob_stream.FRAME_BYTES_MAX)
-        found.append(answer)
+        found.append(Given(answer.place, await reader.read() or b"") if isinstance(answer, Piece) else answer)
     await stream.aclose()
     return found
 

@@ -18,10 +18,10 @@ from node.blobs.blobs import FROM_ONE_MAX, NO_ROOM, Blobs, NoRoomForBlob
 from node.core import Core
 from node.network import Stream
 from protocol import blob_stream, record
-from protocol.blob_stream import Has, Names, NamesWanted, Piece, Want
+from protocol.blob_stream import Has, Names, NamesWanted, Want
 from store import blobs
 from store.database import Tx
-from tests.node.blobs.test_hostile import KINDS, LENGTH, Truth, gives, lies, tell
+from tests.node.blobs.test_hostile import KINDS, LENGTH, Given, Truth, gives, lies, tell, written
 from tests.stories.test_media import content, file_of, is_in, more_than, put, saved
 
 
@@ -42,7 +42,7 @@ async def among(w: World, *names: str) -> list[Person]:
 def other_pieces(asking: object, truth: Truth) -> list[object]:
     """As many pieces as were wanted, but none of them"""
     if isinstance(asking, Want):
-        return [Piece(99, truth.pieces[0]) for _ in asking.places]
+        return [Given(99, truth.pieces[0]) for _ in asking.places]
     return truth.answer(asking)
 
 
@@ -81,7 +81,7 @@ def test_names_that_come_one_by_one_do_not_hold_the_others_up() -> None:
                     case _:
                         answers = truth.answer(asking)
                 for one in answers:
-                    await frames.write(stream, record.encode(one))
+                    await frames.write(stream, *written(one))
 
         core_of(mallory).network.serve((blob_stream.PROTOCOL,), accept)
         await gives(ana, truth)
@@ -106,10 +106,9 @@ def test_a_piece_may_take_longer_than_silence_while_its_bytes_come() -> None:
             reader = frames.FrameReader(stream, 4096)
             while (raw := await reader.read()) is not None:
                 for one in truth.answer(record.decode_one_of(KINDS, raw, 4096)):
-                    frame = record.encode(one)
-                    whole = len(frame).to_bytes(4, "big") + frame
-                    for part in (whole[:10], whole[10:20], whole[20:30], whole[30:]):
-                        await trio.sleep(12.0 if isinstance(one, Piece) else 0.0)
+                    whole = b"".join(len(frame).to_bytes(4, "big") + frame for frame in written(one))
+                    for part in (whole[:20], whole[20:30], whole[30:40], whole[40:]):
+                        await trio.sleep(12.0 if isinstance(one, Given) else 0.0)
                         await stream.send_all(part)
 
         core_of(mallory).network.serve((blob_stream.PROTOCOL,), accept)
@@ -140,7 +139,7 @@ def test_files_that_do_not_go_on_keep_no_other_of_the_same_contact_waiting() -> 
                 else:
                     answers = truth.answer(asking)
                 for one in answers:
-                    await frames.write(stream, record.encode(one))
+                    await frames.write(stream, *written(one))
 
         core_of(mallory).network.serve((blob_stream.PROTOCOL,), accept)
         for truth in truths:
