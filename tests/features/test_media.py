@@ -106,6 +106,17 @@ async def met_by_who_fetches(w: World, ana: Person, bo: Person, faults: Faults) 
             assert await faults.code(f"media.{method}", id=text, **more.get(method, {})) == code
 
 
+def test_a_file_is_found_by_the_end_of_its_id_through_an_index() -> None:
+    async def story(w: World) -> None:
+        ana = await w.person("ana")
+        assert ana.node is not None
+        plan = await ana.node.core.database.transact(lambda tx: tx.all(f"EXPLAIN QUERY PLAN {view.ENDING}", (b"ab",)))
+        assert "chat_line_end" in plan[0][3]
+        assert not [step for *_, step in plan if step.startswith("SCAN")]
+
+    world.run(story, seed=2302)
+
+
 @pytest.mark.parametrize(
     ("told", "saved"),
     [

@@ -77,6 +77,7 @@ SANE = {  # what stands in a place while another one is tried
     "words": "hello",
     "within": "1",
     "message": "ZZZZ",
+    "file_id": "ZZZZ",
     "order": "ZZZZ",
     "thing": "ZZZZ",
     "title": "coffee",

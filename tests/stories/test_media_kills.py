@@ -66,10 +66,10 @@ def test_the_command_goes_on_after_a_kill_and_says_what_it_does(tmp_path: Path) 
     data = random.Random(SEED + 1).randbytes(30_000_000)
     (tmp_path / "film.mp4").write_bytes(data)
     with open_pair(tmp_path) as (ana, bo):
-        sent = weft(ana, "send", "bo", "watch this", "--video", str(tmp_path / "film.mp4"))
-        assert sent.stdout.startswith("• [video] film.mp4 (30.0 MB) for Bo   (id …")
+        sent = weft(ana, "send", "bo", "watch this", "--as-is", "--file", str(tmp_path / "film.mp4"))
+        assert sent.stdout.startswith("• [file] film.mp4 (30.0 MB) for Bo   (id …")
         bo.await_that(lambda: len(bo.call("chat.inbox")) == 2, START_S)
-        assert "ana: [video] film.mp4 (30.0 MB, not fetched)" in weft(bo, "inbox").stdout
+        assert "ana: [file] film.mp4 (30.0 MB, not fetched)" in weft(bo, "inbox").stdout
         short = str(state(bo)["short"])
         assert "on its way" in weft(bo, "get", short, "--no-wait").stdout
         bo.kill()
