@@ -78,3 +78,15 @@ def found_by_an_index(tx: Tx) -> None:
 async def test_blobs(step: Step, tmp_path: Path) -> None:
     async with open_database(tmp_path / "x.db", bytes(32), (*schema.CORE, *blobs.SCHEMA), Worker.INLINE) as database:
         await database.transact(step)
+
+
+async def test_what_was_here_before_numbers_were_given_once_stays(tmp_path: Path) -> None:
+    place, first = tmp_path / "x.db", blobs.SCHEMA[:1]
+    async with open_database(place, bytes(32), (*schema.CORE, *first), Worker.INLINE) as database:
+        one = await database.transact(wanted)
+        await database.transact(blobs.came, one.number, one.file, 0b11)
+        before = await database.transact(now, one.number)
+    async with open_database(place, bytes(32), (*schema.CORE, *blobs.SCHEMA), Worker.INLINE) as database:
+        assert await database.transact(now, one.number) == before
+        await database.transact(blobs.forget, one.number)
+        assert (await database.transact(wanted, OTHER)).number == one.number + 1
