@@ -1,7 +1,8 @@
 """A conversation as a file for a person's archive: JSON for programs, text, or a page of HTML, part by part.
 
-What others wrote is only ever text: in HTML it is escaped, and the page has no script and loads nothing; in text and
-HTML it has no character that steers a terminal or turns a line; JSON has every character, and those by their numbers.
+What others wrote is only ever text: in HTML it is escaped, and the page has no script and loads nothing but pictures
+that were saved with it (cli/attached.py); in text and HTML it has no character that steers a terminal or turns a line;
+JSON has every character, and those by their numbers.
 Not here: where the lines come from and where the file goes (cli/commands/export.py).
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, assert_never
+from urllib.parse import quote
 
 from cli import show
 
@@ -31,9 +33,29 @@ article { background: var(--theirs); border-radius: .8rem; padding: .4rem .8rem;
   width: fit-content; max-width: 80%; content-visibility: auto; contain-intrinsic-size: auto 4rem; }
 article.mine { background: var(--mine); margin: .4rem 0 .4rem auto; }
 article p { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; }
+article img { display: block; max-width: 100%; max-height: 24rem; border-radius: .4rem; }
 article b { font-size: .8rem; unicode-bidi: isolate; }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_POLICY_SAVED = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' file:"  # a page on a disk is no origin
+_PICTURES = frozenset(("jpg", "jpeg", "png", "gif", "webp"))
+# What a browser opens without running anything in it: pages, drawings and scripts that somebody sent are not linked.
+_LINKED = _PICTURES | {
+    "mp3",
+    "ogg",
+    "oga",
+    "opus",
+    "wav",
+    "flac",
+    "m4a",
+    "mp4",
+    "webm",
+    "mov",
+    "txt",
+    "pdf",
+    "tar",
+    "zip",
+}
 
 Message = Mapping[str, Any]
 
@@ -48,11 +70,12 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Whose conversation it is, and of when. account: the contact's."""
+    """Whose conversation it is, and of when. account: the contact's; has_files: they are saved beside the page."""
 
     name: str
     account: str
     made_ms: int
+    has_files: bool = False
 
 
 def parts(form: Form, heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[bytes]:
@@ -73,7 +96,13 @@ def parts(form: Form, heading: Heading, pages: Iterable[Sequence[Message]]) -> I
 def attached(message: Message) -> tuple[str, ...]:
     """What stands below a line's text: the names of what it carries, cleaned, not yet escaped."""
     file = message.get("file")
-    return () if not file else (f"File: {show.clean(str(file['name']))}",)
+    if not file:
+        return ()
+    name = f"File: {show.clean(str(file['name']))}"
+    if "saved" not in message:
+        return (name,)
+    saved = message["saved"]
+    return (f"{name} (not here, so not saved)" if saved is None else f"{name} (saved: {show.clean(saved)})",)
 
 
 def _json(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
@@ -108,10 +137,10 @@ def _txt_line(message: Message) -> str:
 
 
 def _html(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
-    title = html.escape(_title(heading))
+    title, policy = html.escape(_title(heading)), _POLICY_SAVED if heading.has_files else _POLICY
     yield (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="referrer" content="no-referrer">\n<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n'
         f'<body>\n<header>\n<h1>{title}</h1>\n<p class="about">{html.escape(_about(heading))}</p>\n</header>\n<main>\n'
@@ -130,7 +159,7 @@ def _html(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]
 
 def _html_line(message: Message) -> str:
     text = html.escape(show.clean(message["text"], keep_lines=True))
-    below = "".join(f'<p class="about">{html.escape(one)}</p>\n' for one in attached(message))
+    below = "".join(f'<p class="about">{_linked(message, html.escape(one))}</p>\n' for one in attached(message))
     at_ms = message["at_ms"]
     when = f'<time datetime="{_clock("%Y-%m-%dT%H:%M:%S%z", at_ms)}">{_clock("%H:%M:%S", at_ms)}</time>'
     state = f" · {html.escape(_state(message))}" if message["mine"] else ""
@@ -139,6 +168,17 @@ def _html_line(message: Message) -> str:
         f'<b>{html.escape(_author(message))}</b>\n<p dir="auto">{text}</p>\n{below}<footer>{when}{state}</footer>\n'
         "</article>\n"
     )
+
+
+def _linked(message: Message, shown: str) -> str:
+    """What is said of a file, as a link to it where it was saved and is harmless to open, with a picture itself."""
+    saved = str(message.get("saved") or "")
+    ending = saved.rpartition(".")[2].lower()
+    if ending not in _LINKED:
+        return shown
+    place = html.escape("./" + quote(saved, errors="replace"))
+    picture = f'<img src="{place}" alt="" loading="lazy">' if ending in _PICTURES else ""
+    return f'<a href="{place}" rel="noopener noreferrer">{picture}{shown}</a>'
 
 
 def _title(heading: Heading) -> str:

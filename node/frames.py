@@ -60,6 +60,11 @@ class FrameReader:
             if not await self._fill():
                 return None
 
+    @property
+    def begun(self) -> int:
+        """How many bytes are here that no frame was made of yet."""
+        return len(self._buffer) - self._start
+
     async def read_some(self) -> list[bytes] | None:
         """Returns all frames that arrived together (one read of 256 KiB), waiting for the first; None at the end.
 

@@ -97,12 +97,13 @@ Asking = Ask | NamesWanted | Want
 Answer = Has | Names | Piece
 
 
-def tag(key: bytes, asker: AccountId, holder: AccountId) -> bytes:
+def tag(key: bytes, root: bytes, asker: AccountId, holder: AccountId) -> bytes:
     """By what an asker names a blob to a holder, 32 bytes: who was not told the blob learns nothing from it.
 
-    key: 32 bytes, the blob's. It differs for each pair and direction, so it is of no use to anybody else.
+    key, root: 32 bytes each, the blob's; somebody may tell another blob under the same key. It differs for each pair
+    and direction, so it is of no use to anybody else.
     """
-    return hashing.keyed_hash(key, Label.BLOB_ASK, asker + holder)
+    return hashing.keyed_hash(key, Label.BLOB_ASK, root + asker + holder)
 
 
 def bits_of(raw: bytes) -> int:

@@ -12,6 +12,8 @@ each: the lowest of 262,144 is found in microseconds. Not here: whether a chunk 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
+from crypto.faults import Malformed
+
 AHEAD_MAX = 8  # chunks asked of one source at once: two megabytes on the way
 ASKED_MAX = 2  # sources asked for one chunk
 
@@ -74,10 +76,13 @@ class Getting:
         return found
 
     def came(self, source: Hashable, place: int, now: float) -> bool:
-        """A chunk has come from a source; returns whether it was asked for it, and it is still missing."""
+        """A chunk has come from a source; returns whether it is still missing. Raises: Malformed, not asked of it.
+
+        Who is asked for something and gives other things for ever would keep what he was asked for from all others.
+        """
         one = self._sources[source]
         if one.asked.pop(place, None) is None:
-            return False
+            raise Malformed
         one.heard_at = now
         self._free(place)
         return not self.done >> place & 1

@@ -15,17 +15,20 @@ from protocol.faults import UserFault
 from store.database import Migration, Tx
 from store.people import ContactState
 
+# A number is given once: who still works on a blob that was forgotten harms no later one.
 SCHEMA = (
     Migration(
         "blobs",
         1,
         """
 CREATE TABLE blob (
-  number INTEGER PRIMARY KEY, root BLOB NOT NULL, key BLOB NOT NULL, length INTEGER NOT NULL, hash BLOB NOT NULL,
-  file TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, bits BLOB NOT NULL, here INTEGER NOT NULL,
+  number INTEGER PRIMARY KEY AUTOINCREMENT, root BLOB NOT NULL, key BLOB NOT NULL, length INTEGER NOT NULL,
+  hash BLOB NOT NULL, file TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, bits BLOB NOT NULL, here INTEGER NOT NULL,
   reason TEXT NOT NULL, made_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL, UNIQUE (root, key, length, hash)
 ) STRICT;
 CREATE INDEX blob_state ON blob (state);
+CREATE INDEX blob_held ON blob (number, key, root, here) WHERE here > 0;
+CREATE INDEX blob_here ON blob (length, here) WHERE here > 0;
 
 CREATE TABLE blob_names (blob INTEGER NOT NULL PRIMARY KEY, names BLOB NOT NULL) STRICT;
 
@@ -40,7 +43,6 @@ CREATE TABLE blob_given (
 CREATE TABLE blob_waste (file TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
 """,
     ),
-    Migration("blobs", 2, "CREATE INDEX blob_here ON blob (length, here) WHERE here > 0;"),
 )
 CHANGED = "media.progress"  # the topic of a change of a blob, by its number
 GIVEN = "media.given"  # the same of how much a contact has, by the row of blob_given
@@ -66,6 +68,14 @@ class BlobFalse(UserFault):
     exit = 1
 
 
+class BlobNotHere(UserFault):
+    """The file is not here yet, or not all of it."""
+
+    code = "media.incomplete"
+    next = "weft get ID"
+    exit = 6
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A blob. file: the name of its file; bits: pieces that are here and on the disk; reason: why it does not go on."""
@@ -86,14 +96,15 @@ class Row:
 
 
 def told(tx: Tx, blob: Blob, contact_id: int | None, file: str, now_ms: int) -> int:
-    """The number of a blob that a contact has told, or that is made here (None); new or not. file: for a new one."""
+    """The number of a blob that a contact has told, or that we told (None); new or not.
+
+    file: how the file of a new one is called, before its number. So no two ever have one name, and what is still
+    written for one that was forgotten, or is about to be removed, is no other's.
+    """
     found = find(tx, blob)
     if found is None:
-        number = tx.insert(
-            "INSERT INTO blob (root, key, length, hash, file, state, bits, here, reason, made_ms, used_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, X'', 0, '', ?, ?)",
-            (blob.root, blob.key, blob.length, blob.hash, file, int(State.TOLD), now_ms, now_ms),
-        )
+        number = _new(tx, blob, file, now_ms)
+        tx.execute("UPDATE blob SET file = ? WHERE number = ?", (f"{file}-{number}", number))
     else:
         number = found.number
     if contact_id is not None:
@@ -102,8 +113,8 @@ def told(tx: Tx, blob: Blob, contact_id: int | None, file: str, now_ms: int) -> 
 
 
 def made(tx: Tx, blob: Blob, names: bytes, file: str, now_ms: int) -> int:
-    """Keeps a blob of our own, all of whose pieces lie in this file; returns its number."""
-    number = told(tx, blob, None, file, now_ms)
+    """Keeps a blob of our own, all of whose pieces lie in this file; returns its number. Its key is new, so it is."""
+    number = _new(tx, blob, file, now_ms)
     keep_names(tx, number, names)
     _set(tx, number, State.WHOLE, (1 << blob.count) - 1, "")
     return number
@@ -124,9 +135,9 @@ def find(tx: Tx, blob: Blob) -> Row | None:
     )
 
 
-def wanted(tx: Tx) -> tuple[int, ...]:
-    """The numbers of those that are being fetched, in the order of their telling."""
-    return tuple(n for (n,) in tx.all("SELECT number FROM blob WHERE state = ? ORDER BY number", (int(State.WANTED),)))
+def wanted(tx: Tx) -> tuple[tuple[int, str], ...]:
+    """(number, file) of those that are being fetched, in the order of their telling."""
+    return tuple(tx.all("SELECT number, file FROM blob WHERE state = ? ORDER BY number", (int(State.WANTED),)))
 
 
 def sources(tx: Tx, number: int) -> tuple[int, ...]:
@@ -134,9 +145,9 @@ def sources(tx: Tx, number: int) -> tuple[int, ...]:
     return tuple(one for (one,) in tx.all("SELECT contact FROM blob_source WHERE blob = ? ORDER BY contact", (number,)))
 
 
-def held(tx: Tx) -> tuple[tuple[int, bytes], ...]:
-    """(number, key) of every blob of which any piece is here."""
-    return tuple(tx.all("SELECT number, key FROM blob WHERE here > 0 ORDER BY number"))
+def held(tx: Tx) -> tuple[tuple[int, bytes, bytes], ...]:
+    """(number, key, root) of every blob of which any piece is here."""
+    return tuple(tx.all("SELECT number, key, root FROM blob WHERE here > 0 ORDER BY number"))
 
 
 def taking(tx: Tx) -> tuple[tuple[int, int, int], ...]:
@@ -179,13 +190,19 @@ def pause(tx: Tx, number: int, reason: str) -> None:
         _set(tx, number, State.PAUSED, one.bits, reason)
 
 
+def stuck(tx: Tx, number: int, file: str, reason: str) -> None:
+    """Nothing more can be written into this file: its blob is paused, where it still has it."""
+    if _has(tx, number, file):
+        pause(tx, number, reason)
+
+
 def came(tx: Tx, number: int, file: str, bits: int, now_ms: int) -> bool:
-    """These pieces are on the disk too; with the last of them it is whole, which counts as a use of it.
+    """These pieces are in this file too, and on the disk; with the last of them it is whole, which counts as a use.
 
     Returns whether this is still its file: it may have been given up meanwhile, and wanted again.
     """
-    one = row(tx, number)
-    if one is None or one.file != file:
+    one = _has(tx, number, file)
+    if one is None:
         return False
     bits |= one.bits
     state = State.WHOLE if bits.bit_count() == one.blob.count else one.state
@@ -202,9 +219,11 @@ def waits(tx: Tx, number: int, reason: str) -> None:
         _set(tx, number, State.WANTED, one.bits, reason)
 
 
-def false(tx: Tx, number: int) -> None:
-    """It is not what it was said to be: nothing of it stays."""
-    one = _known(tx, number)
+def false(tx: Tx, number: int, file: str) -> None:
+    """What is in this file is not what it was said to be: nothing of it stays."""
+    one = _has(tx, number, file)
+    if one is None:
+        return
     _waste(tx, one.file, number)
     _set(tx, number, State.FALSE, 0, "")
 
@@ -233,6 +252,8 @@ def used(tx: Tx, number: int, now_ms: int) -> None:
 def gave(tx: Tx, counts: Sequence[tuple[int, int, int]]) -> None:
     """Notes (blob, contact, pieces that he has by now), for a person to see."""
     for number, contact_id, pieces in counts:
+        if row(tx, number) is None:
+            continue  # it was forgotten meanwhile
         found = tx.one(
             "INSERT INTO blob_given (blob, contact, pieces) VALUES (?, ?, ?)"
             " ON CONFLICT (blob, contact) DO UPDATE SET pieces = excluded.pieces RETURNING id",
@@ -272,8 +293,23 @@ def files(tx: Tx) -> frozenset[str]:
 def _waste(tx: Tx, file: str, number: int) -> None:
     """Gives a blob another file, and the old one up: who writes into it still harms nobody."""
     tx.execute("INSERT OR IGNORE INTO blob_waste (file) VALUES (?)", (file,))
-    turn = int(file.partition("-")[2] or 0) + 1
-    tx.execute("UPDATE blob SET file = ? WHERE number = ?", (f"{file.partition('-')[0]}-{turn}", number))
+    name, *rest = file.split("-")
+    turn = int(rest[1]) + 1 if len(rest) > 1 else 1
+    tx.execute("UPDATE blob SET file = ? WHERE number = ?", (f"{name}-{number}-{turn}", number))
+
+
+def _new(tx: Tx, blob: Blob, file: str, now_ms: int) -> int:
+    return tx.insert(
+        "INSERT INTO blob (root, key, length, hash, file, state, bits, here, reason, made_ms, used_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, X'', 0, '', ?, ?)",
+        (blob.root, blob.key, blob.length, blob.hash, file, int(State.TOLD), now_ms, now_ms),
+    )
+
+
+def _has(tx: Tx, number: int, file: str) -> Row | None:
+    """The blob, where its pieces still lie in this file: it may have been forgotten or dropped meanwhile."""
+    one = row(tx, number)
+    return one if one is not None and one.file == file else None
 
 
 def _set(tx: Tx, number: int, state: State, bits: int, reason: str) -> None:

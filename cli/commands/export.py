@@ -5,7 +5,7 @@ Not here: signed entries as evidence (cli/commands/log.py), what a file looks li
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import click
 
 from cli import archive, files, options, show
 from cli.archive import Form, Heading
+from cli.attached import Attached
 from cli.client import Client
 from cli.options import Door
 
@@ -33,35 +34,53 @@ NAME_BYTES_MAX = 120  # of a contact in a file's name, which has at most 255
 @click.option(
     "--to", "place", type=click.Path(), default=".", metavar="FILE|DIR", help="Where to write it. [this directory]"
 )
+@click.option("--media", is_flag=True, help="Save the files that are here too, in a folder beside it.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.pass_obj
-def export(door: Door, name: str, form: str | None, place: str, force: bool) -> None:
+def export(door: Door, name: str, form: str | None, place: str, media: bool, force: bool) -> None:
     """Writes a whole conversation to a file of your own: html to look at, txt to read, json for programs.
 
-    The file is not encrypted, and only you may read it (0600).
+    The file is not encrypted, and only you may read it (0600). So are the files that --media saves.
     """
     chosen = _form(form, place)
     with door.connect() as client:
         contact = client.call("contacts.show", name=name)
-        heading = Heading(contact["name"], contact["account"], time.time_ns() // 1_000_000)
+        heading = Heading(contact["name"], contact["account"], time.time_ns() // 1_000_000, has_files=media)
         file = _file(Path(place), heading, chosen)
-        again = f"weft export --chat {show.typed_name(contact['name'])} --format {chosen} --to"
-        count = 0
+        with_media = " --media" if media else ""
+        again = f"weft export --chat {show.typed_name(contact['name'])} --format {chosen}{with_media} --to"
+        count, attached = 0, Attached(door, client, file)
 
-        def counted() -> Iterator[list[dict[str, Any]]]:
+        def counted() -> Iterator[Sequence[archive.Message]]:
             nonlocal count
             for page in _pages(client, contact["name"]):
                 count += len(page)
-                yield page
+                yield [attached.save(message) for message in page] if media else page
 
         parts = archive.parts(chosen, heading, counted())
         forced = f"{again} {show.typed_name(str(file))} --force"
-        size = files.store(door, file, parts, force, f"{again} FILE", forced)
+        try:
+            size = files.store(door, file, parts, force, f"{again} FILE", forced)
+        except BaseException:
+            attached.drop()
+            raise
     full = os.path.abspath(file)
-    wrote = {"file": full, "format": str(chosen), "messages": count, "bytes": size}
+    wrote: dict[str, Any] = {"file": full, "format": str(chosen), "messages": count, "bytes": size}
+    if media:
+        folder = None if attached.folder is None else os.path.abspath(attached.folder)
+        wrote |= {"folder": folder, "saved": attached.saved, "left": attached.left}
     lines = "1 message" if count == 1 else f"{count:,} messages"
-    show.outcome(door, wrote, f"✔ Written: {show.clean(full)} ({lines}, {size:,} bytes)")
+    said = f"✔ Written: {show.clean(full)} ({lines}, {size:,} bytes)"
+    if attached.saved:
+        said += f"\n✔ Saved: {show.clean(str(wrote['folder']))} ({_files(attached.saved)})"
+    show.outcome(door, wrote, said)
+    if attached.left:
+        show.talk(door, f"! Not here, so not saved: {_files(attached.left)}. Fetch what you want: weft get ID")
     show.talk(door, "! It is not encrypted: whoever gets the file can read it.")
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
 
 
 def _form(form: str | None, place: str) -> Form:

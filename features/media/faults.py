@@ -43,14 +43,6 @@ class NoFile(UserFault):
     exit = 5
 
 
-class NotHere(UserFault):
-    """The file is not here yet, or not all of it."""
-
-    code = "media.incomplete"
-    next = "weft get ID"
-    exit = 6
-
-
 class BadKeep(UserFault):
     """Files stay a day to a hundred years after they were used, or as long as there is room; nothing was changed."""
 

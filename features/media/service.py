@@ -18,7 +18,6 @@ from features.media.faults import (
     FileChanged,
     FileTooLarge,
     NoFile,
-    NotHere,
     PathNeeded,
 )
 from features.media.looking import Source
@@ -119,23 +118,21 @@ class Media:
             blobs.want(tx, number)
             blobs.used(tx, number, now_ms)
 
-        return await self._moved(found, want)
+        return await self._moved(id, want)
 
     async def pause(self, id: str) -> FileLine:
         """Fetches the file of a message no more, until it is wanted again; what is here of it stays.
 
         Errors: media.none, message.ambiguous, id.malformed.
         """
-        found = await self._core.database.transact(view.find, id)
-        return await self._moved(found, lambda tx, number: blobs.pause(tx, number, ""))
+        return await self._moved(id, lambda tx, number: blobs.pause(tx, number, ""))
 
     async def drop(self, id: str) -> FileLine:
         """Keeps the file of a message here no more, to make room; it can be fetched again where somebody has it.
 
         Errors: media.none, message.ambiguous, id.malformed.
         """
-        found = await self._core.database.transact(view.find, id)
-        return await self._moved(found, blobs.drop)
+        return await self._moved(id, blobs.drop)
 
     async def save(self, id: str, folder: str) -> dict[str, object]:
         """Writes the whole file of a message into a folder, under its name or the next free one: {"file", "bytes"}.
@@ -149,10 +146,9 @@ class Media:
         if found.row.state is State.FALSE:
             raise blobs.BlobFalse
         if found.row.state is not State.WHOLE:
-            raise NotHere
-        await self._core.database.transact(
-            blobs.used, found.row.number, self._core.ground.now_ms()
-        )  # no quota takes it
+            raise blobs.BlobNotHere
+        # From now on no quota takes it for a while.
+        await self._core.database.transact(blobs.used, found.row.number, self._core.ground.now_ms())
         name = names.saved(found.said.name)
         for number in range(1, NAMES_MAX):
             file = place / (name if number == 1 else names.numbered(name, number))
@@ -207,8 +203,7 @@ class Media:
 
     async def show(self, id: str) -> FileLine:
         """Returns the file of a message. Errors: media.none, message.ambiguous, id.malformed."""
-        found = await self._core.database.transact(view.find, id)
-        return await self._line(found)
+        return await self._core.database.transact(lambda tx: _line(tx, view.find(tx, id)))
 
     async def preview(self, id: str) -> dict[str, object]:
         """Returns what the message shows of a picture or video: {"webp": hexadecimal}.
@@ -232,15 +227,19 @@ class Media:
         assert line is not None
         return line
 
-    async def _moved(self, found: Found, step: Callable[[Tx, int], None]) -> FileLine:
-        await self._core.database.transact(step, found.row.number)
-        return await self._line(found)
+    async def _moved(self, id: str, step: Callable[[Tx, int], None]) -> FileLine:
+        def move(tx: Tx) -> FileLine:
+            found = view.find(tx, id)
+            step(tx, found.row.number)
+            return _line(tx, found)
 
-    async def _line(self, found: Found) -> FileLine:
-        line = await self._core.database.transact(view.line, found.seq)
-        if line is None:
-            raise NoFile
-        return line
+        return await self._core.database.transact(move)
+
+
+def _line(tx: Tx, found: Found) -> FileLine:
+    line = view.line(tx, found.seq)
+    assert line is not None
+    return line
 
 
 async def run(media: Media) -> None:

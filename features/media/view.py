@@ -37,6 +37,12 @@ UNASKED_MAX = 256  # blobs of one contact that are on their way without anybody 
 UNASKED_BYTES_MAX = 64 * MB
 FALSE_WHY = "it is not what its sender said"
 
+# By the index chat_line_end of the room of chats, which has lines of these kinds; those of files are in media_file.
+ENDING = (
+    "SELECT m.seq, m.message_id FROM message m CROSS JOIN media_file f ON f.seq = m.seq"
+    " WHERE m.kind IN (120, 124, 140) AND substr(m.message_id, 15, 2) = ? ORDER BY m.seq DESC"
+)
+
 _KINDS = content.Kinds((File,))
 _STATES = {
     State.TOLD: "offered",
@@ -102,7 +108,9 @@ def arrived(tx: Tx, arrival: Arrival) -> None:
     told = arrival.said.content
     assert isinstance(told, File)
     number = blobs.told(tx, told.blob, arrival.contact.id, file_of(told.blob), arrival.now_ms)
-    if _is_small(tx, told.blob, arrival.contact.id):
+    row = blobs.row(tx, number)
+    assert row is not None
+    if row.state is State.TOLD and _is_small(tx, told.blob, arrival.contact.id):  # what a person paused stays so
         blobs.want(tx, number)
     note(tx, arrival.seq, arrival.contact.id, number)
 
@@ -141,7 +149,7 @@ def file_of(blob: Blob) -> str:
 def find(tx: Tx, text: str) -> Found:
     """The file whose message has an id that is, or ends with, this text. Raises: NoFile, AmbiguousFile, BadId."""
     wanted = ids.matches(text)
-    rows = tx.all("SELECT f.seq, m.message_id FROM media_file f JOIN message m ON m.seq = f.seq ORDER BY f.seq DESC")
+    rows = tx.all(ENDING, (ids.last_bytes(wanted),))
     found = [seq for seq, message_id in rows if ids.ulid(message_id).endswith(wanted)]
     if not found:
         raise NoFile(f"No message with a file ends with {quoted(text)}.")

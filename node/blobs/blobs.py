@@ -7,13 +7,15 @@ sends and sees (features/media).
 
 import errno
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 import trio
 
+from crypto.faults import Forged, Malformed
 from node import ground
 from node.blobs.fetching import AGAIN_S, Fetching
 from node.blobs.files import NAME_BYTES, Files, sealed_total
@@ -26,13 +28,15 @@ from node.talks import Talks
 from protocol.blobs import Blob
 from protocol.faults import PeerFault, Unavailable, UserFault
 from store import blobs
-from store.blobs import BlobFalse, Row, State
+from store.blobs import BlobFalse, BlobNotHere, Row, State
+from store.database import Tx
 
 SEAT_S = 10.0  # a stream may come a little before the talk that it belongs to is known here
 OTHERS_MAX = 16  # contacts who are asked although they did not tell a blob
 RELAYED_BYTES_MAX = 16 << 20  # of a blob that is fetched through a relay, which others pay for; larger ones wait
 FROM_ONE_MAX = 4  # blobs that are fetched from one contact side by side
 RESERVE_BYTES = 64 << 20  # of the disk, which no fetched file takes
+FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = "the disk has no room for it"
 NOBODY = "nobody who has it is there"
 RELAYED = "it is too large to go through a relay, and waits for a direct way"
@@ -58,14 +62,16 @@ class Blobs:
     files: Files
     reserve_bytes: int = RESERVE_BYTES
     _holder: Holder = field(init=False)
-    _scopes: dict[int, trio.CancelScope] = field(default_factory=dict)  # of the tasks that fetch, by blob
-    _fetches: dict[int, Fetching] = field(default_factory=dict)
+    _fetches: dict[int, tuple[Fetching, trio.CancelScope]] = field(default_factory=dict)
     _limiters: dict[int, trio.CapacityLimiter] = field(default_factory=dict)
     _false: dict[int, set[int]] = field(default_factory=dict)  # blob -> contacts who lied about it
     _seated: trio.Event = field(default_factory=trio.Event)
+    _left: list[str] = field(default_factory=list)  # what stood in the folder before anything of this run
 
     def __post_init__(self) -> None:
         self._holder = Holder(self.inward, self.files)
+        with suppress(OSError):  # then nothing is swept
+            self._left = self.files.all_names()
 
     async def run(self) -> None:
         """Fetches what is wanted, takes away what is not needed, until cancelled."""
@@ -75,13 +81,14 @@ class Blobs:
             nursery.start_soon(self._holder.run)
             with database.watch(frozenset({blobs.CHANGED})) as changes:
                 while True:
-                    wanted = await database.read(blobs.wanted)
+                    wanted = dict(await database.read(blobs.wanted))
+                    for number, (fetching, scope) in [*self._fetches.items()]:
+                        if wanted.get(number) != fetching.row.file:  # also where it was dropped, and wanted again
+                            del self._fetches[number]
+                            scope.cancel()
                     for number in wanted:
-                        if number not in self._scopes:
-                            self._scopes[number] = trio.CancelScope()
-                            nursery.start_soon(self._fetch, number, self._scopes[number])
-                    for number in [one for one in self._scopes if one not in wanted]:
-                        self._scopes.pop(number).cancel()
+                        if number not in self._fetches:
+                            await self._begin(nursery, number)
                     await self._remove_waste()
                     await changes.receive()
 
@@ -100,7 +107,7 @@ class Blobs:
         """A talk with a contact begins: he may have what is wanted."""
         self._seated.set()
         self._seated = trio.Event()
-        for fetching in self._fetches.values():
+        for fetching, _ in self._fetches.values():
             fetching.met(contact_id)
 
     # --- what rooms use
@@ -108,12 +115,17 @@ class Blobs:
     async def make(self, length: int, source: Iterator[bytes]) -> tuple[Blob, bytes, str]:
         """Seals a content of ours; returns the blob, its manifest and its file, for `store.blobs.made`.
 
-        Raises: NoRoomForBlob, SourceChanged, OSError (the source cannot be read).
+        Raises: NoRoomForBlob, also where the disk is filled meanwhile; SourceChanged, OSError (it cannot be read).
         """
         self._require_room(length)
         entropy = self.inward.ground.entropy("blob")
         name = entropy(NAME_BYTES).hex()
-        blob, names = await ground.aside(self.inward.ground, self.files.make, name, length, source, entropy)
+        try:
+            blob, names = await ground.aside(self.inward.ground, self.files.make, name, length, source, entropy)
+        except OSError as broken:
+            if broken.errno in FULL:
+                raise NoRoomForBlob from None
+            raise
         return blob, names, name
 
     async def discard(self, file: str) -> None:
@@ -126,22 +138,23 @@ class Blobs:
         if row is not None:
             self._require_room(sealed_total(row.blob) * (row.blob.count - row.here) // row.blob.count)
 
-    async def check(self, number: int) -> None:
-        """Returns where a whole blob is what its teller said. Raises: BlobFalse; then nothing of it is kept."""
-        row, names = await self._whole(number)
-        if not await ground.aside(self.inward.ground, self.files.check, row.file, row.blob, names):
-            await self.inward.database.transact(blobs.false, number)
-            raise BlobFalse
-
     async def save(self, number: int, file: Path) -> None:
         """Writes the plain content of a whole blob to a file that does not stand there yet, whole or not at all.
 
-        Raises: BlobFalse (nothing was written), FileExistsError, OSError.
+        Raises: BlobFalse (nothing was written, nothing of it is kept), BlobNotHere, FileExistsError, OSError.
         """
-        await self.check(number)
-        row, names = await self._whole(number)
+        row, names = await self.inward.database.read(_whole, number)
         entropy = self.inward.ground.entropy("blob")
-        await ground.aside(self.inward.ground, self.files.save, row.file, row.blob, names, file, entropy)
+        try:
+            await ground.aside(self.inward.ground, self.files.save, row.file, row.blob, names, file, entropy)
+        except (Forged, Malformed):
+            await self.inward.database.transact(blobs.false, number, row.file)
+            raise BlobFalse from None
+        except OSError:
+            now, _ = await self.inward.database.read(_whole, number)
+            if now.file != row.file:
+                raise BlobNotHere from None  # it was dropped while it was saved
+            raise
         await self.inward.database.transact(blobs.used, number, self.inward.now())
 
     def free_bytes(self) -> int:
@@ -150,47 +163,48 @@ class Blobs:
 
     # --- the work
 
-    async def _whole(self, number: int) -> tuple[Row, bytes]:
-        database = self.inward.database
-        row, names = await database.read(blobs.row, number), await database.read(blobs.names, number)
-        assert row is not None
-        assert row.state is State.WHOLE
-        return row, names
-
-    async def _fetch(self, number: int, scope: trio.CancelScope) -> None:
-        """Fetches a blob as long as it is wanted; what failed begins anew with what is on the disk."""
-        with scope:
-            while (fetching := await self._fetching(number)) is not None:
-                self._fetches[number] = fetching
-                if await attempt("blobs", self._try, fetching):
-                    break
-                await trio.sleep(AGAIN_S)
-        if self._scopes.get(number) in (scope, None):
-            self._scopes.pop(number, None)
-            self._fetches.pop(number, None)
+    async def _begin(self, nursery: trio.Nursery, number: int) -> None:
+        fetching = await self._fetching(number)
+        if fetching is not None:
+            scope = trio.CancelScope()
+            self._fetches[number] = fetching, scope
+            nursery.start_soon(self._fetch, fetching, scope)
 
     async def _fetching(self, number: int) -> Fetching | None:
         row = await self.inward.database.read(blobs.row, number)
         if row is None or row.state is not State.WANTED:
             return None
         false = self._false.setdefault(number, set())
-        return Fetching(self.inward, self.files, row, self._candidates, self._limiter, false)
+        return Fetching(self.inward, self.files, row, self._candidates, self._limiter, false, self._has_room)
 
-    async def _try(self, fetching: Fetching) -> bool:
-        """Whether all is here, or it is paused because the disk fails."""
-        reason, is_over = "", False
+    async def _fetch(self, fetching: Fetching | None, scope: trio.CancelScope) -> None:
+        """Fetches a blob to its end, again and again where something of ours breaks."""
+        assert fetching is not None
+        number = fetching.row.number
+        try:
+            with scope:
+                while fetching is not None and not await attempt("blobs", self._work, fetching):
+                    await trio.sleep(AGAIN_S)
+                    fetching = await self._fetching(number)
+                    if fetching is not None:
+                        self._fetches[number] = fetching, scope
+        finally:
+            if self._fetches.get(number, (None, None))[1] is scope:
+                del self._fetches[number]
+
+    async def _work(self, fetching: Fetching) -> bool:
+        """Returns whether there is nothing more to do: it is whole, or its file cannot be written."""
+        is_over = True
         try:
             await fetching.run()
-            is_over = True
         except* OSError as faults:
-            fault = first(faults)
+            row, fault = fetching.row, first(faults)
             log.error("a file of pieces cannot be written", reason=str(fault))
-            is_full = isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT)
-            reason, is_over = NO_ROOM if is_full else NO_DISK, True
+            is_full = isinstance(fault, OSError) and fault.errno in FULL
+            await self.inward.database.transact(blobs.stuck, row.number, row.file, NO_ROOM if is_full else NO_DISK)
         except* Unavailable as faults:
-            log.warning("a blob waits", reason=str(first(faults)))
-        if reason:
-            await self.inward.database.transact(blobs.pause, fetching.row.number, reason)
+            log.warning("a file waits", reason=str(first(faults)))
+            is_over = False
         return is_over
 
     async def _candidates(self, number: int) -> tuple[list[Talk], str]:
@@ -220,20 +234,41 @@ class Blobs:
         return next((one for one in self.talks if one.stream.is_beside(stream)), None)
 
     def _require_room(self, length: int) -> None:
-        if self.free_bytes() < length + self.reserve_bytes:
+        if not self._has_room(length):
             raise NoRoomForBlob
 
+    def _has_room(self, length: int = 0) -> bool:
+        return self.free_bytes() >= length + self.reserve_bytes
+
     async def _sweep(self) -> None:
-        """Removes files that belong to no blob: a node was killed before it had told anybody of them."""
+        """Removes files that belong to no blob: a node was killed before it had told anybody of them.
+
+        What this run makes was not there when it began, and is told a little after it stands there.
+        """
         known = await self.inward.database.transact(blobs.files)
-        there = await ground.aside(self.inward.ground, self.files.all_names)
-        for name in there:
-            if name not in known:
-                await ground.aside(self.inward.ground, self.files.remove, name)
+        await self._remove([name for name in self._left if name not in known])
+        self._left = []
 
     async def _remove_waste(self) -> None:
         waste = await self.inward.database.read(blobs.waste)
-        for name in waste:
-            await ground.aside(self.inward.ground, self.files.remove, name)
-        if waste:
-            await self.inward.database.transact(blobs.wasted, waste)
+        if removed := await self._remove(waste):
+            await self.inward.database.transact(blobs.wasted, removed)
+
+    async def _remove(self, files: Sequence[str]) -> list[str]:
+        """Takes files away, and returns those that are; one that stays is tried again."""
+        removed = []
+        for name in files:
+            try:
+                await ground.aside(self.inward.ground, self.files.remove, name)
+                removed.append(name)
+            except OSError as refused:
+                log.error("a file of pieces cannot be removed", file=name, reason=str(refused))
+        return removed
+
+
+def _whole(tx: Tx, number: int) -> tuple[Row, bytes]:
+    """A blob that is here, and its manifest. Raises: BlobNotHere."""
+    row = blobs.row(tx, number)
+    if row is None or row.state is not State.WHOLE:
+        raise BlobNotHere
+    return row, blobs.names(tx, number)

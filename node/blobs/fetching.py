@@ -6,6 +6,8 @@ A source that gives a wrong piece is asked for nothing more in this run of the n
 while. What was written is never asked for again, whatever is killed when. Not here: which blobs (blobs.py).
 """
 
+import errno
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -33,6 +35,7 @@ from store.blobs import Row
 
 OPEN_S = 10.0
 SILENT_S = 20.0  # a source that was asked and says nothing for so long is left
+WHOLE_S = 60.0  # for one answer, however slow the line is: 35 kbit/s
 AGAIN_S = 30.0  # until it is asked again; sooner where its owner has come back
 NOTHING_S = 600.0  # the same for a contact who had nothing of it
 MORE_S = 15.0  # until a source that has not all is asked what it has by now
@@ -54,8 +57,8 @@ class Nothing(Unavailable):
 
 @dataclass
 class Fetching:
-    """One blob on its way. candidates: the talks on which it may be asked for, the best first, and why it
-    waits where none of them has it; false: who lied."""
+    """One blob on its way. candidates: the talks on which it may be asked for, the best first, and why it waits where
+    none of them has it; false: who lied; has_room: whether the disk has some left for pieces."""
 
     inward: Inward
     files: Files
@@ -63,6 +66,7 @@ class Fetching:
     candidates: Callable[[int], Awaitable[tuple[list[Talk], str]]]
     limiter: Callable[[int], trio.CapacityLimiter]
     false: set[int]
+    has_room: Callable[[], bool]
     bell: Bell = field(default_factory=Bell)  # somebody may have come
     _getting: Getting = field(init=False)
     _opening: Opening | None = None  # holds the manifest, once it is here
@@ -154,7 +158,7 @@ class Fetching:
             stream.vouch()
             source = _Source(stream, FrameReader(stream, blob_stream.FRAME_BYTES_MAX))
             account = (await self.inward.database.read(people.contact, talk.contact)).account
-            tag = blob_stream.tag(self.blob.key, self.inward.identity.account, account)
+            tag = blob_stream.tag(self.blob.key, self.blob.root, self.inward.identity.account, account)
             await self._join(talk.contact, source, tag)
             async with self._naming:
                 if self._opening is None:
@@ -181,8 +185,9 @@ class Fetching:
             place = len(names) // chunks.ID_BYTES
             await source.write(NamesWanted(place))
             some = await source.read(Names)
-            if some.first != place or len(some.names) % chunks.ID_BYTES:
-                raise Malformed
+            count = min(blob_stream.NAMES_MAX, self.blob.count - place)
+            if some.first != place or len(some.names) != count * chunks.ID_BYTES:
+                raise Malformed  # name by name it would take for ever, and others wait meanwhile
             names += some.names
         opening = Opening(self.blob, bytes(names))
         await self.inward.database.transact(blobs.keep_names, self.row.number, opening.manifest)
@@ -196,10 +201,14 @@ class Fetching:
         if source.asked <= AHEAD_MAX // 2 and (places := self._getting.ask(contact_id, trio.current_time())):
             await source.write(Want(tuple(places)))
             source.asked += len(places)
+            source.is_idle = False
         if not source.asked:  # others are asked for all that it has
             with trio.move_on_after(MORE_S) as waiting:
                 await self._moved.park()
             if waiting.cancelled_caught:
+                if source.is_idle:  # others of its blobs wait for their turn
+                    raise Unavailable("a source has nothing more of it for now")
+                source.is_idle = True
                 await self._join(contact_id, source, tag)
             return
         place, sealed = (await source.read(Piece)).place, await source.read_raw()
@@ -226,6 +235,8 @@ class Fetching:
                     pieces.append(receive.receive_nowait())
                 except (trio.WouldBlock, trio.EndOfChannel):
                     break
+            if not self.has_room():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             await ground.aside(self.inward.ground, self.files.write, self.row.file, pieces)
             for place, sealed in pieces:
                 self._written |= 1 << place
@@ -262,11 +273,12 @@ class Fetching:
 
 @dataclass
 class _Source:
-    """A stream to somebody who has the blob. asked: pieces that are on their way."""
+    """A stream to somebody who has the blob. asked: pieces that are on their way; is_idle: it had nothing to give."""
 
     stream: Stream
     reader: FrameReader
     asked: int = 0
+    is_idle: bool = False
 
     async def write(self, asking: Ask | NamesWanted | Want) -> None:
         with trio.fail_after(SILENT_S):
@@ -281,8 +293,17 @@ class _Source:
 
     async def read_raw(self) -> bytes:
         """The next frame as it is. Raises: Malformed, Unavailable, TooSlowError."""
-        with trio.fail_after(SILENT_S):
-            raw = await self.reader.read()
+        with trio.fail_after(WHOLE_S):
+            raw = await self._frame()
         if raw is None:
             raise Unavailable("a source has ended the stream")
         return raw
+
+    async def _frame(self) -> bytes | None:
+        """The next frame, while any byte of it comes within SILENT_S. Raises: Unavailable, TooSlowError."""
+        while True:
+            before = self.reader.begun
+            with trio.move_on_after(SILENT_S):
+                return await self.reader.read()
+            if self.reader.begun == before:
+                raise trio.TooSlowError

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crypto import chunks
-from crypto.faults import Forged, Malformed
 from crypto.keys import Entropy
 from node import drafts
 from protocol.blobs import Blob, Making, Opening
@@ -101,15 +100,6 @@ class Files:
             draft.settle(replace=False)
         finally:
             draft.drop()
-
-    def check(self, name: str, blob: Blob, names: bytes) -> bool:
-        """Whether all pieces are here and are what the blob says. Raises: OSError."""
-        try:
-            for _ in self.open(name, blob, names):
-                pass
-        except (Forged, Malformed):
-            return False
-        return True
 
     def remove(self, name: str) -> None:
         """Takes a file away; it need not be there. Raises: OSError."""

@@ -83,9 +83,11 @@ class Holder:
                 if not number:
                     await self._write(stream, Has(b"", 0))
                     return  # he was not told it, or nothing of it is here
+            if not number:
+                raise Malformed  # nothing was asked for yet
             row = await self.inward.database.read(blobs.row, number)
             if row is None:
-                raise Malformed
+                raise Unavailable("a blob was forgotten while it was asked for")
             await self._answer(contact_id, stream, row, asking)
 
     async def _answer(self, contact_id: int, stream: Stream, row: Row, asking: Asking) -> None:
@@ -98,12 +100,16 @@ class Holder:
                 names = await self.inward.database.read(blobs.names, row.number)
                 start = first * chunks.ID_BYTES
                 some = names[start : start + blob_stream.NAMES_MAX * chunks.ID_BYTES]
+                if first >= row.blob.count:
+                    raise Malformed
                 if not some:
-                    raise Malformed  # there is no such place
+                    raise Unavailable("a blob was forgotten while it was asked for")
                 await self._write(stream, Names(first, some))
             case Want(places):
-                if any(place >= row.blob.count or not row.bits >> place & 1 for place in places):
-                    raise Malformed  # he was told what is here
+                if any(place >= row.blob.count for place in places):
+                    raise Malformed
+                if not all(row.bits >> place & 1 for place in places):
+                    raise Unavailable("a piece was asked for that is not here, or not any more")
                 read = await ground.aside(self.inward.ground, self.files.read, row.file, row.blob, places)
                 for place, sealed in zip(places, read, strict=True):
                     await self._write(stream, Piece(place), sealed)
@@ -118,8 +124,8 @@ class Holder:
         await trio.sleep_until(at)
 
         def look(tx: Tx) -> int:
-            matches = (n for n, key in blobs.held(tx) if blob_stream.tag(key, account, mine) == asking.tag)
-            return next(matches, 0)
+            here = blobs.held(tx)
+            return next((n for n, key, root in here if blob_stream.tag(key, root, account, mine) == asking.tag), 0)
 
         return await self.inward.database.transact(look)
 

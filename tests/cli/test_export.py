@@ -1,5 +1,6 @@
 """export: a conversation as HTML, JSON and text: complete, in order, harmless, and whole or not there."""
 
+import html
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -15,6 +17,7 @@ from cli.archive import Form, Heading
 from cli.commands.export import PAGE
 from cli.options import Door
 from tests.cli import fake
+from tests.cli.media_room import file
 from tests.cli.test_escapes import EVIL, steering
 
 FORMS = [*Form]
@@ -176,6 +179,74 @@ def test_what_a_line_carries_stands_below_it(tmp_path: Path) -> None:
     carrying = {**line, "file": {"name": "<b>\x1b[2Jx.jpg"}}
     for form, said in ((Form.HTML, "File: &lt;b&gt; [2Jx.jpg"), (Form.TXT, f"\n{archive.ACROSS}File: <b> [2Jx.jpg\n")):
         assert said in b"".join(archive.parts(form, Heading("Bo", "wf1q", 1), [[carrying]])).decode()
+
+
+async def with_files(world: fake.World, *files: tuple[str, str]) -> None:
+    """Messages of bo with files: (name, state)."""
+    for name, state in files:
+        line = await world.chat.receive("Bo", name)
+        line["file"] = file(name, line["seq"], id=line["id"], state=state)
+        world.media.rows.append(line["file"])
+
+
+EVIL_FILE = f'a"><script>x<\u2044script>%41#é {EVIL.replace("/", "")}.jpg'.replace("\n", "")
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_files_that_are_here_are_saved_beside_it_and_the_others_are_named(tmp_path: Path, form: Form) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        await with_files(
+            world, (EVIL_FILE, "here"), ("page.html", "here"), ("later.jpg", "offered"), ("gone.jpg", "here")
+        )
+        world.media.rows.pop()  # it was recalled while the page was written
+        (tmp_path / "bo-files").mkdir()  # somebody else's
+        ran = await world.weft("export", "--chat", "bo", "--media", "--to", f"{tmp_path}/bo.{form}")
+        folder = tmp_path / "bo-files-2"
+        assert (ran.code, steering(ran.out + ran.err)) == (0, [])
+        assert ran.out.splitlines()[1] == f"✔ Saved: {folder} (2 files)"
+        assert ran.err.startswith("! Not here, so not saved: 2 files. Fetch what you want: weft get ID\n")
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert [one for one in world.media.asked if one[0] == "save"] == [
+            ("save", world.media.rows[n]["id"], str(folder)) for n in (0, 1)
+        ]
+        again = await world.weft(
+            "export", "--chat", "bo", "--media", "--to", f"{tmp_path}/bo.{form}", "--force", "--json"
+        )
+        assert (again.json["folder"], again.json["saved"], again.json["left"]) == (f"{tmp_path}/bo-files-3", 2, 2)
+        check_saved(form, (tmp_path / f"bo.{form}").read_bytes().decode())
+
+
+def check_saved(form: Form, text: str) -> None:
+    """What a page says of the four files: one is linked, one is only named, two are not here."""
+    match form:
+        case Form.JSON:
+            saved = [one["saved"] for one in json.loads(text)["messages"]]
+            assert saved == [f"bo-files-3/{EVIL_FILE}", "bo-files-3/page.html", None, None]
+        case Form.TXT:
+            assert f"{archive.ACROSS}File: page.html (saved: bo-files-3/page.html)\n" in text
+            assert text.count("(not here, so not saved)") == 2
+        case Form.HTML:
+            page = Page(text)
+            assert (page.tags - TAGS, page.attributes - ATTRIBUTES) == (
+                {"a", "img"},
+                {"href", "rel", "src", "alt", "loading"},
+            )
+            (place,) = re.findall(r'<a href="([^"]*)"', text)
+            assert re.findall(r'src="([^"]*)"', text) == [place]
+            assert unquote(html.unescape(place)) == f"./bo-files-3/{EVIL_FILE}"
+            assert "File: page.html (saved: bo-files-3/page.html)" in text  # what can run is not linked
+            assert "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' file:\"" in text
+
+
+async def test_what_breaks_on_the_way_leaves_no_saved_files(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        await with_files(world, ("a.jpg", "here"))
+        await world.chat.send_all("Bo", ["text"] * (3 * PAGE))
+        world.chat.breaks_at = 2 * PAGE
+        (tmp_path / "out").mkdir()
+        ran = await world.weft("export", "--chat", "bo", "--media", "--to", f"{tmp_path}/out/bo.html")
+        assert (ran.code, [one[0] for one in world.media.asked]) == (1, ["save"])
+        assert os.listdir(tmp_path / "out") == []
 
 
 async def test_ten_thousand_messages_come_in_pages_and_in_order(tmp_path: Path) -> None:

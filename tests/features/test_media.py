@@ -94,7 +94,8 @@ async def met_by_who_fetches(w: World, ana: Person, bo: Person, faults: Faults) 
     assert await faults.code("media.get", id=one["id"]) == "media.room"
     ana.node.core.blobs.reserve_bytes = 0
     database = ana.node.core.database
-    await database.transact(lambda tx: rows.false(tx, view.find(tx, str(one["id"])).row.number))
+    row = (await database.transact(view.find, str(one["id"]))).row
+    await database.transact(rows.false, row.number, row.file)
     assert await faults.code("media.save", id=one["id"], folder=folder) == "media.false"
     await bo.call("media.send", to="ana", path=str(put(w, "small.bin", b"small")))
     await w.until(partial(is_in, ana, "here"))
@@ -107,6 +108,17 @@ async def met_by_who_fetches(w: World, ana: Person, bo: Person, faults: Faults) 
     for method in methods:
         for text, code in (("ZZZZ", "media.none"), ("0000", "message.ambiguous"), ("!", "id.malformed")):
             assert await faults.code(f"media.{method}", id=text, **more.get(method, {})) == code
+
+
+def test_a_file_is_found_by_the_end_of_its_id_through_an_index() -> None:
+    async def story(w: World) -> None:
+        ana = await w.person("ana")
+        assert ana.node is not None
+        plan = await ana.node.core.database.transact(lambda tx: tx.all(f"EXPLAIN QUERY PLAN {view.ENDING}", (b"ab",)))
+        assert "chat_line_end" in plan[0][3]
+        assert not [step for *_, step in plan if step.startswith("SCAN")]
+
+    world.run(story, seed=2302)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crypto.faults import Malformed
 from protocol.getting import AHEAD_MAX, ASKED_MAX, Getting
 from tests import depth
 
@@ -80,7 +81,8 @@ def test_who_was_asked_for_nothing_is_not_silent() -> None:
 def test_what_was_not_asked_for_is_not_taken(place: int) -> None:
     getting = Getting(9, done=0b1)
     getting.join("a", EVERY, 0.0)
-    assert not getting.came("a", place, 0.0)
+    with pytest.raises(Malformed):
+        getting.came("a", place, 0.0)
 
 
 @settings(max_examples=depth.EXAMPLES)

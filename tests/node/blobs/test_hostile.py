@@ -310,11 +310,11 @@ def test_who_was_not_told_a_blob_learns_nothing_of_it_and_wrong_questions_end_th
         assert bo.node is not None
         core = ana.node.core
         rows = await core.database.transact(blobs.held)
-        (_, key), mine, his = rows[0], core.identity.account, bo.node.core.identity.account
-        good = Ask(blob_stream.tag(key, his, mine), 0)
+        (_, key, root), mine, his = rows[0], core.identity.account, bo.node.core.identity.account
+        good = Ask(blob_stream.tag(key, root, his, mine), 0)
         (has,) = await asks(w, bo, ana, Ask(bytes(32), 0))
         assert (has.bits, has.whole) == (b"", 0)
-        (has,) = await asks(w, bo, ana, Ask(blob_stream.tag(key, mine, his), 0))  # what ana would ask him
+        (has,) = await asks(w, bo, ana, Ask(blob_stream.tag(key, root, mine, his), 0))  # what ana would ask him
         assert (has.bits, has.whole) == (b"", 0)
         assert await asks(w, bo, ana, Want((0,))) == []  # nothing was asked for yet
         assert len(await asks(w, bo, ana, good, Want((99,)), Want((0,)))) == 1

@@ -1,0 +1,84 @@
+"""The files of a conversation, saved beside the page that shows it.
+
+The node writes them, each under the name that `weft get` would give it, into a folder that is made for this page. Not
+here: how the page shows them (cli/archive.py).
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli import faults, show
+from cli.client import Client
+from cli.faults import Failure
+from cli.moving import WORK_S
+from cli.options import Door
+
+FOLDERS_MAX = 1000  # of one page's name
+GONE = frozenset(("media.incomplete", "media.false", "media.none"))  # it went while the page was written
+
+
+@dataclass
+class Attached:
+    """Saves what a page's messages carry. saved, left: how many files are in the folder, and how many were not here."""
+
+    door: Door
+    client: Client
+    page: Path
+    folder: Path | None = None  # made with the first file
+    saved: int = 0
+    left: int = 0
+
+    def save(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The message, with what became of its file: saved is its place from the page, None where it is not here.
+
+        Raises: Failure.
+        """
+        file = message.get("file")
+        if not file:
+            return message
+        place = self._save(message["id"], file["name"]) if file["state"] == "here" else None
+        if place is None:
+            self.left += 1
+            return {**message, "saved": None}
+        self.saved += 1
+        return {**message, "saved": place}
+
+    def drop(self) -> None:
+        """Takes the folder away: the page was not written. Nothing but its files is in it."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _save(self, ident: str, name: str) -> str | None:
+        folder = self.folder or self._make()
+        show.passing(self.door, f"Saving {show.clean(name)}…")
+        try:
+            told = self.client.call("media.save", within_s=WORK_S, id=ident, folder=os.path.abspath(folder))
+        except Failure as refused:
+            if refused.code not in GONE:
+                raise
+            return None
+        return f"{folder.name}/{Path(told['file']).name}"
+
+    def _make(self) -> Path:
+        """A new folder beside the page, called after it. Raises: Failure."""
+        for number in range(1, FOLDERS_MAX):
+            ending = "" if number == 1 else f"-{number}"
+            folder = self.page.parent / f"{self.page.stem}-files{ending}"
+            try:
+                folder.mkdir(mode=0o700)
+            except FileExistsError:
+                continue
+            except OSError as broken:
+                why = (
+                    f"The folder {faults.quoted(str(folder))} cannot be made ({broken.strerror}); nothing was written."
+                )
+                raise Failure("file.unwritable", why, next="weft export --chat NAME --to FILE") from None
+            self.folder = folder
+            return folder
+        raise Failure(
+            "file.exists", "Too many folders of this name stand there.", next="weft export --chat NAME --to FILE"
+        )
