@@ -3,7 +3,7 @@
 The id stays so that the same message, sent again, is known. Not here: when that is due, and what a room knows of it.
 """
 
-from store import lanes
+from store import bodies, lanes
 from store.database import Tx
 
 
@@ -15,5 +15,5 @@ def erase(tx: Tx, seq: int, kind: int, body: bytes) -> None:
     if device_id == 0:
         for waiting in lanes.waits_for(tx, contact_id, seq):
             lanes.finish(tx, waiting or lanes.shelf(contact_id), (seq,))
-    tx.execute("UPDATE message SET kind = ?, body = ?, reason = '' WHERE seq = ?", (kind, body, seq))
-    tx.scrubs = True
+    bodies.put(tx, seq, body, kind)
+    tx.execute("UPDATE message SET reason = '' WHERE seq = ?", (seq,))

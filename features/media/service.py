@@ -27,11 +27,12 @@ from node import ground, speech
 from node.blobs.files import SourceChanged
 from node.core import Core
 from protocol.blobs import BYTES_MAX
-from protocol.faults import UserFault, quoted
+from protocol.faults import quoted
 from store import blobs, people
 from store.blobs import State
 from store.database import Tx
 
+DISCARD_S = 5.0
 NAMES_MAX = 1000  # files of one name in one folder
 SHAPES = ("auto", "file", "picture", "voice", "video")
 Rows = list[FileLine]
@@ -80,11 +81,13 @@ class Media:
         def post(tx: Tx) -> FileLine:
             return self._say(tx, contact.id, ready.said(blob), blobs.made(tx, blob, manifest, file, now_ms()))
 
+        line = None
         try:
             line = await database.transact(post)
-        except UserFault:
-            await self._core.blobs.discard(file)
-            raise
+        finally:
+            if line is None:  # refused, or given up: nobody was told of it
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + DISCARD_S):
+                    await self._core.blobs.discard(file)
         self._core.delivery.stir(contact.id)
         return line
 

@@ -225,12 +225,12 @@ def line(tx: Tx, seq: int) -> FileLine | None:
 
 
 def _is_small(tx: Tx, blob: Blob, contact_id: int) -> bool:
-    """Whether a blob is fetched although nobody asked: it is small, and so is what this contact has on its way."""
+    """Whether a blob is fetched although nobody asked: it is small, and so is what of this contact comes unasked."""
     most = int(settings.get(tx, SMALL) or SMALL_DEFAULT) * MB
     found = tx.one(
         "SELECT COUNT(*), TOTAL(b.length) FROM blob b JOIN blob_source s ON s.blob = b.number"
-        " WHERE b.state = ? AND s.contact = ?",
-        (int(State.WANTED), contact_id),
+        " WHERE b.state = ? AND s.contact = ? AND b.length <= ?",
+        (int(State.WANTED), contact_id, most),
     )
     assert found is not None
     return blob.length <= most and found[0] < UNASKED_MAX and found[1] + blob.length <= UNASKED_BYTES_MAX

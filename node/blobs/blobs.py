@@ -46,7 +46,7 @@ log = structlog.get_logger("blobs")
 
 
 class NoRoomForBlob(UserFault):
-    """The disk has no room for this file, so nothing of it was fetched. Make room and try again."""
+    """The disk has no room for this file, so it is neither sealed nor fetched. Make room and try again."""
 
     code = "media.room"
     next = "df -h"

@@ -77,6 +77,7 @@ class Fetching:
     _news: Bell = field(default_factory=Bell)  # something was written, or all was
     _full: trio.Event = field(default_factory=trio.Event)  # enough of it for one fsync, or all
     _synced: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
+    _handing: int = 0  # pieces that wait for room before the writer
     _why: str = ""
     _is_over: bool = False  # nothing more is written
     _asked: dict[int, float] = field(default_factory=dict)  # contact -> when he may be asked again; inf while he is
@@ -112,7 +113,7 @@ class Fetching:
 
     async def _from_all(self, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
         async with trio.open_nursery() as nursery:
-            while not self._getting.is_done:
+            while self._handing or not self._getting.is_done:
                 now = trio.current_time()
                 talks, why = await self.candidates(self.row.number)
                 for talk in talks:
@@ -216,7 +217,9 @@ class Fetching:
         if self._getting.came(contact_id, place, trio.current_time()):
             self._opening.check(place, sealed)
             self._getting.took(place)
+            self._handing += 1  # nobody else is asked for it any more: it has to come through
             await send.send((place, sealed))
+            self._handing -= 1
         if self._getting.is_done:
             self._stir()
 
