@@ -6,7 +6,7 @@ before and opening into a folder after it. Beside it, in turn, a bare stream bet
 and Yamux, zeros, nothing checked and nothing written; `python -m benchmarks.media` is its other end.
 media.file: the one as a share of the other, in the same round.
 media.memory: the most memory of the receiver's node during 2 GB, above what it had before; the sender's as a remark.
-media.chat_delay: a message of 100 bytes until it is delivered, while 200 MB travel the same way, more than without.
+media.chat_delay: a message of 100 bytes until it is delivered, while 2 GB travel the same way, more than without.
 """
 
 import os
@@ -32,6 +32,7 @@ PROTOCOL = "/weft/bench/1"
 PIECE = bytes(65_507)
 SERVED, DIALLER = b"s" * 32, b"d" * 32
 MESSAGES = 100
+DELAY_RUNS = 3
 GAP_S = 0.02
 TEXT = "x" * 100
 
@@ -74,11 +75,13 @@ def _rate(home: Path, ana: Api, bo: Api) -> None:
 
 def _delay(home: Path, ana: Api, bo: Api) -> None:
     without, during = [], []
-    for _ in range(RUNS):
+    for _ in range(DELAY_RUNS):
         without.append(_talk(ana, MESSAGES))
-        ident = _told(ana, bo, _random(home / "file.bin", BYTES))
+        ident = _told(ana, bo, _random(home / "file.bin", LARGE_BYTES))
         bo.ask("media.get", id=ident)
         during.append(_talk(ana, MESSAGES))
+        if ana.call("media.show", id=ident)["given"] == ana.call("media.show", id=ident)["pieces"]:
+            raise profiles.Failed("the file was there before the last message was said")
         _await_here(bo, ident)
         for one in (ana, bo):
             one.call("media.drop", id=ident)
