@@ -85,7 +85,7 @@ async def has_timer(person: Person, of: str, seconds: int) -> bool:
     return bool((await person.call("chat.timer", to=of))["timer_s"] == seconds)
 
 
-def test_both_see_the_timer_and_after_it_nothing_is_left_on_either_side() -> None:
+def test_case_57_both_see_the_timer_and_after_it_nothing_is_left_on_either_side() -> None:
     async def story(w: World) -> None:
         alice, bob = await pair(w)
         await says(alice, "bob", "before")
@@ -416,7 +416,7 @@ def test_what_is_due_is_found_by_an_index() -> None:
     world.run(story, seed=359)
 
 
-def test_a_file_and_what_was_done_to_a_message_disappear_with_it() -> None:
+def test_case_57_a_file_and_what_was_done_to_a_message_disappear_with_it() -> None:
     async def story(w: World) -> None:
         alice, bob = await pair(w)
         await set_timer(alice, bob, 3600)

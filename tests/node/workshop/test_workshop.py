@@ -151,11 +151,11 @@ async def test_garbage_with_any_beginning_ends_with_a_sentence(tmp_path: Path) -
         assert isinstance(await ended(SHOP, made.written(tmp_path, "text.gif", made.SECRET * 99), verb), Strange)
 
 
-async def test_a_png_that_announces_a_wall_is_too_much(tmp_path: Path) -> None:
+async def test_case_27_a_png_that_announces_a_wall_is_too_much(tmp_path: Path) -> None:
     assert isinstance(await ended(SHOP, made.written(tmp_path, "x", made.png_announcing(60_000, 60_000))), TooMuch)
 
 
-async def test_a_bomb_inside_a_small_picture_is_not_unpacked(tmp_path: Path) -> None:
+async def test_case_27_a_bomb_inside_a_small_picture_is_not_unpacked(tmp_path: Path) -> None:
     packer = zlib.compressobj(9)
     bomb = b"".join([packer.compress(bytes(1 << 20)) for _ in range(64)]) + packer.flush()
     small = made.png_announcing(10, 10, bomb)
