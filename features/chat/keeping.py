@@ -6,7 +6,7 @@ What they write: conversations.py.
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from features.chat import conversations, lasting, view
+from features.chat import conversations, lasting, overlay, view
 from features.chat.content import TIMER_S_MAX
 from features.chat.conversations import FOREVER_MS, Conversation
 from features.chat.view import Line
@@ -178,7 +178,7 @@ async def _star(chat: Chatting, id: str, is_starred: bool) -> Line:
     now_ms = chat._core.ground.now_ms()
 
     def both(tx: Tx) -> Line:
-        line = view.find(tx, id, now_ms)
+        (line,) = overlay.dressed(tx, [view.find(tx, id, now_ms)])
         conversations.star(tx, line.seq, is_starred)
         return line
 

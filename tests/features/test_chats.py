@@ -326,3 +326,17 @@ def test_a_backup_has_what_was_decided_and_is_read_strictly() -> None:
 def test_a_note_of_a_backup_that_makes_no_sense_is_refused(values: tuple[Any, ...]) -> None:
     with pytest.raises(Malformed):
         conversations.check(wire.encode(values))
+
+
+def test_a_star_and_the_list_show_what_a_message_says_now() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await w.person("alice"), await w.person("bob")
+        await befriend(alice, bob)
+        line = await alice.call("chat.send", to="bob", text="first")
+        await alice.call("chat.edit", id=line["id"], text="second")
+        assert (await alice.call("chat.star", id=line["id"]))["text"] == "second"
+        assert [one["text"] for one in await alice.call("chat.starred")] == ["second"]
+        assert [one["excerpt"] for one in await alice.call("chat.chats")] == ["second"]
+        assert (await alice.call("chat.unstar", id=line["id"]))["text"] == "second"
+
+    world.run(story, seed=343)
