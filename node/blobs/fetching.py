@@ -9,6 +9,7 @@ while. What was written is never asked for again, whatever is killed when. Not h
 import errno
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -40,6 +41,8 @@ AGAIN_S = 30.0  # until it is asked again; sooner where its owner has come back
 NOTHING_S = 600.0  # the same for a contact who had nothing of it
 MORE_S = 15.0  # until a source that has not all is asked what it has by now
 WRITTEN_MAX = 16  # pieces that wait for the disk: 4 MiB
+GATHERED_MAX = 8  # pieces that are written at once: threads that take turns cost more than the writing
+GATHER_S = 0.005  # how long the first of them waits for the others
 SYNC_BYTES = 8 << 20  # written between two fsyncs: what a kill can cost
 SYNC_S = 1.0  # the same, where pieces come slowly
 AHEAD_BYTES_MAX = 32 << 20  # written and not on the disk: a slow disk slows the sources down
@@ -233,11 +236,9 @@ class Fetching:
         """Writes what comes, a few pieces at once, and is not far ahead of the disk."""
         async for piece in receive:
             pieces = [piece]
-            while len(pieces) < WRITTEN_MAX:
-                try:
-                    pieces.append(receive.receive_nowait())
-                except (trio.WouldBlock, trio.EndOfChannel):
-                    break
+            with trio.move_on_after(GATHER_S), suppress(trio.EndOfChannel):
+                while len(pieces) < GATHERED_MAX and not (self._getting.is_done and not self._handing):
+                    pieces.append(await receive.receive())
             if not self.has_room():
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             await ground.aside(self.inward.ground, self.files.write, self.row.file, pieces)
@@ -296,6 +297,8 @@ class _Source:
 
     async def read_raw(self) -> bytes:
         """The next frame as it is. Raises: Malformed, Unavailable, TooSlowError."""
+        if (ready := self.reader.take()) is not None:
+            return ready
         with trio.fail_after(WHOLE_S):
             raw = await self._frame()
         if raw is None:
