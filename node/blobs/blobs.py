@@ -79,6 +79,7 @@ class Blobs:
         await self._sweep()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._holder.run)
+            nursery.start_soon(self._hear_tellers)
             with database.watch(frozenset({blobs.CHANGED})) as changes:
                 while True:
                     wanted = dict(await database.read(blobs.wanted))
@@ -162,6 +163,18 @@ class Blobs:
         return shutil.disk_usage(self.files.folder.parent).free
 
     # --- the work
+
+    async def _hear_tellers(self) -> None:
+        """Whoever tells what is wanted may be asked for it at once."""
+        database = self.inward.database
+        with database.watch(frozenset({blobs.TOLD})) as changes:
+            last = await database.read(blobs.last_told)
+            while True:
+                await changes.receive()
+                for turn, number, contact_id in await database.read(blobs.told_after, last):
+                    last = turn
+                    if number in self._fetches:
+                        self._fetches[number][0].told(contact_id)
 
     async def _begin(self, nursery: trio.Nursery, number: int) -> None:
         fetching = await self._fetching(number)

@@ -14,7 +14,7 @@ import trio
 from lab import world
 from lab.world import Person, World, befriend
 from node import frames
-from node.blobs.blobs import FROM_ONE_MAX, NO_ROOM, Blobs, NoRoomForBlob
+from node.blobs.blobs import FROM_ONE_MAX, NO_ROOM, NOBODY, Blobs, NoRoomForBlob
 from node.core import Core
 from node.network import Stream
 from protocol import blob_stream, record
@@ -278,3 +278,43 @@ def test_a_disk_that_is_filled_while_a_file_is_sealed_and_a_blob_that_is_gone_be
             await core.blobs.save(99, w.folder / "out")
 
     world.run(story, seed=2430)
+
+
+def test_one_who_had_nothing_is_asked_at_once_when_he_tells_it() -> None:
+    async def story(w: World) -> None:
+        data = content(31, LENGTH)
+        bo, ana, chen = await among(w, "ana", "chen")
+        await befriend(ana, chen)
+        await ana.call("media.send", to="chen", path=str(put(w, "a.bin", data)))
+        await w.until(partial(is_in, chen, "here"))
+        his = await file_of(chen)
+        await chen.call("media.drop", id=his["id"])
+        await chen.call("media.forward", id=his["id"], to="bo")  # he has nothing, and ana is no contact of bo
+        await w.until(partial(is_in, bo, "fetching"))
+        await ana.kill()
+        await trio.sleep(60.0)
+        assert (await file_of(bo))["reason"] == NOBODY
+        await gives_again(chen, data)
+        began = trio.current_time()
+        await chen.call("media.forward", id=his["id"], to="bo")
+        await w.until(partial(is_in, bo, "here", 2))
+        assert trio.current_time() - began < 20.0
+
+    world.run(story, seed=2431)
+
+
+async def gives_again(person: Person, data: bytes) -> None:
+    """What a person dropped is here again."""
+    core = core_of(person)
+    row = await core.database.transact(blobs.row, 1)
+    assert row is not None
+    truth = Truth(data, row.blob.key)
+    assert truth.blob == row.blob
+    core.blobs.files.write(row.file, list(enumerate(truth.pieces)))
+
+    def put_back(tx: Tx) -> None:
+        blobs.keep_names(tx, row.number, truth.names)
+        blobs.want(tx, row.number)
+        blobs.came(tx, row.number, row.file, (1 << row.blob.count) - 1, 0)
+
+    await core.database.transact(put_back)
