@@ -221,16 +221,27 @@ def want(tx: Tx, number: int) -> None:
 
 
 def pause(tx: Tx, number: int, reason: str) -> None:
-    """It is fetched no more, until it is wanted again; what is here stays. reason: "" where a person said so."""
+    """It is fetched no more, until it is wanted again; what is here stays. reason: "" where a person said so.
+
+    Where there is one it goes on by itself when that is over.
+    """
     one = _known(tx, number)
-    if one.state in (State.TOLD, State.WANTED):
+    if one.state in (State.TOLD, State.WANTED) or (one.state is State.PAUSED and not reason):
         _set(tx, number, State.PAUSED, one.bits, reason)
 
 
+def go_on(tx: Tx, number: int) -> None:
+    """What was paused for a reason is wanted again; what a person paused, or dropped meanwhile, is not."""
+    one = row(tx, number)
+    if one is not None and one.state is State.PAUSED and one.reason:
+        _set(tx, number, State.WANTED, one.bits, "")
+
+
 def stuck(tx: Tx, number: int, file: str, reason: str) -> None:
-    """Nothing more can be written into this file: its blob is paused, where it still has it."""
-    if _has(tx, number, file):
-        pause(tx, number, reason)
+    """Nothing more can be written into this file: its blob is paused, where it still has it and is wanted."""
+    one = _has(tx, number, file)
+    if one is not None and one.state is State.WANTED:
+        _set(tx, number, State.PAUSED, one.bits, reason)
 
 
 def came(tx: Tx, number: int, file: str, bits: int, now_ms: int) -> bool:
@@ -263,6 +274,19 @@ def false(tx: Tx, number: int, file: str) -> None:
         return
     _waste(tx, one.file, number)
     _set(tx, number, State.FALSE, 0, "")
+
+
+def gone(tx: Tx, number: int, file: str) -> bool:
+    """This file is not on the disk any more, or not as it was; returns whether it is that of the blob.
+
+    What is wanted is fetched from its beginning; what was here can be fetched again, where somebody has it.
+    """
+    one = _has(tx, number, file)
+    if one is None:
+        return False
+    _waste(tx, file, number)
+    _set(tx, number, State.TOLD if one.state is State.WHOLE else one.state, 0, one.reason)
+    return True
 
 
 def drop(tx: Tx, number: int) -> None:

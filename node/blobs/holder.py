@@ -13,7 +13,7 @@ import trio
 from crypto.faults import Malformed
 from node import frames, ground
 from node.bell import Bell
-from node.blobs import tags
+from node.blobs import disk, tags
 from node.blobs.files import Files
 from node.blobs.tags import Tags
 from node.inward import Inward
@@ -109,7 +109,11 @@ class Holder:
                     raise Malformed
                 if not all(row.bits >> place & 1 for place in places):
                     raise Unavailable("a piece was asked for that is not here, or not any more")
-                read = await ground.aside(self.inward.ground, self.files.read, row.file, row.blob, places)
+                try:
+                    read = await ground.aside(self.inward.ground, self.files.read, row.file, row.blob, places)
+                except OSError as fault:
+                    await disk.is_gone(self.inward, self.files, row.number)
+                    raise Unavailable("a file of pieces cannot be read") from fault
                 for place, sealed in zip(places, read, strict=True):
                     await self._write(stream, Piece(place), sealed)
                     self._note(row.number, contact_id, self._given.get((row.number, contact_id), 0) + 1)
