@@ -18,7 +18,7 @@ from cli.moving import WORK_S
 from cli.options import Door
 
 FOLDERS_MAX = 1000  # of one page's name
-GONE = frozenset(("media.incomplete", "media.false", "media.none"))  # it went while the page was written
+GONE = frozenset(("media.incomplete", "media.false", "media.none", "media.gone"))  # it went while the page was written
 
 
 @dataclass

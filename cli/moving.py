@@ -68,7 +68,7 @@ def await_here(door: Door, client: Client, first: FileLine) -> FileLine:
             raise Failure("media.false", said, next="weft files", exit=faults.REFUSED, data={"file": file})
         case _:
             why = f": {show.clean(file['reason'])}" if file["reason"] else ""
-            said = f"It is not fetched any more{why}; what is here of it stays."
+            said = f"It does not go on now{why}; what is here of it stays."
             raise Failure("media.stopped", said, next=f"weft get {file['short']}", exit=faults.NOT_DELIVERED)
 
 

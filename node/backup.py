@@ -21,7 +21,7 @@ from node import config, drafts
 from node.feature import Feature, Keeping, kinds_of
 from node.ground import Ground, aside
 from protocol import backup, backup_records, ids
-from protocol.backup_records import Contact, End, Head, Message, Order, Record, RoomNote, Setting
+from protocol.backup_records import OURSELVES, Contact, End, Head, Message, Order, Record, RoomNote, Setting
 from protocol.faults import PeerFault, UserFault
 from store import backup as kept
 from store.database import Database, Tx
@@ -31,6 +31,7 @@ CHUNKS_AT_ONCE = 16  # of a restore in one transaction: 1 MiB
 RECORDS_AT_ONCE = 1000  # of what is no message: what is composed at a time stays small
 SHOWN_CHARS_MAX = 120  # of a path, in a sentence
 T = TypeVar("T")
+Keepings = Mapping[tuple[str, bool], Keeping]  # by the name of the room, and whether it is about ourselves
 _SETTINGS = frozenset(row.name for row in config.SETTINGS)
 
 
@@ -189,7 +190,7 @@ async def create(
             return draft.settle(replace)
 
         draft.out.write(composer.head)
-        keeps = [(room, one.keep) for room, one in keeping.items()]
+        keeps = [(room, is_own, one.keep) for (room, is_own), one in keeping.items()]
         seen = await database.transact(kept.frame, _SETTINGS, keeps, ground.now_ms())
         for at in range(0, len(seen.records), RECORDS_AT_ONCE):
             await aside(ground, write, seen.records[at : at + RECORDS_AT_ONCE])
@@ -231,8 +232,8 @@ async def restore(
 
     def put(tx: Tx, records: Sequence[Record]) -> None:
         for note in kept.put(tx, order.kinds, [one for one in records if not isinstance(one, Setting) or _fits(one)]):
-            if note.room in keeping:
-                keeping[note.room].put_back(tx, note.contact, note.body)
+            if (one := keeping.get(_whose(note))) is not None:
+                one.put_back(tx, note.contact, note.body)
 
     def end(tx: Tx, mine: Identity) -> None:
         for room in rooms:
@@ -262,21 +263,26 @@ def _order(secret: bytes, rooms: Sequence[Feature]) -> Order:
     return Order(ids.AccountId(words.account_key(secret).public), kinds_of(rooms))
 
 
-def _keeping(rooms: Sequence[Feature]) -> dict[str, Keeping]:
-    return {room.name: room.keeping for room in rooms if room.keeping is not None}
+def _keeping(rooms: Sequence[Feature]) -> Keepings:
+    both = [(room.name, is_own, one) for room in rooms for is_own, one in enumerate((room.keeping, room.keeping_own))]
+    return {(name, bool(is_own)): one for name, is_own, one in both if one is not None}
 
 
-def _check(order: Order, keeping: Mapping[str, Keeping], records: Sequence[Record]) -> None:
+def _whose(note: RoomNote) -> tuple[str, bool]:
+    return note.room, note.contact == OURSELVES
+
+
+def _check(order: Order, keeping: Keepings, records: Sequence[Record]) -> None:
     """Returns when these records may come next. Raises: PeerFault."""
     for one in records:
         order.take(one)
     _check_notes(keeping, records)
 
 
-def _check_notes(keeping: Mapping[str, Keeping], records: Sequence[Record]) -> None:
+def _check_notes(keeping: Keepings, records: Sequence[Record]) -> None:
     for one in records:
-        if isinstance(one, RoomNote) and one.room in keeping:  # else of a room that this version has no more
-            keeping[one.room].check(one.body)
+        if isinstance(one, RoomNote) and _whose(one) in keeping:  # else of a room that this version has no more
+            keeping[_whose(one)].check(one.body)
 
 
 def _records(opened: Any, size: int, secret: bytes, order: Order) -> Iterator[list[Record]]:

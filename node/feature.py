@@ -22,8 +22,8 @@ Show = Callable[[Tx, int], dict[str, object] | None]
 class Keeping:
     """What a room adds to a backup beside messages (docs/protocol/backup.md 3).
 
-    keep: what it has of a contact, at most 4 KiB, None for nothing. check: returns when these bytes are such. put_back:
-    takes them in again, into empty tables. Both raise Malformed.
+    keep: what it has of a contact, at most 40 KiB, None for nothing. check: returns when these bytes are such.
+    put_back: takes them in again, into empty tables. Both raise PeerFault. The contact is 0 where it is about us.
     """
 
     keep: Callable[[Tx, int], bytes | None]
@@ -43,8 +43,8 @@ class Feature:
     transaction and returns the contents to answer with, which are posted in the same transaction. open: makes the
     service; its public async methods are the local API `name.method`. shows: what a change of a topic looks like to
     watchers. serves: libp2p protocols of its own. run: the service's background work, until cancelled. keeping: what
-    of its tables is in a backup. restored: runs in the transaction that ends a restore. needs: the rooms on which this
-    one builds.
+    of its tables is in a backup, of each contact; keeping_own: the same of ourselves. restored: runs in the transaction
+    that ends a restore. needs: the rooms on which this one builds.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Feature:
     serves: Mapping[str, Callable[[Any, Stream], Awaitable[None]]] = field(default_factory=dict)
     run: Callable[[Any], Awaitable[None]] | None = None
     keeping: Keeping | None = None
+    keeping_own: Keeping | None = None
     restored: Restored | None = None
     needs: tuple[str, ...] = ()
 

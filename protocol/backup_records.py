@@ -20,7 +20,9 @@ MESSAGES_MAX = 2**39  # half of what the lanes can number: the other half is for
 KEPT_MAX = 100_000  # devices, secrets and settings, each: what a check keeps in memory stays small
 WAITS_MAX = identity.DEVICES_MAX + 1  # before his first list an account may show any number of devices: the newest
 SECRETS_MAX = 16  # of a contact, the newest: one who makes thousands of them is not to fill our backup
-NOTE_BYTES_MAX = 4096
+SETTING_BYTES_MAX = 4096
+NOTE_BYTES_MAX = 40 * 1024  # a profile with its photo; stars and a draft
+OURSELVES = 0  # in the place of a contact's number
 REASON_BYTES_MAX = 1000
 ADDRESSES_MAX = 8
 ADDRESS_BYTES_MAX = 192
@@ -62,7 +64,7 @@ class Setting:
     KIND: ClassVar[int] = 2
 
     name: Annotated[str, record.Line(64)]
-    value: Annotated[str, record.Utf8(NOTE_BYTES_MAX)]
+    value: Annotated[str, record.Utf8(SETTING_BYTES_MAX)]
 
 
 @record.record
@@ -124,12 +126,12 @@ class Device:
 @record.record
 @dataclass(frozen=True, slots=True)
 class RoomNote:
-    """What a room keeps of a contact beside messages, in bytes of its own."""
+    """What a room keeps beside messages, in bytes of its own: of a contact, or of ourselves (0)."""
 
     KIND: ClassVar[int] = 6
 
     room: Annotated[str, record.Line(32)]
-    contact: Row
+    contact: Annotated[int, record.Range(0, CONTACTS_MAX * 1000)]
     body: Annotated[bytes, record.Size(0, NOTE_BYTES_MAX)]
 
 
@@ -217,8 +219,11 @@ class Order:
                 self._take_head(rec)
             case Contact():
                 self._take_contact(rec)
-            case PairSecret() | RoomNote():
+            case PairSecret():
                 self._owner(rec.contact)
+            case RoomNote():
+                if rec.contact != OURSELVES:
+                    self._owner(rec.contact)
             case Device():
                 self._take_device(rec)
             case Message():

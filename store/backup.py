@@ -42,7 +42,7 @@ PASSING_KINDS = frozenset((*ROOMS["chat"], *ROOMS["media"]))  # what may disappe
 EPOCH_MAX = 2**32 - 1  # what a content of the room contacts can say
 
 Keep = Callable[[Tx, int], bytes | None]
-"""What a room keeps of a contact beside messages: at most 4 KiB, None for nothing."""
+"""What a room keeps beside messages of a contact, or of ourselves: at most 40 KiB, None for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class Page:
     after: int
 
 
-def frame(tx: Tx, names: Iterable[str], rooms: Iterable[tuple[str, Keep]], now_ms: int) -> Frame:
-    """Everything but messages at this moment. names: of the settings to keep; rooms: by name."""
+def frame(tx: Tx, names: Iterable[str], rooms: Iterable[tuple[str, bool, Keep]], now_ms: int) -> Frame:
+    """Everything but messages at this moment. names: of the settings to keep; rooms: (name, of ourselves, keep)."""
     me = load_identity(tx)
     assert me is not None
     epoch, key = presence.own(tx)
@@ -72,8 +72,8 @@ def frame(tx: Tx, names: Iterable[str], rooms: Iterable[tuple[str, Keep]], now_m
     everybody = tuple(one.id for one in people.contacts(tx))
     notes = [
         RoomNote(room, contact_id, body)
-        for room, keep in sorted(rooms, key=lambda one: one[0])
-        for contact_id in everybody
+        for room, is_own, keep in sorted(rooms, key=lambda one: (one[0], not one[1]))
+        for contact_id in ((kept.OURSELVES,) if is_own else everybody)
         if (body := keep(tx, contact_id)) is not None
     ]
     newest = tx.one("SELECT (SELECT MAX(seq) FROM message), (SELECT MAX(id) FROM device)")

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from protocol.blob_stream import bits_of, bytes_of
+from crypto import chunks
+from protocol.blob_stream import NAMES_MAX, bits_of, bytes_of
 from protocol.blobs import Blob
 from protocol.faults import UserFault
 from store.database import Migration, Tx
 from store.people import ContactState
 
-# A number is given once: who still works on a blob that was forgotten harms no later one.
+# A number is given once: who still works on a blob that was forgotten harms no later one. So is a turn: who has seen
+# all up to one has missed nothing before it.
 SCHEMA = (
     Migration(
         "blobs",
@@ -27,13 +29,17 @@ CREATE TABLE blob (
   reason TEXT NOT NULL, made_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL, UNIQUE (root, key, length, hash)
 ) STRICT;
 CREATE INDEX blob_state ON blob (state);
-CREATE INDEX blob_held ON blob (number, key, root, here) WHERE here > 0;
 CREATE INDEX blob_here ON blob (length, here) WHERE here > 0;
 
-CREATE TABLE blob_names (blob INTEGER NOT NULL PRIMARY KEY, names BLOB NOT NULL) STRICT;
+CREATE TABLE blob_held (turn INTEGER PRIMARY KEY AUTOINCREMENT, blob INTEGER NOT NULL UNIQUE) STRICT;
 
-CREATE TABLE blob_source (blob INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (blob, contact))
-  STRICT, WITHOUT ROWID;
+CREATE TABLE blob_names (
+  blob INTEGER NOT NULL, part INTEGER NOT NULL, names BLOB NOT NULL, PRIMARY KEY (blob, part)
+) STRICT;
+
+CREATE TABLE blob_source (
+  turn INTEGER PRIMARY KEY AUTOINCREMENT, blob INTEGER NOT NULL, contact INTEGER NOT NULL, UNIQUE (blob, contact)
+) STRICT;
 
 CREATE TABLE blob_given (
   id INTEGER PRIMARY KEY, blob INTEGER NOT NULL, contact INTEGER NOT NULL, pieces INTEGER NOT NULL,
@@ -45,8 +51,10 @@ CREATE TABLE blob_waste (file TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
     ),
 )
 CHANGED = "media.progress"  # the topic of a change of a blob, by its number
+TOLD = "media.told"  # the same of who told it, where it is wanted
 GIVEN = "media.given"  # the same of how much a contact has, by the row of blob_given
 
+PART_BYTES = NAMES_MAX * chunks.ID_BYTES  # of a manifest in one row: what is asked for at once
 _COLUMNS = "number, root, key, length, hash, file, state, bits, here, reason, made_ms, used_ms"
 
 
@@ -108,7 +116,9 @@ def told(tx: Tx, blob: Blob, contact_id: int | None, file: str, now_ms: int) -> 
     else:
         number = found.number
     if contact_id is not None:
-        tx.execute("INSERT OR IGNORE INTO blob_source (blob, contact) VALUES (?, ?)", (number, contact_id))
+        tx.execute("INSERT OR REPLACE INTO blob_source (blob, contact) VALUES (?, ?)", (number, contact_id))
+        if found is not None and found.state is State.WANTED:
+            tx.changed(TOLD, number)
     return number
 
 
@@ -145,9 +155,26 @@ def sources(tx: Tx, number: int) -> tuple[int, ...]:
     return tuple(one for (one,) in tx.all("SELECT contact FROM blob_source WHERE blob = ? ORDER BY contact", (number,)))
 
 
-def held(tx: Tx) -> tuple[tuple[int, bytes, bytes], ...]:
-    """(number, key, root) of every blob of which any piece is here."""
-    return tuple(tx.all("SELECT number, key, root FROM blob WHERE here > 0 ORDER BY number"))
+def told_after(tx: Tx, turn: int) -> tuple[tuple[int, int, int], ...]:
+    """(turn, blob, contact) of what was told after this turn, again or for the first time, in order."""
+    return tuple(tx.all("SELECT turn, blob, contact FROM blob_source WHERE turn > ? ORDER BY turn", (turn,)))
+
+
+def last_told(tx: Tx) -> int:
+    """The turn of what was told last."""
+    found = tx.one("SELECT MAX(turn) FROM blob_source")
+    return 0 if found is None or found[0] is None else int(found[0])
+
+
+def held_after(tx: Tx, turn: int, limit: int) -> tuple[tuple[int, int, bytes, bytes], ...]:
+    """(turn, number, key, root) of blobs whose first piece came after this turn and of which any is here, in order."""
+    return tuple(
+        tx.all(
+            "SELECT h.turn, b.number, b.key, b.root FROM blob_held h JOIN blob b ON b.number = h.blob"
+            " WHERE h.turn > ? ORDER BY h.turn LIMIT ?",
+            (turn, limit),
+        )
+    )
 
 
 def taking(tx: Tx) -> tuple[tuple[int, int, int], ...]:
@@ -167,13 +194,23 @@ def fetchable(tx: Tx) -> tuple[Row, ...]:
 
 def names(tx: Tx, number: int) -> bytes:
     """The manifest of a blob; empty while it is not here."""
-    found = tx.one("SELECT names FROM blob_names WHERE blob = ?", (number,))
-    return b"" if found is None else found[0]
+    return b"".join(part for (part,) in tx.all("SELECT names FROM blob_names WHERE blob = ? ORDER BY part", (number,)))
+
+
+def some_names(tx: Tx, number: int, first: int) -> bytes:
+    """The manifest from this place on, as much as a frame takes: of one of 8 MiB no more than that is read."""
+    part, start = divmod(first * chunks.ID_BYTES, PART_BYTES)
+    rows = tx.all(
+        "SELECT names FROM blob_names WHERE blob = ? AND part BETWEEN ? AND ? ORDER BY part",
+        (number, part, part + 1 if start else part),
+    )
+    return b"".join(names for (names,) in rows)[start : start + PART_BYTES]
 
 
 def keep_names(tx: Tx, number: int, raw: bytes) -> None:
     """Keeps a manifest that was checked."""
-    tx.execute("INSERT OR REPLACE INTO blob_names (blob, names) VALUES (?, ?)", (number, raw))
+    parts = [(number, at // PART_BYTES, raw[at : at + PART_BYTES]) for at in range(0, len(raw), PART_BYTES)]
+    tx.executemany("INSERT OR REPLACE INTO blob_names (blob, part, names) VALUES (?, ?, ?)", parts)
 
 
 def want(tx: Tx, number: int) -> None:
@@ -184,16 +221,27 @@ def want(tx: Tx, number: int) -> None:
 
 
 def pause(tx: Tx, number: int, reason: str) -> None:
-    """It is fetched no more, until it is wanted again; what is here stays. reason: "" where a person said so."""
+    """It is fetched no more, until it is wanted again; what is here stays. reason: "" where a person said so.
+
+    Where there is one it goes on by itself when that is over.
+    """
     one = _known(tx, number)
-    if one.state in (State.TOLD, State.WANTED):
+    if one.state in (State.TOLD, State.WANTED) or (one.state is State.PAUSED and not reason):
         _set(tx, number, State.PAUSED, one.bits, reason)
 
 
+def go_on(tx: Tx, number: int) -> None:
+    """What was paused for a reason is wanted again; what a person paused, or dropped meanwhile, is not."""
+    one = row(tx, number)
+    if one is not None and one.state is State.PAUSED and one.reason:
+        _set(tx, number, State.WANTED, one.bits, "")
+
+
 def stuck(tx: Tx, number: int, file: str, reason: str) -> None:
-    """Nothing more can be written into this file: its blob is paused, where it still has it."""
-    if _has(tx, number, file):
-        pause(tx, number, reason)
+    """Nothing more can be written into this file: its blob is paused, where it still has it and is wanted."""
+    one = _has(tx, number, file)
+    if one is not None and one.state is State.WANTED:
+        _set(tx, number, State.PAUSED, one.bits, reason)
 
 
 def came(tx: Tx, number: int, file: str, bits: int, now_ms: int) -> bool:
@@ -228,6 +276,19 @@ def false(tx: Tx, number: int, file: str) -> None:
     _set(tx, number, State.FALSE, 0, "")
 
 
+def gone(tx: Tx, number: int, file: str) -> bool:
+    """This file is not on the disk any more, or not as it was; returns whether it is that of the blob.
+
+    What is wanted is fetched from its beginning; what was here can be fetched again, where somebody has it.
+    """
+    one = _has(tx, number, file)
+    if one is None:
+        return False
+    _waste(tx, file, number)
+    _set(tx, number, State.TOLD if one.state is State.WHOLE else one.state, 0, one.reason)
+    return True
+
+
 def drop(tx: Tx, number: int) -> None:
     """Its pieces are not kept any more; it can be fetched again, where somebody has it."""
     one = _known(tx, number)
@@ -239,8 +300,9 @@ def forget(tx: Tx, number: int) -> None:
     """Nobody needs it any more: row, manifest, and in the end its file."""
     one = _known(tx, number)
     tx.execute("INSERT OR IGNORE INTO blob_waste (file) VALUES (?)", (one.file,))
-    for table, column in (("blob_names", "blob"), ("blob_source", "blob"), ("blob_given", "blob"), ("blob", "number")):
-        tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))
+    for table in ("blob_names", "blob_source", "blob_given", "blob_held"):
+        tx.execute(f"DELETE FROM {table} WHERE blob = ?", (number,))
+    tx.execute("DELETE FROM blob WHERE number = ?", (number,))
     tx.changed(CHANGED, number)
 
 
@@ -317,6 +379,10 @@ def _set(tx: Tx, number: int, state: State, bits: int, reason: str) -> None:
         "UPDATE blob SET state = ?, bits = ?, here = ?, reason = ? WHERE number = ?",
         (int(state), bytes_of(bits), bits.bit_count(), reason, number),
     )
+    if bits:
+        tx.execute("INSERT OR IGNORE INTO blob_held (blob) VALUES (?)", (number,))
+    else:
+        tx.execute("DELETE FROM blob_held WHERE blob = ?", (number,))
     tx.changed(CHANGED, number)
 
 

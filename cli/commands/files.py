@@ -150,8 +150,8 @@ def _row(file: dict[str, Any]) -> tuple[str, ...]:
         state = show.FILE_STATES[file["state"]]
         if 0 < part < 100:
             state += f", {part} %"
-        if file["reason"]:
-            state += f": {show.clean(file['reason'])}"
+    if file["reason"] and not (file["mine"] and part == 100):
+        state += f": {show.clean(file['reason'])}"
     return (
         show.clock(file["at_ms"]),
         who,

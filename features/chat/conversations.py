@@ -4,7 +4,7 @@ Nobody else is told of any of it. Not here: the lines and how far they were read
 (lasting.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crypto.faults import Malformed
 from features.chat import lasting, overlay, view
@@ -34,7 +34,7 @@ MIGRATIONS = (
 FOREVER_MS = SAFE_INT_MAX  # muted until it is unmuted
 UNREAD_MAX = 9999  # counted up to here: nobody reads the number of more, and each costs a look
 EXCERPT_CHARS = 80  # one line of a terminal
-STARS_KEPT_MAX = 512  # of a contact in a backup, the newest: with all else they fit a note of 4 KiB
+STARS_KEPT_MAX = 512  # of a contact in a backup, the newest: with all else they fit a note
 CHATS_MAX = 5000  # of one answer: as many as there may be contacts
 
 _COLUMNS = ("pinned", "muted_ms", "archived", "draft")
@@ -180,17 +180,18 @@ def starred(tx: Tx, contact_id: int | None, before: int | None, limit: int, now_
 
 
 def keep(tx: Tx, contact_id: int) -> bytes | None:
-    """What a backup has of a conversation beside its messages: all but the draft."""
+    """What a backup has of a conversation beside its messages; a draft only where what is said stays."""
     mark, kept = view.mark(tx, contact_id), of(tx, contact_id)
     rows = tx.all(
         "SELECT message FROM chat_star WHERE contact = ? ORDER BY message DESC LIMIT ?", (contact_id, STARS_KEPT_MAX)
     )
     stars = tuple(seq for (seq,) in rows)
     timer = lasting.setting(tx, contact_id)
-    if not (mark or stars or timer.turn or kept != Kept(draft=kept.draft)):
+    draft = "" if timer.seconds else kept.draft  # a file that lies about does not hold what is to be gone in a day
+    if not (mark or stars or timer.turn or replace(kept, draft=draft) != Kept()):
         return None
     said: wire.Value = (timer.seconds, timer.turn, timer.author) if timer.turn else ()
-    return wire.encode((mark, kept.pinned, kept.muted_ms, kept.archived, stars, said))
+    return wire.encode((mark, kept.pinned, kept.muted_ms, kept.archived, stars, said, draft))
 
 
 def check(raw: bytes) -> tuple[int, Kept, tuple[int, ...], lasting.Setting]:
@@ -201,14 +202,15 @@ def check(raw: bytes) -> tuple[int, Kept, tuple[int, ...], lasting.Setting]:
     match wire.decode(raw, NOTE_BYTES_MAX):
         case (int(mark),) if _is_row(mark):
             return mark, Kept(), (), lasting.Setting()
-        case (int(mark), 0 | 1 as pinned, int(muted_ms), int(archived), tuple(stars), tuple(timer)) if (
+        case (int(mark), 0 | 1 as pinned, int(muted_ms), int(archived), tuple(stars), tuple(timer), str(draft)) if (
             _is_row(mark)
             and _is_row(archived)
             and 0 <= muted_ms <= FOREVER_MS
             and len(stars) <= STARS_KEPT_MAX
+            and len(draft.encode()) <= TEXT_BYTES_MAX
             and len(rows := [seq for seq in stars if isinstance(seq, int) and _is_row(seq)]) == len(stars)
         ):
-            return mark, Kept(int(pinned), muted_ms, archived), tuple(rows), lasting.checked(timer)
+            return mark, Kept(int(pinned), muted_ms, archived, draft), tuple(rows), lasting.checked(timer)
         case _:
             raise Malformed
 
@@ -221,6 +223,7 @@ def put_back(tx: Tx, contact_id: int, raw: bytes) -> None:
     view.put_mark(tx, contact_id, mark)
     for column, value in zip(_COLUMNS[:3], (kept.pinned, kept.muted_ms, kept.archived), strict=True):
         _set(tx, contact_id, column, value)
+    _set(tx, contact_id, "draft", kept.draft)
     rows = [(seq, contact_id) for seq in stars]
     tx.executemany("INSERT OR IGNORE INTO chat_star (message, contact) VALUES (?, ?)", rows)
 

@@ -99,7 +99,7 @@ class Chat:
         """Says the text or file of a message to another contact, marked as forwarded; its author is not named.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, message.unknown,
-        message.ambiguous, message.recalled, id.malformed.
+        message.ambiguous, message.recalled, id.malformed, media.gone.
         """
         contact = await self._core.database.read(people.find_contact, to)
         line = await self._found(id)

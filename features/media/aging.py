@@ -8,9 +8,11 @@ from math import inf
 
 import trio
 
+from crypto.faults import Malformed
 from features.media import storage
 from features.media.storage import IsKept
 from node.core import Core
+from protocol import wire
 from store import blobs
 from store.database import Migration, Tx
 
@@ -20,6 +22,7 @@ MIGRATION = Migration(
 CHANGED = "media.keep"  # topic of a change of how long, by the contact
 KEEP_S_MIN = 86_400  # longer than what was just fetched stays in any case
 KEEP_S_MAX = 36_600 * 86_400
+KEPT_BYTES_MAX = 16
 LOOK_S = 86_400.0  # at the latest while a time is waited for: a machine that slept has another clock
 
 _TOLD_IN = "SELECT DISTINCT contact FROM media_file WHERE blob = ?"
@@ -55,6 +58,26 @@ def drop_old(tx: Tx, now_ms: int, is_kept: IsKept) -> int | None:
         else:
             next_ms = min(next_ms, due_ms)
     return next_ms
+
+
+def kept(tx: Tx, contact_id: int) -> bytes | None:
+    """How long files of this conversation stay, for a backup."""
+    found = tx.one("SELECT keep_s FROM media_keep WHERE contact = ?", (contact_id,))
+    return None if found is None else wire.encode(found)
+
+
+def kept_of(raw: bytes) -> int:
+    """What `kept` wrote. Raises: Malformed."""
+    match wire.decode(raw, KEPT_BYTES_MAX):
+        case (int(keep_s),) if KEEP_S_MIN <= keep_s <= KEEP_S_MAX:
+            return int(keep_s)
+        case _:
+            raise Malformed
+
+
+def put_back(tx: Tx, contact_id: int, raw: bytes) -> None:
+    """Takes in what `kept` gave. Raises: Malformed."""
+    keep(tx, contact_id, kept_of(raw))
 
 
 def keep(tx: Tx, contact_id: int, keep_s: int) -> None:

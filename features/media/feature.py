@@ -5,7 +5,7 @@ from dataclasses import asdict
 from crypto.keys import Entropy
 from features.media import aging, service, view
 from features.media.service import Media
-from node.feature import Feature
+from node.feature import Feature, Keeping
 from store import blobs
 from store.database import Tx
 from store.identity import Identity
@@ -50,5 +50,6 @@ FEATURE = Feature(
     open=Media,
     run=service.run,
     shows={blobs.CHANGED: _show, blobs.GIVEN: _show_given},
+    keeping=Keeping(aging.kept, aging.kept_of, aging.put_back),
     restored=_restored,
 )

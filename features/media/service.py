@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +32,7 @@ from protocol.faults import quoted
 from store import blobs, people
 from store.blobs import State
 from store.database import Tx
+from store.pieces import BlobGone, OriginalGone
 
 DISCARD_S = 5.0
 NAMES_MAX = 1000  # files of one name in one folder
@@ -96,8 +98,9 @@ class Media:
 
         He gets it from us as far as it is here, and from whoever of his contacts has it.
         Errors: media.none, message.ambiguous, id.malformed, contact.unknown, contact.ambiguous, contact.blocked,
-        contact.account_changed.
+        contact.account_changed, media.gone.
         """
+        await self._require_standing(id)
 
         def post(tx: Tx) -> tuple[int, FileLine]:
             found, contact = view.find(tx, id), people.find_contact(tx, to)
@@ -111,9 +114,15 @@ class Media:
     async def get(self, id: str) -> FileLine:
         """Begins to fetch the file of a message, or goes on where it was paused.
 
-        Errors: media.none, message.ambiguous, id.malformed, media.room.
+        Errors: media.none, message.ambiguous, id.malformed, media.room, media.gone (of a file of ours).
         """
         found = await self._core.database.transact(view.find, id)
+        try:
+            await self._require_standing(id)
+        except OriginalGone:
+            raise
+        except BlobGone:
+            pass  # that is why it is fetched again
         await self._core.blobs.require_room_for(found.row.number)
         now_ms = self._core.ground.now_ms()
 
@@ -140,7 +149,8 @@ class Media:
     async def save(self, id: str, folder: str) -> dict[str, object]:
         """Writes the whole file of a message into a folder, under its name or the next free one: {"file", "bytes"}.
 
-        Errors: media.none, message.ambiguous, id.malformed, media.incomplete, media.false, media.place.
+        Errors: media.none, message.ambiguous, id.malformed, media.incomplete, media.false, media.gone,
+        media.place.
         """
         found = await self._core.database.transact(view.find, id)
         place = Path(folder)
@@ -229,6 +239,12 @@ class Media:
         line = view.line(tx, spoken.seq)
         assert line is not None
         return line
+
+    async def _require_standing(self, id: str) -> None:
+        """Raises: BlobGone, where what was here of a file is gone from the disk."""
+        found = await self._core.database.transact(view.find, id)
+        with suppress(OSError):  # nobody can tell; what is done next says what is wrong
+            await self._core.blobs.require_standing(found.row.number)
 
     async def _moved(self, id: str, step: Callable[[Tx, int], None]) -> FileLine:
         def move(tx: Tx) -> FileLine:

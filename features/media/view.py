@@ -13,7 +13,7 @@ from protocol import content, ids
 from protocol.blobs import Blob
 from protocol.content import Channel
 from protocol.faults import UserFault, quoted
-from store import blobs, people, settings
+from store import blobs, people, pieces, settings
 from store.blobs import Row, State
 from store.database import Migration, Tx
 from store.inbox import Arrival
@@ -36,6 +36,7 @@ MB = 1_000_000
 UNASKED_MAX = 256  # blobs of one contact that are on their way without anybody having asked
 UNASKED_BYTES_MAX = 64 * MB
 FALSE_WHY = "it is not what its sender said"
+OURS_GONE = "not here any more; the original is needed"
 
 # By the index chat_line_end of the room of chats, which has lines of these kinds; those of files are in media_file.
 ENDING = (
@@ -214,7 +215,7 @@ def line(tx: Tx, seq: int) -> FileLine | None:
         pieces=row.blob.count,
         here=row.here,
         given=min(given, row.blob.count),
-        reason=FALSE_WHY if row.state is State.FALSE else row.reason,
+        reason=_why(tx, one),
         width=said.width,
         height=said.height,
         length_ms=said.length_ms,
@@ -222,6 +223,16 @@ def line(tx: Tx, seq: int) -> FileLine | None:
         wave=tuple(said.wave),
         has_preview=bool(said.preview),
     )
+
+
+def _why(tx: Tx, one: Found) -> str:
+    """Why a file does not go on, or cannot be given."""
+    row = one.row
+    if row.state is State.FALSE:
+        return FALSE_WHY
+    if one.mine and row.state is State.TOLD and pieces.is_original(tx, row.number):
+        return OURS_GONE
+    return row.reason
 
 
 def _is_small(tx: Tx, blob: Blob, contact_id: int) -> bool:

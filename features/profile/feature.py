@@ -38,5 +38,6 @@ FEATURE = Feature(
     shows={view.CHANGED: _show, view.CARDS: _show_card, view.LOCATIONS: _show_location, remarks.CHANGED: _show_marks},
     run=service.run,
     keeping=Keeping(view.keep, view.marks_of, view.put_back),
+    keeping_own=Keeping(returning.keep, returning.own_of, returning.put_back),
     restored=returning.restored,
 )

@@ -17,8 +17,10 @@ import trio
 
 from crypto.faults import Forged, Malformed
 from node import ground
+from node.blobs import disk
+from node.blobs.disk import NO_DISK, NO_ROOM, sealed_missing
 from node.blobs.fetching import AGAIN_S, Fetching
-from node.blobs.files import NAME_BYTES, Files, sealed_total
+from node.blobs.files import NAME_BYTES, Files
 from node.blobs.holder import Holder
 from node.inward import Inward
 from node.network import Stream
@@ -37,10 +39,8 @@ RELAYED_BYTES_MAX = 16 << 20  # of a blob that is fetched through a relay, which
 FROM_ONE_MAX = 4  # blobs that are fetched from one contact side by side
 RESERVE_BYTES = 64 << 20  # of the disk, which no fetched file takes
 FULL = (errno.ENOSPC, errno.EDQUOT)
-NO_ROOM = "the disk has no room for it"
 NOBODY = "nobody who has it is there"
 RELAYED = "it is too large to go through a relay, and waits for a direct way"
-NO_DISK = "the disk does not take it"
 
 log = structlog.get_logger("blobs")
 
@@ -79,6 +79,8 @@ class Blobs:
         await self._sweep()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._holder.run)
+            nursery.start_soon(self._hear_tellers)
+            nursery.start_soon(disk.resume, self.inward, self.files, self._has_room)
             with database.watch(frozenset({blobs.CHANGED})) as changes:
                 while True:
                     wanted = dict(await database.read(blobs.wanted))
@@ -136,12 +138,16 @@ class Blobs:
         """Returns where the disk has room for what is missing of a blob. Raises: NoRoomForBlob."""
         row = await self.inward.database.read(blobs.row, number)
         if row is not None:
-            self._require_room(sealed_total(row.blob) * (row.blob.count - row.here) // row.blob.count)
+            self._require_room(sealed_missing(row.blob, row.here))
+
+    async def require_standing(self, number: int) -> None:
+        """Returns where what is said to be here of a blob is. Raises: BlobGone (and is not said any more), OSError."""
+        await disk.require(self.inward, self.files, number)
 
     async def save(self, number: int, file: Path) -> None:
         """Writes the plain content of a whole blob to a file that does not stand there yet, whole or not at all.
 
-        Raises: BlobFalse (nothing was written, nothing of it is kept), BlobNotHere, FileExistsError, OSError.
+        Raises: BlobFalse (nothing was written, nothing of it is kept), BlobNotHere, BlobGone, FileExistsError, OSError.
         """
         row, names = await self.inward.database.read(_whole, number)
         entropy = self.inward.ground.entropy("blob")
@@ -150,7 +156,10 @@ class Blobs:
         except (Forged, Malformed):
             await self.inward.database.transact(blobs.false, number, row.file)
             raise BlobFalse from None
+        except FileExistsError:
+            raise
         except OSError:
+            await self.require_standing(number)
             now, _ = await self.inward.database.read(_whole, number)
             if now.file != row.file:
                 raise BlobNotHere from None  # it was dropped while it was saved
@@ -163,6 +172,18 @@ class Blobs:
 
     # --- the work
 
+    async def _hear_tellers(self) -> None:
+        """Whoever tells what is wanted may be asked for it at once."""
+        database = self.inward.database
+        with database.watch(frozenset({blobs.TOLD})) as changes:
+            last = await database.read(blobs.last_told)
+            while True:
+                await changes.receive()
+                for turn, number, contact_id in await database.read(blobs.told_after, last):
+                    last = turn
+                    if number in self._fetches:
+                        self._fetches[number][0].told(contact_id)
+
     async def _begin(self, nursery: trio.Nursery, number: int) -> None:
         fetching = await self._fetching(number)
         if fetching is not None:
@@ -171,6 +192,8 @@ class Blobs:
             nursery.start_soon(self._fetch, fetching, scope)
 
     async def _fetching(self, number: int) -> Fetching | None:
+        with suppress(OSError):  # then it cannot be written either, which is said
+            await disk.is_gone(self.inward, self.files, number)
         row = await self.inward.database.read(blobs.row, number)
         if row is None or row.state is not State.WANTED:
             return None

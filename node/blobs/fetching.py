@@ -85,6 +85,8 @@ class Fetching:
     _is_over: bool = False  # nothing more is written
     _asked: dict[int, float] = field(default_factory=dict)  # contact -> when he may be asked again; inf while he is
 
+    _told: set[int] = field(default_factory=set)  # who told it since he was asked
+
     def __post_init__(self) -> None:
         self._getting = Getting(self.row.blob.count, self.row.bits)
 
@@ -108,6 +110,11 @@ class Fetching:
             async with send:
                 await self._from_all(send)
 
+    def told(self, contact_id: int) -> None:
+        """A contact has told it just now: he may be asked, also where he said before that he has nothing."""
+        self._told.add(contact_id)
+        self.met(contact_id)
+
     def met(self, contact_id: int) -> None:
         """A contact is there: he may be asked, if he did not lie."""
         if self._asked.get(contact_id, 0.0) != float("inf"):
@@ -122,6 +129,7 @@ class Fetching:
                 for talk in talks:
                     if talk.contact not in self.false and self._asked.get(talk.contact, 0.0) <= now:
                         self._asked[talk.contact] = float("inf")
+                        self._told.discard(talk.contact)
                         nursery.start_soon(self._from, talk, send)
                 await self._say_why("" if float("inf") in self._asked.values() else why)
                 later = [at for at in self._asked.values() if now < at < float("inf")]
@@ -142,7 +150,7 @@ class Fetching:
             async with self.limiter(talk.contact):
                 await self._ask(talk, send)
         except* Nothing:
-            again_s = NOTHING_S
+            again_s = 0.0 if talk.contact in self._told else NOTHING_S
         except* (Forged, Malformed) as faults:
             log.warning("a source is left", contact=talk.contact, reason=repr(first(faults)))
             self.false.add(talk.contact)

@@ -18,6 +18,7 @@ from protocol.blobs import Blob, Making, Opening
 
 NAME_BYTES = 16
 KEY_BYTES = 32
+TRIED_BYTES = 4096  # a block: what a full disk does not have
 
 
 class SourceChanged(Exception):
@@ -100,6 +101,28 @@ class Files:
             draft.settle(replace=False)
         finally:
             draft.drop()
+
+    def stands(self, name: str, blob: Blob, bits: int) -> bool:
+        """Whether the file is there and as long as these pieces, or all, make it. bits: not 0. Raises: OSError."""
+        try:
+            length = os.stat(self.folder / name, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return False
+        last = bits.bit_length() - 1
+        least = last * chunks.SEALED_BYTES_MAX + sealed_length(blob, last)
+        return length == least if bits.bit_count() == blob.count else least <= length <= sealed_total(blob)
+
+    def is_taken(self, name: str) -> bool:
+        """Whether the disk takes a few bytes just now; nothing of them stays."""
+        try:
+            self.write(name, [(0, bytes(TRIED_BYTES))])
+            self.sync(name)
+            self.remove(name)
+        except OSError:
+            with suppress(OSError):
+                self.remove(name)
+            return False
+        return True
 
     def remove(self, name: str) -> None:
         """Takes a file away; it need not be there. Raises: OSError."""

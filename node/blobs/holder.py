@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 import trio
 
-from crypto import chunks
 from crypto.faults import Malformed
 from node import frames, ground
 from node.bell import Bell
+from node.blobs import disk, tags
 from node.blobs.files import Files
+from node.blobs.tags import Tags
 from node.inward import Inward
 from node.network import Stream
 from node.talk import Talk
@@ -24,13 +25,12 @@ from protocol.faults import PeerFault, Unavailable
 from protocol.ids import AccountId
 from store import blobs, people
 from store.blobs import Row, State
-from store.database import Tx
 
 ASKING_BYTES_MAX = 1024  # of one frame of an asker
 STREAMS_MAX = 8  # of one contact at once: he gets as many blobs side by side
 IDLE_S = 120.0  # an asker waits for others meanwhile, or has written what came; longer is a stream that nobody needs
 WRITE_S = 60.0  # for one piece, over a slow line
-ASK_GAP_S = 0.05  # between two questions of one contact what a tag stands for: each looks through all that is here
+ASK_GAP_S = 0.05  # between two questions of one contact what a tag stands for
 NOTE_S = 1.0  # between two times of writing down how much contacts have
 
 _KINDS: Mapping[int, type[Asking]] = {cls.KIND: cls for cls in (Ask, NamesWanted, Want)}
@@ -46,6 +46,7 @@ class Holder:
 
     inward: Inward
     files: Files
+    _tags: Tags = field(default_factory=Tags)
     _given: dict[tuple[int, int], int] = field(default_factory=dict)  # (blob, contact) -> pieces that he has
     _news: dict[tuple[int, int], None] = field(default_factory=dict)  # what of these is to be written down
     _bell: Bell = field(default_factory=Bell)
@@ -97,11 +98,9 @@ class Holder:
                 await self._write(stream, Has(b"" if whole else blob_stream.bytes_of(row.bits), int(whole)))
                 self._note(row.number, contact_id, asking.here)
             case NamesWanted(first):
-                names = await self.inward.database.read(blobs.names, row.number)
-                start = first * chunks.ID_BYTES
-                some = names[start : start + blob_stream.NAMES_MAX * chunks.ID_BYTES]
                 if first >= row.blob.count:
                     raise Malformed
+                some = await self.inward.database.read(blobs.some_names, row.number, first)
                 if not some:
                     raise Unavailable("a blob was forgotten while it was asked for")
                 await self._write(stream, Names(first, some))
@@ -110,7 +109,11 @@ class Holder:
                     raise Malformed
                 if not all(row.bits >> place & 1 for place in places):
                     raise Unavailable("a piece was asked for that is not here, or not any more")
-                read = await ground.aside(self.inward.ground, self.files.read, row.file, row.blob, places)
+                try:
+                    read = await ground.aside(self.inward.ground, self.files.read, row.file, row.blob, places)
+                except OSError as fault:
+                    await disk.is_gone(self.inward, self.files, row.number)
+                    raise Unavailable("a file of pieces cannot be read") from fault
                 for place, sealed in zip(places, read, strict=True):
                     await self._write(stream, Piece(place), sealed)
                     self._note(row.number, contact_id, self._given.get((row.number, contact_id), 0) + 1)
@@ -122,12 +125,14 @@ class Holder:
         at = max(now, self._asked_at.get(contact_id, now - ASK_GAP_S) + ASK_GAP_S)
         self._asked_at[contact_id] = at
         await trio.sleep_until(at)
-
-        def look(tx: Tx) -> int:
-            here = blobs.held(tx)
-            return next((n for n, key, root in here if blob_stream.tag(key, root, account, mine) == asking.tag), 0)
-
-        return await self.inward.database.transact(look)
+        database = self.inward.database
+        while news := await database.transact(blobs.held_after, seen := self._tags.seen(contact_id), tags.NEWS_MAX):
+            more = ((turn, number, blob_stream.tag(key, root, account, mine)) for turn, number, key, root in news)
+            self._tags.add(contact_id, seen, more)
+            await trio.lowlevel.checkpoint()
+        number = self._tags.find(contact_id, asking.tag)
+        row = await database.read(blobs.row, number) if number else None
+        return number if row is not None and row.here else 0
 
     def _note(self, number: int, contact_id: int, pieces: int) -> None:
         self._given[number, contact_id] = pieces

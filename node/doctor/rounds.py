@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import trio
 
 from node import keeper_files, supervisor
-from node.doctor import contacts, dht, files, findings, keepers, life, machine, nearby, ports, reach, store
+from node.doctor import contacts, dht, files, findings, keepers, life, machine, media, nearby, ports, reach, store
 from node.doctor.findings import Finding
 from node.doctor.patient import Patient, aside
 from protocol.faults import PeerFault, Unavailable, UserFault
@@ -50,6 +50,7 @@ CHECKS = (
     Check("identity", store.identity),
     Check("store", store.store, is_long=True),
     Check("disk", machine.disk),
+    Check("media", media.media),
     Check("clock", machine.clock),
     Check("node", life.node),
     Check("socket", life.local_socket),

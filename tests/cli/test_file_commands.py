@@ -92,7 +92,7 @@ async def test_who_does_not_wait_gets_it_later(tmp_path: Path) -> None:
     ("becomes", "code", "said"),
     [
         ({"state": "false"}, 7, "This file is not what its sender said it is, so nothing of it is kept."),
-        ({"state": "paused", "reason": "the disk has no room for it"}, 6, "It is not fetched any more: the disk has"),
+        ({"state": "paused", "reason": "it waits for room on the disk"}, 6, "It does not go on now: it waits for room"),
     ],
 )
 async def test_one_that_ends_says_why(tmp_path: Path, becomes: dict[str, Any], code: int, said: str) -> None:

@@ -123,6 +123,9 @@ async def met_when_acting(alice: Person, chen: Person, faults: Faults) -> None:
     (alice.world.folder / "a.bin").write_bytes(b"a file")
     file = await alice.call("media.send", to="bobby", path=str(alice.world.folder / "a.bin"))
     assert await faults.code("chat.edit", id=file["id"], text="another") == "message.no_text"
+    for place in (alice.world.folder / "alice.blobs").iterdir():
+        place.unlink()
+    assert await faults.code("chat.forward", id=file["id"], to="bobby") == "media.gone"
     await alice.call("chat.recall", id=line["id"])
     recalled: tuple[tuple[str, dict[str, object]], ...] = (*ON_A_MESSAGE, ("chat.forward", {"to": "bobby"}))
     assert [await faults.code(method, id=line["id"], **said) for method, said in recalled] == ["message.recalled"] * 4

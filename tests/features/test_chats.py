@@ -273,9 +273,9 @@ def test_a_backup_has_what_was_decided_and_is_read_strictly() -> None:
         await befriend(alice, chen)
         await says(bob, "alice", "one")
         (line,) = await alice.call("chat.history", to="bob")
-        await alice.call("chat.draft", to="chen", text="stays here")
+        await alice.call("chat.draft", to="bob", text="not yet")
         bob_id, chen_id = [(await run(alice, people.find_contact, name)).id for name in ("bob", "chen")]
-        assert await run(alice, conversations.keep, bob_id) is None
+        assert conversations.check(await run(alice, conversations.keep, bob_id))[1].draft == "not yet"
         assert await run(alice, conversations.keep, chen_id) is None
         for method, said in (("read", {}), ("pin", {}), ("mute", {"for_s": 60}), ("archive", {})):
             await alice.call(f"chat.{method}", to="bob", **said)
@@ -305,22 +305,25 @@ def test_a_backup_has_what_was_decided_and_is_read_strictly() -> None:
         (),
         (-1,),
         (None,),
-        (0, 2, 0, 0, (), ()),
-        (0, 0, -1, 0, (), ()),
-        (0, 0, 0, 2**39 + 1, (), ()),
-        (0, 0, 0, 0, (-1,), ()),
-        (0, 0, 0, 0, (None,), ()),
-        (0, 0, 0, 0, 0, ()),
-        (0, 0, 0, 0, tuple(range(513)), ()),
+        (0, 2, 0, 0, (), (), ""),
+        (0, 0, -1, 0, (), (), ""),
+        (0, 0, 0, 2**39 + 1, (), (), ""),
+        (0, 0, 0, 0, (-1,), (), ""),
+        (0, 0, 0, 0, (None,), (), ""),
+        (0, 0, 0, 0, 0, (), ""),
+        (0, 0, 0, 0, tuple(range(513)), (), ""),
         (0, 0, 0, 0, ()),
-        (0, 0, 0, 0, (), 0),
-        (0, 0, 0, 0, (), (1,)),
-        (0, 0, 0, 0, (), (-1, 1, bytes(32))),
-        (0, 0, 0, 0, (), (366 * 86_400 + 1, 1, bytes(32))),
-        (0, 0, 0, 0, (), (1, 0, bytes(32))),
-        (0, 0, 0, 0, (), (1, 2**32, bytes(32))),
-        (0, 0, 0, 0, (), (1, 1, bytes(31))),
-        (0, 0, 0, 0, (), (), 0),
+        (0, 0, 0, 0, (), 0, ""),
+        (0, 0, 0, 0, (), (1,), ""),
+        (0, 0, 0, 0, (), (-1, 1, bytes(32)), ""),
+        (0, 0, 0, 0, (), (366 * 86_400 + 1, 1, bytes(32)), ""),
+        (0, 0, 0, 0, (), (1, 0, bytes(32)), ""),
+        (0, 0, 0, 0, (), (1, 2**32, bytes(32)), ""),
+        (0, 0, 0, 0, (), (1, 1, bytes(31)), ""),
+        (0, 0, 0, 0, (), (), 0, ""),
+        (0, 0, 0, 0, (), (), b"x"),
+        (0, 0, 0, 0, (), (), "x" * 16385),
+        (0, 0, 0, 0, (), ()),
     ],
 )
 def test_a_note_of_a_backup_that_makes_no_sense_is_refused(values: tuple[Any, ...]) -> None:

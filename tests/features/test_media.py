@@ -54,6 +54,7 @@ def test_every_fault_that_a_call_names_is_met() -> None:
             (many / str(n)).touch()
         assert await faults.code("media.send", to="bobo", path=str(many)) == "media.folder"
         await met_where_the_disk_is_full(ana, path, faults)
+        await met_where_a_file_is_gone(w, ana, path, faults)
         await met_by_who_fetches(w, ana, bo, faults)
         mine = (await ana.call("media.send", to="bobby", path=path))["id"]
         for to, code in (("nobody", "contact.unknown"), ("bob", "contact.ambiguous")):
@@ -78,6 +79,16 @@ async def met_where_the_disk_is_full(ana: Person, path: str, faults: Faults) -> 
     ana.node.core.blobs.reserve_bytes = 2**60
     assert await faults.code("media.send", to="bobo", path=path) == "media.room"
     ana.node.core.blobs.reserve_bytes = 0
+
+
+async def met_where_a_file_is_gone(w: World, ana: Person, path: str, faults: Faults) -> None:
+    """Somebody has emptied the folder of pieces, each time."""
+    more = {"forward": {"to": "bobby"}, "save": {"folder": str(w.folder)}, "get": {}}
+    for method, params in more.items():
+        one = await ana.call("media.send", to="bobo", path=path)
+        for place in (w.folder / "ana.blobs").iterdir():
+            place.unlink()
+        assert await faults.code(f"media.{method}", id=one["id"], **params) == "media.gone"
 
 
 async def met_by_who_fetches(w: World, ana: Person, bo: Person, faults: Faults) -> None:

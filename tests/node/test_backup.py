@@ -14,11 +14,12 @@ import trio
 import features
 from crypto import words
 from features.contacts.content import Presence
+from features.profile.content import Profile
 from node import backup, ground
 from node.node import migrations
 from protocol import backup_records as kept
 from protocol import identity as documents
-from protocol import ids, wire
+from protocol import ids, record, wire
 from protocol.backup_records import RoomNote
 from protocol.faults import UserFault
 from store.database import Database, Tx, Worker, open_database
@@ -165,6 +166,9 @@ WRONG: dict[str, tuple[bytes, str, int]] = {
     ),
     "forged": (backups.file_of([head(lists=(backups.BO.devices,))]), "backup.strange", 1),
     "a mark of chat": (strange(RoomNote("chat", 1, b"\x81\x20")), "backup.strange", 1),
+    "a profile of ours": (strange(RoomNote("profile", 0, b"\x81\x20")), "backup.strange", 1),
+    "its photo": (strange(RoomNote("profile", 0, record.encode(Profile(1, "Ana", "", b"x")))), "backup.strange", 1),
+    "a time for files": (strange(RoomNote("media", 1, wire.encode((5,)))), "backup.strange", 1),
     "an asking": (strange(RoomNote("contacts", 1, wire.encode(("weft:i/x", "", 5)))), "backup.strange", 1),
     "ours in a wrong channel": (backups.file_of([head(), contact(), _ours_of(100)]), "backup.strange", 1),
     "a certificate that was never good": (backups.file_of([head(), contact(), _never_good()]), "backup.strange", 1),

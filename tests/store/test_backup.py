@@ -26,7 +26,7 @@ from tests.store import kit
 from tests.store.kit import Side
 
 MEMORY = Path(":memory:")
-ROOMS = (("notes", lambda _tx, contact: bytes((contact,))),)
+ROOMS: tuple[tuple[str, bool, backup.Keep], ...] = (("notes", False, lambda _tx, contact: bytes((contact,))),)
 
 
 def everything(tx: Tx, now_ms: int) -> tuple[list[Record], int]:

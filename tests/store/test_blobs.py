@@ -1,10 +1,14 @@
 """Blobs in the store: what somebody still does for one that was dropped or forgotten meanwhile harms no other."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from crypto import chunks
+from node.blobs.tags import CONTACTS_MAX, NEWS_MAX, Tags
+from protocol.blob_stream import NAMES_MAX
 from protocol.blobs import Blob
 from store import blobs, schema
 from store.blobs import State
@@ -68,13 +72,88 @@ def dropped(tx: Tx) -> None:
     assert now(tx, one.number).state is State.WHOLE
 
 
-def found_by_an_index(tx: Tx) -> None:
-    """Whoever asks what a tag stands for does not make the node read all that was ever told."""
-    (plan,) = tx.all("EXPLAIN QUERY PLAN SELECT number, key, root FROM blob WHERE here > 0 ORDER BY number")
-    assert "COVERING INDEX blob_held" in plan[3]
+def named(tx: Tx) -> None:
+    """Whoever asks for a part of a manifest does not make the node read all of it: a row has no more than a frame."""
+    large = Blob(bytes([3]) * 32, bytes([3]) * 32, 5000 * chunks.CHUNK_BYTES, bytes(32))
+    names = random.Random(3).randbytes(large.count * chunks.ID_BYTES)
+    number = blobs.made(tx, large, names, "large", 0)
+    assert large.count > 2 * NAMES_MAX
+    assert tx.one("SELECT MAX(LENGTH(names)) FROM blob_names") == (blobs.PART_BYTES,)
+    assert blobs.names(tx, number) == names
+    for first in (0, 1, NAMES_MAX - 1, NAMES_MAX, NAMES_MAX + 1, 2 * NAMES_MAX, large.count - 1, large.count):
+        start = first * chunks.ID_BYTES
+        assert blobs.some_names(tx, number, first) == names[start : start + blobs.PART_BYTES]
+    blobs.forget(tx, number)
+    assert blobs.names(tx, number) == blobs.some_names(tx, number, 0) == b""
 
 
-@pytest.mark.parametrize("step", [forgotten, told_again, dropped, found_by_an_index], ids=lambda step: step.__name__)
+def asked_for(tx: Tx) -> None:
+    """A question costs what has come since the one before: each blob is read and hashed once for each asker."""
+    tags = Tags()
+
+    def question(tag: bytes) -> tuple[int, int]:
+        """What it finds, and how many blobs were hashed for it."""
+        hashed = 0
+        while news := blobs.held_after(tx, after := tags.seen(7), NEWS_MAX):
+            tags.add(7, after, [(turn, number, key) for turn, number, key, _ in news])
+            hashed += len(news)
+        return tags.find(7, tag), hashed
+
+    many = [Blob(n.to_bytes(32, "big"), n.to_bytes(32, "little"), 1, bytes(32)) for n in range(1, 1001)]
+    numbers = [blobs.made(tx, one, bytes(32), one.key.hex(), 0) for one in many]
+    assert question(many[500].key) == (numbers[500], 1000)
+    assert question(many[999].key) == (numbers[999], 0)
+    assert question(bytes(32)) == (0, 0)
+    one = wanted(tx)
+    assert question(ONE.key) == (0, 0)  # nothing of it is here
+    blobs.came(tx, one.number, one.file, 0b1, 0)
+    assert question(ONE.key) == (one.number, 1)
+    blobs.came(tx, one.number, one.file, 0b10, 0)
+    assert question(ONE.key) == (one.number, 0)
+    blobs.drop(tx, numbers[999])  # the newest turn but one; its number stays known and finds nothing that is here
+    blobs.drop(tx, one.number)
+    blobs.want(tx, one.number)
+    blobs.came(tx, one.number, now(tx, one.number).file, 0b1, 0)
+    assert question(ONE.key) == (one.number, 1)
+    for contact in range(100, 100 + CONTACTS_MAX):
+        tags.seen(contact)
+    assert question(many[0].key) == (numbers[0], 1000)  # too many others have asked meanwhile
+    tags.add(7, 10**9, [(10**9, 1, bytes(32))])  # those between were given up while they were hashed
+    tags.add(99, 0, [(1, 1, bytes(32))])
+    assert (question(bytes(32)), tags.find(99, bytes(32))) == ((0, 0), 0)
+    plans = [
+        *tx.all(
+            "EXPLAIN QUERY PLAN SELECT h.turn, b.number, b.key, b.root FROM blob_held h JOIN blob b"
+            " ON b.number = h.blob WHERE h.turn > 5 ORDER BY h.turn LIMIT 3"
+        ),
+        *tx.all("EXPLAIN QUERY PLAN SELECT turn, blob, contact FROM blob_source WHERE turn > 5 ORDER BY turn"),
+        *tx.all(
+            "EXPLAIN QUERY PLAN SELECT names FROM blob_names WHERE blob = 1 AND part BETWEEN 1 AND 2 ORDER BY part"
+        ),
+    ]
+    assert len(plans) == 4
+    assert all(plan[3].startswith("SEARCH") for plan in plans)
+
+
+def told_by_turns(tx: Tx) -> None:
+    """Who tells again comes after all who told before."""
+    one = wanted(tx)
+    blobs.told(tx, ONE, 2, "", 0)
+    last = blobs.last_told(tx)
+    assert blobs.told_after(tx, last) == ()
+    blobs.told(tx, ONE, 1, "", 0)
+    assert [row[1:] for row in blobs.told_after(tx, last)] == [(one.number, 1)]
+    assert blobs.sources(tx, one.number) == (1, 2)
+    blobs.forget(tx, one.number)
+    last = blobs.last_told(tx)
+    wanted(tx, OTHER)
+    assert len(blobs.told_after(tx, last)) == 1
+
+
+STEPS = (forgotten, told_again, dropped, named, asked_for, told_by_turns)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
 async def test_blobs(step: Step, tmp_path: Path) -> None:
     async with open_database(tmp_path / "x.db", bytes(32), (*schema.CORE, *blobs.SCHEMA), Worker.INLINE) as database:
         await database.transact(step)

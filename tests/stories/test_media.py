@@ -16,6 +16,7 @@ from features.media.content import File, Shape
 from features.media.view import MB
 from lab import world
 from lab.world import Person, World, befriend
+from node.blobs.disk import NO_DISK
 from protocol.blobs import Blob
 from store import people
 
@@ -379,9 +380,10 @@ def test_a_disk_that_takes_no_file_pauses_it_and_says_so_and_it_goes_on_when_it_
         await ana.call("media.send", to="bo", path=str(put(w, "small.bin", small)))
         await w.until(partial(is_in, bo, "paused"))
         one = await file_of(bo)
-        assert one["reason"] == "the disk does not take it"
+        assert one["reason"] == NO_DISK
+        await trio.sleep(60.0)
+        assert (await file_of(bo))["state"] == "paused"
         in_the_way.unlink()
-        await bo.call("media.get", id=one["id"])
         await w.until(partial(is_in, bo, "here"))
         assert await saved(w, bo) == small
 

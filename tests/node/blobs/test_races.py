@@ -14,7 +14,8 @@ import trio
 from lab import world
 from lab.world import Person, World, befriend
 from node import frames
-from node.blobs.blobs import FROM_ONE_MAX, NO_ROOM, Blobs, NoRoomForBlob
+from node.blobs.blobs import FROM_ONE_MAX, NOBODY, Blobs, NoRoomForBlob
+from node.blobs.disk import NO_DISK, NO_ROOM
 from node.core import Core
 from node.network import Stream
 from protocol import blob_stream, record
@@ -159,21 +160,42 @@ def test_a_disk_that_is_full_pauses_what_is_fetched_and_what_is_told_again_does_
         await w.until(partial(is_in, bo, "paused"))
         assert (await file_of(bo))["reason"] == NO_ROOM
         assert not (w.folder / "bo.blobs").exists()
-        core_of(bo).blobs.reserve_bytes = 0
         await ana.call("media.forward", id=sent["id"], to="bo")
         await w.until(partial(is_in, bo, "paused", 2))
         await trio.sleep(600.0)
         assert (await file_of(bo))["here"] == 0
         (w.folder / "bo.blobs").write_bytes(b"no folder")  # a disk that fails in another way
+        core_of(bo).blobs.reserve_bytes = 0
         one = await file_of(bo)
         await bo.call("media.get", id=one["id"])
         await w.until(partial(is_in, bo, "paused", 2))
+        assert (await file_of(bo))["reason"] == NO_DISK
+        await trio.sleep(60.0)
+        assert await is_in(bo, "paused", 2)
         (w.folder / "bo.blobs").unlink()
-        await bo.call("media.get", id=one["id"])
-        await w.until(partial(is_in, bo, "here", 2))
+        await w.until(partial(is_in, bo, "here", 2))  # by itself
         assert await saved(w, bo) == data
 
     world.run(story, seed=2425)
+
+
+def test_what_waits_for_room_goes_on_when_there_is_and_what_a_person_paused_does_not() -> None:
+    async def story(w: World) -> None:
+        bo, ana = await among(w, "ana")
+        core_of(bo).blobs.reserve_bytes = 2**60
+        for n in range(3):
+            await ana.call("media.send", to="bo", path=str(put(w, f"{n}.bin", content(40 + n, LENGTH))))
+        await w.until(partial(is_in, bo, "paused", 3))
+        assert {one["reason"] for one in await bo.call("media.list")} == {NO_ROOM}
+        second = await file_of(bo, 1)
+        assert (await bo.call("media.pause", id=second["id"]))["reason"] == ""
+        assert (await bo.call("media.drop", id=(await file_of(bo, 0))["id"]))["state"] == "offered"
+        core_of(bo).blobs.reserve_bytes = 0
+        await w.until(partial(is_in, bo, "here"), patience_s=60.0)
+        await trio.sleep(600.0)
+        assert [one["state"] for one in await bo.call("media.list")] == ["offered", "paused", "here"]
+
+    world.run(story, seed=2432)
 
 
 def test_a_file_that_is_dropped_and_wanted_again_while_it_comes_arrives_as_it_was() -> None:
@@ -278,3 +300,43 @@ def test_a_disk_that_is_filled_while_a_file_is_sealed_and_a_blob_that_is_gone_be
             await core.blobs.save(99, w.folder / "out")
 
     world.run(story, seed=2430)
+
+
+def test_one_who_had_nothing_is_asked_at_once_when_he_tells_it() -> None:
+    async def story(w: World) -> None:
+        data = content(31, LENGTH)
+        bo, ana, chen = await among(w, "ana", "chen")
+        await befriend(ana, chen)
+        await ana.call("media.send", to="chen", path=str(put(w, "a.bin", data)))
+        await w.until(partial(is_in, chen, "here"))
+        his = await file_of(chen)
+        await chen.call("media.drop", id=his["id"])
+        await chen.call("media.forward", id=his["id"], to="bo")  # he has nothing, and ana is no contact of bo
+        await w.until(partial(is_in, bo, "fetching"))
+        await ana.kill()
+        await trio.sleep(60.0)
+        assert (await file_of(bo))["reason"] == NOBODY
+        await gives_again(chen, data)
+        began = trio.current_time()
+        await chen.call("media.forward", id=his["id"], to="bo")
+        await w.until(partial(is_in, bo, "here", 2))
+        assert trio.current_time() - began < 20.0
+
+    world.run(story, seed=2431)
+
+
+async def gives_again(person: Person, data: bytes) -> None:
+    """What a person dropped is here again."""
+    core = core_of(person)
+    row = await core.database.transact(blobs.row, 1)
+    assert row is not None
+    truth = Truth(data, row.blob.key)
+    assert truth.blob == row.blob
+    core.blobs.files.write(row.file, list(enumerate(truth.pieces)))
+
+    def put_back(tx: Tx) -> None:
+        blobs.keep_names(tx, row.number, truth.names)
+        blobs.want(tx, row.number)
+        blobs.came(tx, row.number, row.file, (1 << row.blob.count) - 1, 0)
+
+    await core.database.transact(put_back)
