@@ -14,6 +14,7 @@ from store.database import Tx
 from tests.features.kit import Faults
 from tests.stories.test_media import MORE, content, file_of, is_in, put
 
+SAMPLES = Path(__file__).parents[1] / "samples"
 LARGE = 64 * 1024**3 + 1
 
 
@@ -23,6 +24,11 @@ def sparse(w: World, name: str, length: int) -> Path:
     with place.open("wb") as file:
         file.truncate(length)
     return place
+
+
+def film(w: World) -> str:
+    """A video of a second."""
+    return str(put(w, "v.webm", (SAMPLES / "films" / "vp8-opus.webm").read_bytes()))
 
 
 def test_every_fault_that_a_call_names_is_met() -> None:
@@ -48,6 +54,11 @@ def test_every_fault_that_a_call_names_is_met() -> None:
             await faults.code("media.send", to="bobo", path="/proc/self/status") == "media.changed"
         )  # is told as empty
         assert await faults.code("media.send", to="bobo", path=str(put(w, "a.jpg", b"no picture"))) == "media.strange"
+        for wrong, path_of in (("a.jpg", film(w)), ("a.bin", path), ("none.jpg", film(w))):
+            more = {"path": path_of, "preview": str(w.folder / wrong)}
+            assert await faults.code("media.send", to="bobo", **more) == "media.preview"
+        assert await faults.code("media.send", to="bobo", path=film(w), preview="a.jpg") == "media.path"
+        assert list((w.folder / "ana.blobs").iterdir()) == []
         many = w.folder / "many"
         many.mkdir()
         for n in range(folders.ENTRIES_MAX):
