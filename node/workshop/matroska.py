@@ -205,11 +205,9 @@ class _Film:
 
     def track(self, start: int, at: int, end: int) -> None:
         told: _Told = {}
-        marks = len(self.found.blank), len(self.found.written)
         self.walk(_TRACK, at, end, told)
         sort, number = (self.number(*told.get(name, (0, 0))) for name in (_SORT, _NUMBER))
         if sort not in (_IS_VIDEO, _IS_SOUND, _IS_SUBTITLES):
-            del self.found.blank[marks[0] :], self.found.written[marks[1] :]
             self.void(start, end)
             return
         self.tracks.add(number)
@@ -259,6 +257,9 @@ class _Film:
 
     def void(self, start: int, end: int) -> None:
         """Nothing, in the place of an element with all that is inside."""
+        for noted in (self.found.blank, self.found.written):
+            while noted and noted[-1][0] > start:  # of something inside
+                noted.pop()
         total = end - start
         head = bytes((0xEC, 0x80 | total - 2)) if total < 0x7F + 2 else b"\xec\x01" + (total - 9).to_bytes(7, "big")
         self.found.blank.append((start, total))
@@ -271,7 +272,8 @@ class _Film:
     def element(self, at: int, end: int) -> tuple[int, int, int | None]:
         """What stands at a place inside something that ends at `end`: its name, where its body begins, where it ends.
 
-        None: it does not say how long it is. Raises: Refused where it is longer than what it stands in.
+        None: it does not say how long it is, as films and clusters may. Raises: Refused where it is longer than what it
+        stands in.
         """
         self.elements += 1
         if self.elements > ELEMENTS_MAX:
@@ -284,7 +286,7 @@ class _Film:
         name, size = int.from_bytes(head[:wide], "big"), _value(head[wide : wide + long])
         body = at + wide + long
         if size == (1 << 7 * long) - 1:
-            return name, body, None if name in (_SEGMENT, _CLUSTER) and body <= end else _broken()
+            return name, body, None if body <= end else _broken()
         return name, body, body + size if body + size <= end else _broken()
 
     def take(self, at: int, count: int) -> bytes:
