@@ -265,9 +265,8 @@ def _source(place: Path, shape: str) -> Source:
         name = f"{names.told(place)[:200]}.tar"
         source = Source(name, names.FOLDER, Shape.FOLDER, packed.length, packed.read)
     elif stat.S_ISREG(state.st_mode):
-        with place.open("rb"):
-            pass
-        mime = names.mime_of(place)
+        with place.open("rb") as file:
+            mime = names.mime_of(place, file.read(names.BEGINNING_BYTES))
         kind = names.shape_of(mime) if shape == "auto" else Shape[shape.upper()]
         source = Source(names.told(place), mime, kind, state.st_size, lambda: folders.read(place))
     else:
