@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,28 @@ RATE_S = 10.0  # over which a rate is taken
 FileLine = dict[str, Any]
 
 
-def send(door: Door, client: Client, name: str, paths: Iterable[tuple[str, str]]) -> list[FileLine]:
-    """Sends (path, shape) in order; what was sent before one that cannot be is sent. Raises: Failure."""
+def send(
+    door: Door, client: Client, name: str, paths: Iterable[tuple[str, str]], preview: str | None = None
+) -> list[FileLine]:
+    """Sends (path, shape) in order; what was sent before one that cannot be is sent. Raises: Failure.
+
+    preview: a picture that is shown of the video that this is.
+    """
     sent: list[FileLine] = []
+    frame = None if preview is None else _whole(preview)
     for path, shape in paths:
-        place = os.path.abspath(os.path.expanduser(path))
+        place = _whole(path)
         show.passing(door, f"Sealing {show.clean(Path(path).name)}…")
         try:
-            sent.append(client.call("media.send", within_s=WORK_S, to=name, path=place, shape=shape))
+            call = partial(client.call, "media.send", within_s=WORK_S)
+            sent.append(call(to=name, path=place, shape=shape, preview=frame))
         finally:
             show.passing(door, "")
     return sent
+
+
+def _whole(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def sent_text(file: FileLine) -> str:

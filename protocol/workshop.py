@@ -54,8 +54,12 @@ class Format(IntEnum):
     MP3 = 12
     FLAC = 13
     M4A = 14
+    WEBA = 15  # WebM without a picture
+    MKA = 16
     MP4 = 20
     MOV = 21
+    WEBM = 22
+    MKV = 23
 
     @property
     def mime(self) -> str:
@@ -73,8 +77,12 @@ _MIME = {
     Format.MP3: "audio/mpeg",
     Format.FLAC: "audio/flac",
     Format.M4A: "audio/mp4",
+    Format.WEBA: "audio/webm",
+    Format.MKA: "audio/x-matroska",
     Format.MP4: "video/mp4",
     Format.MOV: "video/quicktime",
+    Format.WEBM: "video/webm",
+    Format.MKV: "video/x-matroska",
 }
 
 
@@ -150,7 +158,8 @@ ANSWER_BYTES_MAX: Mapping[type, int] = {
     Avatar: AVATAR_BYTES_MAX + 256,
     Pixels: 3 * PREVIEW_SIDE_MAX**2 + 256,
 }
-_SOUNDS = (Format.WAV, Format.OGG, Format.MP3, Format.FLAC, Format.M4A)
+_SOUNDS = (Format.WAV, Format.OGG, Format.MP3, Format.FLAC, Format.M4A, Format.WEBA, Format.MKA)
+_FILMS = (Format.MP4, Format.MOV, Format.WEBM, Format.MKV)
 
 
 def read(wanted: type[A], raw: bytes) -> A | Failed:
@@ -189,7 +198,7 @@ def _is_whole(answer: object) -> bool:
         case Heard():
             return answer.format in _SOUNDS and len(answer.waveform) in (0, WAVEFORM_BYTES)
         case Moving():
-            return answer.format in (Format.MP4, Format.MOV)
+            return answer.format in _FILMS
         case Avatar():
             return is_webp(answer.webp)
         case Pixels():

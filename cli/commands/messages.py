@@ -37,6 +37,7 @@ Message = dict[str, Any]
 @click.option("--file", "files", multiple=True, metavar="PATH", help="A file or a folder, also several times.")
 @click.option("--voice", "voices", multiple=True, metavar="PATH", help="A recording, shown as one.")
 @click.option("--video", "videos", multiple=True, metavar="PATH", help="A video, shown as one.")
+@click.option("--preview", metavar="PICTURE", help="What is seen of a video before it is fetched: a picture of it.")
 @click.option("--as-is", is_flag=True, help="Files as they are: also where and with what they were taken.")
 @click.option("--reply", metavar="ID", help="The message that TEXT answers: its id, or the end of it.")
 @click.pass_obj
@@ -50,6 +51,7 @@ def send(
     files: tuple[str, ...],
     voices: tuple[str, ...],
     videos: tuple[str, ...],
+    preview: str | None,
     as_is: bool,
     reply: str | None,
 ) -> None:
@@ -65,11 +67,13 @@ def send(
         *((one, "voice") for one in voices),
         *((one, "video") for one in videos),
     ]
+    if preview is not None and len(paths) != 1:
+        raise faults.usage("--preview goes with one video, as in: weft send bo --video film.mp4 --preview frame.jpg.")
     if paths:
         if lines or reply is not None or wait is not None or within is not None:
             said = "Files go without --lines, --reply and --wait: weft files shows how much of each he has."
             raise faults.usage(said)
-        _send_files(door, name, text, paths)
+        _send_files(door, name, text, paths, preview)
         return
     if lines and wait is not None and within is None and text not in (None, "-"):
         text, within = None, text  # with --lines there is no TEXT before the SECONDS
@@ -160,10 +164,10 @@ def read(door: Door, name: str, limit: int) -> None:
     show.talk(door, f"{count} marked as read.")
 
 
-def _send_files(door: Door, name: str, text: str | None, paths: list[tuple[str, str]]) -> None:
+def _send_files(door: Door, name: str, text: str | None, paths: list[tuple[str, str]], preview: str | None) -> None:
     """Sends files, and a text behind them where there is one."""
     with door.connect() as client:
-        sent = moving.send(door, client, name, paths)
+        sent = moving.send(door, client, name, paths, preview)
         said = stdin.whole() if text == "-" else text
         message = client.call("chat.send", to=name, text=said) if said else None
     shown = [moving.sent_text(file) for file in sent]

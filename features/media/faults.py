@@ -19,6 +19,14 @@ class Unlooked(UserFault):
     exit = 1
 
 
+class BadPreview(UserFault):
+    """A picture to be seen before it is fetched goes with one video only; nothing was sent."""
+
+    code = "media.preview"
+    next = "weft send NAME --video FILE --preview PICTURE"
+    exit = 2
+
+
 class FileChanged(UserFault):
     """The file was changed while it was read, so nothing was sent. Send it again once nobody writes into it."""
 

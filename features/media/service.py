@@ -58,22 +58,23 @@ class Media:
         self.lives: Lives | None = None  # how long what is said stays; the room of chats says it
         self.is_kept: IsKept = lambda _tx, _seq: False  # what stays whatever the quota is; so does this
 
-    async def send(self, to: str, path: str, shape: str = "auto") -> FileLine:
+    async def send(self, to: str, path: str, shape: str = "auto", preview: str | None = None) -> FileLine:
         """Seals a file or folder and tells a contact of it, durable on return; he fetches it when he likes.
 
         path: whole. shape: "auto" (by its name), "file" (as it is), "picture", "voice", "video"; the last three are
-        looked into, and where and with what they were taken does not go along.
+        looked into, and where and with what they were taken does not go along. preview: the whole path of a picture
+        that is shown of a video before it is fetched; None: none is.
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, limit, media.path,
-        media.unreadable, media.changed, media.room, media.folder, media.strange.
+        media.unreadable, media.changed, media.room, media.folder, media.strange, media.preview.
         """
-        place = Path(path)
-        if not place.is_absolute() or shape not in SHAPES:
+        place, frame = Path(path), None if preview is None else Path(preview)
+        if not place.is_absolute() or shape not in SHAPES or not (frame is None or frame.is_absolute()):
             raise PathNeeded
         database, now_ms = self._core.database, self._core.ground.now_ms
         contact = await database.read(people.find_contact, to)
         try:
             source = await ground.aside(self._core.ground, _source, place, shape)
-            async with looking.prepared(self._core, source, place) as ready:
+            async with looking.prepared(self._core, source, place, frame) as ready:
                 blob, manifest, file = await self._core.blobs.make(ready.length, ready.read())
         except SourceChanged:
             raise FileChanged from None
@@ -280,9 +281,8 @@ def _source(place: Path, shape: str) -> Source:
         name = f"{names.told(place)[:200]}.tar"
         source = Source(name, names.FOLDER, Shape.FOLDER, packed.length, packed.read)
     elif stat.S_ISREG(state.st_mode):
-        with place.open("rb"):
-            pass
-        mime = names.mime_of(place)
+        with place.open("rb") as file:
+            mime = names.mime_of(place, file.read(names.BEGINNING_BYTES))
         kind = names.shape_of(mime) if shape == "auto" else Shape[shape.upper()]
         source = Source(names.told(place), mime, kind, state.st_size, lambda: folders.read(place))
     else:

@@ -1,8 +1,9 @@
 """What an MP4 or MOV says of itself in its boxes, and which of its bytes are metadata. Reads boxes, decodes nothing.
 
 Titles, places and whatever else programs add are written over with zeros, in boxes named `free`, so that every place in
-the file stays where it is; so are the times of recording, and the samples of tracks that are neither picture, sound nor
-subtitles: that is where cameras put the way they went. Not here: the copy itself (films.py, sounds.py).
+the file stays where it is; so are the times of recording, what tracks and encoders are called (by which cameras name
+themselves), and the samples of tracks that are neither picture, sound nor subtitles: that is where cameras put the way
+they went. Not here: the copy itself (films.py, sounds.py).
 """
 
 from collections.abc import Callable, Iterator
@@ -48,6 +49,8 @@ class _Track:
     chunks: bytes = b""
     chunk_bytes: int = 4
     runs: bytes = b""
+    described: bytes = b""  # by which its codec was made, and where that stands
+    described_at: int = 0
 
 
 def examine(read: Read, size: int) -> Found:
@@ -93,8 +96,11 @@ def _walk(held: bytes, place: int, found: Found, track: _Track, depth: int) -> N
             _blank(found, place + at, place + body, place + end)
         elif name in _TIMED and len(inside) >= 24:
             _time(name, inside, place + body, found)
-        elif name == b"hdlr" and not track.sort:
-            track.sort = inside[8:12]
+        elif name == b"hdlr":
+            track.sort = track.sort or inside[8:12]
+            found.blank.append((place + body + 12, max(0, len(inside) - 12)))
+        elif name == b"stsd":
+            track.described, track.described_at = inside, place + body
         elif name == b"stsz":
             track.sizes = inside[4:]
         elif name in (b"stco", b"co64"):
@@ -106,8 +112,8 @@ def _walk(held: bytes, place: int, found: Found, track: _Track, depth: int) -> N
                 _broken()
             inner = _Track() if name == b"trak" else track
             _walk(inside, place + body, found, inner, depth + 1)
-            if name == b"trak" and inner.sort not in _TRACKS:
-                found.blank += _samples(inner)
+            if name == b"trak":
+                found.blank += _samples(inner) if inner.sort not in _TRACKS else _makers(inner)
 
 
 def _blank(found: Found, at: int, body: int, end: int) -> None:
@@ -146,6 +152,19 @@ def _samples(track: _Track) -> Iterator[tuple[int, int]]:
         long = each * (last - sample) or sum(_number(track.sizes, 8 + 4 * n, 4) for n in range(sample, last))
         yield _number(track.chunks, 4 + chunk * track.chunk_bytes, track.chunk_bytes), long
         sample = last
+
+
+def _makers(track: _Track) -> Iterator[tuple[int, int]]:
+    """Where it says who made the encoder of a track, and how that is called."""
+    at, last = 8, len(track.described)
+    while at + 24 <= last:
+        end = at + _number(track.described, at, 4)
+        if end < at + 24 or end > last:
+            _broken()
+        yield track.described_at + at + 20, 4
+        if track.sort == b"vide" and end >= at + 82:
+            yield track.described_at + at + 50, 32
+        at = end
 
 
 def _run(raw: bytes, at: int) -> tuple[int, int]:

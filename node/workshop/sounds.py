@@ -1,7 +1,7 @@
 """Sounds, inside the workshop's program: a copy without metadata, the length, a waveform of 64 peaks.
 
 libsndfile sees a file that is already without metadata. Not here: limits of memory and time (bounds.py), what is
-metadata (tags.py, atoms.py).
+metadata (tags.py, atoms.py, matroska.py).
 """
 
 import io
@@ -12,7 +12,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # soundfile brings NumPy, whose thread
 
 import soundfile
 
-from node.workshop import atoms, tags
+from node.workshop import atoms, matroska, tags
 from node.workshop.faults import Refused
 from protocol.workshop import LENGTH_MS_MAX, WAVEFORM_BYTES, Format, Heard, Why
 
@@ -23,8 +23,8 @@ _LIBRARY = {"WAV": Format.WAV, "WAVEX": Format.WAV, "OGG": Format.OGG, "MP3": Fo
 
 def sound(raw: bytes, write_clean: Callable[[bytes], None]) -> Heard:
     """What is said of a sound; its clean copy is written on the way. Raises: Refused, and what soundfile raises."""
-    if raw[4:8] == b"ftyp":
-        return _mp4(raw, write_clean)
+    if raw[4:8] == b"ftyp" or raw.startswith(matroska.BEGINS):
+        return _inside(raw, write_clean)
     untagged = tags.strip(raw)
     del raw
     with soundfile.SoundFile(io.BytesIO(untagged.raw)) as opened:
@@ -57,15 +57,25 @@ def _waveform(opened: soundfile.SoundFile) -> bytes:
     return loudness(peaks)
 
 
-def _mp4(raw: bytes, write_clean: Callable[[bytes], None]) -> Heard:
-    """Sound in MP4: the length alone; weft has no decoder for it."""
-    found = atoms.examine(lambda at, count: raw[at : at + count], len(raw))
+def _inside(raw: bytes, write_clean: Callable[[bytes], None]) -> Heard:
+    """Sound in MP4, WebM or Matroska: the length alone; weft has no decoder for it."""
+
+    def read(at: int, count: int) -> bytes:
+        return raw[at : at + count]
+
+    found: atoms.Found | matroska.Found
+    if raw.startswith(matroska.BEGINS):
+        found = matroska.examine(read, len(raw))
+        kind, end = Format.WEBA if found.is_webm else Format.MKA, found.end
+    else:
+        found = atoms.examine(read, len(raw))
+        kind, end = Format.M4A, len(raw)
     if found.width or found.height:
         raise Refused(Why.STRANGE)
-    clean = bytearray(raw)
+    clean = bytearray(raw[:end])
     for at, count in found.blank:
         clean[at : at + count] = bytes(count)
     for at, written in found.written:
         clean[at : at + len(written)] = written
     write_clean(bytes(clean))
-    return Heard(Format.M4A, found.length_ms, b"")
+    return Heard(kind, found.length_ms, b"")

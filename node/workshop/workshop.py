@@ -66,7 +66,7 @@ class Workshop:
         return await self._copied("sound", path, clean, Heard)
 
     async def moving(self, path: Path, clean: Path) -> Moving:
-        """Length and size of a film (MP4 or MOV); its copy without places and names is written to `clean`.
+        """Length and size of a film; its copy without places and names is written to `clean`.
 
         As `picture`, in all.
         """

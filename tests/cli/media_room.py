@@ -21,9 +21,9 @@ class MediaRoom:
     room: dict[str, Any] = field(default_factory=dict)
     then: Callable[[dict[str, Any]], Awaitable[None]] | None = None
 
-    async def send(self, to: str, path: str, shape: str = "auto") -> dict[str, Any]:
+    async def send(self, to: str, path: str, shape: str = "auto", preview: str | None = None) -> dict[str, Any]:
         """Sealed and told."""
-        self.asked.append(("send", to, path, shape))
+        self.asked.append(("send", to, path, shape) if preview is None else ("send", to, path, shape, preview))
         name = path.rpartition("/")[2]
         self.rows.append(row := file(name, len(self.rows) + 1, mine=True, contact=to.title(), state="here"))
         return row

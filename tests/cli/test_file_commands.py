@@ -50,6 +50,19 @@ async def test_files_are_sent_by_their_whole_paths_and_a_text_behind_them(tmp_pa
         assert len(world.chat.lines) == 1  # nobody typed a text, and stdin was not read
 
 
+async def test_a_video_is_sent_with_a_picture_of_it(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        world.contacts.rows.append(fake.contact("bo"))
+        ran = await world.weft("send", "bo", "--video", "/v.webm", "--preview", "frame.jpg")
+        assert ran.code == 0
+        assert world.media.asked == [("send", "bo", "/v.webm", "video", str(Path.cwd() / "frame.jpg"))]
+        for more in ((), ("--video", "a", "--video", "b"), ("--video", "a", "--file", "b")):
+            ran = await world.weft("send", "bo", *more, "--preview", "frame.jpg")
+            assert (ran.code, ran.out) == (2, "")
+            assert ran.err.startswith("--preview goes with one video, as in:")
+        assert len(world.media.asked) == 1
+
+
 async def test_files_go_without_lines_and_without_waiting(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
         for more in (("--lines",), ("--reply", "ABCD"), ("--wait", "read")):

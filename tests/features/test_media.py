@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from features.media import folders, names, view
+from features.media.content import Shape
 from lab import world
 from lab.world import Person, World, befriend
 from store import blobs as rows
@@ -14,6 +15,7 @@ from store.database import Tx
 from tests.features.kit import Faults
 from tests.stories.test_media import MORE, content, file_of, is_in, put
 
+SAMPLES = Path(__file__).parents[1] / "samples"
 LARGE = 64 * 1024**3 + 1
 
 
@@ -23,6 +25,11 @@ def sparse(w: World, name: str, length: int) -> Path:
     with place.open("wb") as file:
         file.truncate(length)
     return place
+
+
+def film(w: World) -> str:
+    """A video of a second."""
+    return str(put(w, "v.webm", (SAMPLES / "films" / "vp8-opus.webm").read_bytes()))
 
 
 def test_every_fault_that_a_call_names_is_met() -> None:
@@ -48,6 +55,11 @@ def test_every_fault_that_a_call_names_is_met() -> None:
             await faults.code("media.send", to="bobo", path="/proc/self/status") == "media.changed"
         )  # is told as empty
         assert await faults.code("media.send", to="bobo", path=str(put(w, "a.jpg", b"no picture"))) == "media.strange"
+        for wrong, path_of in (("a.jpg", film(w)), ("a.bin", path), ("none.jpg", film(w))):
+            more = {"path": path_of, "preview": str(w.folder / wrong)}
+            assert await faults.code("media.send", to="bobo", **more) == "media.preview"
+        assert await faults.code("media.send", to="bobo", path=film(w), preview="a.jpg") == "media.path"
+        assert list((w.folder / "ana.blobs").iterdir()) == []
         many = w.folder / "many"
         many.mkdir()
         for n in range(folders.ENTRIES_MAX):
@@ -130,6 +142,26 @@ def test_a_file_is_found_by_the_end_of_its_id_through_an_index() -> None:
         assert not [step for *_, step in plan if step.startswith("SCAN")]
 
     world.run(story, seed=2302)
+
+
+@pytest.mark.parametrize("name", ["a.MKV", "a.m4v", "a.webm", "a.mov", "a.3gp", "a.jfif", "a.dng", "a.jpg", "a.heic"])
+def test_what_a_camera_makes_is_known_by_its_name_on_every_system(name: str) -> None:
+    assert names.shape_of(names.mime_of(Path(name))) is not Shape.FILE
+
+
+def test_a_sound_is_a_recording_only_where_its_sender_says_so() -> None:
+    assert {names.shape_of(names.mime_of(Path(f"a.{end}"))) for end in ("weba", "mka", "m4a", "mp3")} == {Shape.FILE}
+
+
+def test_what_has_no_name_to_be_known_by_is_known_by_its_first_bytes() -> None:
+    found = {}
+    for place in sorted(path for path in SAMPLES.rglob("*.*") if path.suffix != ".md"):
+        shape = names.shape_of(names.mime_of(Path("IMG_0001"), place.read_bytes()[: names.BEGINNING_BYTES]))
+        found[place.suffix] = shape.name
+    films = dict.fromkeys((".mkv", ".mov", ".mp4", ".weba", ".webm"), "VIDEO")
+    assert found == dict.fromkeys((".jpg", ".png", ".webp"), "PICTURE") | films | {".m4a": "FILE"}
+    assert names.mime_of(Path("a.txt"), b"\xff\xd8\xff") == "text/plain"
+    assert names.mime_of(Path("nothing"), b"") == names.UNKNOWN
 
 
 @pytest.mark.parametrize(

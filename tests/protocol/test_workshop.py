@@ -15,7 +15,9 @@ GOOD = [
     Pictured(Format.JPEG, 4000, 3000, WEBP, HASH),
     Heard(Format.OGG, 61_000, bytes(range(64))),
     Heard(Format.M4A, 61_000, b""),
+    Heard(Format.WEBA, 61_000, b""),
     Moving(Format.MP4, 5000, 640, 360),
+    Moving(Format.MKV, 5000, 640, 360),
     Avatar(WEBP),
     Pixels(2, 1, b"rgbrgb"),
 ]
@@ -29,6 +31,8 @@ BAD = [
     Heard(Format.MP4, 1, bytes(64)),
     Heard(Format.WAV, 1, bytes(63)),
     Moving(Format.M4A, 1, 640, 360),
+    Moving(Format.WEBA, 1, 640, 360),
+    Heard(Format.WEBM, 1, b""),
     Avatar(WEBP[:-1]),
     Pixels(2, 2, b"rgbrgb"),
 ]
