@@ -52,6 +52,7 @@ FEATURE = Feature(
     apply=hearing.apply,
     open=Chat,
     shows={"chat.received": _show, acts.CHANGED: _show, "delivery": _show_state, lasting.GONE: _show_gone},
+    passing={"chat.typing": lambda chat: chat.typists.watch()},
     run=service.run,
     keeping=Keeping(conversations.keep, conversations.check, conversations.put_back),
     restored=_restored,
