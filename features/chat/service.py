@@ -14,6 +14,7 @@ from features.chat import (
     keeping,
     lasting,
     overlay,
+    pinning,
     reading,
     vanishing,
     view,
@@ -75,6 +76,7 @@ class Chat:
     archive, unarchive = keeping.archive, keeping.unarchive
     star, unstar, starred = keeping.star, keeping.unstar, keeping.starred
     typing = composing.typing
+    pin_message, unpin_message, pins = pinning.pin_message, pinning.unpin_message, pinning.pins
 
     def __init__(self, core: Core) -> None:
         self._core = core
