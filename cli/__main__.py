@@ -56,6 +56,9 @@ class Commands(Lazy):
         "recall": ("cli.commands.acts:recall", "Takes back what you have just sent."),
         "delete": ("cli.commands.acts:delete", "Deletes a message here, for you alone."),
         "forward": ("cli.commands.acts:forward", "Sends a message or file to another contact."),
+        "pin": ("cli.commands.acts:pin", "Pins a message for both sides, so that `pins` lists it."),
+        "unpin": ("cli.commands.acts:unpin", "Takes the pin from a message."),
+        "pins": ("cli.commands.acts:pins", "Lists the pinned messages of a conversation."),
         "message": ("cli.commands.acts:message", "Shows one message, and what it said before."),
         "chats": (
             "cli.commands.chats:chats",

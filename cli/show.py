@@ -194,6 +194,7 @@ def message_line(message: Mapping[str, Any]) -> str:
         return f"{clock(message['at_ms'])}  {who} recalled a message.  (…{message['short']})"
     stays = f", goes {span(message['lasts_s'])} after it was read" if message.get("lasts_s") else ""
     marks = f"{' (forwarded)' if message.get('forwarded') else ''}{' (edited)' if message.get('edited') else ''}"
+    marks += " (pinned)" if message.get("pinned") else ""
     line = f"{clock(message['at_ms'])}{state}  {who}{marks}: {said}  (…{message['short']}{stays})"
     return "\n".join([line, *(f"{_INDENT}{one}" for one in _beside(message))])
 

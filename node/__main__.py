@@ -230,10 +230,15 @@ async def _serve(place: profile.Profile, node: Node, database: Database, now_ms:
     core = node.core
     services: dict[str, object] = {**core.services, "node": NodeService(core, place.name, now_ms)}
     shows = {topic: show for feature in core.features for topic, show in feature.shows.items()}
+    passing = {
+        topic: partial(watch, core.services[feature.name])
+        for feature in core.features
+        for topic, watch in feature.passing.items()
+    }
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             with profile.writing(place):
-                await nursery.start(rpc.serve, profile.socket_path(place), services, shows, database)
+                await nursery.start(rpc.serve, profile.socket_path(place), services, shows, database, passing)
             memory.settle()
             nearby = core.services["nearby"]
             with trio.move_on_after(KNOWN_S):

@@ -161,6 +161,12 @@ SETTINGS: tuple[Setting, ...] = (
         "keepers.take", True, _yes_no, "Whether contacts who offer to keep mail for you do so, up to three; at once."
     ),
     Setting("chat.receipts", False, _yes_no, "Whether contacts are told what you have read of theirs; at once."),
+    Setting(
+        "chat.typing",
+        False,
+        _yes_no,
+        "Whether contacts who are connected see that you type to them, and you that they do; at once.",
+    ),
     Setting("media.fetch", 8, _whole(0, 10_000), "Files up to so many MB come without your asking; 0 = none do."),
     Setting(
         "media.quota",

@@ -1,4 +1,4 @@
-"""react, edit, recall, delete, forward, message: what is done to one message, by its id or the end of it."""
+"""react, edit, recall, delete, forward, pin, message: what is done to one message, by its id or the end of it."""
 
 from typing import Any
 
@@ -69,6 +69,40 @@ def forward(door: Door, message_id: str, name: str) -> None:
     with door.connect() as client:
         message = client.call("chat.forward", id=message_id, to=name)
     show.outcome(door, message, show.state_line(message))
+
+
+@options.command()
+@message_argument
+@click.pass_obj
+def pin(door: Door, message_id: str) -> None:
+    """Pins a message for both of you, so that `pins` lists it.
+
+    A whole conversation is pinned, in your list alone, with: weft chats pin NAME
+    """
+    with door.connect() as client:
+        message = client.call("chat.pin_message", id=message_id)
+    show.outcome(door, message, f"✔ Pinned for both of you: {show.message_line(message)}")
+
+
+@options.command()
+@message_argument
+@click.pass_obj
+def unpin(door: Door, message_id: str) -> None:
+    """Takes the pin from a message for both of you, whoever has pinned it."""
+    with door.connect() as client:
+        message = client.call("chat.unpin_message", id=message_id)
+    show.outcome(door, message, f"✔ Not pinned any more: {show.message_line(message)}")
+
+
+@options.command()
+@options.contact_argument
+@click.pass_obj
+def pins(door: Door, name: str) -> None:
+    """Lists the pinned messages of a conversation, the newest pin first."""
+    with door.connect() as client:
+        found = client.call("chat.pins", to=name)
+    text = "\n".join(show.message_line(line) for line in found)
+    show.rows(door, "messages", found, text or "No message is pinned. Pin one: weft pin ID")
 
 
 @options.command()

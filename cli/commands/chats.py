@@ -32,7 +32,10 @@ def list_all(door: Door, archived: bool) -> None:
 @options.contact_argument
 @click.pass_obj
 def pin(door: Door, name: str) -> None:
-    """Keeps a conversation above all others."""
+    """Keeps a conversation above all others, in your list alone.
+
+    A message is pinned, for both of you, with: weft pin ID
+    """
     _change(door, "chat.pin", name, "stays above all others.")
 
 

@@ -134,16 +134,21 @@ def inbox(door: Door, follow: bool, unread: bool, limit: int, after: int | None,
         return
     if door.form is Form.JSON:
         door.form = Form.JSONL  # a stream has no end, so it cannot be one object
+    typists = _Typists(door)
     seen = {message["id"] for message in messages}
     for message in messages:
         show.outcome(door, message, show.message_line(message))
     show.talk(door, "Waiting for messages… (Ctrl-C ends it)")
-    news = connection.follow(door.directory, (connection.RECEIVED,), cursor, lambda said: show.talk(door, said))
-    for _, message in news:
-        if message["id"] not in seen:  # those that came between the two looks
+    news = connection.follow(door.directory, typists.topics, cursor, typists.gone)
+    for topic, message in news:
+        typists.wipe()
+        if topic == connection.TYPING:
+            typists.heard(message)
+        elif message["id"] not in seen:  # those that came between the two looks
             show.outcome(door, message, show.message_line(message))
             if bell and not message["muted"]:
                 show.ring()
+            typists.draw()
 
 
 @options.command()
@@ -162,6 +167,38 @@ def read(door: Door, name: str, limit: int) -> None:
         case _:
             show.outcome(door, {"read": count, "messages": messages}, text or "No messages yet.")
     show.talk(door, f"{count} marked as read.")
+
+
+class _Typists:
+    """Who types, on the last row of a terminal; for a script, who asks for messages alone, nobody ever does."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._names: list[str] = []
+        sees = door.form is Form.TEXT and not door.quiet and show.is_terminal() and sys.stdout.isatty()
+        self.topics = (connection.RECEIVED, connection.TYPING) if sees else (connection.RECEIVED,)
+
+    def heard(self, said: Message) -> None:
+        """One begins to type, or does not any more."""
+        self._names = [one for one in self._names if one != said["contact"]]
+        if said["typing"]:
+            self._names.append(said["contact"])
+        self.draw()
+
+    def draw(self) -> None:
+        if self._names:
+            names = show.clean(", ".join(self._names[-3:]))
+            show.passing(self._door, f"{names} {'is' if len(self._names) == 1 else 'are'} typing…")
+
+    def wipe(self) -> None:
+        if self._names:
+            show.passing(self._door, "")
+
+    def gone(self, said: str) -> None:
+        """The node went away, or is back: who types is not known any more."""
+        self.wipe()
+        self._names = []
+        show.talk(self._door, said)
 
 
 def _send_files(door: Door, name: str, text: str | None, paths: list[tuple[str, str]], preview: str | None) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from crypto import keys
-from features.chat import acts, overlay, view
-from features.chat.content import Edit, React, Recall, Text
-from features.chat.faults import BadMark, NoText, NotYours, Recalled, TooLate, Undelivered
+from features.chat import acts, overlay, pins, view
+from features.chat.content import TURN_MAX, Edit, Pin, React, Recall, Text
+from features.chat.faults import BadMark, NoText, NotYours, Recalled, TooLate, TooManyPins, Undelivered
 from node import speech
 from protocol import ids
 from protocol.faults import OverLimit
@@ -68,6 +68,19 @@ def recall(tx: Tx, of: Target, now_ms: int, entropy: keys.Entropy) -> None:
     _act(tx, of, Recall(of.message_id), now_ms, entropy)
 
 
+def pin(tx: Tx, of: Target, is_wanted: bool, now_ms: int, entropy: keys.Entropy) -> None:
+    """Pins a message for both sides, or takes the pin away; where it is so already nothing is said.
+
+    Raises: TooManyPins, Recalled, and what `speech.say` raises.
+    """
+    turn, is_pinned = pins.standing(tx, of.contact, of.message_id)
+    if is_pinned is is_wanted and not view.is_withdrawn(of.said):
+        return
+    if is_wanted and len(pins.newest(tx, of.contact)) >= pins.PINS_MAX:
+        raise TooManyPins
+    _act(tx, of, Pin(of.message_id, int(is_wanted), min(turn + 1, TURN_MAX)), now_ms, entropy)
+
+
 def delete(tx: Tx, seq: int) -> None:
     """Deletes a message here. Raises: Undelivered, where that would take it away from who has not got it yet."""
     of = target(tx, seq)
@@ -79,7 +92,7 @@ def delete(tx: Tx, seq: int) -> None:
     acts.delete(tx, of.contact, seq)
 
 
-def _act(tx: Tx, of: Target, what: React | Edit | Recall, now_ms: int, entropy: keys.Entropy) -> None:
+def _act(tx: Tx, of: Target, what: React | Edit | Recall | Pin, now_ms: int, entropy: keys.Entropy) -> None:
     if view.is_withdrawn(of.said):
         raise Recalled
     # After our clock was set back, what we do now is still later than what we did before.

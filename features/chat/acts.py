@@ -6,6 +6,7 @@ author put into them, never by the arrival, so both sides decide alike:
     React   of each side the newest             waits for its message
     Edit    the newest, by the message's author waits, all are kept as its history
     Recall  ends them all, by the author        waits, and takes the message as it comes
+    Pin     of both sides that of the last turn waits; what is pinned: pins.py
 
 This file writes chat_act and chat_gone; both can be made anew from the messages (`rebuild`). How a line looks
 afterwards is in overlay.py, what a person does by himself in acting.py.
@@ -16,7 +17,7 @@ from typing import Any
 
 from crypto.faults import Malformed
 from features.chat import index, overlay, view
-from features.chat.content import Edit, How, React, Recall, Text
+from features.chat.content import Edit, How, Pin, React, Recall, Text
 from features.media import view as files
 from features.media.content import File
 from protocol import content, delivery
@@ -34,6 +35,7 @@ HONOURED_MS = 86_400_000  # between both by the author's clock, which may have b
 LATE_MS = delivery.EXPIRE_MS + 86_400_000  # between both arrivals: later no recall comes that was said in time
 WAITS_MAX = 512  # acts of a contact whose message is not here: one window of a talk
 EDITS_MAX = 64  # of one message; the oldest go
+PINNED = "pinned"  # the mark of a pin
 
 MIGRATIONS = (
     Migration(
@@ -49,6 +51,14 @@ MIGRATIONS = (
         CREATE INDEX chat_act_waits ON chat_act (contact, seq) WHERE waits = 1;
         CREATE INDEX chat_line_end ON message (substr(message_id, 15, 2), seq) WHERE kind IN (120, 124, 140);
         CREATE TABLE chat_gone (message INTEGER NOT NULL PRIMARY KEY) STRICT;
+        """,
+    ),
+    Migration(
+        "chat_pins",
+        1,
+        """
+        ALTER TABLE chat_act ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX chat_act_pin ON chat_act (contact, hlc_ms, act) WHERE kind = 127 AND mark != '';
         """,
     ),
 )
@@ -69,7 +79,7 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
             raise Malformed
         case Text(how=How.WITHDRAWN):
             withdraw(tx, contact_id, arrival.seq)
-        case React() | Edit() | Recall():
+        case React() | Edit() | Recall() | Pin():
             fold(tx, contact_id, False, arrival.seq, said)
             return ()
     meet(tx, contact_id, arrival.seq, said)
@@ -79,11 +89,11 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
 def fold(tx: Tx, contact_id: int, mine: bool, seq: int, said: Said) -> None:
     """Takes in one act. What its author may not do, or what comes too late, changes nothing."""
     act = said.content
-    assert isinstance(act, React | Edit | Recall)
+    assert isinstance(act, React | Edit | Recall | Pin)
     target = overlay.row_of(tx, contact_id, act.target, mine)
     other = overlay.row_of(tx, contact_id, act.target, not mine) if target is None else None
     if other is not None:
-        if not isinstance(act, React):
+        if isinstance(act, Edit | Recall):
             return  # only the author edits and recalls
         target = other
     if target is not None and not _takes(tx, target, act):
@@ -94,12 +104,12 @@ def fold(tx: Tx, contact_id: int, mine: bool, seq: int, said: Said) -> None:
             withdraw(tx, contact_id, target)
             tx.changed(CHANGED, target)
         return
-    mark = act.mark or "" if isinstance(act, React) else ""
+    mark, turn = _told(act)
     place = (contact_id, act.target, int(mine), said.kind)
     tx.execute(
-        "INSERT OR IGNORE INTO chat_act (contact, target, mine, kind, hlc_ms, device_seq, act, seq, mark, waits)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*place, said.hlc_ms, said.device_seq, said.message_id, seq, mark, int(target is None)),
+        "INSERT OR IGNORE INTO chat_act (contact, target, mine, kind, hlc_ms, device_seq, act, seq, mark, waits, turn)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*place, said.hlc_ms, said.device_seq, said.message_id, seq, mark, int(target is None), turn),
     )
     _bound(tx, place, EDITS_MAX if isinstance(act, Edit) else 1)
     if target is None:
@@ -169,14 +179,14 @@ def rebuild(tx: Tx) -> None:
         (_BLANK[How.DELETED],),
     )
     acts = tx.all(
-        "SELECT m.seq, m.contact, m.device FROM message m WHERE m.kind IN (121, 122, 123)"
+        "SELECT m.seq, m.contact, m.device FROM message m WHERE m.kind IN (121, 122, 123, 127)"
         " AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq) ORDER BY m.seq"
     )
     for seq, contact_id, device_id in acts:
         fold(tx, contact_id, device_id == 0, seq, overlay.hear(tx, seq))
 
 
-def _takes(tx: Tx, seq: int, act: React | Edit | Recall) -> bool:
+def _takes(tx: Tx, seq: int, act: React | Edit | Recall | Pin) -> bool:
     """Whether this can be done to this row: it is a line, neither deleted here nor recalled; only texts are edited."""
     if not overlay.is_line(tx, seq):
         return False
@@ -186,8 +196,19 @@ def _takes(tx: Tx, seq: int, act: React | Edit | Recall) -> bool:
             return isinstance(said, Text) and not view.is_withdrawn(said)
         case Recall():
             return isinstance(said, Text | File) and not view.is_withdrawn(said)
-        case React():
+        case React() | Pin():
             return not view.is_withdrawn(said)
+
+
+def _told(act: React | Edit | Recall | Pin) -> tuple[str, int]:
+    """The mark of an act, "" for one that takes something away, and its turn, 0 for all but pins."""
+    match act:
+        case React():
+            return act.mark or "", 0
+        case Pin():
+            return PINNED if act.pinned else "", act.turn
+        case _:
+            return "", 0
 
 
 def _is_honoured(tx: Tx, recall: int, target: int) -> bool:
@@ -205,7 +226,7 @@ def _bound(tx: Tx, place: tuple[object, ...], count_max: int) -> None:
     """Keeps the newest acts of one kind, of one side, on one message."""
     old = tx.all(
         "SELECT act, seq FROM chat_act WHERE contact = ? AND target = ? AND mine = ? AND kind = ?"
-        " ORDER BY hlc_ms DESC, device_seq DESC, act DESC LIMIT -1 OFFSET ?",
+        " ORDER BY turn DESC, hlc_ms DESC, device_seq DESC, act DESC LIMIT -1 OFFSET ?",
         (*place, count_max),
     )
     for act, _ in old:

@@ -106,3 +106,20 @@ class Gone:
 
     KIND: ClassVar[int] = 126
     CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A message of either side stands among the pinned ones of the conversation, for both, or does not any more.
+
+    turn: one more than the highest of both sides that its author knew for this message; the highest counts, of two
+    equal ones that with the bytewise greater message id.
+    """
+
+    KIND: ClassVar[int] = 127
+    CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
+
+    target: ids.Message
+    pinned: Annotated[int, record.Range(0, 1)]
+    turn: Annotated[int, record.Range(1, TURN_MAX)]

@@ -51,3 +51,11 @@ class BadMark(UserFault):
     code = "limit"
     next = "weft react ID 👍"
     exit = 2
+
+
+class TooManyPins(UserFault):
+    """A conversation has at most 50 pinned messages; nothing was done. Take a pin away first."""
+
+    code = "limit"
+    next = "weft pins NAME"
+    exit = 1

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from crypto.faults import Malformed
 from features.chat import view
-from features.chat.content import TIMER_S_MAX, TURN_MAX, Edit, Gone, React, Recall, Text, Timer
+from features.chat.content import TIMER_S_MAX, TURN_MAX, Edit, Gone, Pin, React, Recall, Text, Timer
 from features.chat.view import Line
 from features.media import view as files
 from features.media.content import File
@@ -53,7 +53,7 @@ SLICE_ROWS = 256  # erased in one transaction: a few milliseconds
 FOUND_MAX = 10_000  # looked through by a search: what disappears is in no index
 LASTING = (Text, File)  # what can be erased as a whole
 
-_KINDS = content.Kinds((*LASTING, React, Edit, Recall, Gone))
+_KINDS = content.Kinds((*LASTING, React, Edit, Recall, Pin, Gone))
 
 
 class Setting(NamedTuple):

@@ -7,12 +7,14 @@ import trio
 
 from features.chat import (
     acting,
+    composing,
     conversations,
     findable,
     index,
     keeping,
     lasting,
     overlay,
+    pinning,
     reading,
     vanishing,
     view,
@@ -73,9 +75,12 @@ class Chat:
     pin, unpin, mute, unmute = keeping.pin, keeping.unpin, keeping.mute, keeping.unmute
     archive, unarchive = keeping.archive, keeping.unarchive
     star, unstar, starred = keeping.star, keeping.unstar, keeping.starred
+    typing = composing.typing
+    pin_message, unpin_message, pins = pinning.pin_message, pinning.unpin_message, pinning.pins
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self.typists = composing.Typists(core)
         core.services["media"].lives = Lives()
         core.services["media"].is_kept = conversations.is_starred
 
@@ -329,6 +334,7 @@ async def run(chat: Chat) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(vanishing.run, chat._core)
         nursery.start_soon(_index, chat)
+        nursery.start_soon(chat.typists.run)
 
 
 async def _index(chat: Chat) -> None:

@@ -105,6 +105,7 @@ class Line:
     text: of a file its name. file: what it is and how much of it is here, None for a text.
     edited: how often. recalled: its author took it back, and this is the notice. Both, reactions and the excerpt of
     what is answered are put in by overlay.py.
+    pinned: for both sides; put in by overlay.py too.
     notice: what nobody typed is told here: "timer", or "" for a text. lasts_s: how long it stays once it was read
     (mine: delivered); 0: for ever.
     """
@@ -129,6 +130,7 @@ class Line:
     reactions: tuple[Reaction, ...] = ()
     notice: str = ""
     lasts_s: int = 0
+    pinned: bool = False
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:

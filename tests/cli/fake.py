@@ -30,6 +30,7 @@ from tests.cli.profile_room import ProfileRoom
 from tests.cli.reading_room import Reading
 from tests.cli.shop_room import ShopRoom
 from tests.cli.strangers import NearbyRoom
+from tests.cli.typing_room import Typing
 
 ACCOUNT = "wf1" + "q" * 57 + "f3"
 LINK = "weft:i/" + "A" * 160
@@ -270,7 +271,7 @@ class ContactsRoom:
 
 
 @dataclass
-class ChatRoom(acts_room.Acts, Reading):
+class ChatRoom(Typing, acts_room.Acts, Reading):
     """chat.*; fate: what becomes of a message that is sent, at once. why: why it waits, as the answer says."""
 
     world: "World"
@@ -410,7 +411,8 @@ class World:
 
         async def serve(task_status: Any) -> None:
             with self.serving:
-                await rpc.serve(path, services, shows, database, task_status=task_status)
+                passing = {"chat.typing": self.chat.watch_typists}
+                await rpc.serve(path, services, shows, database, passing, task_status=task_status)
 
         await nursery.start(lambda *, task_status: serve(task_status))
 

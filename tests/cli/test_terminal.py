@@ -178,6 +178,53 @@ async def test_what_comes_in_a_chat_appears_above_the_line_being_typed(tmp_path:
         assert "● " not in terminal.shown
 
 
+async def test_who_types_is_shown_below_the_line_being_typed_and_told_what_one_types(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Chen") as world, _terminal(world, tmp_path, "chat", "bo") as terminal:
+        await terminal.until("> ")
+        await world.chat.watched.wait()
+        assert world.chat.typed_to == []
+        world.chat.types("Chen")
+        world.chat.types("Bo")
+        await terminal.until("Bo is typing…")
+        assert "Chen is typing" not in terminal.shown
+        await terminal.until("\x1b8")  # the cursor is back behind the prompt
+        terminal.shown = ""
+        terminal.type("half a li")
+        await world.chat.typed.wait()
+        assert world.chat.typed_to == ["Bo"]
+        world.chat.types("Bo", False)
+        await terminal.until("\x1b7\x1bD\r\x1b[K\x1b8")
+        world.chat.types("Bo")
+        await terminal.until("Bo is typing…")
+        await world.chat.receive("Bo", "hello")
+        await terminal.until("\r\x1b[J")
+        await terminal.until("Bo: hello")
+        await terminal.until("\n> half a li")
+        terminal.type("ne\n")
+        await world.chat.posted.wait()
+        assert world.chat.lines[1]["text"] == "half a line"
+        assert await terminal.leave() == 0
+
+
+async def test_who_follows_the_inbox_sees_who_types_on_the_last_row(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Chen") as world, _terminal(world, tmp_path, "inbox", "--follow") as terminal:
+        await terminal.until("Waiting for messages")
+        await world.chat.watched.wait()
+        world.chat.types("Bo")
+        await terminal.until("\r\x1b[KBo is typing…")
+        world.chat.types("Chen")
+        await terminal.until("\r\x1b[KBo, Chen are typing…")
+        terminal.shown = ""
+        await world.chat.receive("Bo", "hello")
+        await terminal.until("Bo: hello")
+        assert terminal.shown.startswith("\r\x1b[K")
+        world.chat.types("Bo", False)
+        await terminal.until("\r\x1b[KChen is typing…")
+        world.chat.types("Chen", False)
+        await terminal.until("Chen is typing…\r\x1b[K")
+        assert await terminal.interrupt() == 130
+
+
 async def test_a_watched_status_is_drawn_in_its_place(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo") as world, _terminal(world, tmp_path, "status", "--watch") as terminal:
         await terminal.until("seen never")

@@ -89,12 +89,14 @@ ON_A_MESSAGE: tuple[tuple[str, dict[str, object]], ...] = (
     ("chat.edit", {"text": "new"}),
     ("chat.recall", {}),
 )
+ON_ANYBODYS: tuple[tuple[str, dict[str, object]], ...] = (("chat.pin_message", {}), ("chat.unpin_message", {}))
 
 
 async def met_when_acting(alice: Person, chen: Person, faults: Faults) -> None:
     """The faults of what is done to one message; two of alice's end in 0000."""
     looks: tuple[tuple[str, dict[str, object]], ...] = (
         *ON_A_MESSAGE,
+        *ON_ANYBODYS,
         ("chat.delete", {}),
         ("chat.edits", {}),
         ("chat.forward", {"to": "bobby"}),
@@ -127,20 +129,33 @@ async def met_when_acting(alice: Person, chen: Person, faults: Faults) -> None:
         place.unlink()
     assert await faults.code("chat.forward", id=file["id"], to="bobby") == "media.gone"
     await alice.call("chat.recall", id=line["id"])
-    recalled: tuple[tuple[str, dict[str, object]], ...] = (*ON_A_MESSAGE, ("chat.forward", {"to": "bobby"}))
-    assert [await faults.code(method, id=line["id"], **said) for method, said in recalled] == ["message.recalled"] * 4
+    recalled: tuple[tuple[str, dict[str, object]], ...] = (
+        *ON_A_MESSAGE,
+        *ON_ANYBODYS,
+        ("chat.forward", {"to": "bobby"}),
+    )
+    assert [await faults.code(method, id=line["id"], **said) for method, said in recalled] == ["message.recalled"] * 6
     assert await faults.code("chat.send", to="bobby", text="yes", reply=line["id"]) == "message.recalled"
     late = await alice.call("chat.send", to="bobby", text="hi")
     await trio.sleep(121)
     assert await faults.code("chat.recall", id=late["id"]) == "message.late"
     fresh = await alice.call("chat.send", to="bobby", text="hi")
+    pinned = await alice.call("chat.send", to="bobby", text="hi")
+    many = await alice.call("chat.send_all", to="bobby", texts=["x"] * 49)
+    for one in (pinned, *many):
+        await alice.call("chat.pin_message", id=one["id"])
+    assert await faults.code("chat.pin_message", id=fresh["id"]) == "limit"
+    await alice.call("chat.unpin_message", id=many[0]["id"])
+    changes = (*ON_A_MESSAGE, ("chat.pin_message", {}))
     assert alice.node is not None
     await alice.node.core.database.transact(alarm)
-    codes = [await faults.code(method, id=fresh["id"], **said) for method, said in ON_A_MESSAGE]
-    assert codes == ["contact.account_changed"] * 3
+    codes = [await faults.code(method, id=fresh["id"], **said) for method, said in changes]
+    assert codes == ["contact.account_changed"] * 4
+    assert await faults.code("chat.unpin_message", id=pinned["id"]) == "contact.account_changed"
     await alice.call("contacts.block", name="bobby")
-    codes = [await faults.code(method, id=fresh["id"], **said) for method, said in ON_A_MESSAGE]
-    assert codes == ["contact.blocked"] * 3
+    codes = [await faults.code(method, id=fresh["id"], **said) for method, said in changes]
+    assert codes == ["contact.blocked"] * 4
+    assert await faults.code("chat.unpin_message", id=pinned["id"]) == "contact.blocked"
 
 
 def alarm(tx: Tx) -> None:

@@ -13,7 +13,8 @@ from store.database import Tx
 MARKS = ("👍", "❤️", "ok", None)
 REFUSED = ("message.recalled", "message.foreign", "message.late", "message.undelivered")
 _UNFINISHED = (
-    "SELECT d.device, d.message FROM delivery d JOIN message m ON m.seq = d.message WHERE m.kind BETWEEN 120 AND 123"
+    "SELECT d.device, d.message FROM delivery d JOIN message m ON m.seq = d.message"
+    " WHERE m.kind IN (120, 121, 122, 123, 127)"
 )
 
 
@@ -48,9 +49,14 @@ async def shown(person: Person, of: str, but: set[str]) -> list[Any]:
             answered = answered["id"] if answered["id"] in but else (answered["id"], answered["excerpt"])
         reactions = sorted((names[one["mine"]], one["mark"]) for one in line["reactions"])
         said = [one["text"] for one in await person.call("chat.edits", id=line["id"])]
-        states = (line["text"], line["edited"], line["recalled"], line["forwarded"])
+        states = (line["text"], line["edited"], line["recalled"], line["forwarded"], line["pinned"])
         found.append((line["id"], names[line["mine"]], *states, answered, reactions, said))
     return found
+
+
+async def pinned(person: Person, of: str, but: set[str]) -> list[str]:
+    """The pinned messages of a conversation, the newest pin first, without what one of the two has deleted."""
+    return [line["id"] for line in await person.call("chat.pins", to=of) if line["id"] not in but]
 
 
 async def holds(person: Person, word: str) -> bool:
@@ -99,9 +105,13 @@ def _number(tx: Tx, name: str) -> int:
 
 @dataclass
 class Doings:
-    """What two people do to their messages at random. words: of each message, all that it ever said."""
+    """What two people do to their messages at random. words: of each message, all that it ever said.
+
+    pinning: decides after each thing whether something is pinned too, or not any more; None: never.
+    """
 
     chance: random.Random
+    pinning: random.Random | None = None
     words: dict[str, list[str]] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)  # recalled by their authors
     deleted: dict[str, set[str]] = field(default_factory=dict)  # by whom: ids
@@ -113,7 +123,18 @@ class Doings:
         return f"w{self.count}x"
 
     async def attempt(self, person: Person, of: str) -> None:
-        """One thing at random. Where it cannot be done, as to a recalled message, that is an answer too."""
+        """One thing at random, and maybe a pin. What cannot be done, as to a recalled message, is an answer too."""
+        await self._attempt(person, of)
+        if self.pinning is None or self.pinning.random() < 0.6:
+            return
+        line = self.pinning.choice([*(await lines_of(person, of)).values()][-4:])
+        try:
+            await person.call(self.pinning.choice(("chat.pin_message", "chat.unpin_message")), id=line["id"])
+        except UserFault as fault:
+            if fault.code not in REFUSED:
+                raise
+
+    async def _attempt(self, person: Person, of: str) -> None:
         lines = [*(await lines_of(person, of)).values()]
         line = self.chance.choice(lines[-6:]) if lines else None
         verb = self.chance.choice(
@@ -161,8 +182,10 @@ class Doings:
         assert before == await shown(other, one.name, gone)
         assert len(before) == len(self.words.keys() - gone)
         assert {line[0] for line in before if line[4]} == self.dead - gone
+        assert await pinned(one, other.name, gone) == await pinned(other, one.name, gone)
         for person, friend in ((one, other), (other, one)):
             there = await lines_of(person, friend.name)
+            assert {*await pinned(person, friend.name, set())} == {row["id"] for row in there.values() if row["pinned"]}
             mine = self.deleted.get(person.name, set())
             assert there.keys() == self.words.keys() - mine
             for line in there.values():
