@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 ALL: tuple[str, ...] = (
     "contacts",
     "media",
-    "chat",
     "profile",
+    "chat",
     "nearby",
     "logs",
     "keepers",

@@ -5,7 +5,6 @@ import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import trio
 
@@ -38,22 +37,12 @@ SHAPES = ("auto", "file", "picture", "voice", "video")
 Rows = list[FileLine]
 
 
-class Lives(Protocol):
-    """How long what is said in a conversation stays."""
-
-    def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
-        """Seconds after it was read; None: for ever."""
-
-    def said(self, tx: Tx, contact_id: int, seq: int, lasts_s: int | None) -> None:
-        """It was just posted, in this row."""
-
-
 class Media:
     """Files of conversations. Every public method is a call of the local API, `media.NAME`."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.lives: Lives | None = None  # how long what is said stays; the room of chats says it
+        self.lives: speech.Lives | None = None  # how long what is said stays; the room of chats says it
         self.is_kept: IsKept = lambda _tx, _seq: False  # what stays whatever the quota is; so does this
 
     async def send(self, to: str, path: str, shape: str = "auto") -> FileLine:
@@ -221,10 +210,7 @@ class Media:
     def _say(self, tx: Tx, contact_id: int, said: File, number: int) -> FileLine:
         """Posts a file to a contact, and notes which blob it is."""
         now_ms, entropy = self._core.ground.now_ms(), self._core.ground.entropy("message")
-        lasts_s = None if self.lives is None else self.lives.lasts_s(tx, contact_id)
-        (spoken,) = speech.say(tx, contact_id, (said,), now_ms, entropy, lasts_s)
-        if self.lives is not None:
-            self.lives.said(tx, contact_id, spoken.seq, lasts_s)
+        spoken = speech.say_as_lasting(tx, self.lives, contact_id, said, now_ms, entropy)
         view.note(tx, spoken.seq, contact_id, number)
         line = view.line(tx, spoken.seq)
         assert line is not None

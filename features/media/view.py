@@ -40,7 +40,7 @@ FALSE_WHY = "it is not what its sender said"
 # By the index chat_line_end of the room of chats, which has lines of these kinds; those of files are in media_file.
 ENDING = (
     "SELECT m.seq, m.message_id FROM message m CROSS JOIN media_file f ON f.seq = m.seq"
-    " WHERE m.kind IN (120, 124, 140) AND substr(m.message_id, 15, 2) = ? ORDER BY m.seq DESC"
+    " WHERE m.kind IN (120, 124, 140, 411, 412) AND substr(m.message_id, 15, 2) = ? ORDER BY m.seq DESC"
 )
 
 _KINDS = content.Kinds((File,))
