@@ -100,6 +100,8 @@ def attached(message: Message) -> tuple[str, ...]:
         return (f"Account: {show.clean(str(card['account']))}",)
     if place:
         return (show.clean(str(place["geo"])),)
+    if message.get("sticker") and message.get("saved"):
+        return (f"Sticker (saved: {show.clean(str(message['saved']))})",)
     if not file:
         return ()
     name = f"File: {show.clean(str(file['name']))}"

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 ALL: tuple[str, ...] = (
     "contacts",
     "media",
+    "stickers",
     "profile",
     "chat",
     "nearby",

@@ -18,7 +18,9 @@ from crypto.faults import Malformed
 from features.chat import carried, index, overlay, view
 from features.chat.content import Edit, How, React, Recall, Text
 from features.media.content import File
+from features.media.view import LINE_KINDS
 from features.profile.content import ContactCard, Location
+from features.stickers.content import Sticker
 from protocol import content, delivery
 from protocol.content import Said
 from store import bodies
@@ -27,7 +29,7 @@ from store.inbox import Arrival
 
 CHANGED = "chat.changed"  # topic: something was done to a line; its key is the line
 RECALL_MS: Mapping[int, int] = {
-    **dict.fromkeys((Text.KIND, ContactCard.KIND, Location.KIND), 2 * 60_000),
+    **dict.fromkeys((Text.KIND, ContactCard.KIND, Location.KIND, Sticker.KIND), 2 * 60_000),
     File.KIND: 3 * 3_600_000,
 }  # how long its author can recall a message of a kind
 HONOURED_MS = 86_400_000  # between both by the author's clock, which may have been set meanwhile
@@ -39,7 +41,7 @@ MIGRATIONS = (
     Migration(
         "chat_acts",
         1,
-        """
+        f"""
         CREATE TABLE chat_act (
           contact INTEGER NOT NULL, target BLOB NOT NULL, mine INTEGER NOT NULL, kind INTEGER NOT NULL,
           hlc_ms INTEGER NOT NULL, device_seq INTEGER NOT NULL, act BLOB NOT NULL, seq INTEGER NOT NULL,
@@ -47,7 +49,7 @@ MIGRATIONS = (
           PRIMARY KEY (contact, target, mine, kind, hlc_ms, device_seq, act)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX chat_act_waits ON chat_act (contact, seq) WHERE waits = 1;
-        CREATE INDEX chat_line_end ON message (substr(message_id, 15, 2), seq) WHERE kind IN (120, 124, 140, 411, 412);
+        CREATE INDEX chat_line_end ON message (substr(message_id, 15, 2), seq) WHERE kind IN ({LINE_KINDS});
         CREATE TABLE chat_gone (message INTEGER NOT NULL PRIMARY KEY) STRICT;
         """,
     ),
@@ -138,7 +140,7 @@ def acts_of(tx: Tx, contact_id: int, message_id: bytes) -> tuple[tuple[int, bool
 
 
 def blank(said: Said, how: How) -> bytes:
-    """The same message with nothing in it: its head, and which message an act is about; no file, card or place."""
+    """The same message with nothing in it: its head, and which message an act is about; nothing that it carried."""
     match said.content:
         case Edit(target=target):
             what: object = Edit(target, "")

@@ -8,6 +8,7 @@ from features.chat.content import Edit, Gone, React, Recall, Seen, Text, Timer
 from features.chat.service import Chat
 from features.media.content import File
 from features.profile.content import ContactCard, Location
+from features.stickers.content import Sticker
 from node.feature import Feature, Keeping
 from protocol import ids
 from store.database import Tx
@@ -41,8 +42,8 @@ def _show_gone(tx: Tx, seq: int) -> dict[str, object] | None:
 
 FEATURE = Feature(
     name="chat",
-    needs=("media", "profile"),
-    contents=(Text, React, Edit, Recall, Timer, Seen, Gone, File, ContactCard, Location),
+    needs=("media", "profile", "stickers"),
+    contents=(Text, React, Edit, Recall, Timer, Seen, Gone, File, ContactCard, Location, Sticker),
     migrations=(
         *view.MIGRATIONS,
         *index.MIGRATIONS,

@@ -13,6 +13,8 @@ from features.chat.content import Text
 from features.media.content import File, Shape
 from features.profile import view as told
 from features.profile.content import ContactCard, Location
+from features.stickers import view as stickers
+from features.stickers.content import Sticker
 from protocol.faults import UserFault
 
 # Where no Latin letter stands before it: a sentence in Chinese has no space there.
@@ -29,6 +31,7 @@ class Trait(StrEnum):
     VIDEO = "video"
     CARD = "card"
     PLACE = "place"
+    STICKER = "sticker"
 
 
 _OF_SHAPE: Mapping[Shape, tuple[Trait, ...]] = {
@@ -39,7 +42,7 @@ _OF_SHAPE: Mapping[Shape, tuple[Trait, ...]] = {
 
 
 class UnknownTrait(UserFault):
-    """A message can have a file, link, picture, voice, video, card or place; nothing was searched."""
+    """A message can have a file, link, picture, voice, video, card, place or sticker; nothing was searched."""
 
     code = "search.has"
     next = "weft search --help"
@@ -65,6 +68,8 @@ def tokens_of(said: object) -> Findable:
             return Findable(told.words_of(said), frozenset((Trait.CARD,)))
         case Location():
             return Findable(told.words_of(said), frozenset((Trait.PLACE,)))
+        case Sticker():
+            return Findable(stickers.words_of(said), frozenset((Trait.STICKER,)))
         case _:
             return Findable("", frozenset())
 

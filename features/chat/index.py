@@ -83,6 +83,7 @@ _HAS = {
     Trait.VIDEO: "\ue014",
     Trait.CARD: "\ue015",
     Trait.PLACE: "\ue016",
+    Trait.STICKER: "\ue017",
 }
 # When a line was said, as view shows it.
 _SAID_MS = (
@@ -212,13 +213,20 @@ def _passes(line: Line, filters: Filters) -> bool:
 
 def _words(line: Line) -> str:
     """Whose words a line is found by, as findable.tokens_of says of its content."""
-    is_named = line.card is not None or line.place is not None  # as "[card] Bo"
+    is_named = _trait(line) is not None  # as "[card] Bo"
     return line.text.partition("] ")[2] if is_named else line.text
 
 
+def _trait(line: Line) -> Trait | None:
+    """What a line is that is neither a text nor a file."""
+    carries = ((Trait.CARD, line.card), (Trait.PLACE, line.place), (Trait.STICKER, line.sticker))
+    return next((trait for trait, what in carries if what is not None), None)
+
+
 def _traits(line: Line) -> frozenset[Trait]:
-    if line.card is not None or line.place is not None:
-        return frozenset((Trait.PLACE if line.card is None else Trait.CARD,))
+    trait = _trait(line)
+    if trait is not None:
+        return frozenset((trait,))
     if line.file is None:
         return findable.tokens_of(Text(line.text)).traits
     return findable.traits_of(Shape[line.file.shape.upper()])

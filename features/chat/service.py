@@ -58,7 +58,7 @@ class BadText(UserFault):
 
 
 class Lives:
-    """How long a file, card or place that is said in a conversation stays: as long as a text."""
+    """How long a file, card, place or sticker that is said in a conversation stays: as long as a text."""
 
     def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
         """What is set in a conversation."""
@@ -79,7 +79,8 @@ class Chat:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        core.services["media"].lives = core.services["profile"].lives = Lives()
+        for room in ("media", "profile", "stickers"):
+            core.services[room].lives = Lives()
         core.services["media"].is_kept = conversations.is_starred
 
     async def send(self, to: str, text: str, reply: str | None = None) -> Line:
@@ -108,7 +109,7 @@ class Chat:
         line = await self._found(id)
         if line.file is not None:
             return await self.message((await self._core.services["media"].forward(line.id, to)).id)
-        if line.card is not None or line.place is not None:
+        if any(one is not None for one in (line.card, line.place, line.sticker)):
             said = (await self._core.database.read(overlay.hear, line.seq)).content
             return await self._said(contact, replace(said, forwarded=1))
         return await self._said(contact, Text(line.text, None, How.FORWARDED))
@@ -230,7 +231,7 @@ class Chat:
         Every message that was stored before the call is looked at. The last word may be the beginning of a longer one.
         A query without words is for filters alone.
         contact: only the chat with him. author: "me", or a contact. has: `file`, `link`, `picture`, `voice`, `video`,
-        `card`, `place`.
+        `card`, `place`, `sticker`.
         since_ms, until_ms: said (`at_ms`) at the one or after it, and before the other.
         `excerpt` of a line is the part around the first match, in pieces: the second, fourth … are what matched.
         before: a row; only lines before it, to go on where the last answer ended.
@@ -275,7 +276,7 @@ class Chat:
         return {"read": count}
 
     async def _say(self, contact_id: int, said: tuple[Any, ...]) -> tuple[speech.Spoken, ...]:
-        """Posts texts, cards or places, and what follows from that in the conversation, in one transaction."""
+        """Posts what is said, and what follows from that in the conversation, in one transaction."""
         lasts_s = (await self._core.database.read(lasting.setting, contact_id)).seconds or None
 
         def follow(tx: Tx, spoken: tuple[speech.Spoken, ...]) -> None:
@@ -294,7 +295,7 @@ class Chat:
         return line
 
     async def _said(self, contact: Contact, what: Any) -> Line:
-        """Says a text, card or place to a contact."""
+        """Says a text, card, place or sticker to a contact."""
         (spoken,) = await self._say(contact.id, (what,))
         now_ms = self._core.ground.now_ms()
 

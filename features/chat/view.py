@@ -14,6 +14,9 @@ from features.media.view import FileLine
 from features.profile import view as told
 from features.profile.content import ContactCard, Location
 from features.profile.view import CardLine, PlaceLine
+from features.stickers import view as stickers
+from features.stickers.content import Sticker
+from features.stickers.view import StickerLine
 from protocol import content, delivery, ids
 from protocol.faults import UserFault, quoted
 from store import whereabouts
@@ -43,10 +46,9 @@ CLOCK_BEHIND_MS_MAX = delivery.EXPIRE_MS + 86_400_000  # older than this no mess
 KEPT, QUEUED = (one.name.lower() for one in (delivery.State.KEPT, delivery.State.QUEUED))
 ALL = 2**62  # more than there are
 _LAST = "~"  # sorts behind every id
-SAID = (Text, File, ContactCard, Location)  # what somebody says in a line
+SAID = (Text, File, ContactCard, Location, Sticker)  # what somebody says in a line
 SHOWN = (*SAID, Timer)  # what is a line
 _KINDS = content.Kinds(SHOWN)
-_NUMBERS = ", ".join(str(kind) for kind in sorted(_KINDS.classes))
 _LINES = (
     "SELECT m.seq, m.message_id, m.device, m.at_ms, m.arrived_ms, m.body, c.name, m.state, m.state_ms, m.reason,"
     " CASE WHEN l.message IS NULL THEN COALESCE(k.read_seq, 0) ELSE 0 END, m.contact"
@@ -56,16 +58,16 @@ _LINES = (
 # A text with more fields than this version knows is kept raw, and is a line once a later version has heard it.
 # One that was deleted here is no line any more.
 HEARD = (
-    f"m.kind IN ({_NUMBERS}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
+    f"m.kind IN ({files.LINE_KINDS}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
     " AND NOT EXISTS (SELECT 1 FROM chat_gone g WHERE g.message = m.seq)"
 )
 # By the index chat_line_end (acts.py): one types the end of an id for each thing that is done to a message.
 ENDING = (
-    f"SELECT seq, message_id FROM message WHERE kind IN ({_NUMBERS}) AND substr(message_id, 15, 2) = ?"
+    f"SELECT seq, message_id FROM message WHERE kind IN ({files.LINE_KINDS}) AND substr(message_id, 15, 2) = ?"
     " ORDER BY seq DESC"
 )
 
-Shown = Text | File | ContactCard | Location | Timer
+Shown = Text | File | ContactCard | Location | Sticker | Timer
 
 
 class UnknownMessage(UserFault):
@@ -107,8 +109,8 @@ class Reaction:
 class Line:
     """One line of a conversation. at_ms: by its sender's clock where that can be, else when it arrived.
 
-    text: of a file its name, of a card and a place one line that says what it is. file, card, place: more of it, None
-    where it is none; of a file how much of it is here.
+    text: of a file its name, of a card, place or sticker one line that says what it is. file, card, place, sticker:
+    more of it, None where it is none; of a file how much of it is here.
     edited: how often. recalled: its author took it back, and this is the notice. Both, reactions and the excerpt of
     what is answered are put in by overlay.py.
     notice: what nobody typed is told here: "timer", or "" for a text. lasts_s: how long it stays once it was read
@@ -130,6 +132,7 @@ class Line:
     file: FileLine | None = None
     card: CardLine | None = None
     place: PlaceLine | None = None
+    sticker: StickerLine | None = None
     edited: int = 0
     recalled: bool = False
     forwarded: bool = False
@@ -326,6 +329,7 @@ def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
         file=files.line(tx, seq) if isinstance(what, File) else None,
         card=told.card_line(tx, what) if isinstance(what, ContactCard) else None,
         place=told.place_line(what) if isinstance(what, Location) else None,
+        sticker=stickers.line(what) if isinstance(what, Sticker) else None,
         recalled=is_withdrawn(what),
         forwarded=is_forwarded(what),
         reply_to=None if answers is None else Answered(ids.ulid(answers), ids.short(answers)),
@@ -341,6 +345,8 @@ def text_of(said: Shown | Edit) -> str:
             return said.name
         case ContactCard() | Location():
             return told.text_of(said)
+        case Sticker():
+            return stickers.text_of(said)
         case Timer(0):
             return "What is said from now on stays."
         case Timer(seconds):
@@ -361,7 +367,7 @@ def is_forwarded(said: Shown) -> bool:
     match said:
         case Text():
             return said.how is How.FORWARDED
-        case File() | ContactCard() | Location():
+        case File() | ContactCard() | Location() | Sticker():
             return bool(said.forwarded)
         case Timer():
             return False

@@ -25,7 +25,7 @@ from features.media.view import FileLine, Found
 from node import ground, speech
 from node.blobs.files import SourceChanged
 from node.core import Core
-from protocol.blobs import BYTES_MAX
+from protocol.blobs import BYTES_MAX, Blob
 from protocol.faults import quoted
 from store import blobs, people
 from store.blobs import State
@@ -56,29 +56,16 @@ class Media:
         place = Path(path)
         if not place.is_absolute() or shape not in SHAPES:
             raise PathNeeded
-        database, now_ms = self._core.database, self._core.ground.now_ms
-        contact = await database.read(people.find_contact, to)
+        contact = await self._core.database.read(people.find_contact, to)
         try:
             source = await ground.aside(self._core.ground, _source, place, shape)
             async with looking.prepared(self._core, source, place) as ready:
-                blob, manifest, file = await self._core.blobs.make(ready.length, ready.read())
+                sealed = await self._core.blobs.make(ready.length, ready.read())
         except SourceChanged:
             raise FileChanged from None
         except OSError as broken:
             raise BadFile(f"The file {quoted(path)} cannot be read ({broken.strerror}); nothing was sent.") from None
-
-        def post(tx: Tx) -> FileLine:
-            return self._say(tx, contact.id, ready.said(blob), blobs.made(tx, blob, manifest, file, now_ms()))
-
-        line = None
-        try:
-            line = await database.transact(post)
-        finally:
-            if line is None:  # refused, or given up: nobody was told of it
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + DISCARD_S):
-                    await self._core.blobs.discard(file)
-        self._core.delivery.stir(contact.id)
-        return line
+        return await _told(self, contact, ready, sealed)
 
     async def forward(self, id: str, to: str) -> FileLine:
         """Tells another contact the file of a message, without sealing it again; who sent it to us is not told.
@@ -223,6 +210,30 @@ class Media:
             return _line(tx, found)
 
         return await self._core.database.transact(move)
+
+
+async def tell(media: Media, contact: people.Contact, source: Source) -> FileLine:
+    """Seals what another room has made and tells a contact of it. Raises: NoRoomForBlob, and as `speech.say`."""
+    return await _told(media, contact, source, await media._core.blobs.make(source.length, source.read()))
+
+
+async def _told(media: Media, contact: people.Contact, source: Source, sealed: tuple[Blob, bytes, str]) -> FileLine:
+    """Tells a contact of what was sealed; where that cannot be, nothing of it stays."""
+    core, (blob, manifest, file) = media._core, sealed
+
+    def post(tx: Tx) -> FileLine:
+        number = blobs.made(tx, blob, manifest, file, core.ground.now_ms())
+        return media._say(tx, contact.id, source.said(blob), number)
+
+    line = None
+    try:
+        line = await core.database.transact(post)
+    finally:
+        if line is None:  # refused, or given up: nobody was told of it
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + DISCARD_S):
+                await core.blobs.discard(file)
+    core.delivery.stir(contact.id)
+    return line
 
 
 def _line(tx: Tx, found: Found) -> FileLine:
