@@ -45,6 +45,7 @@ class Commands(Lazy):
         "cards": ("cli.commands.cards:cards", "Lists the cards that contacts sent you."),
         "send-location": ("cli.commands.location:send_location", "Sends a contact a place."),
         "locations": ("cli.commands.location:locations", "Lists places that you and contacts sent."),
+        "sticker": ("cli.commands.stickers:sticker", "Makes, lists, sends and keeps stickers."),
         "inbox": ("cli.commands.messages:inbox", "Shows messages that came, oldest first."),
         "read": ("cli.commands.messages:read", "Shows a conversation and marks it as read."),
         "get": ("cli.commands.files:get", "Fetches a file that came, and saves it."),

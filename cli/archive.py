@@ -95,7 +95,13 @@ def parts(form: Form, heading: Heading, pages: Iterable[Sequence[Message]]) -> I
 
 def attached(message: Message) -> tuple[str, ...]:
     """What stands below a line's text: the names of what it carries, cleaned, not yet escaped."""
-    file = message.get("file")
+    file, card, place = message.get("file"), message.get("card"), message.get("place")
+    if card:
+        return (f"Account: {show.clean(str(card['account']))}",)
+    if place:
+        return (show.clean(str(place["geo"])),)
+    if message.get("sticker") and message.get("saved"):
+        return (f"Sticker (saved: {show.clean(str(message['saved']))})",)
     if not file:
         return ()
     name = f"File: {show.clean(str(file['name']))}"

@@ -70,7 +70,7 @@ def way(environ: Mapping[str, str], wanted: str = "auto") -> Way:
 
 
 def show_preview(door: Door, webp: bytes, columns: int, wanted: str = "auto") -> None:
-    """Draws a preview, so many characters wide at most, to a person at a terminal; to nobody else.
+    """Draws a preview or sticker, so many characters wide at most, to a person at a terminal; to nobody else.
 
     What cannot be unpacked is said and no fault. wanted: one of WAYS.
     """
@@ -143,11 +143,11 @@ def kitty(shown: Shown, columns: int) -> str:
 
 
 def unpacked(door: Door, webp: bytes, width: int, height: int) -> Shown | None:
-    """The pixels of a preview within this size, from a program that may be owned by it; None where it has none."""
+    """The pixels of a picture within this size, from a program that may be owned by it; None where it has none."""
     from protocol import workshop
     from protocol.faults import PeerFault
 
-    if len(webp) > workshop.PREVIEW_BYTES_MAX or not workshop.is_webp(webp):
+    if len(webp) > workshop.STICKER_BYTES_MAX or not workshop.is_webp(webp):
         return None
     words = (workshop.WORD, "pixels", str(width), str(height))
     raw = _ran([*start.launcher(door), *words], workshop.surroundings(door.environ), webp, workshop.Pixels)

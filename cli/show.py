@@ -218,8 +218,19 @@ def _beside(message: Mapping[str, Any]) -> list[str]:
         if answered["is_here"] and not answered["excerpt"]:
             said = "a recalled message"
         below.append(f"> {whose}{said}  (…{answered['short']})")
+    below += carried(message)
     reactions = [f"{clean(one['mark'])} {_who(message, one['mine'])}" for one in message.get("reactions", ())]
     return [*below, *([", ".join(reactions)] if reactions else [])]
+
+
+def carried(message: Mapping[str, Any]) -> list[str]:
+    """What a card or a place is good for: the command that asks whom it names, the address for a map."""
+    card, place = message.get("card"), message.get("place")
+    if place:
+        return [clean(place["geo"])]
+    if not card or message["mine"]:
+        return []
+    return [f"your contact {clean(card['known'])}" if card["known"] else f"weft add {clean(card['account'])}"]
 
 
 def file_text(file: Mapping[str, Any]) -> str:

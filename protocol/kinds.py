@@ -160,7 +160,8 @@ PLACES: tuple[Place, ...] = (
 ROOMS: Mapping[str, range] = {
     "contacts": range(100, 120),
     "chat": range(120, 140),
-    "media": range(140, 160),
+    "media": range(140, 141),
+    "stickers": range(141, 160),
     "moments": range(160, 180),
     "groups": range(180, 200),
     "ledger": range(200, 216),

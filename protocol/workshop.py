@@ -21,6 +21,9 @@ PREVIEW_SIDE_MAX = 320
 PREVIEW_BYTES_MAX = 12 * 1024  # travels inside a message of at most 60 KiB
 AVATAR_SIDE = 256
 AVATAR_BYTES_MAX = 32 * 1024
+STICKER_SIDE = 512
+STICKER_BYTES_MAX = 48 * 1024  # with its names it stays below what one message may say
+STICKER_BYTES = 14 * 1024  # aimed at: with all around it the message fits 16 KiB
 BLURHASH = (4, 3)  # components across and down: 28 characters
 WAVEFORM_BYTES = 64
 LENGTH_MS_MAX = 24 * 3600 * 1000  # a day of sound or film
@@ -151,11 +154,21 @@ class Pixels:
     rgb: Annotated[bytes, Size(3, 3 * PREVIEW_SIDE_MAX**2)]
 
 
+@record.record
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A picture as a sticker: still WebP without metadata, at most 512 px a side."""
+
+    KIND: ClassVar[int] = 7
+    webp: Annotated[bytes, Size(12, STICKER_BYTES_MAX)]
+
+
 ANSWER_BYTES_MAX: Mapping[type, int] = {
     Pictured: PREVIEW_BYTES_MAX + 256,
     Heard: 256,
     Moving: 256,
     Avatar: AVATAR_BYTES_MAX + 256,
+    Stamp: STICKER_BYTES_MAX + 256,
     Pixels: 3 * PREVIEW_SIDE_MAX**2 + 256,
 }
 _SOUNDS = (Format.WAV, Format.OGG, Format.MP3, Format.FLAC, Format.M4A, Format.WEBA, Format.MKA)
@@ -199,7 +212,7 @@ def _is_whole(answer: object) -> bool:
             return answer.format in _SOUNDS and len(answer.waveform) in (0, WAVEFORM_BYTES)
         case Moving():
             return answer.format in _FILMS
-        case Avatar():
+        case Avatar() | Stamp():
             return is_webp(answer.webp)
         case Pixels():
             return len(answer.rgb) == 3 * answer.width * answer.height

@@ -43,7 +43,7 @@ def edit(door: Door, message_id: str, text: str) -> None:
 @message_argument
 @click.pass_obj
 def recall(door: Door, message_id: str) -> None:
-    """Takes back a text of the last 2 minutes, or a file of the last 3 hours; a notice of it stays on both sides."""
+    """Takes back a message of the last 2 minutes, a file of the last 3 hours; a notice of it stays on both sides."""
     with door.connect() as client:
         notice = client.call("chat.recall", id=message_id)
     show.outcome(door, notice, f"✔ Recalled. {_honest(notice)}")
@@ -65,7 +65,7 @@ def delete(door: Door, message_id: str) -> None:
 @options.contact_argument
 @click.pass_obj
 def forward(door: Door, message_id: str, name: str) -> None:
-    """Sends the text or file of a message to another contact, marked as forwarded, without its author's name."""
+    """Sends what a message says to another contact, marked as forwarded, without its author's name."""
     with door.connect() as client:
         message = client.call("chat.forward", id=message_id, to=name)
     show.outcome(door, message, show.state_line(message))

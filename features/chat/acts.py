@@ -16,10 +16,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from crypto.faults import Malformed
-from features.chat import index, overlay, view
+from features.chat import carried, index, overlay, view
 from features.chat.content import Edit, How, Pin, React, Recall, Text
-from features.media import view as files
 from features.media.content import File
+from features.media.view import LINE_KINDS
+from features.profile.content import ContactCard, Location
+from features.stickers.content import Sticker
 from protocol import content, delivery
 from protocol.content import Said
 from store import bodies
@@ -28,7 +30,7 @@ from store.inbox import Arrival
 
 CHANGED = "chat.changed"  # topic: something was done to a line; its key is the line
 RECALL_MS: Mapping[int, int] = {
-    Text.KIND: 2 * 60_000,
+    **dict.fromkeys((Text.KIND, ContactCard.KIND, Location.KIND, Sticker.KIND), 2 * 60_000),
     File.KIND: 3 * 3_600_000,
 }  # how long its author can recall a message of a kind
 HONOURED_MS = 86_400_000  # between both by the author's clock, which may have been set meanwhile
@@ -41,7 +43,7 @@ MIGRATIONS = (
     Migration(
         "chat_acts",
         1,
-        """
+        f"""
         CREATE TABLE chat_act (
           contact INTEGER NOT NULL, target BLOB NOT NULL, mine INTEGER NOT NULL, kind INTEGER NOT NULL,
           hlc_ms INTEGER NOT NULL, device_seq INTEGER NOT NULL, act BLOB NOT NULL, seq INTEGER NOT NULL,
@@ -49,7 +51,7 @@ MIGRATIONS = (
           PRIMARY KEY (contact, target, mine, kind, hlc_ms, device_seq, act)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX chat_act_waits ON chat_act (contact, seq) WHERE waits = 1;
-        CREATE INDEX chat_line_end ON message (substr(message_id, 15, 2), seq) WHERE kind IN (120, 124, 140);
+        CREATE INDEX chat_line_end ON message (substr(message_id, 15, 2), seq) WHERE kind IN ({LINE_KINDS});
         CREATE TABLE chat_gone (message INTEGER NOT NULL PRIMARY KEY) STRICT;
         """,
     ),
@@ -73,8 +75,6 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
     """Takes in a line or an act of a contact, and tells watchers. Raises: Malformed."""
     said, contact_id = arrival.said, arrival.contact.id
     match said.content:
-        case File():
-            files.arrived(tx, arrival)
         case Text(how=How.DELETED):
             raise Malformed
         case Text(how=How.WITHDRAWN):
@@ -82,6 +82,7 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
         case React() | Edit() | Recall() | Pin():
             fold(tx, contact_id, False, arrival.seq, said)
             return ()
+    carried.arrived(tx, arrival)
     meet(tx, contact_id, arrival.seq, said)
     return view.apply(tx, arrival)
 
@@ -149,16 +150,14 @@ def acts_of(tx: Tx, contact_id: int, message_id: bytes) -> tuple[tuple[int, bool
 
 
 def blank(said: Said, how: How) -> bytes:
-    """The same message with nothing in it: its head, its kind, and which message an act is about; no file either."""
+    """The same message with nothing in it: its head, and which message an act is about; nothing that it carried."""
     match said.content:
-        case Text() | File():
-            what: object = Text("", None, how)
         case Edit(target=target):
-            what = Edit(target, "")
+            what: object = Edit(target, "")
         case React(target=target):
             what = React(target, None)
         case _:
-            what = said.content
+            what = Text("", None, how) if isinstance(said.content, view.SAID) else said.content
     return content.say(
         message_id=said.message_id,
         hlc_ms=said.hlc_ms,
@@ -195,7 +194,7 @@ def _takes(tx: Tx, seq: int, act: React | Edit | Recall | Pin) -> bool:
         case Edit():
             return isinstance(said, Text) and not view.is_withdrawn(said)
         case Recall():
-            return isinstance(said, Text | File) and not view.is_withdrawn(said)
+            return isinstance(said, view.SAID) and not view.is_withdrawn(said)
         case React() | Pin():
             return not view.is_withdrawn(said)
 
@@ -256,7 +255,7 @@ def _empty(tx: Tx, contact_id: int, seq: int, how: How) -> None:
     """Takes away what a message and the acts on it say, and the acts."""
     said = overlay.hear(tx, seq)
     bodies.put(tx, seq, blank(said, how), Text.KIND)
-    files.forget(tx, seq)
+    carried.forget(tx, seq)
     for act, _, _ in acts_of(tx, contact_id, said.message_id):
         heard = overlay.hear(tx, act)
         bodies.put(tx, act, blank(heard, how), heard.kind)

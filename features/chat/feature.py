@@ -7,6 +7,8 @@ from features.chat import acts, conversations, hearing, index, lasting, overlay,
 from features.chat.content import Edit, Gone, Pin, React, Recall, Seen, Text, Timer
 from features.chat.service import Chat
 from features.media.content import File
+from features.profile.content import ContactCard, Location
+from features.stickers.content import Sticker
 from node.feature import Feature, Keeping
 from protocol import ids
 from store.database import Tx
@@ -40,8 +42,8 @@ def _show_gone(tx: Tx, seq: int) -> dict[str, object] | None:
 
 FEATURE = Feature(
     name="chat",
-    needs=("media",),
-    contents=(Text, React, Edit, Recall, Timer, Seen, Gone, Pin, File),
+    needs=("media", "profile", "stickers"),
+    contents=(Text, React, Edit, Recall, Timer, Seen, Gone, Pin, File, ContactCard, Location, Sticker),
     migrations=(
         *view.MIGRATIONS,
         *index.MIGRATIONS,

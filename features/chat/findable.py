@@ -11,6 +11,10 @@ from enum import StrEnum
 
 from features.chat.content import Text
 from features.media.content import File, Shape
+from features.profile import view as told
+from features.profile.content import ContactCard, Location
+from features.stickers import view as stickers
+from features.stickers.content import Sticker
 from protocol.faults import UserFault
 
 # Where no Latin letter stands before it: a sentence in Chinese has no space there.
@@ -25,6 +29,9 @@ class Trait(StrEnum):
     PICTURE = "picture"
     VOICE = "voice"
     VIDEO = "video"
+    CARD = "card"
+    PLACE = "place"
+    STICKER = "sticker"
 
 
 _OF_SHAPE: Mapping[Shape, tuple[Trait, ...]] = {
@@ -35,7 +42,7 @@ _OF_SHAPE: Mapping[Shape, tuple[Trait, ...]] = {
 
 
 class UnknownTrait(UserFault):
-    """A message can have a file, link, picture, voice or video; nothing was searched."""
+    """A message can have a file, link, picture, voice, video, card, place or sticker; nothing was searched."""
 
     code = "search.has"
     next = "weft search --help"
@@ -57,6 +64,12 @@ def tokens_of(said: object) -> Findable:
             return Findable(text, frozenset((Trait.LINK,) if _LINK.search(text) else ()))
         case File(name=name, shape=shape):
             return Findable(name, traits_of(shape))
+        case ContactCard():
+            return Findable(told.words_of(said), frozenset((Trait.CARD,)))
+        case Location():
+            return Findable(told.words_of(said), frozenset((Trait.PLACE,)))
+        case Sticker():
+            return Findable(stickers.words_of(said), frozenset((Trait.STICKER,)))
         case _:
             return Findable("", frozenset())
 

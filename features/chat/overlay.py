@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from features.chat import view
-from features.chat.content import Edit, Pin, React, Recall, Text, Timer
+from features.chat.content import Edit, Pin, React, Recall, Text
 from features.chat.view import Answered, Line, Reaction
-from features.media.content import File
 from protocol import content, ids
 from protocol.content import Channel, Said
 from store.database import Tx
@@ -18,7 +17,7 @@ from store.database import Tx
 EXCERPT_CHARS = 80  # of the line that is answered: one row of a terminal
 SLICE_ROWS = 500  # in one query
 
-KINDS = content.Kinds((Text, React, Edit, Recall, Timer, Pin, File))
+KINDS = content.Kinds((*view.SHOWN, React, Edit, Recall, Pin))
 _OURS = "SELECT seq FROM message WHERE device = 0 AND message_id = ? AND contact = ?"
 _THEIRS = "SELECT m.seq FROM device d CROSS JOIN message m ON m.device = d.id AND m.message_id = ? WHERE d.contact = ?"
 _ACTS = (

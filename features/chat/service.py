@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import trio
 
 from features.chat import (
     acting,
+    carried,
     composing,
     conversations,
     findable,
@@ -18,6 +20,7 @@ from features.chat import (
     reading,
     vanishing,
     view,
+    waiting,
     words,
 )
 from features.chat.content import How, Text
@@ -57,7 +60,7 @@ class BadText(UserFault):
 
 
 class Lives:
-    """How long a file that is said in a conversation stays: as long as a text."""
+    """How long a file, card, place or sticker that is said in a conversation stays: as long as a text."""
 
     def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
         """What is set in a conversation."""
@@ -81,7 +84,8 @@ class Chat:
     def __init__(self, core: Core) -> None:
         self._core = core
         self.typists = composing.Typists(core)
-        core.services["media"].lives = Lives()
+        for room in ("media", "profile", "stickers"):
+            core.services[room].lives = Lives()
         core.services["media"].is_kept = conversations.is_starred
 
     async def send(self, to: str, text: str, reply: str | None = None) -> Line:
@@ -101,7 +105,7 @@ class Chat:
         return await self._said(contact, said)
 
     async def forward(self, id: str, to: str) -> Line:
-        """Says the text or file of a message to another contact, marked as forwarded; its author is not named.
+        """Says what a message says to another contact, marked as forwarded; its author is not named.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, message.unknown,
         message.ambiguous, message.recalled, id.malformed, media.gone.
@@ -110,6 +114,9 @@ class Chat:
         line = await self._found(id)
         if line.file is not None:
             return await self.message((await self._core.services["media"].forward(line.id, to)).id)
+        if any(one is not None for one in (line.card, line.place, line.sticker)):
+            said = (await self._core.database.read(overlay.hear, line.seq)).content
+            return await self._said(contact, replace(said, forwarded=1))
         return await self._said(contact, Text(line.text, None, How.FORWARDED))
 
     async def react(self, id: str, mark: str | None = None) -> Line:
@@ -228,7 +235,8 @@ class Chat:
 
         Every message that was stored before the call is looked at. The last word may be the beginning of a longer one.
         A query without words is for filters alone.
-        contact: only the chat with him. author: "me", or a contact. has: `file`, `link`, `picture`, `voice`, `video`.
+        contact: only the chat with him. author: "me", or a contact. has: `file`, `link`, `picture`, `voice`, `video`,
+        `card`, `place`, `sticker`.
         since_ms, until_ms: said (`at_ms`) at the one or after it, and before the other.
         `excerpt` of a line is the part around the first match, in pieces: the second, fourth … are what matched.
         before: a row; only lines before it, to go on where the last answer ended.
@@ -272,12 +280,14 @@ class Chat:
             self._core.delivery.stir(told)
         return {"read": count}
 
-    async def _say(self, contact_id: int, said: tuple[Text, ...]) -> tuple[speech.Spoken, ...]:
-        """Posts texts, and what follows from that in the conversation, in one transaction."""
+    async def _say(self, contact_id: int, said: tuple[Any, ...]) -> tuple[speech.Spoken, ...]:
+        """Posts what is said, and what follows from that in the conversation, in one transaction."""
         lasts_s = (await self._core.database.read(lasting.setting, contact_id)).seconds or None
 
         def follow(tx: Tx, spoken: tuple[speech.Spoken, ...]) -> None:
-            conversations.said(tx, contact_id, tuple(one.text for one in said))
+            conversations.said(tx, contact_id, tuple(one.text for one in said if isinstance(one, Text)))
+            for one, what in zip(spoken, said, strict=True):
+                carried.said(tx, contact_id, one.seq, what)
             lasting.posted(tx, contact_id, tuple(one.seq for one in spoken), lasts_s)
 
         return await self._core.delivery.say(contact_id, said, follow, lasts_s)
@@ -289,9 +299,9 @@ class Chat:
             raise Recalled
         return line
 
-    async def _said(self, contact: Contact, text: Text) -> Line:
-        """Says a text to a contact."""
-        (spoken,) = await self._say(contact.id, (text,))
+    async def _said(self, contact: Contact, what: Any) -> Line:
+        """Says a text, card, place or sticker to a contact."""
+        (spoken,) = await self._say(contact.id, (what,))
         now_ms = self._core.ground.now_ms()
 
         def look(tx: Tx) -> list[Line]:
@@ -325,7 +335,7 @@ class Chat:
             why = "on its way"
         else:
             names = await self._core.database.read(whereabouts.keepers_of, contact.id)
-            why = view.why_queued(contact, [*names.values()], self._core.ground.now_ms())
+            why = waiting.why_queued(contact, [*names.values()], self._core.ground.now_ms())
         return [replace(one, reason=why) if _is_silent(one) else one for one in lines]
 
 

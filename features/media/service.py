@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import trio
 
@@ -27,7 +26,7 @@ from features.media.view import FileLine, Found
 from node import ground, speech
 from node.blobs.files import SourceChanged
 from node.core import Core
-from protocol.blobs import BYTES_MAX
+from protocol.blobs import BYTES_MAX, Blob
 from protocol.faults import quoted
 from store import blobs, people
 from store.blobs import State
@@ -40,22 +39,12 @@ SHAPES = ("auto", "file", "picture", "voice", "video")
 Rows = list[FileLine]
 
 
-class Lives(Protocol):
-    """How long what is said in a conversation stays."""
-
-    def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
-        """Seconds after it was read; None: for ever."""
-
-    def said(self, tx: Tx, contact_id: int, seq: int, lasts_s: int | None) -> None:
-        """It was just posted, in this row."""
-
-
 class Media:
     """Files of conversations. Every public method is a call of the local API, `media.NAME`."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.lives: Lives | None = None  # how long what is said stays; the room of chats says it
+        self.lives: speech.Lives | None = None  # how long what is said stays; the room of chats says it
         self.is_kept: IsKept = lambda _tx, _seq: False  # what stays whatever the quota is; so does this
 
     async def send(self, to: str, path: str, shape: str = "auto", preview: str | None = None) -> FileLine:
@@ -70,29 +59,16 @@ class Media:
         place, frame = Path(path), None if preview is None else Path(preview)
         if not place.is_absolute() or shape not in SHAPES or not (frame is None or frame.is_absolute()):
             raise PathNeeded
-        database, now_ms = self._core.database, self._core.ground.now_ms
-        contact = await database.read(people.find_contact, to)
+        contact = await self._core.database.read(people.find_contact, to)
         try:
             source = await ground.aside(self._core.ground, _source, place, shape)
             async with looking.prepared(self._core, source, place, frame) as ready:
-                blob, manifest, file = await self._core.blobs.make(ready.length, ready.read())
+                sealed = await self._core.blobs.make(ready.length, ready.read())
         except SourceChanged:
             raise FileChanged from None
         except OSError as broken:
             raise BadFile(f"The file {quoted(path)} cannot be read ({broken.strerror}); nothing was sent.") from None
-
-        def post(tx: Tx) -> FileLine:
-            return self._say(tx, contact.id, ready.said(blob), blobs.made(tx, blob, manifest, file, now_ms()))
-
-        line = None
-        try:
-            line = await database.transact(post)
-        finally:
-            if line is None:  # refused, or given up: nobody was told of it
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + DISCARD_S):
-                    await self._core.blobs.discard(file)
-        self._core.delivery.stir(contact.id)
-        return line
+        return await _told(self, contact, ready, sealed)
 
     async def forward(self, id: str, to: str) -> FileLine:
         """Tells another contact the file of a message, without sealing it again; who sent it to us is not told.
@@ -232,10 +208,7 @@ class Media:
     def _say(self, tx: Tx, contact_id: int, said: File, number: int) -> FileLine:
         """Posts a file to a contact, and notes which blob it is."""
         now_ms, entropy = self._core.ground.now_ms(), self._core.ground.entropy("message")
-        lasts_s = None if self.lives is None else self.lives.lasts_s(tx, contact_id)
-        (spoken,) = speech.say(tx, contact_id, (said,), now_ms, entropy, lasts_s)
-        if self.lives is not None:
-            self.lives.said(tx, contact_id, spoken.seq, lasts_s)
+        spoken = speech.say_as_lasting(tx, self.lives, contact_id, said, now_ms, entropy)
         view.note(tx, spoken.seq, contact_id, number)
         line = view.line(tx, spoken.seq)
         assert line is not None
@@ -254,6 +227,30 @@ class Media:
             return _line(tx, found)
 
         return await self._core.database.transact(move)
+
+
+async def tell(media: Media, contact: people.Contact, source: Source) -> FileLine:
+    """Seals what another room has made and tells a contact of it. Raises: NoRoomForBlob, and as `speech.say`."""
+    return await _told(media, contact, source, await media._core.blobs.make(source.length, source.read()))
+
+
+async def _told(media: Media, contact: people.Contact, source: Source, sealed: tuple[Blob, bytes, str]) -> FileLine:
+    """Tells a contact of what was sealed; where that cannot be, nothing of it stays."""
+    core, (blob, manifest, file) = media._core, sealed
+
+    def post(tx: Tx) -> FileLine:
+        number = blobs.made(tx, blob, manifest, file, core.ground.now_ms())
+        return media._say(tx, contact.id, source.said(blob), number)
+
+    line = None
+    try:
+        line = await core.database.transact(post)
+    finally:
+        if line is None:  # refused, or given up: nobody was told of it
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + DISCARD_S):
+                await core.blobs.discard(file)
+    core.delivery.stir(contact.id)
+    return line
 
 
 def _line(tx: Tx, found: Found) -> FileLine:

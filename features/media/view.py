@@ -38,10 +38,12 @@ UNASKED_BYTES_MAX = 64 * MB
 FALSE_WHY = "it is not what its sender said"
 OURS_GONE = "not here any more; the original is needed"
 
+LINE_KINDS = "120, 124, 140, 141, 411, 412"  # what is a line of a chat; the index chat_line_end is for these
+
 # By the index chat_line_end of the room of chats, which has lines of these kinds; those of files are in media_file.
 ENDING = (
     "SELECT m.seq, m.message_id FROM message m CROSS JOIN media_file f ON f.seq = m.seq"
-    " WHERE m.kind IN (120, 124, 140) AND substr(m.message_id, 15, 2) = ? ORDER BY m.seq DESC"
+    f" WHERE m.kind IN ({LINE_KINDS}) AND substr(m.message_id, 15, 2) = ? ORDER BY m.seq DESC"
 )
 
 _KINDS = content.Kinds((File,))

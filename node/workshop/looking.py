@@ -23,3 +23,6 @@ class Looking(Protocol):
 
     async def avatar(self, path: Path) -> bytes:
         """The middle of a picture as a square WebP."""
+
+    async def sticker(self, path: Path) -> bytes:
+        """A picture as a small still WebP."""

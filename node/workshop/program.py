@@ -4,6 +4,7 @@ weft.py _workshop picture FD    the file on stdin, a copy without metadata to de
 weft.py _workshop sound FD      likewise
 weft.py _workshop moving FD     likewise
 weft.py _workshop avatar        the file on stdin
+weft.py _workshop sticker       the file on stdin
 weft.py _workshop pixels W H    a preview on stdin, unpacked to at most W x H pixels
 
 The answer is one record of protocol/workshop.py on stdout. Without one it has died, which says enough. Not here: who
@@ -85,6 +86,11 @@ def _prepared(argv: list[str]) -> tuple[Callable[[], object], int]:
             from node.workshop import pictures
 
             return lambda: pictures.avatar(_read(PICTURE_BYTES_MAX)), 3
+        case ["sticker"]:
+            bounds.enter(0)
+            from node.workshop import pictures
+
+            return lambda: pictures.sticker(_read(PICTURE_BYTES_MAX)), 3
         case ["pixels", width, height]:
             bounds.enter(0)
             from node.workshop import pictures

@@ -29,6 +29,7 @@ from tests.cli.payments_room import Debts
 from tests.cli.profile_room import ProfileRoom
 from tests.cli.reading_room import Reading
 from tests.cli.shop_room import ShopRoom
+from tests.cli.stickers_room import StickersRoom
 from tests.cli.strangers import NearbyRoom
 from tests.cli.typing_room import Typing
 
@@ -383,7 +384,7 @@ class World:
         self.bills = BillsRoom()
         self.packets = PacketsRoom()
         self.shop, self.paths = ShopRoom(), PathsRoom()
-        self.media, self.profile = MediaRoom(), ProfileRoom()
+        self.media, self.profile, self.stickers = MediaRoom(), ProfileRoom(), StickersRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -395,6 +396,7 @@ class World:
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
         services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
         services |= {"shop": self.shop, "paths": self.paths, "media": self.media, "profile": self.profile}
+        services["stickers"] = self.stickers
         services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),

@@ -177,8 +177,19 @@ def test_a_page_loads_nothing_and_says_so() -> None:
 def test_what_a_line_carries_stands_below_it(tmp_path: Path) -> None:
     line = {"id": "1", "mine": False, "contact": "Bo", "text": "see", "at_ms": 1, "state": "received", "reason": ""}
     carrying = {**line, "file": {"name": "<b>\x1b[2Jx.jpg"}}
-    for form, said in ((Form.HTML, "File: &lt;b&gt; [2Jx.jpg"), (Form.TXT, f"\n{archive.ACROSS}File: <b> [2Jx.jpg\n")):
-        assert said in b"".join(archive.parts(form, Heading("Bo", "wf1q", 1), [[carrying]])).decode()
+    card = {**line, "text": "[card] Chen", "card": {"claims": "Chen", "account": "wf1<q", "known": ""}}
+    place = {**line, "text": "[place] 1, 2", "place": {"geo": "geo:1,2"}}
+    for form, said in (
+        (
+            Form.HTML,
+            ("File: &lt;b&gt; [2Jx.jpg", "[card] Chen</p>", "Account: wf1&lt;q", "[place] 1, 2</p>", "geo:1,2"),
+        ),
+        (Form.TXT, (f"\n{archive.ACROSS}File: <b> [2Jx.jpg\n", f"[card] Chen\n{archive.ACROSS}Account: wf1<q\n")),
+        (Form.TXT, (f"[place] 1, 2\n{archive.ACROSS}geo:1,2\n",)),
+        (Form.JSON, ('"account":"wf1<q"', '"geo":"geo:1,2"')),
+    ):
+        written = b"".join(archive.parts(form, Heading("Bo", "wf1q", 1), [[carrying, card, place]])).decode()
+        assert [one for one in said if one not in written] == []
 
 
 async def with_files(world: fake.World, *files: tuple[str, str]) -> None:

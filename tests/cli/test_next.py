@@ -48,6 +48,10 @@ from features.profile.service import Introduced, Marked, Profiles
 from features.profile.service import Shown as Presented
 from features.shop.service import Shop
 from features.shop.slips import Offered, Paper, PurchaseLine, SaleLine
+from features.stickers.service import Kept as KeptSticker
+from features.stickers.service import Shown as ShownSticker
+from features.stickers.service import Stickers
+from features.stickers.view import Listed, PackLine
 from features.vouchers.service import Held, Moved, Vouchers
 from node.__main__ import CannotListen
 from node.keeper_program import KeepService
@@ -66,6 +70,7 @@ from tests.cli import (
     payments_room,
     profile_room,
     shop_room,
+    stickers_room,
     strangers,
 )
 
@@ -99,6 +104,7 @@ ROOMS = {
     "shop": (Shop, shop_room.ShopRoom),
     "paths": (Paths, paths_room.PathsRoom),
     "profile": (Profiles, profile_room.ProfileRoom),
+    "stickers": (Stickers, stickers_room.StickersRoom),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
 
@@ -304,6 +310,10 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(profile_room.marked("bo")) == set(Marked.__annotations__)
     assert set(profile_room.place(1, "bo")) == set(Place.__annotations__)
     assert set(profile_room.introduced(1, "bo", "dee")) == set(Introduced.__annotations__)
+    assert set(stickers_room.listed("wave")) == set(Listed.__annotations__)
+    assert set(stickers_room.pack("Cats", ["wave"])) == set(PackLine.__annotations__)
+    assert set(stickers_room.shown("wave")) == set(ShownSticker.__annotations__)
+    assert set(stickers_room.kept("wave", "Cats")) == set(KeptSticker.__annotations__)
 
 
 async def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:

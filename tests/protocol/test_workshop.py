@@ -6,7 +6,7 @@ import pytest
 
 from protocol import record, workshop
 from protocol.faults import Malformed, OverLimit
-from protocol.workshop import Avatar, Failed, Format, Heard, Moving, Pictured, Pixels, Why
+from protocol.workshop import Avatar, Failed, Format, Heard, Moving, Pictured, Pixels, Stamp, Why
 from tests import depth
 
 WEBP = b"RIFF\x0c\x00\x00\x00WEBPVP8 \x00\x00\x00\x00"
@@ -19,6 +19,7 @@ GOOD = [
     Moving(Format.MP4, 5000, 640, 360),
     Moving(Format.MKV, 5000, 640, 360),
     Avatar(WEBP),
+    Stamp(WEBP),
     Pixels(2, 1, b"rgbrgb"),
 ]
 BAD = [
@@ -34,6 +35,7 @@ BAD = [
     Moving(Format.WEBA, 1, 640, 360),
     Heard(Format.WEBM, 1, b""),
     Avatar(WEBP[:-1]),
+    Stamp(WEBP[:-1]),
     Pixels(2, 2, b"rgbrgb"),
 ]
 

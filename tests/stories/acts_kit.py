@@ -11,10 +11,11 @@ from store import lanes, outbox
 from store.database import Tx
 
 MARKS = ("👍", "❤️", "ok", None)
-REFUSED = ("message.recalled", "message.foreign", "message.late", "message.undelivered")
+REFUSED = ("message.recalled", "message.foreign", "message.late", "message.undelivered", "message.no_text")
+VERBS = ("send", "send", "reply", "react", "react", "edit", "edit", "recall", "forward", "delete")
 _UNFINISHED = (
-    "SELECT d.device, d.message FROM delivery d JOIN message m ON m.seq = d.message"
-    " WHERE m.kind IN (120, 121, 122, 123, 127)"
+    "SELECT d.device, d.message FROM delivery d JOIN message m ON m.seq = d.message WHERE m.kind BETWEEN 120 AND 123"
+    " OR m.kind IN (127, 411, 412)"
 )
 
 
@@ -116,6 +117,7 @@ class Doings:
     dead: set[str] = field(default_factory=set)  # recalled by their authors
     deleted: dict[str, set[str]] = field(default_factory=dict)  # by whom: ids
     count: int = 0
+    verbs: tuple[str, ...] = VERBS
 
     def word(self) -> str:
         """A word that nobody has said yet."""
@@ -137,9 +139,12 @@ class Doings:
     async def _attempt(self, person: Person, of: str) -> None:
         lines = [*(await lines_of(person, of)).values()]
         line = self.chance.choice(lines[-6:]) if lines else None
-        verb = self.chance.choice(
-            ("send", "send", "reply", "react", "react", "edit", "edit", "recall", "forward", "delete")
-        )
+        verb = self.chance.choice(self.verbs)
+        if verb == "place":
+            word = self.word()
+            sent = await person.call("profile.send_location", to=of, latitude="1", longitude="2", label=word)
+            self.words[sent["message"]] = [word]
+            return
         if line is None or verb == "send":
             await self._say(person, of, None)
             return
@@ -169,7 +174,7 @@ class Doings:
                 self.dead.add(line)
             case "forward":
                 said = await person.call("chat.forward", id=line, to=of)
-                self.words[said["id"]] = [said["text"]]
+                self.words[said["id"]] = [said["place"]["label"] if said["place"] else said["text"]]
             case _:
                 if self.chance.random() < 0.3:
                     await person.call("chat.delete", id=line)
@@ -190,7 +195,10 @@ class Doings:
             assert there.keys() == self.words.keys() - mine
             for line in there.values():
                 if not line["recalled"]:
-                    assert line["id"] in {row["id"] for row in await person.call("chat.search", query=line["text"])}
+                    query = line["place"]["label"] if line["place"] else line["text"]
+                    assert line["id"] in {row["id"] for row in await person.call("chat.search", query=query)}
+            placed = {row["message"] for row in await person.call("profile.locations", limit=1000)}
+            assert placed == {line["id"] for line in there.values() if line["place"]}
             living = there.keys() - self.dead
             kept = {word for line in living for word in self.words[line]}
             for lost in self.dead | mine:

@@ -12,10 +12,11 @@ from lab.world import Person, World, befriend
 from protocol import ids
 from tests import depth
 from tests.stories import acts_kit
-from tests.stories.acts_kit import Doings, arrived, lines_of
+from tests.stories.acts_kit import VERBS, Doings, arrived, lines_of
 from tests.stories.test_backups import kept, lose_and_restore
 from tests.stories.test_hostile_contacts import utter
 
+WITH_PLACES = (*VERBS, "place", "place", "forward")
 BAD_SEEDS = (504, 537)  # a text that was out of its lane for a while was taken for one that had arrived, and deleted
 
 
@@ -26,15 +27,21 @@ async def two(w: World) -> tuple[Person, Person]:
     return alice, bob
 
 
-@pytest.mark.parametrize("seed", sorted({*range(500, 500 + 2 * depth.WORLDS), *BAD_SEEDS}))
-def test_whatever_comes_when_both_show_the_same(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "verbs"),
+    [
+        *((seed, VERBS) for seed in sorted({*range(500, 500 + 2 * depth.WORLDS), *BAD_SEEDS})),
+        *((seed, WITH_PLACES) for seed in range(550, 550 + depth.WORLDS)),
+    ],
+)
+def test_whatever_comes_when_both_show_the_same(seed: int, verbs: tuple[str, ...]) -> None:
     """Loss, cuts, kills, replays, and messages that come long after others that were said later."""
 
     async def story(w: World) -> None:
         chance = random.Random(seed)
         alice, bob = await two(w)
         w.network.loss, w.network.replay = 0.01, 0.05
-        doings = Doings(chance, None if seed in BAD_SEEDS else random.Random(seed))
+        doings = Doings(chance, None if seed in BAD_SEEDS else random.Random(seed), verbs=verbs)
         held: dict[str, list[tuple[int, int]]] = {"alice": [], "bob": []}
         for _ in range(70):
             person, friend = chance.sample((alice, bob), 2)

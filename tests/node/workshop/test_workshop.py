@@ -82,11 +82,13 @@ async def test_a_picture_a_sound_and_a_film_come_out_clean(tmp_path: Path) -> No
     sound = await SHOP.sound(made.written(tmp_path, "b", made.sound("OGG", "OPUS")), tmp_path / "b.clean")
     film = await SHOP.moving(made.written(tmp_path, "c", made.film(brand=b"qt  ")), tmp_path / "c.clean")
     face = await SHOP.avatar(tmp_path / "a")
+    stamp = await SHOP.sticker(tmp_path / "a")
     assert isinstance(picture, Pictured)
     assert (picture.width, picture.height) == (40, 60)
     assert (sound.format.mime, sound.length_ms) == ("audio/ogg", 2000)
     assert film == Moving(Format.MOV, 5000, 640, 360)
     assert Image.open(io.BytesIO(face)).size == (256, 256)
+    assert Image.open(io.BytesIO(stamp)).size == (40, 60)
     for name in "abc":
         clean = tmp_path / f"{name}.clean"
         assert made.SECRET not in clean.read_bytes()
