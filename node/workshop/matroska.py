@@ -37,6 +37,7 @@ _WIDTH, _HEIGHT, _SHOWN_WIDTH, _SHOWN_HEIGHT, _SHOWN_UNIT = 0xB0, 0xBA, 0x54B0, 
 _COLOUR, _MASTERING, _ENCODINGS, _ENCODING, _MAPPING = 0x55B0, 0x55D0, 0x6D80, 0x6240, 0x41E4
 _TIME, _SIMPLE, _GROUP, _BLOCK, _MORES, _MORE = 0xE7, 0xA3, 0xA0, 0xA1, 0x75A1, 0xA6
 _POINT, _POSITIONS = 0xBB, 0xB7
+_LACED = 0x06  # several frames in one block
 _IS_VIDEO, _IS_SOUND, _IS_SUBTITLES = 1, 2, 0x11
 _XIPH = {b"A_VORBIS": (b"\x03vorbis", b"\x01"), b"V_THEORA": (b"\x81theora", b"")}  # comments: what begins, what ends
 
@@ -79,7 +80,8 @@ _Told = dict[int, tuple[int, int]]  # of the elements of one track, or of the fi
 class Found:
     """What stands in a file. blank: runs of bytes to be zero, as (place, count); written: what is written then.
 
-    end: where the copy ends, what stands behind it goes. width, height: 0 where there is no picture.
+    end: where the copy ends, what stands behind it goes. width, height: 0 where there is no picture. opus, packets:
+    what the decoder is told first, and where the packets lie, if there is nothing but one track of Opus.
     """
 
     end: int = 0
@@ -87,6 +89,8 @@ class Found:
     length_ms: int = 0
     width: int = 0
     height: int = 0
+    opus: bytes = b""
+    packets: list[tuple[int, int]] = field(default_factory=list)
     blank: list[tuple[int, int]] = field(default_factory=list)
     written: list[tuple[int, bytes]] = field(default_factory=list)
 
@@ -177,6 +181,8 @@ class _Film:
         if _value(head[:wide]) not in self.tracks:
             self.void(start, end if last is None else last)
         else:
+            if self.found.opus and len(self.tracks) == 1 and not head[wide + 2] & _LACED:
+                self.found.packets.append((body + wide + 3, end))
             self.ticks = max(self.ticks, began + int.from_bytes(head[wide : wide + 2], "big", signed=True))
 
     def walk(self, name: int, at: int, end: int, told: _Told) -> int:
@@ -186,12 +192,13 @@ class _Film:
             at = last if last is not None else _broken()
             if child not in _KEPT[name]:
                 self.void(start, at)
-            elif child == _TRACK:
+                continue
+            told.setdefault(child, (body, at))
+            if child == _TRACK:
                 self.track(start, body, at)
             elif child in _KEPT:
                 self.walk(child, body, at, told)
             else:
-                told.setdefault(child, (body, at))
                 self.leaf(child, body, at)
             if child == _SEEK and self.number(*told.pop(_SEEK_ID, (0, 0))) not in _KEPT[_SEGMENT]:
                 self.void(start, at)  # it says where something stood that is gone
@@ -217,14 +224,18 @@ class _Film:
                 (place, (number % 255 + 1).to_bytes(last - place, "big")) if last > place else _broken()
             )
         if _PRIVATE in told:
-            self.private(self.body(*told.get(_CODEC, (0, 0)), 64).rstrip(b"\x00"), *told[_PRIVATE])
+            self.private(
+                self.body(*told.get(_CODEC, (0, 0)), 64).rstrip(b"\x00"), *told[_PRIVATE], _ENCODINGS not in told
+            )
         if sort == _IS_VIDEO and not self.found.width:
             self.shape(told)
 
-    def private(self, codec: bytes, at: int, end: int) -> None:
+    def private(self, codec: bytes, at: int, end: int, is_plain: bool) -> None:
         """What a decoder is told first has comments of its own in some codecs."""
         raw = self.body(at, end, PRIVATE_BYTES_MAX)
-        if codec == b"A_FLAC":
+        if codec == b"A_OPUS":
+            self.found.opus = raw if is_plain else b""
+        elif codec == b"A_FLAC":
             clean = tags.strip(raw).raw
             if len(clean) != len(raw):
                 _broken()

@@ -7,12 +7,13 @@ metadata (tags.py, atoms.py, matroska.py).
 import io
 import os
 from collections.abc import Callable
+from itertools import pairwise
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # soundfile brings NumPy, whose threads take addresses that we would count
 
 import soundfile
 
-from node.workshop import atoms, matroska, tags
+from node.workshop import atoms, matroska, opus, tags
 from node.workshop.faults import Refused
 from protocol.workshop import LENGTH_MS_MAX, WAVEFORM_BYTES, Format, Heard, Why
 
@@ -53,12 +54,12 @@ def _waveform(opened: soundfile.SoundFile) -> bytes:
         count = opened.buffer_read_into(held, dtype="int16")  # fewer where there are fewer than it says
         samples = memoryview(held)[: count * frame_bytes].cast("h")
         at = start + count
-        peaks.append(max(max(samples), -min(samples)) if len(samples) else 0)
+        peaks.append(_peak(samples))
     return loudness(peaks)
 
 
 def _inside(raw: bytes, write_clean: Callable[[bytes], None]) -> Heard:
-    """Sound in MP4, WebM or Matroska: the length alone; weft has no decoder for it."""
+    """Sound in MP4, WebM or Matroska: the length, and of Opus a waveform; weft has no decoder of AAC."""
 
     def read(at: int, count: int) -> bytes:
         return raw[at : at + count]
@@ -78,4 +79,34 @@ def _inside(raw: bytes, write_clean: Callable[[bytes], None]) -> Heard:
     for at, written in found.written:
         clean[at : at + len(written)] = written
     write_clean(bytes(clean))
-    return Heard(kind, found.length_ms, b"")
+    return Heard(kind, found.length_ms, _opus(raw, found) if isinstance(found, matroska.Found) else b"")
+
+
+def _opus(raw: bytes, found: matroska.Found) -> bytes:
+    """The waveform of a WebM with nothing but Opus, by as much of each 64th as of other sounds; else b""."""
+    total, count = 0, len(found.packets)
+    edges, packets = [0], list[bytes]()
+    for part in range(WAVEFORM_BYTES):
+        first, last = (count * edge // WAVEFORM_BYTES for edge in (part, part + 1))
+        stretch = 0
+        for start, end in found.packets[first : max(first + 1, last)]:
+            if end - start > opus.PACKET_BYTES_MAX or stretch >= HEARD_S * opus.RATE:
+                break
+            packets.append(raw[start:end])
+            stretch += opus.samples(packets[-1])
+        total += stretch
+        edges.append(total)
+    if not total:
+        return b""
+    try:
+        with soundfile.SoundFile(io.BytesIO(opus.wrapped(found.opus, packets))) as opened:
+            heard, wide = memoryview(opened.buffer_read(dtype="int16")).cast("h"), opened.channels
+    except soundfile.SoundFileError:  # the copy is as whole as the file; there is nothing to show of it
+        return b""
+    frames = len(heard) // wide  # some fewer than the packets have: a decoder takes a start
+    places = [edge * frames // total * wide for edge in edges]
+    return loudness([_peak(heard[start:end]) for start, end in pairwise(places)])
+
+
+def _peak(samples: memoryview) -> int:
+    return max(max(samples), -min(samples)) if len(samples) else 0

@@ -140,7 +140,7 @@ def _ogg(raw: bytes) -> bytes:
         raise Refused(Why.BROKEN if touched else Why.STRANGE)
     for start, end in touched:
         made[start + 22 : start + 26] = bytes(4)
-        made[start + 22 : start + 26] = _crc(made[start:end]).to_bytes(4, "little")
+        made[start + 22 : start + 26] = checksum(made[start:end]).to_bytes(4, "little")
     return bytes(made)
 
 
@@ -181,7 +181,7 @@ def _table() -> tuple[int, ...]:
 _CRC = _table()
 
 
-def _crc(page: bytes | bytearray) -> int:
+def checksum(page: bytes | bytearray) -> int:
     """Ogg's own: from zero, not reflected (RFC 3533, section 6)."""
     rest = 0
     for byte in page:

@@ -99,7 +99,7 @@ async def test_a_film_in_webm_comes_out_clean(tmp_path: Path) -> None:
     film = await SHOP.moving(SAMPLES / "films" / "vp8-opus.webm", tmp_path / "clean")
     sound = await SHOP.sound(SAMPLES / "films" / "sound.weba", tmp_path / "other")
     assert film == Moving(Format.WEBM, 1208, 64, 48)
-    assert sound == Heard(Format.WEBA, 1208, b"")
+    assert (sound.format, sound.length_ms, max(sound.waveform)) == (Format.WEBA, 1208, 255)
     assert b"Secret" not in (tmp_path / "clean").read_bytes() + (tmp_path / "other").read_bytes()
 
 
