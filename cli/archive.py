@@ -30,14 +30,18 @@ h1 { font-size: 1.4rem; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: .85rem; font-weight: 600; color: var(--faint); text-align: center; margin: 1.5rem 0 .5rem; }
 .about, footer { color: var(--faint); font-size: .8rem; margin: 0; overflow-wrap: anywhere; }
 article { background: var(--theirs); border-radius: .8rem; padding: .4rem .8rem; margin: .4rem 20% .4rem 0;
-  width: fit-content; max-width: 80%; content-visibility: auto; contain-intrinsic-size: auto 4rem; }
+  width: fit-content; max-width: 80%; overflow: clip; content-visibility: auto; contain-intrinsic-size: auto 4rem; }
 article.mine { background: var(--mine); margin: .4rem 0 .4rem auto; }
 article p { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; }
 article img { display: block; max-width: 100%; max-height: 24rem; border-radius: .4rem; }
 article b { font-size: .8rem; unicode-bidi: isolate; }
+article.notice { background: none; margin: .4rem auto; text-align: center; color: var(--faint); }
+blockquote { margin: 0 0 .2rem; padding-left: .5rem; border-left: .2rem solid var(--faint); color: var(--faint);
+  font-size: .8rem; overflow-wrap: anywhere; unicode-bidi: plaintext; }
 """
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-_POLICY_SAVED = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' file:"  # a page on a disk is no origin
+# Nothing but this style and pictures: no script, no frame, no form, no other place from which names count.
+_POLICY = "base-uri 'none'; form-action 'none'; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_POLICY_SAVED = _POLICY.replace("data:", "'self' file:")  # a page on a disk is no origin
 _PICTURES = frozenset(("jpg", "jpeg", "png", "gif", "webp"))
 # What a browser opens without running anything in it: pages, drawings and scripts that somebody sent are not linked.
 _LINKED = _PICTURES | {
@@ -136,9 +140,9 @@ def _txt(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
 
 
 def _txt_line(message: Message) -> str:
-    said = [*show.clean(message["text"], keep_lines=True).split("\n"), *attached(message)]
     state = f"  [{_state(message)}]" if message["mine"] else ""
-    text = f"\n{ACROSS}".join(said) + state
+    text = f"\n{ACROSS}".join([*_said(message).split("\n"), *attached(message)]) + state
+    text = f"\n{ACROSS}".join([text, *show.beside(message)])
     return f"{_clock('%Y-%m-%d %H:%M:%S', message['at_ms'])}  {_author(message)}: {text}\n"
 
 
@@ -164,16 +168,34 @@ def _html(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]
 
 
 def _html_line(message: Message) -> str:
-    text = html.escape(show.clean(message["text"], keep_lines=True))
+    text = f'<p dir="auto">{html.escape(_said(message))}</p>\n' if not _is_named_below(message) else ""
+    answered, reactions = show.answered(message), show.reactions(message)
+    above = f"<blockquote>{html.escape(answered)}</blockquote>\n" if answered else ""
     below = "".join(f'<p class="about">{_linked(message, html.escape(one))}</p>\n' for one in attached(message))
+    below += f'<p class="about">{html.escape(reactions)}</p>\n' if reactions else ""
     at_ms = message["at_ms"]
     when = f'<time datetime="{_clock("%Y-%m-%dT%H:%M:%S%z", at_ms)}">{_clock("%H:%M:%S", at_ms)}</time>'
     state = f" · {html.escape(_state(message))}" if message["mine"] else ""
+    kind = "notice" if message.get("notice") else "mine" if message["mine"] else "theirs"
     return (
-        f'<article class="{"mine" if message["mine"] else "theirs"}" id="{html.escape(message["id"])}">\n'
-        f'<b>{html.escape(_author(message))}</b>\n<p dir="auto">{text}</p>\n{below}<footer>{when}{state}</footer>\n'
+        f'<article class="{kind}" id="{html.escape(message["id"])}">\n'
+        f"<b>{html.escape(_author(message))}</b>\n{above}{text}{below}<footer>{when}{state}</footer>\n"
         "</article>\n"
     )
+
+
+def _said(message: Message) -> str:
+    """The text, and what was done to it."""
+    if message.get("recalled"):
+        return "(recalled)"
+    marks = f"{'(forwarded) ' if message.get('forwarded') else ''}{'(edited) ' if message.get('edited') else ''}"
+    return marks + show.clean(message["text"], keep_lines=True)
+
+
+def _is_named_below(message: Message) -> bool:
+    """Whether a line says nothing but the name of its file, which stands below it."""
+    file = message.get("file")
+    return file is not None and message["text"] == file["name"] and not message.get("forwarded")
 
 
 def _linked(message: Message, shown: str) -> str:

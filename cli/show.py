@@ -196,7 +196,7 @@ def message_line(message: Mapping[str, Any]) -> str:
     marks = f"{' (forwarded)' if message.get('forwarded') else ''}{' (edited)' if message.get('edited') else ''}"
     marks += " (pinned)" if message.get("pinned") else ""
     line = f"{clock(message['at_ms'])}{state}  {who}{marks}: {said}  (…{message['short']}{stays})"
-    return "\n".join([line, *(f"{_INDENT}{one}" for one in _beside(message))])
+    return "\n".join([line, *(f"{_INDENT}{one}" for one in beside(message))])
 
 
 def indented(text: str) -> str:
@@ -208,19 +208,27 @@ def _who(message: Mapping[str, Any], mine: bool) -> str:
     return "You" if mine else clean(message["contact"])
 
 
-def _beside(message: Mapping[str, Any]) -> list[str]:
+def beside(message: Mapping[str, Any]) -> list[str]:
     """What stands below a message: what it answers, and who has reacted how."""
-    below = []
-    answered = message.get("reply_to")
-    if answered:
-        said = f"“{clean(answered['excerpt'])}”" if answered["excerpt"] else "a message that is not here"
-        whose = f"{_who(message, answered['mine'])}: " if answered["is_here"] else ""
-        if answered["is_here"] and not answered["excerpt"]:
-            said = "a recalled message"
-        below.append(f"> {whose}{said}  (…{answered['short']})")
-    below += carried(message)
-    reactions = [f"{clean(one['mark'])} {_who(message, one['mine'])}" for one in message.get("reactions", ())]
-    return [*below, *([", ".join(reactions)] if reactions else [])]
+    said, marks = answered(message), reactions(message)
+    below = [f"> {said}  (…{message['reply_to']['short']})"] if said else []
+    return [*below, *carried(message), *([marks] if marks else [])]
+
+
+def answered(message: Mapping[str, Any]) -> str:
+    """What a message answers, "" for nothing."""
+    to = message.get("reply_to")
+    if not to:
+        return ""
+    said = f"“{clean(to['excerpt'])}”" if to["excerpt"] else "a message that is not here"
+    if to["is_here"] and not to["excerpt"]:
+        said = "a recalled message"
+    return f"{_who(message, to['mine'])}: {said}" if to["is_here"] else said
+
+
+def reactions(message: Mapping[str, Any]) -> str:
+    """Who has reacted to a message how, "" for nobody."""
+    return ", ".join(f"{clean(one['mark'])} {_who(message, one['mine'])}" for one in message.get("reactions", ()))
 
 
 def carried(message: Mapping[str, Any]) -> list[str]:

@@ -320,3 +320,52 @@ async def test_what_cannot_be_is_said(tmp_path: Path, words: tuple[str, ...], co
     async with fake.node(tmp_path, "Bo") as world:
         ran = await world.weft("export", *words)
         assert (ran.code, part in ran.err, ran.out) == (code, True, "")
+
+
+LOADING = re.compile(r"https?:|//|javascript:|data:|\burl\(|@import", re.IGNORECASE)
+
+
+async def test_no_line_of_any_sort_runs_or_loads_anything(tmp_path: Path) -> None:
+    """All that a line can carry, each of it by somebody who wants the page to run or to ask for something."""
+    evil = f"\"'><script src=//evil.example>x</script><img src=x onerror=x>javascript:x {EVIL}"
+    name = f"Bo{evil[:40]}"
+    async with fake.node(tmp_path, name) as world:
+        await with_files(world, (EVIL_FILE, "here"), (f"{EVIL_FILE}.svg", "here"), (evil.replace("/", ""), "offered"))
+        for line in world.chat.lines:
+            line["contact"] = name
+        answered = {"short": "1", "excerpt": evil, "mine": False, "is_here": True}
+        reaction = {"mark": evil, "mine": False}
+        for more in (
+            {"reply_to": answered, "reactions": [reaction, {"mark": "👍", "mine": True}], "edited": 2},
+            {"forwarded": True},
+            {"recalled": True, "text": ""},
+            {"notice": evil, "mine": True},
+        ):
+            line = await world.chat.receive(name, evil)
+            line.update(more)
+        ran = await world.weft("export", "--chat", name, "--media", "--to", f"{tmp_path}/bo.html")
+        assert ran.code == 0
+        text = (tmp_path / "bo.html").read_text()
+        page = Page(text)
+        assert page.tags - TAGS == {"a", "img", "blockquote"}
+        assert page.attributes - ATTRIBUTES == {"href", "rel", "src", "alt", "loading"}
+        assert page.others == []
+        targets = re.findall(r'(?:src|href)="([^"]*)"', text)
+        assert len(targets) == 2  # of the picture alone
+        assert all(one.startswith("./bo-files/") and not LOADING.search(one) for one in targets)
+        head = text[: text.index("<body>")]
+        assert not LOADING.search(head.replace(html.escape(f"Conversation with {show.clean(name)}"), ""))
+        for policy in ("default-src 'none'", "base-uri 'none'", "form-action 'none'", "img-src 'self' file:"):
+            assert policy in head
+        shown = html.escape(show.clean(evil))
+        assert f"<blockquote>{html.escape(show.clean(name))}: “{shown}”</blockquote>" in text
+        assert f'<p class="about">{shown} {html.escape(show.clean(name))}, 👍 You</p>' in text
+        assert page.texts[-4].startswith("(edited) ")
+        assert page.texts[-3].startswith("(forwarded) ")
+        assert page.texts[-2] == "(recalled)"
+        assert '<article class="notice"' in text
+        assert EVIL_FILE not in page.texts  # the name of a file stands once, below
+        ran = await world.weft("export", "--chat", name, "--to", f"{tmp_path}/bo.txt")
+        said = (tmp_path / "bo.txt").read_text()
+        assert f"\n{archive.ACROSS}> " in said
+        assert ": (recalled)\n" in said
