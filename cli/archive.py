@@ -18,6 +18,7 @@ from cli import show
 
 VERSION = 1  # of the JSON; a field may be added, a change of one is another version
 ACROSS = " " * 21  # what stands before the second line of a text: nothing in it can look like a line of its own
+_BESIDE = " " * 19  # before what was done to a line, which no text can look like either
 _STYLE = """
 :root { color-scheme: light dark; --ground: #f4f4f1; --ink: #1d1d1b; --faint: #6b6b66; --theirs: #fff;
   --mine: #d7ecd9; }
@@ -105,6 +106,14 @@ def attached(message: Message) -> tuple[str, ...]:
     return (f"{name} (not here, so not saved)" if saved is None else f"{name} (saved: {show.clean(saved)})",)
 
 
+def beside(message: Message) -> tuple[str, ...]:
+    """What was done to a line, and what it answers, cleaned, not yet escaped."""
+    if message.get("recalled"):
+        return ("Recalled.",)
+    marks = ", ".join(one for one in ("forwarded", "edited", "pinned") if message.get(one))
+    return (*show.beside(message), *((f"{marks.capitalize()}.",) if marks else ()))
+
+
 def _json(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
     about = {
         "format": "weft conversation",
@@ -133,7 +142,9 @@ def _txt_line(message: Message) -> str:
     said = [*show.clean(message["text"], keep_lines=True).split("\n"), *attached(message)]
     state = f"  [{_state(message)}]" if message["mine"] else ""
     text = f"\n{ACROSS}".join(said) + state
-    return f"{_clock('%Y-%m-%d %H:%M:%S', message['at_ms'])}  {_author(message)}: {text}\n"
+    below = "".join(f"\n{_BESIDE}{one}" for one in beside(message))
+    notice = "* " if message.get("notice") else ""
+    return f"{_clock('%Y-%m-%d %H:%M:%S', message['at_ms'])}  {notice}{_author(message)}: {text}{below}\n"
 
 
 def _html(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
@@ -160,6 +171,7 @@ def _html(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]
 def _html_line(message: Message) -> str:
     text = html.escape(show.clean(message["text"], keep_lines=True))
     below = "".join(f'<p class="about">{_linked(message, html.escape(one))}</p>\n' for one in attached(message))
+    below += "".join(f'<p class="about">{html.escape(one)}</p>\n' for one in beside(message))
     at_ms = message["at_ms"]
     when = f'<time datetime="{_clock("%Y-%m-%dT%H:%M:%S%z", at_ms)}">{_clock("%H:%M:%S", at_ms)}</time>'
     state = f" · {html.escape(_state(message))}" if message["mine"] else ""

@@ -191,12 +191,13 @@ def message_line(message: Mapping[str, Any]) -> str:
     if message.get("notice"):  # nobody typed this
         return f"{clock(message['at_ms'])}{state}  * {who}: {said}  (…{message['short']})"
     if message.get("recalled"):
-        return f"{clock(message['at_ms'])}  {who} recalled a message.  (…{message['short']})"
+        new = " ●" if message["unread"] else ""
+        return f"{clock(message['at_ms'])}{new}  {who} recalled a message.  (…{message['short']})"
     stays = f", goes {span(message['lasts_s'])} after it was read" if message.get("lasts_s") else ""
     marks = f"{' (forwarded)' if message.get('forwarded') else ''}{' (edited)' if message.get('edited') else ''}"
-    marks += " (pinned)" if message.get("pinned") else ""
+    marks += f"{' (pinned)' if message.get('pinned') else ''}{' ★' if message.get('starred') else ''}"
     line = f"{clock(message['at_ms'])}{state}  {who}{marks}: {said}  (…{message['short']}{stays})"
-    return "\n".join([line, *(f"{_INDENT}{one}" for one in _beside(message))])
+    return "\n".join([line, *(f"{_INDENT}{one}" for one in beside(message))])
 
 
 def indented(text: str) -> str:
@@ -204,11 +205,7 @@ def indented(text: str) -> str:
     return clean(text, keep_lines=True).replace("\n", f"\n{_INDENT}")
 
 
-def _who(message: Mapping[str, Any], mine: bool) -> str:
-    return "You" if mine else clean(message["contact"])
-
-
-def _beside(message: Mapping[str, Any]) -> list[str]:
+def beside(message: Mapping[str, Any]) -> list[str]:
     """What stands below a message: what it answers, and who has reacted how."""
     below = []
     answered = message.get("reply_to")
@@ -220,6 +217,10 @@ def _beside(message: Mapping[str, Any]) -> list[str]:
         below.append(f"> {whose}{said}  (…{answered['short']})")
     reactions = [f"{clean(one['mark'])} {_who(message, one['mine'])}" for one in message.get("reactions", ())]
     return [*below, *([", ".join(reactions)] if reactions else [])]
+
+
+def _who(message: Mapping[str, Any], mine: bool) -> str:
+    return "You" if mine else clean(message["contact"])
 
 
 def file_text(file: Mapping[str, Any]) -> str:

@@ -309,3 +309,27 @@ async def test_what_cannot_be_is_said(tmp_path: Path, words: tuple[str, ...], co
     async with fake.node(tmp_path, "Bo") as world:
         ran = await world.weft("export", *words)
         assert (ran.code, part in ran.err, ran.out) == (code, True, "")
+
+
+async def test_what_was_done_to_messages_stands_with_them(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        first = await world.chat.receive("Bo", "dinner?")
+        first |= {"reactions": [{"mine": True, "mark": "👍<b>"}], "pinned": True, "edited": 2}
+        await world.weft("send", "bo", "yes")
+        answered = {"short": "00000001", "mine": False, "is_here": True, "excerpt": "dinner<i>?"}
+        world.chat.lines[1] |= {"reply_to": answered, "forwarded": True}
+        gone = await world.chat.receive("Bo", "")
+        gone["recalled"] = True
+        notice = await world.chat.receive("Bo", "What is said from now on stays.")
+        notice["notice"] = "timer"
+        for form in ("txt", "html"):
+            assert (await world.weft("export", "--chat", "bo", "--to", str(tmp_path / f"bo.{form}"))).code == 0
+        text = (tmp_path / "bo.txt").read_text()
+        beside = " " * 19
+        assert f"  Bo: dinner?\n{beside}👍<b> You\n{beside}Edited, pinned.\n" in text
+        assert f"  [queued]\n{beside}> Bo: “dinner<i>?”  (…00000001)\n{beside}Forwarded.\n" in text
+        assert f"  Bo: \n{beside}Recalled.\n" in text
+        assert "  * Bo: What is said from now on stays.\n" in text
+        page = (tmp_path / "bo.html").read_text()
+        for said in ("👍&lt;b&gt; You", "Edited, pinned.", "&gt; Bo: “dinner&lt;i&gt;?”  (…00000001)", "Recalled."):
+            assert f'<p class="about">{said}</p>\n' in page
