@@ -18,6 +18,7 @@ from cli import show
 
 VERSION = 1  # of the JSON; a field may be added, a change of one is another version
 ACROSS = " " * 21  # what stands before the second line of a text: nothing in it can look like a line of its own
+BESIDE = " " * 19  # before what was done to a line, which no text can look like either
 _STYLE = """
 :root { color-scheme: light dark; --ground: #f4f4f1; --ink: #1d1d1b; --faint: #6b6b66; --theirs: #fff;
   --mine: #d7ecd9; }
@@ -142,8 +143,10 @@ def _txt(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
 def _txt_line(message: Message) -> str:
     state = f"  [{_state(message)}]" if message["mine"] else ""
     text = f"\n{ACROSS}".join([*_said(message).split("\n"), *attached(message)]) + state
-    text = f"\n{ACROSS}".join([text, *show.beside(message)])
-    return f"{_clock('%Y-%m-%d %H:%M:%S', message['at_ms'])}  {_author(message)}: {text}\n"
+    answered, reactions = show.answered(message), show.reactions(message)
+    below = "".join(f"\n{BESIDE}{one}" for one in (f"> {answered}" if answered else "", reactions) if one)
+    notice = "* " if message.get("notice") else ""
+    return f"{_clock('%Y-%m-%d %H:%M:%S', message['at_ms'])}  {notice}{_author(message)}: {text}{below}\n"
 
 
 def _html(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
@@ -188,7 +191,7 @@ def _said(message: Message) -> str:
     """The text, and what was done to it."""
     if message.get("recalled"):
         return "(recalled)"
-    marks = f"{'(forwarded) ' if message.get('forwarded') else ''}{'(edited) ' if message.get('edited') else ''}"
+    marks = "".join(f"({one}) " for one in ("forwarded", "edited", "pinned") if message.get(one))
     return marks + show.clean(message["text"], keep_lines=True)
 
 

@@ -191,10 +191,11 @@ def message_line(message: Mapping[str, Any]) -> str:
     if message.get("notice"):  # nobody typed this
         return f"{clock(message['at_ms'])}{state}  * {who}: {said}  (…{message['short']})"
     if message.get("recalled"):
-        return f"{clock(message['at_ms'])}  {who} recalled a message.  (…{message['short']})"
+        new = " ●" if message["unread"] else ""
+        return f"{clock(message['at_ms'])}{new}  {who} recalled a message.  (…{message['short']})"
     stays = f", goes {span(message['lasts_s'])} after it was read" if message.get("lasts_s") else ""
     marks = f"{' (forwarded)' if message.get('forwarded') else ''}{' (edited)' if message.get('edited') else ''}"
-    marks += " (pinned)" if message.get("pinned") else ""
+    marks += f"{' (pinned)' if message.get('pinned') else ''}{' ★' if message.get('starred') else ''}"
     line = f"{clock(message['at_ms'])}{state}  {who}{marks}: {said}  (…{message['short']}{stays})"
     return "\n".join([line, *(f"{_INDENT}{one}" for one in beside(message))])
 
@@ -202,10 +203,6 @@ def message_line(message: Mapping[str, Any]) -> str:
 def indented(text: str) -> str:
     """A text of several lines, below one that begins with a time."""
     return clean(text, keep_lines=True).replace("\n", f"\n{_INDENT}")
-
-
-def _who(message: Mapping[str, Any], mine: bool) -> str:
-    return "You" if mine else clean(message["contact"])
 
 
 def beside(message: Mapping[str, Any]) -> list[str]:
@@ -239,6 +236,10 @@ def carried(message: Mapping[str, Any]) -> list[str]:
     if not card or message["mine"]:
         return []
     return [f"your contact {clean(card['known'])}" if card["known"] else f"weft add {clean(card['account'])}"]
+
+
+def _who(message: Mapping[str, Any], mine: bool) -> str:
+    return "You" if mine else clean(message["contact"])
 
 
 def file_text(file: Mapping[str, Any]) -> str:

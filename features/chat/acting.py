@@ -40,23 +40,31 @@ def target(tx: Tx, seq: int) -> Target:
 
 
 def react(tx: Tx, of: Target, mark: str | None, now_ms: int, entropy: keys.Entropy) -> None:
-    """Puts our reaction in place of an earlier one. Raises: BadMark, Recalled, and what `speech.say` raises."""
+    """Puts our reaction in place of an earlier one; the same again says nothing.
+
+    Raises: BadMark, Recalled, and what `speech.say` raises.
+    """
     if mark is not None and (not mark.strip() or len(mark.splitlines()) > 1):
         raise BadMark
     try:
         what = React(of.message_id, None if mark is None else mark.strip())
     except OverLimit:
         raise BadMark from None
-    _act(tx, of, what, now_ms, entropy)
+    if view.is_withdrawn(of.said) or what.mark != acts.reaction(tx, of.contact, of.message_id):
+        _act(tx, of, what, now_ms, entropy)
 
 
 def edit(tx: Tx, of: Target, text: str, now_ms: int, entropy: keys.Entropy) -> None:
-    """Changes what a text of ours says. Raises: NotYours, NoText, Recalled, and what `speech.say` raises."""
+    """Changes what a text of ours says; the same again says nothing.
+
+    Raises: NotYours, NoText, Recalled, and what `speech.say` raises.
+    """
     if not of.mine:
         raise NotYours
     if not isinstance(of.said, Text):
         raise NoText
-    _act(tx, of, Edit(of.message_id, text), now_ms, entropy)
+    if view.is_withdrawn(of.said) or text != overlay.texts(tx, [of.seq]).get(of.seq, of.said.text):
+        _act(tx, of, Edit(of.message_id, text), now_ms, entropy)
 
 
 def recall(tx: Tx, of: Target, now_ms: int, entropy: keys.Entropy) -> None:

@@ -149,6 +149,15 @@ def acts_of(tx: Tx, contact_id: int, message_id: bytes) -> tuple[tuple[int, bool
     return tuple((seq, bool(mine), hlc_ms) for seq, mine, hlc_ms in rows)
 
 
+def reaction(tx: Tx, contact_id: int, message_id: bytes) -> str | None:
+    """Our reaction to a message; None where there is none."""
+    row = tx.one(
+        "SELECT mark FROM chat_act WHERE contact = ? AND target = ? AND mine = 1 AND kind = 121 AND mark != ''",
+        (contact_id, message_id),
+    )
+    return None if row is None else str(row[0])
+
+
 def blank(said: Said, how: How) -> bytes:
     """The same message with nothing in it: its head, and which message an act is about; nothing that it carried."""
     match said.content:

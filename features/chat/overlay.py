@@ -20,6 +20,7 @@ SLICE_ROWS = 500  # in one query
 KINDS = content.Kinds((*view.SHOWN, React, Edit, Recall, Pin))
 _OURS = "SELECT seq FROM message WHERE device = 0 AND message_id = ? AND contact = ?"
 _THEIRS = "SELECT m.seq FROM device d CROSS JOIN message m ON m.device = d.id AND m.message_id = ? WHERE d.contact = ?"
+_STARS = "SELECT message FROM chat_star WHERE message IN ({})"
 _ACTS = (
     "SELECT m.seq, a.mine, a.kind, a.hlc_ms, a.device_seq, a.act, a.mark, a.seq, a.turn FROM message m"
     " JOIN chat_act a ON a.contact = m.contact AND a.target = m.message_id"
@@ -63,9 +64,11 @@ def texts(tx: Tx, seqs: Sequence[int]) -> dict[int, str]:
 
 
 def dressed(tx: Tx, lines: Sequence[Line]) -> list[Line]:
-    """The lines with what was done to them."""
-    acts = _acts(tx, [one.seq for one in lines])
-    return [_dressed(tx, one, acts.get(one.seq)) for one in lines]
+    """The lines with what was done to them, by both and by us alone."""
+    seqs = [one.seq for one in lines]
+    acts, stars = _acts(tx, seqs), _stars(tx, seqs)
+    marked = (replace(one, starred=True) if one.seq in stars else one for one in lines)
+    return [_dressed(tx, one, acts.get(one.seq)) for one in marked]
 
 
 def versions(tx: Tx, seq: int) -> tuple[Version, ...]:
@@ -88,6 +91,15 @@ def _acts(tx: Tx, seqs: Sequence[int]) -> Mapping[int, _Acts]:
             elif kind == Pin.KIND:
                 acts.pin = max(acts.pin, (turn, act, mark))
     return found
+
+
+def _stars(tx: Tx, seqs: Sequence[int]) -> frozenset[int]:
+    """Those of these lines that have a star."""
+    found: list[int] = []
+    for start in range(0, len(seqs), SLICE_ROWS):
+        places = ",".join(map(str, seqs[start : start + SLICE_ROWS]))
+        found += [seq for (seq,) in tx.all(_STARS.format(places))]
+    return frozenset(found)
 
 
 def _text(tx: Tx, seq: int) -> str:

@@ -113,7 +113,7 @@ class Line:
     more of it, None where it is none; of a file how much of it is here.
     edited: how often. recalled: its author took it back, and this is the notice. Both, reactions and the excerpt of
     what is answered are put in by overlay.py.
-    pinned: for both sides; put in by overlay.py too.
+    pinned: for both sides; starred: here alone; put in by overlay.py too.
     notice: what nobody typed is told here: "timer", or "" for a text. lasts_s: how long it stays once it was read
     (mine: delivered); 0: for ever.
     """
@@ -142,6 +142,7 @@ class Line:
     notice: str = ""
     lasts_s: int = 0
     pinned: bool = False
+    starred: bool = False
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
@@ -206,8 +207,11 @@ def onward(tx: Tx, contact_id: int, after: int, limit: int, now_ms: int) -> tupl
 
 
 def find(tx: Tx, text: str, now_ms: int) -> Line:
-    """The line whose id is, or ends with, this text. Raises: UnknownMessage, AmbiguousMessage, UserFault (no id)."""
-    wanted = ids.matches(text)
+    """The line whose id is, or ends with, this text. Raises: UnknownMessage, AmbiguousMessage, BadId."""
+    try:
+        wanted = ids.matches(text)
+    except ids.BadId:
+        raise ids.BadId(next=UnknownMessage.next) from None
     found: list[Line] = []
     for seq, message_id in tx.all(ENDING, (ids.last_bytes(wanted),)):
         if ids.ulid(message_id).endswith(wanted) and (one := line(tx, seq, now_ms)) is not None:

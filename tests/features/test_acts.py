@@ -198,6 +198,7 @@ def test_a_plain_text_is_written_as_before_there_were_answers() -> None:
         ("UPDATE chat_act SET waits = 0 WHERE contact = ? AND target = ? AND waits = 1", (1, bytes(16))),
         (acts.WAITING, (1, acts.WAITS_MAX)),
         (pins.NEWEST, (1, pins.PINS_MAX)),
+        (overlay._STARS.format("1, 2, 3"), ()),
         (view.ENDING, (bytes(2),)),
     ],
 )
@@ -208,3 +209,29 @@ def test_nothing_that_grows_is_walked_through(sql: str, params: tuple[object, ..
         assert [step for *_, step in plan if step.startswith("SCAN")] == []
 
     world.run(story, seed=541)
+
+
+def test_the_same_once_more_says_nothing() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await w.person("alice"), await w.person("bob")
+        await befriend(alice, bob)
+        said = await alice.call("chat.send", to="bob", text="one")
+        await alice.call("chat.edit", id=said["id"], text="one")
+        await alice.call("chat.react", id=said["id"], mark=None)
+        assert await count(alice) == [1, 0, 0]
+        await alice.call("chat.edit", id=said["id"], text="two")
+        await alice.call("chat.react", id=said["id"], mark="ok")
+        again = await alice.call("chat.edit", id=said["id"], text="two")
+        await alice.call("chat.react", id=said["id"], mark=" ok ")
+        assert (await count(alice), again["edited"]) == ([1, 1, 1], 1)
+        await alice.call("chat.edit", id=said["id"], text="one")
+        await alice.call("chat.react", id=said["id"], mark=None)
+        assert await count(alice) == [1, 2, 2]
+
+    world.run(story, seed=544)
+
+
+async def count(person: Any) -> list[int]:
+    """How many texts, edits and reactions a person has said."""
+    kinds = [kind for (kind,) in await run(person, lambda tx: tx.all("SELECT kind FROM message WHERE device = 0"))]
+    return [kinds.count(one.KIND) for one in (Text, Edit, React)]

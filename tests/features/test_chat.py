@@ -104,6 +104,7 @@ async def met_when_acting(alice: Person, chen: Person, faults: Faults) -> None:
     for of, code in (("ZZZZZZ", "message.unknown"), ("!", "id.malformed"), ("0000", "message.ambiguous")):
         assert [await faults.code(method, id=of, **said) for method, said in looks] == [code] * len(looks)
         assert await faults.code("chat.send", to="bobby", text="yes", reply=of) == code
+    assert (await faults.of("chat.message", id="!")).next == "weft inbox"
     for to, code in (("nobody", "contact.unknown"), ("bo", "contact.ambiguous"), ("bob (old)", "contact.blocked")):
         line = await alice.call("chat.send", to="bobby", text="hi")
         assert await faults.code("chat.forward", id=line["id"], to=to) == code

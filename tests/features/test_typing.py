@@ -117,12 +117,15 @@ def test_it_ends_by_the_clock_and_goes_on_while_one_types() -> None:
 def test_it_ends_when_the_message_comes_and_with_no_other_word_of_his() -> None:
     async def story(w: World) -> None:
         alice, bob = await pair(w)
+        chen = await w.person("chen")
+        await befriend(bob, chen)
         said = await bob.call("chat.send", to="alice", text="how are you")
         await trio.sleep(SECOND)
         with seeing(bob) as told:
             assert await types(alice, "bob")
             await trio.sleep(SECOND)
             await alice.call("chat.react", id=said["id"], mark="ok")
+            await chen.call("chat.send", to="bob", text="of somebody else")
             await trio.sleep(SECOND)
             assert taken(told) == [TYPES]
             await alice.call("chat.send", to="bob", text="fine")
@@ -156,6 +159,13 @@ def test_who_is_away_or_blocked_is_told_nothing_then_or_later() -> None:
             assert not await types(alice, "bob")
             await trio.sleep(SECOND)
             assert taken(told) == []
+            await alice.call("contacts.unblock", name="bob")
+            await w.until(lambda: _is_online(alice))
+            assert await types(alice, "bob")
+            await run(alice, lambda tx: tx.execute("UPDATE contact SET alarm = 'account_changed'") and None)
+            assert not await types(alice, "bob")
+            await trio.sleep(SECOND)
+            assert taken(told) == [TYPES]
         faults = Faults(alice)
         assert await faults.code("chat.typing", to="nobody") == "contact.unknown"
 
