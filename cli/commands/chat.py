@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from cli import client as connection
-from cli import options, show
+from cli import options, pictures, show
 from cli.faults import Failure
 from cli.options import Door, Form
 
@@ -137,8 +137,9 @@ def _listen(screen: _Screen, contact: str, cursor: int) -> None:
             if message["contact"] != contact:
                 continue
             if topic == connection.RECEIVED:
-                screen.write(message, show.message_line({**message, "unread": False}))  # it is read now
+                line = show.message_line({**message, "unread": False})  # it is read now
                 with door.connect() as marking:
+                    screen.write(message, pictures.with_sticker(door, marking, message, line))
                     marking.call("chat.read", to=contact)
             elif topic == connection.CHANGED:
                 screen.write(message, f"↻ {show.message_line({**message, 'unread': False})}")
