@@ -73,7 +73,8 @@ class Attached:
         picture = bytes.fromhex(self.client.call("stickers.show", sticker=message["id"])["webp"])
         file = folder / f"sticker-{message['short']}.webp"
         try:
-            with file.open("xb") as out:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as out:
                 out.write(picture)
         except OSError as broken:
             why = f"The sticker {faults.quoted(str(file))} cannot be written ({broken.strerror}); nothing was written."

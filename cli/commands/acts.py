@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from cli import faults, options, show
+from cli import faults, options, pictures, show
 from cli.options import Door
 
 Message = dict[str, Any]
@@ -114,7 +114,7 @@ def message(door: Door, message_id: str, history: bool) -> None:
     with door.connect() as client:
         if not history:
             found = client.call("chat.message", id=message_id)
-            show.outcome(door, found, show.message_line(found))
+            show.outcome(door, found, pictures.with_sticker(door, client, found, show.message_line(found)))
             return
         versions = client.call("chat.edits", id=message_id)
     text = "\n".join(f"{show.clock(one['at_ms'])}  {show.indented(one['text'])}" for one in versions)

@@ -13,7 +13,7 @@ from contextlib import suppress
 import click
 
 from cli import client as connection
-from cli import options, show
+from cli import options, pictures, show
 from cli.faults import Failure
 from cli.options import Door, Form
 from cli.screen import Screen
@@ -92,8 +92,9 @@ def _listen(screen: Screen, contact: str, cursor: int) -> None:
             if topic == connection.TYPING:
                 screen.say_below(f"{show.clean(contact)} is typing…" if message["typing"] else "")
             elif topic == connection.RECEIVED:
-                screen.write(message, show.message_line({**message, "unread": False}))  # it is read now
+                line = show.message_line({**message, "unread": False})  # it is read now
                 with door.connect() as marking:
+                    screen.write(message, pictures.with_sticker(door, marking, message, line))
                     marking.call("chat.read", to=contact)
             elif topic == connection.CHANGED:
                 screen.write(message, f"↻ {show.message_line({**message, 'unread': False})}")

@@ -9,7 +9,6 @@ import click
 from cli import moving, options, pictures, show
 from cli.options import Door
 
-COLUMNS = 32
 Row = dict[str, Any]
 
 
@@ -75,7 +74,7 @@ def show_one(door: Door, sticker_name: str, picture: str) -> None:
         found = client.call("stickers.show", sticker=sticker_name)
     facts = f"{show.size(found['bytes'])}, {found['width']}×{found['height']}"
     show.outcome(door, found, f"{_sticker(found)} of {show.clean(found['pack'])} ({facts})")
-    pictures.show_preview(door, bytes.fromhex(found["webp"]), COLUMNS, picture)
+    pictures.show_preview(door, bytes.fromhex(found["webp"]), pictures.STICKER_COLUMNS, picture)
 
 
 @options.sub(sticker)

@@ -35,7 +35,9 @@ def files(places: Iterable[Path]) -> tuple[Path, ...]:
             found += _in_folder(place) if place.is_dir() else [place]
         except (OSError, ValueError) as broken:
             why = broken.strerror if isinstance(broken, OSError) else "it is no path"
-            raise PictureUnreadable(f"{quoted(str(place))} cannot be read ({why}); nothing was added.") from None
+            raise PictureUnreadable(
+                f"The folder {quoted(str(place))} cannot be read ({why}); nothing was added."
+            ) from None
         if len(found) > PACK_MAX:
             raise TooMany
     if not found:
@@ -81,8 +83,8 @@ async def _made(core: Core, path: Path, called: str) -> bytes:
     try:
         picture = await core.workshop.sticker(path)
         view.measured(picture)
-    except CannotOpen as broken:
-        raise PictureUnreadable(f"{str(broken).rstrip('.')}; nothing was added.") from None
+    except CannotOpen:
+        raise PictureUnreadable(f"The file {quoted(str(path))} cannot be opened; nothing was added.") from None
     except (Broken, Strange, TooMuch, NoRoom, Ended, view.NotSticker):
         raise BadPicture(f"No sticker can be made of {quoted(called)}, so nothing was added.") from None
     return picture

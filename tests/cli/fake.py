@@ -329,9 +329,10 @@ class ChatRoom(Typing, acts_room.Acts, Reading):
         await self.world.changed("delivery", *(line["seq"] for line in posted))
         return answers
 
-    async def receive(self, name: str, text: str) -> dict[str, Any]:
-        """A message comes."""
+    async def receive(self, name: str, text: str, **more: Any) -> dict[str, Any]:
+        """A message comes; more: of it."""
         line = self._add(name, text, mine=False, state="received")
+        line.update(more)
         await self.world.changed("chat.received", line["seq"])
         return line
 

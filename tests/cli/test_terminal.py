@@ -14,6 +14,7 @@ import trio
 
 from tests.cli import fake
 from tests.cli.test_node import PROGRAM
+from tests.node.workshop import made
 
 pytestmark = pytest.mark.process
 
@@ -22,6 +23,9 @@ RUN = (
     "import sys\nfrom cli.__main__ import run\nfrom cli.options import Door\n"
     "sys.exit(run(sys.argv[2:], Door(launcher=(sys.executable, sys.argv[1]))))"
 )
+
+
+COLOURS = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 
 class Terminal:
@@ -158,6 +162,25 @@ async def test_a_chat_says_that_a_line_waits_only_if_nothing_else_becomes_of_it(
         assert await terminal.leave() == 0
         await terminal.until("queued: Bo is away   (id …00000003)")  # whoever leaves at once is told too
         assert "Bo is away   (id …00000002)" not in terminal.shown
+
+
+async def test_a_sticker_that_comes_in_a_chat_is_drawn(tmp_path: Path) -> None:
+    beside = ROOT / "weft.py"
+    async with fake.node(tmp_path, "Bo") as world, _terminal(world, beside, "chat", "bo", **COLOURS) as terminal:
+        await terminal.until("> ")
+        sticker = {"name": "wave", "pack": "Cats", "alt": "", "bytes": 9, "width": 6, "height": 4}
+        world.stickers.picture = made.encoded(made.halves(6, 4), "WEBP", lossless=True)
+        for number, one in ((1, None), (2, sticker)):
+            await world.chat.receive("Bo", f"line {number}", sticker=one)
+        await terminal.until("\x1b[0m\r\n")
+        drawn = terminal.shown.partition("line 2")[2].partition("\r\n")[2]
+        assert drawn.startswith("\x1b[38;2;255;0;0;48;2;255;0;0m▀▀▀")
+        assert "▀" not in terminal.shown.partition("line 2")[0]
+        await terminal.leave()
+    (tmp_path / "b").mkdir()
+    async with fake.node(tmp_path / "b", "Bo") as world:  # not at a terminal
+        await world.chat.receive("Bo", "line 1", sticker=sticker)
+        assert "▀" not in (await world.weft("message", "00000001")).out
 
 
 async def test_what_comes_in_a_chat_appears_above_the_line_being_typed(tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ def test_a_file_that_is_longer_than_any_pack_is_not_even_read() -> None:
         raw = packed(ONE) + bytes(7_000_000)
         file = await ana.call("media.send", to="bo", path=put(w, "big.weftpack", raw))
         await w.until(lambda: is_here(bo))
+        await bo.call("media.drop", id=file["id"])  # nor does it have to be here for that
         assert await Faults(bo).code("stickers.add", id=file["id"]) == "sticker.file"
 
     world.run(story, seed=472)

@@ -12,6 +12,7 @@ from node.workshop import pictures, program
 from node.workshop.faults import Refused
 from protocol.webp import measure
 from protocol.workshop import Format, Pictured, Why
+from tests.features.photos import chunk, riff
 from tests.node.workshop import made
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -147,7 +148,9 @@ def test_of_a_sticker_that_moves_the_first_frame_stays() -> None:
 def test_what_is_a_sticker_already_stays_as_it_is_once_it_was_decoded() -> None:
     once = pictures.sticker(made.encoded(made.halves(900, 400), "PNG")).webp
     assert pictures.sticker(once).webp == once
-    for raw in (once[:-20], once[:12] + b"VP8 " + bytes(30)):
+    whole = made.encoded(noise(64, 64), "WEBP", lossless=True)
+    half = riff(chunk(b"VP8L", whole[20 : len(whole) // 2]))  # a good head, and half of the pixels
+    for raw in (once[:-20], once[:12] + b"VP8 " + bytes(30), half):
         with pytest.raises((Refused, *program.BROKEN)):
             pictures.sticker(raw)
 
