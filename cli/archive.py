@@ -94,10 +94,10 @@ def parts(form: Form, heading: Heading, pages: Iterable[Sequence[Message]]) -> I
 
 
 def attached(message: Message) -> tuple[str, ...]:
-    """What stands below a line's text: the names of what it carries, cleaned, not yet escaped."""
+    """What stands below a line's text: what is said of a link, the names of what it carries, cleaned, not escaped."""
     file = message.get("file")
     if not file:
-        return ()
+        return tuple(show.preview_lines(message))
     name = f"File: {show.clean(str(file['name']))}"
     if "saved" not in message:
         return (name,)

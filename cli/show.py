@@ -208,7 +208,7 @@ def _who(message: Mapping[str, Any], mine: bool) -> str:
 
 
 def _beside(message: Mapping[str, Any]) -> list[str]:
-    """What stands below a message: what it answers, and who has reacted how."""
+    """What stands below a message: what it answers, what is said of its link, and who has reacted how."""
     below = []
     answered = message.get("reply_to")
     if answered:
@@ -217,8 +217,21 @@ def _beside(message: Mapping[str, Any]) -> list[str]:
         if answered["is_here"] and not answered["excerpt"]:
             said = "a recalled message"
         below.append(f"> {whose}{said}  (…{answered['short']})")
+    below += [f"| {one}" for one in preview_lines(message)]
     reactions = [f"{clean(one['mark'])} {_who(message, one['mine'])}" for one in message.get("reactions", ())]
     return [*below, *([", ".join(reactions)] if reactions else [])]
+
+
+def preview_lines(message: Mapping[str, Any]) -> list[str]:
+    """What the sender of a link says of it. The host, which alone is certain, has a line of its own: it is ASCII, so
+    no title turns it around or stands before it."""
+    seen = message.get("preview")
+    if not seen:
+        return []
+    whose = "as you saw it" if message["mine"] else f"as {clean(message['contact'])} shows it"
+    picture = ", with a picture" if seen["has_picture"] else ""
+    said = [f"  {clean(seen[name])}" for name in ("title", "about") if seen[name]]
+    return [f"{clean(seen['host'])}, {whose}{picture}:", *said]
 
 
 def file_text(file: Mapping[str, Any]) -> str:

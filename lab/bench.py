@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import trio
 
-from node.workshop import films, pictures, sounds
+from node.workshop import films, pages, pictures, sounds
 from node.workshop.faults import Broken, Refused, Strange
 from node.workshop.program import BROKEN, writer
-from protocol.workshop import Heard, Moving, Pictured, Why
+from protocol.workshop import Heard, Moving, Page, Pictured, Why
 
 T = TypeVar("T")
 
@@ -42,6 +42,15 @@ class Bench:
         """The middle of a picture as a square WebP."""
         await trio.lowlevel.checkpoint()
         return _avatar(path)
+
+    async def page(self, path: Path, charset: str) -> Page:
+        """What a page of the web says of itself."""
+        await trio.lowlevel.checkpoint()
+        return _page(path, charset)
+
+
+def _page(path: Path, charset: str) -> Page:
+    return pages.page(path.read_bytes(), charset)
 
 
 def _avatar(path: Path) -> bytes:

@@ -101,7 +101,8 @@ def _dressed(tx: Tx, line: Line, acts: _Acts | None) -> Line:
         return line
     text = _text(tx, acts.edits[-1]) if acts.edits else line.text
     reactions = tuple(sorted(acts.reactions, key=lambda one: not one.mine))
-    return replace(line, text=text, edited=len(acts.edits), reactions=reactions)
+    preview = None if acts.edits else line.preview  # it was of a link in what was said before
+    return replace(line, text=text, edited=len(acts.edits), reactions=reactions, preview=preview)
 
 
 def _answered(tx: Tx, seq: int, reply_to: Answered) -> Answered:

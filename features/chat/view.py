@@ -13,6 +13,7 @@ from features.media.content import File
 from features.media.view import FileLine
 from protocol import content, delivery, ids
 from protocol.faults import UserFault, quoted
+from protocol.preview import Shown
 from store import whereabouts
 from store.database import Migration, Tx
 from store.inbox import Arrival
@@ -106,7 +107,7 @@ class Line:
     edited: how often. recalled: its author took it back, and this is the notice. Both, reactions and the excerpt of
     what is answered are put in by overlay.py.
     notice: what nobody typed is told here: "timer", or "" for a text. lasts_s: how long it stays once it was read
-    (mine: delivered); 0: for ever.
+    (mine: delivered); 0: for ever. preview: what the sender says of a link in it.
     """
 
     id: str
@@ -129,6 +130,7 @@ class Line:
     reactions: tuple[Reaction, ...] = ()
     notice: str = ""
     lasts_s: int = 0
+    preview: Shown | None = None
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
@@ -343,6 +345,7 @@ def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
         reply_to=None if answers is None else Answered(ids.ulid(answers), ids.short(answers)),
         notice="timer" if isinstance(said.content, Timer) else "",
         lasts_s=said.expire_s or 0,
+        preview=said.content.preview.shown if isinstance(said.content, Text) and said.content.preview else None,
     )
 
 
