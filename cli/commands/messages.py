@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import click
 
 from cli import client as connection
-from cli import faults, moving, options, show, stdin
+from cli import faults, moving, options, recorder, show, stdin
 from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door, Form
@@ -37,6 +37,7 @@ Message = dict[str, Any]
 @click.option("--file", "files", multiple=True, metavar="PATH", help="A file or a folder, also several times.")
 @click.option("--voice", "voices", multiple=True, metavar="PATH", help="A recording, shown as one.")
 @click.option("--video", "videos", multiple=True, metavar="PATH", help="A video, shown as one.")
+@click.option("--record", is_flag=True, help="Record a voice message now, for SECONDS at most. [15m]")
 @click.option("--as-is", is_flag=True, help="Files as they are: also where and with what they were taken.")
 @click.option("--reply", metavar="ID", help="The message that TEXT answers: its id, or the end of it.")
 @click.option(
@@ -55,6 +56,7 @@ def send(
     files: tuple[str, ...],
     voices: tuple[str, ...],
     videos: tuple[str, ...],
+    record: bool,
     as_is: bool,
     reply: str | None,
     preview: bool | None,
@@ -66,6 +68,10 @@ def send(
     A file is sealed and stays here; the contact's node fetches it, a small one by itself. Pictures, recordings and
     videos go without what they say of place, time and camera.
 
+    weft send bo --record 30s
+
+    It records from the microphone until Enter is pressed, and sends that.
+
     A preview of a link is made here, before TEXT goes, and travels in it: its site sees the address of this node, or of
     links.proxy, and when. The other side loads nothing.
     """
@@ -74,6 +80,11 @@ def send(
         *((one, "voice") for one in voices),
         *((one, "video") for one in videos),
     ]
+    if record:
+        if paths or lines or within is not None or any(one is not None for one in (reply, wait, preview)):
+            raise faults.usage("A recording goes alone, as in: weft send NAME --record 30s.")
+        _send_recording(door, name, recorder.LIMIT_S if text is None else options.seconds_of(text))
+        return
     if paths:
         if lines or reply is not None or wait is not None or within is not None:
             said = "Files go without --lines, --reply and --wait: weft files shows how much of each he has."
@@ -196,6 +207,20 @@ def _posted(door: Door, client: Client, name: str, text: str, reply: str | None,
     if message.get("unseen"):
         show.talk(door, f"! {show.clean(message['unseen'])}")
     return message
+
+
+def _send_recording(door: Door, name: str, limit_s: float) -> None:
+    """Records a voice message and sends it; before he speaks a person knows that it can be sent."""
+    if not 1 <= limit_s <= recorder.LIMIT_S_MAX:
+        raise faults.usage(f"A recording has from 1 s to {show.span(recorder.LIMIT_S_MAX)}.")
+    with door.connect() as client:
+        contact = client.call("contacts.show", name=name)["name"]
+        with recorder.recorded(door, limit_s) as file:
+            if file is None:
+                show.talk(door, "It was dropped; nothing was sent.")
+                return
+            sent = moving.send(door, client, contact, [(str(file), "voice")])
+    show.rows(door, "files", sent, "\n".join(map(moving.sent_text, sent)))
 
 
 def _send_files(door: Door, name: str, text: str | None, paths: list[tuple[str, str]], preview: bool | None) -> None:
