@@ -169,7 +169,7 @@ def _run(door: Door, name: str, program: str, recording: Recording, limit_s: flo
         show.passing(door, "")
     recording.look()
     said = errors.read_text(errors="replace").strip().splitlines()
-    return is_wanted, faults.quoted(show.clean(said[-1])) if said else ""
+    return is_wanted, faults.quoted(said[-1]) if said else ""
 
 
 def _follow(door: Door, name: str, running: "subprocess.Popen[bytes]", recording: Recording, limit_s: float) -> bool:

@@ -198,7 +198,11 @@ def _unindexed(tx: Tx, asked: Asked, filters: Filters, end: int, now_ms: int) ->
         return []
     chat = filters.chats[0] if filters.chats else None
     lines = overlay.dressed(tx, list(lasting.lines(tx, chat, end, now_ms)))
-    return [line for line in lines if words.fits(line.text, asked) and _passes(line, filters)]
+    return [line for line in lines if words.fits(_said(line), asked) and _passes(line, filters)]
+
+
+def _said(line: Line) -> str:
+    return findable.with_title(line.text, line.preview.title if line.preview is not None else "")
 
 
 def _passes(line: Line, filters: Filters) -> bool:

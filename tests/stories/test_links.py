@@ -15,7 +15,7 @@ from store import settings
 from tests.features.test_chat import delivered
 from tests.stories.acts_kit import run
 
-LINK = "https://example.org/cinema?film=7"
+LINK = "https://example.org/films?film=7"
 PAGE = b"<title>Cinema</title><meta name=description content='Tonight at nine'><meta property=og:image content=/a.png>"
 
 
@@ -171,3 +171,27 @@ def test_a_link_to_a_picture_shows_it() -> None:
         assert (await newest(w, bo, "ana"))["preview"] == sent["preview"]
 
     world.run(story, seed=3306)
+
+
+def test_a_link_is_found_by_its_title_as_long_as_it_is_shown() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        for timer in (0, 3600):
+            if timer:
+                await ana.call("chat.timer", to="bo", seconds=timer)
+            sent = await ana.call("chat.send", to="bo", text=f"look: {LINK}", preview=True)
+            await newest(w, bo, "ana")
+            for one, of in ((ana, "bo"), (bo, "ana")):
+                assert [line["id"] for line in await one.call("chat.search", query="cinema", contact=of)] == [
+                    sent["id"]
+                ]
+                assert await one.call("chat.search", query="tonight") == []
+            await ana.call("chat.edit", id=sent["id"], text="later")
+
+            async def is_edited(sent: Any = sent) -> bool:
+                return bool((await bo.call("chat.message", id=sent["id"]))["edited"])
+
+            await w.until(is_edited)
+            assert await bo.call("chat.search", query="cinema") == await ana.call("chat.search", query="cinema") == []
+
+    world.run(story, seed=3307)
