@@ -99,7 +99,7 @@ def parts(form: Form, heading: Heading, pages: Iterable[Sequence[Message]]) -> I
 
 
 def attached(message: Message) -> tuple[str, ...]:
-    """What stands below a line's text: the names of what it carries, cleaned, not yet escaped."""
+    """What stands below a line's text: what is said of a link, the names of what it carries, cleaned, not escaped."""
     file, card, place = message.get("file"), message.get("card"), message.get("place")
     if card:
         return (f"Account: {show.clean(str(card['account']))}",)
@@ -108,7 +108,7 @@ def attached(message: Message) -> tuple[str, ...]:
     if message.get("sticker") and message.get("saved"):
         return (f"Sticker (saved: {show.clean(str(message['saved']))})",)
     if not file:
-        return ()
+        return tuple(show.preview_lines(message))
     name = f"File: {show.clean(str(file['name']))}"
     if "saved" not in message:
         return (name,)

@@ -206,10 +206,11 @@ def indented(text: str) -> str:
 
 
 def beside(message: Mapping[str, Any]) -> list[str]:
-    """What stands below a message: what it answers, and who has reacted how."""
+    """What stands below a message: what it answers, what is said of its link, and who has reacted how."""
     said, marks = answered(message), reactions(message)
     below = [f"> {said}  (…{message['reply_to']['short']})"] if said else []
-    return [*below, *carried(message), *([marks] if marks else [])]
+    seen = [f"| {one}" for one in preview_lines(message)]
+    return [*below, *carried(message), *seen, *([marks] if marks else [])]
 
 
 def answered(message: Mapping[str, Any]) -> str:
@@ -240,6 +241,18 @@ def carried(message: Mapping[str, Any]) -> list[str]:
 
 def _who(message: Mapping[str, Any], mine: bool) -> str:
     return "You" if mine else clean(message["contact"])
+
+
+def preview_lines(message: Mapping[str, Any]) -> list[str]:
+    """What the sender of a link says of it. The host, which alone is certain, has a line of its own: it is ASCII, so
+    no title turns it around or stands before it."""
+    seen = message.get("preview")
+    if not seen:
+        return []
+    whose = "as you saw it" if message["mine"] else f"as {clean(message['contact'])} shows it"
+    picture = ", with a picture" if seen["has_picture"] else ""
+    said = [f"  {clean(seen[name])}" for name in ("title", "about") if seen[name]]
+    return [f"{clean(seen['host'])}, {whose}{picture}:", *said]
 
 
 def file_text(file: Mapping[str, Any]) -> str:

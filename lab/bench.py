@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import trio
 
-from node.workshop import films, pictures, sounds
+from node.workshop import films, pages, pictures, sounds
 from node.workshop.faults import Broken, CannotOpen, Refused, Strange
 from node.workshop.program import BROKEN, writer
 from protocol.faults import quoted
-from protocol.workshop import Heard, Moving, Pictured, Why
+from protocol.workshop import Heard, Moving, Page, Pictured, Why
 
 T = TypeVar("T")
 
@@ -48,6 +48,15 @@ class Bench:
         """A picture as a small still WebP."""
         await trio.lowlevel.checkpoint()
         return _small(path, pictures.sticker).webp
+
+    async def page(self, path: Path, charset: str) -> Page:
+        """What a page of the web says of itself."""
+        await trio.lowlevel.checkpoint()
+        return _page(path, charset)
+
+
+def _page(path: Path, charset: str) -> Page:
+    return pages.page(path.read_bytes(), charset)
 
 
 def _small(path: Path, work: Callable[[bytes], T]) -> T:

@@ -23,6 +23,7 @@ from node.network import Address, Network
 from node.publisher import Publisher
 from node.sync import Sync
 from node.till import Till
+from node.web.looking import Web
 from node.workshop.looking import Looking
 from store.database import Database
 from store.identity import Identity
@@ -65,4 +66,5 @@ class Core:
     till: Till = field(kw_only=True)
     blobs: Blobs = field(kw_only=True)
     workshop: Looking = field(kw_only=True)
+    web: Web = field(kw_only=True)
     stop: trio.Event = field(default_factory=trio.Event)

@@ -122,6 +122,7 @@ async def open_node(
         till=Till(inward),
         blobs=blobs,
         workshop=outside.workshop,
+        web=outside.web,
     )
     for feature in features:
         services[feature.name] = feature.open(core)

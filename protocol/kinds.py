@@ -31,6 +31,7 @@ from protocol import (
     parcel,
     pay_code,
     presence_record,
+    preview,
     probe,
     receipt,
     record,
@@ -66,6 +67,7 @@ PLACES: tuple[Place, ...] = (
             invoice.Invoice,
             pay_code.ShopOffer,
             blobs.Blob,
+            preview.Preview,
         ),
     ),
     Place(

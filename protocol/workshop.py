@@ -12,7 +12,9 @@ from typing import Annotated, ClassVar, TypeVar
 
 from protocol import record
 from protocol.faults import Malformed
-from protocol.limits import Line, Range, Size
+from protocol.limits import Line, Range, Size, Utf8
+from protocol.preview import ABOUT_BYTES_MAX, TITLE_BYTES_MAX
+from protocol.url import URL_BYTES_MAX
 
 WORD = "_workshop"  # the launcher's hidden word, beside `_node`
 PICTURE_PIXELS_MAX = 64_000_000  # 256 MB decoded; the next step after a phone's 48 and 50 million
@@ -20,6 +22,7 @@ SIDE_MAX = 65_535  # what JPEG and GIF can say
 PREVIEW_SIDE_MAX = 320
 PREVIEW_BYTES_MAX = 12 * 1024  # travels inside a message of at most 60 KiB
 AVATAR_SIDE = 256
+PAGE_BYTES_MAX = 512 * 1024  # of a page of the web: what it says of itself stands at its beginning
 AVATAR_BYTES_MAX = 32 * 1024
 STICKER_SIDE = 512
 STICKER_BYTES_MAX = 48 * 1024  # with its names it stays below what one message may say
@@ -163,6 +166,17 @@ class Stamp:
     webp: Annotated[bytes, Size(12, STICKER_BYTES_MAX)]
 
 
+@record.record
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page of the web says of itself. picture: an address as it stands there, "" for none."""
+
+    KIND: ClassVar[int] = 6
+    title: Annotated[str, Line(TITLE_BYTES_MAX)] | None
+    about: Annotated[str, Line(ABOUT_BYTES_MAX)] | None
+    picture: Annotated[str, Utf8(URL_BYTES_MAX)]
+
+
 ANSWER_BYTES_MAX: Mapping[type, int] = {
     Pictured: PREVIEW_BYTES_MAX + 256,
     Heard: 256,
@@ -170,6 +184,7 @@ ANSWER_BYTES_MAX: Mapping[type, int] = {
     Avatar: AVATAR_BYTES_MAX + 256,
     Stamp: STICKER_BYTES_MAX + 256,
     Pixels: 3 * PREVIEW_SIDE_MAX**2 + 256,
+    Page: TITLE_BYTES_MAX + ABOUT_BYTES_MAX + URL_BYTES_MAX + 256,
 }
 _SOUNDS = (Format.WAV, Format.OGG, Format.MP3, Format.FLAC, Format.M4A, Format.WEBA, Format.MKA)
 _FILMS = (Format.MP4, Format.MOV, Format.WEBM, Format.MKV)

@@ -7,6 +7,8 @@ import click
 from cli import faults, options, pictures, show
 from cli.options import Door
 
+PREVIEW_COLUMNS = 40
+
 Message = dict[str, Any]
 
 message_argument = click.argument("message_id", metavar="ID")
@@ -110,11 +112,14 @@ def pins(door: Door, name: str) -> None:
 @click.option("--history", is_flag=True, help="What it said before it was edited, oldest first.")
 @click.pass_obj
 def message(door: Door, message_id: str, history: bool) -> None:
-    """Shows one message, with its reactions."""
+    """Shows one message, with its reactions, and the picture of its link where the terminal can."""
     with door.connect() as client:
         if not history:
             found = client.call("chat.message", id=message_id)
             show.outcome(door, found, pictures.with_sticker(door, client, found, show.message_line(found)))
+            if (found.get("preview") or {}).get("has_picture"):
+                webp = bytes.fromhex(client.call("chat.preview", id=found["id"])["webp"])
+                pictures.show_preview(door, webp, PREVIEW_COLUMNS)
             return
         versions = client.call("chat.edits", id=message_id)
     text = "\n".join(f"{show.clock(one['at_ms'])}  {show.indented(one['text'])}" for one in versions)

@@ -69,6 +69,8 @@ def _say(screen: Screen, client: connection.Client, contact: str, text: str) -> 
         show.failure(screen.door, failure)  # this line was refused; the talk goes on
         return
     screen.posted.add(message["id"])
+    if message.get("unseen"):
+        screen.write({"talk": message["unseen"]}, f"! {show.clean(message['unseen'])}")
     if not screen.prompt:
         screen.write(message, show.message_line(message))
     elif message.get("reason"):

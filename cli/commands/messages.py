@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import click
 
 from cli import client as connection
-from cli import faults, moving, options, show, stdin
+from cli import faults, moving, options, recorder, show, stdin
 from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door, Form
@@ -37,9 +37,15 @@ Message = dict[str, Any]
 @click.option("--file", "files", multiple=True, metavar="PATH", help="A file or a folder, also several times.")
 @click.option("--voice", "voices", multiple=True, metavar="PATH", help="A recording, shown as one.")
 @click.option("--video", "videos", multiple=True, metavar="PATH", help="A video, shown as one.")
-@click.option("--preview", metavar="PICTURE", help="What is seen of a video before it is fetched: a picture of it.")
+@click.option("--frame", metavar="PICTURE", help="What is seen of a video before it is fetched: a picture of it.")
+@click.option("--record", is_flag=True, help="Record a voice message now, for SECONDS at most. [15m]")
 @click.option("--as-is", is_flag=True, help="Files as they are: also where and with what they were taken.")
 @click.option("--reply", metavar="ID", help="The message that TEXT answers: its id, or the end of it.")
+@click.option(
+    "--preview/--no-preview",
+    default=None,
+    help="Ask the site of a link in TEXT what it is about, or do not. [as links.preview is set]",
+)
 @click.pass_obj
 def send(
     door: Door,
@@ -51,9 +57,11 @@ def send(
     files: tuple[str, ...],
     voices: tuple[str, ...],
     videos: tuple[str, ...],
-    preview: str | None,
+    frame: str | None,
+    record: bool,
     as_is: bool,
     reply: str | None,
+    preview: bool | None,
 ) -> None:
     """Sends TEXT to a contact ("-" or nothing: read it from stdin), or files.
 
@@ -61,19 +69,31 @@ def send(
 
     A file is sealed and stays here; the contact's node fetches it, a small one by itself. Pictures, recordings and
     videos go without what they say of place, time and camera.
+
+    weft send bo --record 30s
+
+    It records from the microphone until Enter is pressed, and sends that.
+
+    A preview of a link is made here, before TEXT goes, and travels in it: its site sees the address of this node, or of
+    links.proxy, and when. The other side loads nothing.
     """
     paths = [
         *((one, "file" if as_is else "auto") for one in files),
         *((one, "voice") for one in voices),
         *((one, "video") for one in videos),
     ]
-    if preview is not None and len(paths) != 1:
-        raise faults.usage("--preview goes with one video, as in: weft send bo --video film.mp4 --preview frame.jpg.")
+    if frame is not None and len(paths) != 1:
+        raise faults.usage("--frame goes with one video, as in: weft send bo --video film.mp4 --frame frame.jpg.")
+    if record:
+        if paths or lines or within is not None or any(one is not None for one in (reply, wait, preview, frame)):
+            raise faults.usage("A recording goes alone, as in: weft send NAME --record 30s.")
+        _send_recording(door, name, recorder.LIMIT_S if text is None else options.seconds_of(text))
+        return
     if paths:
         if lines or reply is not None or wait is not None or within is not None:
             said = "Files go without --lines, --reply and --wait: weft files shows how much of each he has."
             raise faults.usage(said)
-        _send_files(door, name, text, paths, preview)
+        _send_files(door, name, text, paths, frame, preview)
         return
     if lines and wait is not None and within is None and text not in (None, "-"):
         text, within = None, text  # with --lines there is no TEXT before the SECONDS
@@ -83,6 +103,8 @@ def send(
         raise faults.usage("With --lines the texts come from stdin, not from the command line.")
     if lines and reply is not None:
         raise faults.usage("An answer is one message: --reply does not go with --lines.")
+    if lines and preview is not None:
+        raise faults.usage("What comes from a program has no previews: --preview does not go with --lines.")
     waits = None if wait is None else (wait, WAIT_S if within is None else options.seconds_of(within))
     with door.connect() as client:
         if lines:
@@ -91,22 +113,7 @@ def send(
         said = text if text not in (None, "-") else stdin.whole()
         if not said:
             raise faults.usage("There is no text, so nothing was sent.")
-        began = time.monotonic()
-        sees = door.form is Form.TEXT and sys.stdout.isatty()
-        if waits is not None or sees:
-            client.watch(connection.STATE)
-        message = client.call("chat.send", to=name, text=said, reply=reply)
-        if waits is None:
-            if sees:
-                later = _await(door, client, {message["id"]: message}, "sent", SOON_S)[message["id"]]
-                message = message if later["state"] == message["state"] else later  # the answer has said why it waits
-            show.outcome(door, message, show.state_line(message))
-            return
-        state, within_s = waits
-        found = _await(door, client, {message["id"]: message}, state, within_s)
-    message = found[message["id"]]
-    _check_reached(message, state, within_s)
-    show.outcome(door, message, show.state_line(message, time.monotonic() - began))
+        _send_text(door, client, waits, name, said, reply, preview)
 
 
 @options.command()
@@ -201,12 +208,75 @@ class _Typists:
         show.talk(self._door, said)
 
 
-def _send_files(door: Door, name: str, text: str | None, paths: list[tuple[str, str]], preview: str | None) -> None:
+def _send_text(
+    door: Door,
+    client: Client,
+    waits: tuple[str, float] | None,
+    name: str,
+    text: str,
+    reply: str | None,
+    preview: bool | None,
+) -> None:
+    """Sends a text, and says what becomes of it."""
+    began = time.monotonic()
+    sees = door.form is Form.TEXT and sys.stdout.isatty()
+    if waits is not None or sees:
+        client.watch(connection.STATE)
+    message = _posted(door, client, name, text, reply, preview)
+    if waits is None:
+        if sees:
+            later = _await(door, client, {message["id"]: message}, "sent", SOON_S)[message["id"]]
+            message = message if later["state"] == message["state"] else later  # the answer has said why it waits
+        show.outcome(door, message, show.state_line(message))
+        return
+    state, within_s = waits
+    message = _await(door, client, {message["id"]: message}, state, within_s)[message["id"]]
+    _check_reached(message, state, within_s)
+    show.outcome(door, message, show.state_line(message, time.monotonic() - began))
+
+
+def _posted(door: Door, client: Client, name: str, text: str, reply: str | None, preview: bool | None) -> Message:
+    """A text that is sent now. While its link is looked at, a person is told so, and why there is no preview."""
+
+    def waiting(_spent_s: float) -> None:
+        show.passing(door, "Looking at the link, at most 10 s…" if "://" in text else "")
+
+    try:
+        message: Message = client.call("chat.send", waiting=waiting, to=name, text=text, reply=reply, preview=preview)
+    finally:
+        show.passing(door, "")
+    if message.get("unseen"):
+        show.talk(door, f"! {show.clean(message['unseen'])}")
+    return message
+
+
+def _send_recording(door: Door, name: str, limit_s: float) -> None:
+    """Records a voice message and sends it; before he speaks a person knows that it can be sent."""
+    if not 1 <= limit_s <= recorder.LIMIT_S_MAX:
+        raise faults.usage(f"A recording has from 1 s to {show.span(recorder.LIMIT_S_MAX)}.")
+    with door.connect() as client:
+        contact = client.call("contacts.show", name=name)["name"]
+        with recorder.recorded(door, limit_s) as file:
+            if file is None:
+                show.talk(door, "It was dropped; nothing was sent.")
+                return
+            sent = moving.send(door, client, contact, [(str(file), "voice")])
+    show.rows(door, "files", sent, "\n".join(map(moving.sent_text, sent)))
+
+
+def _send_files(
+    door: Door,
+    name: str,
+    text: str | None,
+    paths: list[tuple[str, str]],
+    frame: str | None,
+    preview: bool | None,
+) -> None:
     """Sends files, and a text behind them where there is one."""
     with door.connect() as client:
-        sent = moving.send(door, client, name, paths, preview)
+        sent = moving.send(door, client, name, paths, frame)
         said = stdin.whole() if text == "-" else text
-        message = client.call("chat.send", to=name, text=said) if said else None
+        message = _posted(door, client, name, said, None, preview) if said else None
     shown = [moving.sent_text(file) for file in sent]
     if message is not None:
         shown.append(show.state_line(message))

@@ -36,6 +36,14 @@ class Recalled(UserFault):
     exit = 1
 
 
+class NoPreview(UserFault):
+    """This message shows no picture of a link."""
+
+    code = "message.no_preview"
+    next = "weft message ID"
+    exit = 1
+
+
 class Undelivered(UserFault):
     """This message, or a change of it, is not delivered yet and would be lost with it; nothing was done. Recall it,
     or delete it once it has arrived."""

@@ -60,8 +60,9 @@ class Findable:
 def tokens_of(said: object) -> Findable:
     """What a line of this content is found by; an unknown content by nothing."""
     match said:
-        case Text(text=text):
-            return Findable(text, frozenset((Trait.LINK,) if _LINK.search(text) else ()))
+        case Text(text=text, preview=preview):
+            title = preview.title if preview is not None else None
+            return Findable(with_title(text, title or ""), frozenset((Trait.LINK,) if _LINK.search(text) else ()))
         case File(name=name, shape=shape):
             return Findable(name, traits_of(shape))
         case ContactCard():
@@ -72,6 +73,11 @@ def tokens_of(said: object) -> Findable:
             return Findable(stickers.words_of(said), frozenset((Trait.STICKER,)))
         case _:
             return Findable("", frozenset())
+
+
+def with_title(text: str, title: str) -> str:
+    """The words of a text and of what its sender says of its link."""
+    return f"{text}\n{title}" if title else text
 
 
 def traits_of(shape: Shape) -> frozenset[Trait]:

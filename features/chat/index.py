@@ -214,7 +214,8 @@ def _passes(line: Line, filters: Filters) -> bool:
 def _words(line: Line) -> str:
     """Whose words a line is found by, as findable.tokens_of says of its content."""
     is_named = _trait(line) is not None  # as "[card] Bo"
-    return line.text.partition("] ")[2] if is_named else line.text
+    said = line.text.partition("] ")[2] if is_named else line.text
+    return findable.with_title(said, "" if line.preview is None else line.preview.title)
 
 
 def _trait(line: Line) -> Trait | None:

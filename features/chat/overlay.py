@@ -115,8 +115,9 @@ def _dressed(tx: Tx, line: Line, acts: _Acts | None) -> Line:
         return line
     text = _text(tx, acts.edits[-1]) if acts.edits else line.text
     reactions = tuple(sorted(acts.reactions, key=lambda one: not one.mine))
-    is_pinned = acts.pin[-1] != ""
-    return replace(line, text=text, edited=len(acts.edits), reactions=reactions, pinned=is_pinned)
+    preview = None if acts.edits else line.preview  # it was of a link in what was said before
+    edited, is_pinned = len(acts.edits), acts.pin[-1] != ""
+    return replace(line, text=text, edited=edited, reactions=reactions, pinned=is_pinned, preview=preview)
 
 
 def _answered(tx: Tx, seq: int, reply_to: Answered) -> Answered:

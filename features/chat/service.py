@@ -15,6 +15,7 @@ from features.chat import (
     index,
     keeping,
     lasting,
+    linking,
     overlay,
     pinning,
     reading,
@@ -24,7 +25,7 @@ from features.chat import (
     words,
 )
 from features.chat.content import How, Text
-from features.chat.faults import Recalled
+from features.chat.faults import NoPreview, Recalled
 from features.chat.index import Filters
 from features.chat.overlay import Version
 from features.chat.view import Line
@@ -88,10 +89,14 @@ class Chat:
             core.services[room].lives = Lives()
         core.services["media"].is_kept = conversations.is_starred
 
-    async def send(self, to: str, text: str, reply: str | None = None) -> Line:
+    async def send(
+        self, to: str, text: str, reply: str | None = None, preview: bool | None = None
+    ) -> dict[str, object]:
         """Puts a text for a contact into the outbox, durable on return, and hands it over at once if he is there.
 
-        reply: the id of a message of this conversation that the text answers, or the end of it.
+        reply: the id of a message of this conversation that the text answers, or the end of it. preview: whether the
+        site of the first link in it is asked for one, for at most 10 s; None: as `links.preview` is set. `unseen` of
+        the answer says why there is none.
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, limit, message.unknown,
         message.ambiguous, message.recalled, id.malformed.
         """
@@ -102,7 +107,21 @@ class Chat:
             if answered.contact != contact.name:
                 raise view.UnknownMessage(f"No message with {contact.name} ends with {quoted(reply)}.")
             said = replace(said, answers=ids.MessageId(ids.ulid_from(answered.id)))
-        return await self._said(contact, said)
+        seen, why = await linking.look(self._core, contact, text, preview)
+        return {**asdict(await self._said(contact, replace(said, preview=seen))), "unseen": why}
+
+    async def preview(self, id: str) -> dict[str, str]:
+        """Returns the picture of a link that a message shows: {"webp": hexadecimal}.
+
+        Errors: message.unknown, message.ambiguous, message.no_preview, id.malformed.
+        """
+        line = await self.message(id)
+        if line.preview is None or not line.preview.has_picture:
+            raise NoPreview
+        said = (await self._core.database.transact(overlay.hear, line.seq)).content
+        assert isinstance(said, Text)
+        assert said.preview is not None
+        return {"webp": said.preview.picture.hex()}
 
     async def forward(self, id: str, to: str) -> Line:
         """Says what a message says to another contact, marked as forwarded; its author is not named.

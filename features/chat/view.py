@@ -19,6 +19,7 @@ from features.stickers.content import Sticker
 from features.stickers.view import StickerLine
 from protocol import content, delivery, ids
 from protocol.faults import UserFault, quoted
+from protocol.preview import SeenLink
 from store import whereabouts
 from store.database import Migration, Tx
 from store.inbox import Arrival
@@ -115,7 +116,7 @@ class Line:
     what is answered are put in by overlay.py.
     pinned: for both sides; starred: here alone; put in by overlay.py too.
     notice: what nobody typed is told here: "timer", or "" for a text. lasts_s: how long it stays once it was read
-    (mine: delivered); 0: for ever.
+    (mine: delivered); 0: for ever. preview: what the sender says of a link in it.
     """
 
     id: str
@@ -143,6 +144,7 @@ class Line:
     lasts_s: int = 0
     pinned: bool = False
     starred: bool = False
+    preview: SeenLink | None = None
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
@@ -341,6 +343,7 @@ def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
         reply_to=None if answers is None else Answered(ids.ulid(answers), ids.short(answers)),
         notice="timer" if isinstance(what, Timer) else "",
         lasts_s=said.expire_s or 0,
+        preview=what.preview.shown if isinstance(what, Text) and what.preview else None,
     )
 
 

@@ -23,7 +23,7 @@ class BadPreview(UserFault):
     """A picture to be seen before it is fetched goes with one video only; nothing was sent."""
 
     code = "media.preview"
-    next = "weft send NAME --video FILE --preview PICTURE"
+    next = "weft send NAME --video FILE --frame PICTURE"
     exit = 2
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from protocol.workshop import Heard, Moving, Pictured
+from protocol.workshop import Heard, Moving, Page, Pictured
 
 
 class Looking(Protocol):
@@ -26,3 +26,6 @@ class Looking(Protocol):
 
     async def sticker(self, path: Path) -> bytes:
         """A picture as a small still WebP."""
+
+    async def page(self, path: Path, charset: str) -> Page:
+        """What a page of the web says of itself."""

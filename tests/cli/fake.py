@@ -282,6 +282,9 @@ class ChatRoom(Typing, acts_room.Acts, Reading):
     posted: trio.Event = field(default_factory=trio.Event)
     looked: trio.Event = field(default_factory=trio.Event)  # at what came
     why: str = ""
+    unseen: str = ""  # why there is no preview
+    wished: list[bool | None] = field(default_factory=list)  # whether previews were
+    webp: str = ""  # the picture of a link
     asked: dict[str, Any] = field(default_factory=dict)
     pages: list[int] = field(default_factory=list)
     breaks_at: int = 2**62
@@ -293,10 +296,17 @@ class ChatRoom(Typing, acts_room.Acts, Reading):
     archive, unarchive, starred = chats_room.archive, chats_room.unarchive, chats_room.starred
     timer = chats_room.timer
 
-    async def send(self, to: str, text: str, reply: str | None = None) -> dict[str, Any]:
+    async def send(self, to: str, text: str, reply: str | None = None, preview: bool | None = None) -> dict[str, Any]:
         """Sends."""
-        answer = {} if reply is None else {"reply_to": acts_room.answered(self.message_of(reply))}
+        answer: dict[str, Any] = {} if reply is None else {"reply_to": acts_room.answered(self.message_of(reply))}
+        self.wished.append(preview)
+        answer |= {"unseen": self.unseen} if self.unseen else {}
         return {**(await self._post(to, [text]))[0], **answer}
+
+    async def preview(self, id: str) -> dict[str, str]:
+        """The picture of a link."""
+        self.message_of(id)
+        return {"webp": self.webp}
 
     async def send_all(self, to: str, texts: list[str]) -> list[dict[str, object]]:
         """Sends all."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from features.media.faults import NoFile
@@ -11,12 +12,18 @@ WORK_BYTES = 4_000_000
 WEBP = b"RIFF\x04\x00\x00\x00WEBP"  # of no picture
 
 
+def content_of(path: str) -> bytes:
+    """What is in a file, if it is there."""
+    return Path(path).read_bytes() if Path(path).is_file() else b""
+
+
 @dataclass
 class MediaRoom:
     """media.*; then: what happens once a file is asked for."""
 
     rows: Rows = field(default_factory=list)
     asked: list[tuple[object, ...]] = field(default_factory=list)
+    sealed: list[bytes] = field(default_factory=list)  # what was in the files
     shares: Rows = field(default_factory=list)
     room: dict[str, Any] = field(default_factory=dict)
     then: Callable[[dict[str, Any]], Awaitable[None]] | None = None
@@ -24,6 +31,7 @@ class MediaRoom:
     async def send(self, to: str, path: str, shape: str = "auto", preview: str | None = None) -> dict[str, Any]:
         """Sealed and told."""
         self.asked.append(("send", to, path, shape) if preview is None else ("send", to, path, shape, preview))
+        self.sealed.append(content_of(path))
         name = path.rpartition("/")[2]
         self.rows.append(row := file(name, len(self.rows) + 1, mine=True, contact=to.title(), state="here"))
         return row

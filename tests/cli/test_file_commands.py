@@ -53,13 +53,13 @@ async def test_files_are_sent_by_their_whole_paths_and_a_text_behind_them(tmp_pa
 async def test_a_video_is_sent_with_a_picture_of_it(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
         world.contacts.rows.append(fake.contact("bo"))
-        ran = await world.weft("send", "bo", "--video", "/v.webm", "--preview", "frame.jpg")
+        ran = await world.weft("send", "bo", "--video", "/v.webm", "--frame", "frame.jpg")
         assert ran.code == 0
         assert world.media.asked == [("send", "bo", "/v.webm", "video", str(Path.cwd() / "frame.jpg"))]
         for more in ((), ("--video", "a", "--video", "b"), ("--video", "a", "--file", "b")):
-            ran = await world.weft("send", "bo", *more, "--preview", "frame.jpg")
+            ran = await world.weft("send", "bo", *more, "--frame", "frame.jpg")
             assert (ran.code, ran.out) == (2, "")
-            assert ran.err.startswith("--preview goes with one video, as in:")
+            assert ran.err.startswith("--frame goes with one video, as in:")
         assert len(world.media.asked) == 1
 
 

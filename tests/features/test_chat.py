@@ -79,6 +79,10 @@ async def met_when_looking(alice: Person, faults: Faults) -> None:
             tx.execute("UPDATE message SET message_id = ? WHERE seq = ?", (bytes([seq]) * 8 + bytes(8), seq))
 
     await alice.node.core.database.transact(alike)
+    codes = [await faults.code("chat.preview", id=one) for one in ("ZZZZZZ", "!", "0000")]
+    assert codes == ["message.unknown", "id.malformed", "message.ambiguous"]
+    third = await alice.call("chat.send", to="bobby", text="three")
+    assert await faults.code("chat.preview", id=third["id"]) == "message.no_preview"
     ambiguous = await faults.of("chat.message", id="0000")
     assert (ambiguous.code, ambiguous.exit, len(ambiguous.data["ids"])) == ("message.ambiguous", 5, 2)  # type: ignore[arg-type]
     assert await faults.code("chat.message", id=first["short"]) == "message.unknown"
