@@ -138,7 +138,13 @@ async def _run(place: profile.Profile, said: Mapping[str, str]) -> int:
         try:
             keeping = partial(open_database, place.keeping, keeping_key(key), KEEPING, Worker.THREAD)
             outside = HostDht(real, network).outside(
-                place.blobs, open_datagrams, news, open_host, keeping, place.keeping.exists
+                place.blobs,
+                open_datagrams,
+                news,
+                open_host,
+                keeping,
+                place.keeping.exists,
+                place.keeping.with_suffix(".files"),
             )
             opened = open_node(real, outside, database, me, rooms, listen)
             node = await stack.enter_async_context(opened)

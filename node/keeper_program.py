@@ -29,6 +29,7 @@ from node.bootstrap import Bootstrap
 from node.host import open_host
 from node.introductions import Introductions
 from node.joining import HostDht
+from node.keep.depot import cellar_in
 from node.keep.server import Keeping
 from node.network import Address, Network, parts_of, peer_text
 from node.publisher import Publisher
@@ -45,6 +46,7 @@ from store.own_keeper import Self
 
 PORT_SETTING = "listen.port.last"  # the port that the system gave, so that the code stays good
 ADDRESSES_SETTING = "keeper.addresses"  # those that the person gave
+FILES_MB = 2000  # of files for its owner, unless he says otherwise
 AUTO = "auto"  # in place of addresses: what this machine knows of itself
 KEY_BYTES = 32
 
@@ -175,7 +177,8 @@ async def _serve(
     publisher = Publisher(
         real, database, keep_code.KEEPER, network.peer, dht.kad, where, facts=lambda _: (me.find, True)
     )
-    keeping = Keeping(real, network, partial(_opened, database), lambda: True)
+    cellar = cellar_in(keeper_files.cellar(place), database, FILES_MB)
+    keeping = Keeping(real, network, partial(_opened, database), lambda: True, cellar)
     service, stop = KeepService(place, database, keeping, publisher, network, me, named), StopService()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:

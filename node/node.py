@@ -21,6 +21,7 @@ from node.finder import Finder
 from node.ground import Ground
 from node.inward import Inward
 from node.keep import post
+from node.keep.depot import SETTING, Cellar, cellar_in
 from node.keep.server import Keeping
 from node.logs.carrier import Carrier
 from node.logs.scribe import Scribe
@@ -118,7 +119,7 @@ async def open_node(
         collector=collector,
         courier=courier,
         scribe=Scribe(inward, delivery, sync),
-        keeping=Keeping(ground, network, outside.open_keeping, outside.has_keeping),
+        keeping=Keeping(ground, network, outside.open_keeping, outside.has_keeping, _cellar(outside, database)),
         till=Till(inward),
         blobs=blobs,
         workshop=outside.workshop,
@@ -131,6 +132,11 @@ async def open_node(
         _start(nursery, core)
         yield Node(core, tuple(listening))
         nursery.cancel_scope.cancel()
+
+
+def _cellar(outside: Outside, database: Database) -> Cellar | None:
+    """Where files are kept for others; None where none are."""
+    return None if outside.cellar is None else cellar_in(outside.cellar, database, int(config.setting(SETTING).default))
 
 
 def _start(nursery: trio.Nursery, core: Core) -> None:
