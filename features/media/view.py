@@ -4,6 +4,7 @@ The messages are written by the store, the blobs by store/blobs.py; this room ad
 """
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from crypto import hashing
 from crypto.hashing import Label
@@ -13,7 +14,7 @@ from protocol import content, ids
 from protocol.blobs import Blob
 from protocol.content import Channel
 from protocol.faults import UserFault, quoted
-from store import blobs, people, settings
+from store import blobs, inboxes, keepers, leaving, people, settings, whereabouts
 from store.blobs import Row, State
 from store.database import Migration, Tx
 from store.inbox import Arrival
@@ -51,6 +52,7 @@ _STATES = {
     State.WHOLE: "here",
     State.FALSE: "false",
 }
+_KEEPING = {leaving.State.WANTED: "wanted", leaving.State.KEPT: "kept", leaving.State.UNWANTED: "ending"}
 
 
 class AmbiguousFile(UserFault):
@@ -67,6 +69,10 @@ class FileLine:
 
     state: "offered" (nobody asked for it), "fetching", "paused", "here", "false". pieces, here: of all and here;
     given: of ours, how many the contact has. reason: why it does not go on. wave: levels of a recording.
+
+    keeping: of ours, "" (it is left at no keeper), "wanted", "kept", "ending"; of theirs "kept" where a keeper had
+    some of it. kept: how many pieces; keeper: in words, whose; kept_until_ms: until when, once all of it lies there;
+    keep_reason: why not.
     """
 
     id: str
@@ -90,6 +96,21 @@ class FileLine:
     blurhash: str
     wave: tuple[int, ...]
     has_preview: bool
+    keeping: str = ""
+    keeper: str = ""
+    kept: int = 0
+    kept_until_ms: int = 0
+    keep_reason: str = ""
+
+
+class Keeping(TypedDict, total=False):
+    """The fields of a FileLine that say what lies at keepers."""
+
+    keeping: str
+    keeper: str
+    kept: int
+    kept_until_ms: int
+    keep_reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +242,27 @@ def line(tx: Tx, seq: int) -> FileLine | None:
         blurhash=said.blurhash,
         wave=tuple(said.wave),
         has_preview=bool(said.preview),
+        **_keeping(tx, one.mine, one.contact, row.number),
     )
+
+
+def _keeping(tx: Tx, mine: bool, contact_id: int, number: int) -> Keeping:
+    """What of a file lies at keepers: for the contact, where it is ours, else for us."""
+    if not mine:
+        found = leaving.lying(tx, number)
+        one = keepers.find(tx, found[0].keeper) if found else None
+        return {} if one is None else {"keeping": "kept", "keeper": keepers.name(tx, one), "kept": found[0].pieces}
+    left = leaving.of(tx, number, contact_id)
+    if left is None:
+        return {}
+    line = inboxes.by_sender(tx, left.sender)
+    return {
+        "keeping": _KEEPING[left.state],
+        "keeper": "" if line is None else whereabouts.keepers_of(tx, contact_id).get(line, ""),
+        "kept": left.pieces,
+        "kept_until_ms": left.until_ms,
+        "keep_reason": left.reason,
+    }
 
 
 def _is_small(tx: Tx, blob: Blob, contact_id: int) -> bool:
