@@ -1,5 +1,6 @@
 """send, inbox, read: messages, one command each."""
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ WAIT_S = 30.0  # of --wait without a time
 TICK_S = 1.0
 LINES_MAX = 64  # messages in one call
 CHUNK_BYTES = 1 << 16
+TIME = re.compile(r"\d{1,6}[smh]?")
 _RANK = {"queued": 0, "sent": 1, "held": 1, "kept": 1, "delivered": 2, "read": 3}
 _OVER = ("failed", "expired")
 
@@ -58,7 +60,8 @@ def send(
     weft send bo --file holiday.jpg --file report.pdf
 
     A file is sealed and stays here; the contact's node fetches it, a small one by itself. Pictures, recordings and
-    videos go without what they say of place, time and camera.
+    videos go without what they say of place, time and camera. With --wait kept they are left at a keeper too, whatever
+    their size: then you may switch off.
     """
     paths = [
         *((one, "file" if as_is else "auto") for one in files),
@@ -66,10 +69,13 @@ def send(
         *((one, "video") for one in videos),
     ]
     if paths:
-        if lines or reply is not None or wait is not None or within is not None:
-            said = "Files go without --lines, --reply and --wait: weft files shows how much of each he has."
-            raise faults.usage(said)
-        _send_files(door, name, text, paths)
+        if lines or reply is not None or wait not in (None, "kept") or (within is not None and wait is None):
+            said = "Files go without --lines and --reply, and --wait kept alone"
+            raise faults.usage(f"{said}: weft files shows how much of each he has.")
+        if wait and text is not None and within is None and TIME.fullmatch(text):
+            text, within = None, text  # a TEXT that is a time stands before the SECONDS
+        within_s = WAIT_S if within is None else options.seconds_of(within)
+        _send_files(door, name, text, paths, within_s if wait else None)
         return
     if lines and wait is not None and within is None and text not in (None, "-"):
         text, within = None, text  # with --lines there is no TEXT before the SECONDS
@@ -160,16 +166,52 @@ def read(door: Door, name: str, limit: int) -> None:
     show.talk(door, f"{count} marked as read.")
 
 
-def _send_files(door: Door, name: str, text: str | None, paths: list[tuple[str, str]]) -> None:
-    """Sends files, and a text behind them where there is one."""
+def _send_files(door: Door, name: str, text: str | None, paths: list[tuple[str, str]], within_s: float | None) -> None:
+    """Sends files, and a text behind them where there is one. within_s: waits until all lie at keepers."""
     with door.connect() as client:
+        if within_s is not None:
+            client.watch(connection.STATE, moving.KEPT, moving.GIVEN)
         sent = moving.send(door, client, name, paths)
         said = stdin.whole() if text == "-" else text
         message = client.call("chat.send", to=name, text=said) if said else None
+        if within_s is not None:
+            _await_kept(door, client, sent, message, within_s)
+            return
     shown = [moving.sent_text(file) for file in sent]
     if message is not None:
         shown.append(show.state_line(message))
     show.rows(door, "files", sent, "\n".join(shown))
+
+
+def _await_kept(
+    door: Door, client: Client, sent: list[moving.FileLine], message: Message | None, within_s: float
+) -> None:
+    """Waits until the files, and the messages that tell of them, lie at keepers. Raises: Failure where they do not."""
+    began = time.monotonic()
+    told: dict[str, Message] = {file["id"]: {"id": file["id"], "short": file["short"]} for file in sent}
+    told |= {} if message is None else {message["id"]: message}
+    files = [moving.keep(client, file) for file in sent]
+    told = _await(door, client, told, "kept", within_s)
+    # what was said of the files meanwhile went by
+    files = [file if file["keeping"] == "" else client.call("media.show", id=file["id"]) for file in files]
+    able = [file for file in files if file["keeping"]]
+    files = [file for file in files if not file["keeping"]] + moving.await_kept(door, client, able, began + within_s)
+    for one in told.values():
+        _check_reached(one, "kept", within_s)
+    for file in files:
+        if not moving.is_kept(file):
+            why = show.clean(file["keep_reason"]) or "it goes on"
+            said = f"{show.clean(file['name'])} is told and not kept after {show.span(within_s)}: {why}. It stays here."
+            raise Failure(
+                "media.not_kept",
+                said,
+                next=f"weft files show {file['short']}",
+                exit=faults.NOT_DELIVERED,
+                data={"files": files},
+            )
+    took = show.span(time.monotonic() - began)
+    shown = [f"✔ {show.file_text(file)}, {show.keeping_text(file) or 'he has it'} {took}" for file in files]
+    show.rows(door, "files", files, "\n".join(shown))
 
 
 def _send_lines(door: Door, client: Client, name: str, waits: tuple[str, float] | None) -> None:
@@ -204,8 +246,8 @@ def _await(door: Door, client: Client, posted: dict[str, Message], state: str, w
         show.talk(door, f"Waiting until {state}…")
     while open_ids and (left_s := within_s - (time.monotonic() - began)) > 0:
         show.passing(door, f"Waiting until {state}… {int(time.monotonic() - began)} s")
-        for _, message in client.changes(within_s=min(left_s, TICK_S)):
-            if message["id"] in open_ids:
+        for topic, message in client.changes(within_s=min(left_s, TICK_S)):
+            if topic == connection.STATE and message["id"] in open_ids:
                 found[message["id"]] = message
                 if _settled(message, state):
                     open_ids.remove(message["id"])

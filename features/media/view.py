@@ -18,6 +18,7 @@ from store import blobs, inboxes, keepers, leaving, people, settings, whereabout
 from store.blobs import Row, State
 from store.database import Migration, Tx
 from store.inbox import Arrival
+from store.whereabouts import Kept
 
 MIGRATIONS = (
     Migration(
@@ -72,7 +73,7 @@ class FileLine:
 
     keeping: of ours, "" (it is left at no keeper), "wanted", "kept", "ending"; of theirs "kept" where a keeper had
     some of it. kept: how many pieces; keeper: in words, whose; kept_until_ms: until when, once all of it lies there;
-    keep_reason: why not.
+    keep_reason: "kept by bo until 22 Dec", or why it is not.
     """
 
     id: str
@@ -256,12 +257,14 @@ def _keeping(tx: Tx, mine: bool, contact_id: int, number: int) -> Keeping:
     if left is None:
         return {}
     line = inboxes.by_sender(tx, left.sender)
+    keeper = "" if line is None else whereabouts.keepers_of(tx, contact_id).get(line, "")
+    is_kept = left.state is leaving.State.KEPT and keeper
     return {
         "keeping": _KEEPING[left.state],
-        "keeper": "" if line is None else whereabouts.keepers_of(tx, contact_id).get(line, ""),
+        "keeper": keeper,
         "kept": left.pieces,
         "kept_until_ms": left.until_ms,
-        "keep_reason": left.reason,
+        "keep_reason": whereabouts.said((Kept(keeper, left.until_ms),)) if is_kept else left.reason,
     }
 
 
