@@ -252,6 +252,12 @@ def keeping_text(file: Mapping[str, Any]) -> str:
             return ""
 
 
+def files_held(one: Mapping[str, Any]) -> str:
+    """The files that lie somewhere beside mail: "; 2 files, 6.0 MB"; "" for none."""
+    count = one.get("files", 0)
+    return f"; {count:,} file{'' if count == 1 else 's'}, {size(one['files_bytes'])}" if count else ""
+
+
 def length(ms: int) -> str:
     """How long a recording is: "0:07", "1:02:03"."""
     minutes, seconds = divmod(round(ms / 1000), 60)

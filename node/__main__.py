@@ -5,7 +5,7 @@ weft.py _node run  --profile P     one JSON line on stdin {"passphrase"}; one JS
 weft.py _node doctor --profile P   one JSON line on stdin {"passphrase", "door"}; one JSON line with what was found
 weft.py _node backup --profile P   {"passphrase", "file", "replace"}: writes a backup of a profile whose node is stopped
 weft.py _node verify --profile P   {"words" or "passphrase", "file"}: reads all of a backup
-weft.py _node keep --profile P     {"addresses", "bootstrap"}: a keeper of one's own (node/keeper_program.py)
+weft.py _node keep --profile P     {"addresses", "bootstrap", "files"}: a keeper of one's own (node/keeper_program.py)
 weft.py _node restore --profile P  {"words", "passphrase", "file"}: makes the profile from a backup
 """
 

@@ -115,6 +115,12 @@ class Keeping:
             return ()
         return await (await self._ready()).transact(permits.uses)
 
+    async def files(self, contact_id: int) -> tuple[int, int]:
+        """(bytes, files) that lie here for a contact. Raises: StoreFault."""
+        if self._database is None and not self._has():
+            return 0, 0
+        return await (await self._ready()).transact(deposits.used, contact_id)
+
     async def give(self, space_bytes: int) -> None:
         """From now on the file may grow to so many bytes. Raises: KeepsForNobody, StoreFault."""
         await (await self._ready()).transact(keeping.give, space_bytes)

@@ -349,3 +349,20 @@ async def test_a_sender_who_says_another_file_by_that_name_is_refused(
         async with place.deposits("owner") as owner:
             await owner.claim(OWNER, place.permit)
             assert await fetched(owner, ONE) == EVERY
+
+
+async def test_mail_does_not_wait_for_files(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """A disk that takes a piece for ever holds up files alone."""
+    async with open_keeper(tmp_path) as place:
+        await open_doors(place)
+        kept = place.keeping._depot
+        assert kept is not None
+        async with place.deposits("sender") as sender, place.stream("letters") as letters, place.owner() as owner:
+            await sender.leave(ONE.parting(1))
+            async with kept._writing:
+                await sender.give(0, ONE.pieces[0])
+                with trio.move_on_after(10.0) as waiting:
+                    await sender.answer()
+                assert waiting.cancelled_caught
+                assert (await letters.put([posting(1, "mail")]))[0].status is Status.OK
+                assert texts(await owner.fetch(0, 9, 0)) == ["mail"]
