@@ -268,6 +268,30 @@ def file_text(file: Mapping[str, Any]) -> str:
     return f"{said} {wave(file['wave'])}" if file["wave"] else said
 
 
+def keeping_text(file: Mapping[str, Any]) -> str:
+    """What of a file lies at a keeper: "kept by bo until 22 Dec", "38 % at bo", why it is left nowhere; "" for none."""
+    part = file["kept"] * 100 // file["pieces"]
+    match file["mine"], file["keeping"]:
+        case False, "kept":
+            return f"from the keeper {clean(file['keeper'])}"
+        case True, "kept":
+            return clean(file["keep_reason"])
+        case True, "ending":
+            return "taken back from the keeper"
+        case True, "wanted":
+            at = f"{part} % at {clean(file['keeper'])}" if file["keeper"] and file["kept"] else ""
+            why = f"left nowhere: {clean(file['keep_reason'])}" if file["keep_reason"] and not at else ""
+            return at or why
+        case _:
+            return ""
+
+
+def files_held(one: Mapping[str, Any]) -> str:
+    """The files that lie somewhere beside mail: "; 2 files, 6.0 MB"; "" for none."""
+    count = one.get("files", 0)
+    return f"; {count:,} file{'' if count == 1 else 's'}, {size(one['files_bytes'])}" if count else ""
+
+
 def length(ms: int) -> str:
     """How long a recording is: "0:07", "1:02:03"."""
     minutes, seconds = divmod(round(ms / 1000), 60)

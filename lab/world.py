@@ -126,6 +126,7 @@ class Person:
             None if table is None else table.open,
             open_keeping=lambda: open_database(kept, self._chance("keeping").randbytes(32), KEEPING, Worker.INLINE),
             has_keeping=kept.exists,
+            cellar=self.world.folder / f"{self.name}.keeping.files",
             workshop=Bench(),
             web=self.world.sites,
         )

@@ -165,6 +165,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "keepers.take", True, _yes_no, "Whether contacts who offer to keep mail for you do so, up to three; at once."
     ),
+    Setting(
+        "keeper.files",
+        256,
+        _whole(0, 1_000_000),
+        "MB of files that each may leave here for whom you keep, beside his mail; 0 = you keep none; at once.",
+    ),
     Setting("chat.receipts", False, _yes_no, "Whether contacts are told what you have read of theirs; at once."),
     Setting(
         "chat.typing",
@@ -186,6 +192,12 @@ SETTINGS: tuple[Setting, ...] = (
         "A proxy for previews alone, which also looks names up: socks5h://HOST:PORT or http://HOST:PORT; at once.",
     ),
     Setting("media.fetch", 8, _whole(0, 10_000), "Files up to so many MB come without your asking; 0 = none do."),
+    Setting(
+        "media.keep",
+        16,
+        _whole(0, 2_000),
+        "Files up to so many MB are left at a keeper of who is away, by themselves; 0 = none; at once.",
+    ),
     Setting(
         "media.quota",
         0,

@@ -16,6 +16,7 @@ from node.finder import Finder
 from node.ground import Ground
 from node.keep.collector import Collector
 from node.keep.courier import Courier
+from node.keep.leaver import Leaver
 from node.keep.server import Keeping
 from node.logs.scribe import Scribe
 from node.lookup import Lookup
@@ -61,6 +62,7 @@ class Core:
     sync: Sync = field(kw_only=True)
     collector: Collector = field(kw_only=True)
     courier: Courier = field(kw_only=True)
+    leaver: Leaver = field(kw_only=True)
     scribe: Scribe = field(kw_only=True)
     keeping: Keeping = field(kw_only=True)
     till: Till = field(kw_only=True)

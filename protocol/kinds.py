@@ -14,6 +14,7 @@ from protocol import (
     blob_stream,
     blobs,
     carrying,
+    deposit,
     door_record,
     envelope,
     evidence,
@@ -151,6 +152,11 @@ PLACES: tuple[Place, ...] = (
         "Frames of /weft/keep/1",
         "Each behind its length; the last three stand inside others (keep.md 1).",
         keep.FRAMES,
+    ),
+    Place(
+        "Frames of /weft/deposit/1",
+        "Each behind its length; hello, claim and what answers a claim are those of /weft/keep/1 (keep.md 8).",
+        deposit.FRAMES,
     ),
     Place(
         "Records of a backup",

@@ -1,5 +1,6 @@
 """send, inbox, read: messages, one command each."""
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ from cli import faults, moving, options, recorder, show, stdin
 from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door, Form
+from cli.typists import Typists
 
 SOON_S = 1.0  # what a person waits to see what becomes of a message: a keeper who is there has it by then
 WAIT_S = 30.0  # of --wait without a time
 TICK_S = 1.0
 LINES_MAX = 64  # messages in one call
 CHUNK_BYTES = 1 << 16
+TIME = re.compile(r"\d{1,6}[smh]?")
 _RANK = {"queued": 0, "sent": 1, "held": 1, "kept": 1, "delivered": 2, "read": 3}
 _OVER = ("failed", "expired")
 
@@ -68,7 +71,8 @@ def send(
     weft send bo --file holiday.jpg --file report.pdf
 
     A file is sealed and stays here; the contact's node fetches it, a small one by itself. Pictures, recordings and
-    videos go without what they say of place, time and camera.
+    videos go without what they say of place, time and camera. With --wait kept they are left at a keeper too, whatever
+    their size: then you may switch off.
 
     weft send bo --record 30s
 
@@ -90,10 +94,13 @@ def send(
         _send_recording(door, name, recorder.LIMIT_S if text is None else options.seconds_of(text))
         return
     if paths:
-        if lines or reply is not None or wait is not None or within is not None:
-            said = "Files go without --lines, --reply and --wait: weft files shows how much of each he has."
-            raise faults.usage(said)
-        _send_files(door, name, text, paths, frame, preview)
+        if lines or reply is not None or wait not in (None, "kept") or (within is not None and wait is None):
+            said = "Files go without --lines and --reply, and --wait kept alone"
+            raise faults.usage(f"{said}: weft files shows how much of each he has.")
+        if wait and text is not None and within is None and TIME.fullmatch(text):
+            text, within = None, text  # a TEXT that is a time stands before the SECONDS
+        within_s = WAIT_S if within is None else options.seconds_of(within)
+        _send_files(door, name, text, paths, frame, preview, within_s if wait else None)
         return
     if lines and wait is not None and within is None and text not in (None, "-"):
         text, within = None, text  # with --lines there is no TEXT before the SECONDS
@@ -141,7 +148,7 @@ def inbox(door: Door, follow: bool, unread: bool, limit: int, after: int | None,
         return
     if door.form is Form.JSON:
         door.form = Form.JSONL  # a stream has no end, so it cannot be one object
-    typists = _Typists(door)
+    typists = Typists(door)
     seen = {message["id"] for message in messages}
     for message in messages:
         show.outcome(door, message, show.message_line(message))
@@ -174,38 +181,6 @@ def read(door: Door, name: str, limit: int) -> None:
         case _:
             show.outcome(door, {"read": count, "messages": messages}, text or "No messages yet.")
     show.talk(door, f"{count} marked as read.")
-
-
-class _Typists:
-    """Who types, on the last row of a terminal; for a script, who asks for messages alone, nobody ever does."""
-
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        self._names: list[str] = []
-        sees = door.form is Form.TEXT and not door.quiet and show.is_terminal() and sys.stdout.isatty()
-        self.topics = (connection.RECEIVED, connection.TYPING) if sees else (connection.RECEIVED,)
-
-    def heard(self, said: Message) -> None:
-        """One begins to type, or does not any more."""
-        self._names = [one for one in self._names if one != said["contact"]]
-        if said["typing"]:
-            self._names.append(said["contact"])
-        self.draw()
-
-    def draw(self) -> None:
-        if self._names:
-            names = show.clean(", ".join(self._names[-3:]))
-            show.passing(self._door, f"{names} {'is' if len(self._names) == 1 else 'are'} typing…")
-
-    def wipe(self) -> None:
-        if self._names:
-            show.passing(self._door, "")
-
-    def gone(self, said: str) -> None:
-        """The node went away, or is back: who types is not known any more."""
-        self.wipe()
-        self._names = []
-        show.talk(self._door, said)
 
 
 def _send_text(
@@ -271,16 +246,53 @@ def _send_files(
     paths: list[tuple[str, str]],
     frame: str | None,
     preview: bool | None,
+    within_s: float | None,
 ) -> None:
-    """Sends files, and a text behind them where there is one."""
+    """Sends files, and a text behind them where there is one. within_s: waits until all lie at keepers."""
     with door.connect() as client:
+        if within_s is not None:
+            client.watch(connection.STATE, moving.KEPT, moving.GIVEN)
         sent = moving.send(door, client, name, paths, frame)
         said = stdin.whole() if text == "-" else text
         message = _posted(door, client, name, said, None, preview) if said else None
+        if within_s is not None:
+            _await_kept(door, client, sent, message, within_s)
+            return
     shown = [moving.sent_text(file) for file in sent]
     if message is not None:
         shown.append(show.state_line(message))
     show.rows(door, "files", sent, "\n".join(shown))
+
+
+def _await_kept(
+    door: Door, client: Client, sent: list[moving.FileLine], message: Message | None, within_s: float
+) -> None:
+    """Waits until the files, and the messages that tell of them, lie at keepers. Raises: Failure where they do not."""
+    began = time.monotonic()
+    told: dict[str, Message] = {file["id"]: {"id": file["id"], "short": file["short"]} for file in sent}
+    told |= {} if message is None else {message["id"]: message}
+    files = [moving.keep(client, file) for file in sent]
+    told = _await(door, client, told, "kept", within_s)
+    # what was said of the files meanwhile went by
+    files = [file if file["keeping"] == "" else client.call("media.show", id=file["id"]) for file in files]
+    able = [file for file in files if file["keeping"]]
+    files = [file for file in files if not file["keeping"]] + moving.await_kept(door, client, able, began + within_s)
+    for one in told.values():
+        _check_reached(one, "kept", within_s)
+    for file in files:
+        if not moving.is_kept(file):
+            why = show.clean(file["keep_reason"]) or "it goes on"
+            said = f"{show.clean(file['name'])} is told and not kept after {show.span(within_s)}: {why}. It stays here."
+            raise Failure(
+                "media.not_kept",
+                said,
+                next=f"weft files show {file['short']}",
+                exit=faults.NOT_DELIVERED,
+                data={"files": files},
+            )
+    took = show.span(time.monotonic() - began)
+    shown = [f"✔ {show.file_text(file)}, {show.keeping_text(file) or 'he has it'} {took}" for file in files]
+    show.rows(door, "files", files, "\n".join(shown))
 
 
 def _send_lines(door: Door, client: Client, name: str, waits: tuple[str, float] | None) -> None:
@@ -315,8 +327,8 @@ def _await(door: Door, client: Client, posted: dict[str, Message], state: str, w
         show.talk(door, f"Waiting until {state}…")
     while open_ids and (left_s := within_s - (time.monotonic() - began)) > 0:
         show.passing(door, f"Waiting until {state}… {int(time.monotonic() - began)} s")
-        for _, message in client.changes(within_s=min(left_s, TICK_S)):
-            if message["id"] in open_ids:
+        for topic, message in client.changes(within_s=min(left_s, TICK_S)):
+            if topic == connection.STATE and message["id"] in open_ids:
                 found[message["id"]] = message
                 if _settled(message, state):
                     open_ids.remove(message["id"])

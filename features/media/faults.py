@@ -73,3 +73,27 @@ class PathNeeded(UserFault):
     code = "media.path"
     next = "weft send NAME --file FILE"
     exit = 2
+
+
+class NotMine(UserFault):
+    """This file is not yours; only who has sent one leaves it at a keeper. Nothing was changed."""
+
+    code = "media.theirs"
+    next = "weft get ID"
+    exit = 2
+
+
+class AllThere(UserFault):
+    """Your contact has this file already; nothing was changed."""
+
+    code = "media.had"
+    next = "weft files"
+    exit = 1
+
+
+class KeptNowhere(UserFault):
+    """Nobody keeps anything for this contact, as far as you were told; nothing was changed."""
+
+    code = "media.no_keeper"
+    next = "weft files"
+    exit = 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import trio
 
-from features.media import aging, folders, looking, names, storage, view
+from features.media import aging, folders, keeping, looking, names, storage, view
 from features.media.content import File, Shape
 from features.media.faults import (
     BadFile,
@@ -123,6 +123,24 @@ class Media:
         """
         return await self._moved(id, blobs.drop)
 
+    async def leave(self, id: str, withdraw: bool = False) -> FileLine:
+        """Leaves a file of ours at a keeper of its reader whenever he is away, however large; a small one is anyway.
+
+        withdraw: takes back what lies there instead, and leaves it nowhere.
+        Errors: media.none, message.ambiguous, id.malformed, media.theirs, media.had, media.no_keeper.
+        """
+        now_ms = self._core.ground.now_ms()
+
+        def move(tx: Tx) -> FileLine:
+            found = view.find(tx, id)
+            if withdraw:
+                keeping.unwanted(tx, found.contact, found.row.number)
+            else:
+                keeping.wanted(tx, found.mine, found.contact, found.row.number, now_ms)
+            return _line(tx, found)
+
+        return await self._core.database.transact(move)
+
     async def save(self, id: str, folder: str) -> dict[str, object]:
         """Writes the whole file of a message into a folder, under its name or the next free one: {"file", "bytes"}.
 
@@ -210,6 +228,7 @@ class Media:
         now_ms, entropy = self._core.ground.now_ms(), self._core.ground.entropy("message")
         spoken = speech.say_as_lasting(tx, self.lives, contact_id, said, now_ms, entropy)
         view.note(tx, spoken.seq, contact_id, number)
+        keeping.by_itself(tx, number, said.blob, contact_id, now_ms)
         line = view.line(tx, spoken.seq)
         assert line is not None
         return line

@@ -419,6 +419,7 @@ class World:
             "payment": lambda _, seq: None,
             "media.progress": lambda _, number: dict(self.media.rows[number - 1]),
             "media.given": lambda _, number: dict(self.media.rows[number - 1]),
+            "media.kept": lambda _, number: dict(self.media.rows[number - 1]),
         }
         database = self.database
 

@@ -69,6 +69,9 @@ def test_every_fault_that_a_call_names_is_met() -> None:
         await met_where_a_file_is_gone(w, ana, path, faults)
         await met_by_who_fetches(w, ana, bo, faults)
         mine = (await ana.call("media.send", to="bobby", path=path))["id"]
+        assert await faults.code("media.leave", id=mine) == "media.no_keeper"
+        await w.until(partial(is_given, ana))
+        assert await faults.code("media.leave", id=mine) == "media.had"
         for to, code in (("nobody", "contact.unknown"), ("bob", "contact.ambiguous")):
             assert await faults.code("media.forward", id=mine, to=to) == code
         await ana.call("contacts.block", name="bobo")
@@ -83,6 +86,12 @@ def test_every_fault_that_a_call_names_is_met() -> None:
         assert faults.missing("media") == set()
 
     world.run(story, seed=2301)
+
+
+async def is_given(person: Person) -> bool:
+    """the contact has all of the newest file"""
+    one = await file_of(person)
+    return one["given"] == one["pieces"]
 
 
 async def met_where_the_disk_is_full(ana: Person, path: str, faults: Faults) -> None:
@@ -108,10 +117,11 @@ async def met_by_who_fetches(w: World, ana: Person, bo: Person, faults: Faults) 
     await bo.call("media.send", to="ana", path=str(put(w, "large.bin", content(1, MORE))))
     await w.until(partial(is_in, ana, "offered"))
     one = await file_of(ana)
-    folder, methods = str(w.folder), ("get", "pause", "drop", "show", "preview", "save", "forward")
+    folder, methods = str(w.folder), ("get", "pause", "drop", "show", "preview", "save", "forward", "leave")
     more: dict[str, dict[str, object]] = {"save": {"folder": folder}, "forward": {"to": "bobby"}}
     assert await faults.code("media.save", id=one["id"], folder=str(w.folder / "none")) == "media.place"
     assert await faults.code("media.save", id=one["id"], folder=folder) == "media.incomplete"
+    assert await faults.code("media.leave", id=one["id"]) == "media.theirs"
     assert ana.node is not None
     ana.node.core.blobs.reserve_bytes = 2**60
     assert await faults.code("media.get", id=one["id"]) == "media.room"
