@@ -37,7 +37,8 @@ def get(door: Door, setting: str) -> None:
 
 
 TELLS = {  # what others learn once it is on
-    "links.preview": "The site of each link that you send now sees the address of this node, or of links.proxy, and when.",
+    "links.preview": "The site of each link that you send now sees the address of this node, or of links.proxy, "
+    "and when.",
     "chat.receipts": "Contacts now see which of their messages you have read.",
 }
 
