@@ -98,7 +98,8 @@ class Fetcher:
         stream: trio.abc.Stream = plain
         try:
             if at.scheme == "https":
-                sealed = trio.SSLStream(plain, self.trust(), server_hostname=at.host, https_compatible=True)
+                trust = await trio.to_thread.run_sync(self.trust)  # it reads all certificates of the system once
+                sealed = trio.SSLStream(plain, trust, server_hostname=at.host, https_compatible=True)
                 await sealed.do_handshake()
                 stream = sealed
             yield stream

@@ -92,3 +92,16 @@ async def test_an_exported_page_shows_it_as_text_and_loads_nothing(tmp_path: Pat
                 assert lines[1].strip() == "example.org, as Bo shows it, with a picture:"
             case _:
                 assert '"preview":{"url":"https://example.org/x"' in text
+
+
+async def test_who_switches_it_on_hears_what_others_learn(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        ran = await world.weft("config", "set", "links.preview", "on")
+        assert (ran.out, ran.err.startswith("! The site of each link that you send now sees")) == (
+            "✔ links.preview = yes\n",
+            True,
+        )
+        for words in (("links.preview", "off"), ("lan.beacon", "on"), ("links.preview", "")):
+            assert (await world.weft("config", "set", *words)).err == ""
+        ran = await world.weft("config", "set", "links.proxy", "socks5://h:1")
+        assert (ran.code, "socks5h://HOST:PORT or http://HOST:PORT" in ran.err) == (2, True)

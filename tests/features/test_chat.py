@@ -11,6 +11,7 @@ from lab import world
 from lab.world import Person, World, befriend, texts
 from protocol import ids, record
 from protocol.content import Channel
+from protocol.preview import Preview
 from store import people
 from store.database import Tx
 from tests.features.chat_faults import met_when_keeping
@@ -273,6 +274,7 @@ class LaterText:
     text: Annotated[str, record.Utf8(TEXT_BYTES_MAX)]
     answers: ids.Message | None
     how: How
+    preview: Preview | None
     mood: Annotated[str, record.Utf8(10)]
 
 
@@ -283,7 +285,7 @@ def test_a_text_of_a_later_version_waits_and_hides_nothing_else() -> None:
         assert bob.node is not None
         core = bob.node.core
         contact = await core.database.transact(people.find_contact, "alice")
-        await core.delivery.say(contact.id, (LaterText("from the future", None, How.SAID, "glad"),))
+        await core.delivery.say(contact.id, (LaterText("from the future", None, How.SAID, None, "glad"),))
         await bob.call("chat.send", to="alice", text="from today")
         await w.until(lambda: came(alice, "from today"))
         assert await texts(alice, "bob") == ["from today"]

@@ -100,7 +100,7 @@ def test_what_is_readable_only_later_is_unread_then() -> None:
         assert bob.node is not None
         core = bob.node.core
         of = await core.database.transact(people.find_contact, "alice")
-        await core.delivery.say(of.id, (LaterText("from the future", None, How.SAID, "glad"),))
+        await core.delivery.say(of.id, (LaterText("from the future", None, How.SAID, None, "glad"),))
         await bob.call("chat.send", to="alice", text="from today")
         await w.until(lambda: came(alice, "from today"))
         assert await alice.call("chat.read", to="bob") == {"read": 1}
