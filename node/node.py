@@ -14,7 +14,6 @@ from node.beacon import Beacon
 from node.bell import Bell
 from node.blobs.blobs import Blobs
 from node.blobs.files import Files
-from node.blobs.kept import Kept
 from node.core import Core
 from node.delivery import Delivery
 from node.feature import Feature, kinds_of
@@ -94,8 +93,7 @@ async def open_node(
 
     delivery = Delivery(inward, network, run_id=ground.entropy("run")(16), beside=beside)
     blobs = Blobs(inward, delivery.talks, Files(outside.blobs))
-    collector, courier, leaver = post.put_together(inward, delivery, network, lookup, blobs.files)
-    blobs.kept = Kept(inward, collector.roads)
+    collector, courier, leaver = post.put_together(inward, delivery, network, lookup, blobs)
     services: dict[str, Any] = {}
     listening: list[Address] = []  # filled below: the rooms are opened before the node listens
     values = config.effective(await database.transact(settings.all_set))

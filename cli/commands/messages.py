@@ -104,14 +104,7 @@ def send(
         return
     if lines and wait is not None and within is None and text not in (None, "-"):
         text, within = None, text  # with --lines there is no TEXT before the SECONDS
-    if within is not None and wait is None:
-        raise faults.usage('The text is one argument: put it in quotes, as in: weft send bo "see you there".')
-    if lines and text not in (None, "-"):
-        raise faults.usage("With --lines the texts come from stdin, not from the command line.")
-    if lines and reply is not None:
-        raise faults.usage("An answer is one message: --reply does not go with --lines.")
-    if lines and preview is not None:
-        raise faults.usage("What comes from a program has no previews: --preview does not go with --lines.")
+    _require_sense(lines, text, (wait, within), reply, preview)
     waits = None if wait is None else (wait, WAIT_S if within is None else options.seconds_of(within))
     with door.connect() as client:
         if lines:
@@ -121,6 +114,20 @@ def send(
         if not said:
             raise faults.usage("There is no text, so nothing was sent.")
         _send_text(door, client, waits, name, said, reply, preview)
+
+
+def _require_sense(
+    lines: bool, text: str | None, waits: tuple[str | None, str | None], reply: str | None, preview: bool | None
+) -> None:
+    """Raises: Failure where options of a text contradict each other."""
+    if waits[0] is None and waits[1] is not None:
+        raise faults.usage('The text is one argument: put it in quotes, as in: weft send bo "see you there".')
+    if lines and text not in (None, "-"):
+        raise faults.usage("With --lines the texts come from stdin, not from the command line.")
+    if lines and reply is not None:
+        raise faults.usage("An answer is one message: --reply does not go with --lines.")
+    if lines and preview is not None:
+        raise faults.usage("What comes from a program has no previews: --preview does not go with --lines.")
 
 
 @options.command()

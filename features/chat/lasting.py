@@ -188,3 +188,15 @@ def _live(tx: Tx, contact_id: int, seqs: Sequence[int], is_mine: bool, lasts_s: 
         "INSERT OR IGNORE INTO chat_life (message, contact, mine, lasts_s, due_ms) VALUES (?, ?, ?, ?, 0)", rows
     )
     tx.changed(BEGUN, contact_id)
+
+
+class Lives:
+    """How long a file, card, place or sticker that is said in a conversation stays: as long as a text."""
+
+    def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
+        """What is set in a conversation."""
+        return setting(tx, contact_id).seconds or None
+
+    def said(self, tx: Tx, contact_id: int, seq: int, lasts_s: int | None) -> None:
+        """It was just posted, in this row."""
+        posted(tx, contact_id, (seq,), lasts_s)

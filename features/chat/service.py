@@ -60,18 +60,6 @@ class BadText(UserFault):
     exit = 2
 
 
-class Lives:
-    """How long a file, card, place or sticker that is said in a conversation stays: as long as a text."""
-
-    def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
-        """What is set in a conversation."""
-        return lasting.setting(tx, contact_id).seconds or None
-
-    def said(self, tx: Tx, contact_id: int, seq: int, lasts_s: int | None) -> None:
-        """It was just posted, in this row."""
-        lasting.posted(tx, contact_id, (seq,), lasts_s)
-
-
 class Chat:
     """Chats with contacts. Every method is a call of the local API, `chat.NAME`."""
 
@@ -86,7 +74,7 @@ class Chat:
         self._core = core
         self.typists = composing.Typists(core)
         for room in ("media", "profile", "stickers"):
-            core.services[room].lives = Lives()
+            core.services[room].lives = lasting.Lives()
         core.services["media"].is_kept = conversations.is_starred
 
     async def send(

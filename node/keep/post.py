@@ -4,7 +4,8 @@ and files.
 Not here: keeping for others (server.py).
 """
 
-from node.blobs.files import Files
+from node.blobs.blobs import Blobs
+from node.blobs.kept import Kept
 from node.delivery import Delivery
 from node.inward import Inward
 from node.keep.collector import Collector
@@ -18,13 +19,14 @@ from node.network import Network
 
 
 def put_together(
-    inward: Inward, delivery: Delivery, network: Network, lookup: Lookup | None, files: Files
+    inward: Inward, delivery: Delivery, network: Network, lookup: Lookup | None, blobs: Blobs
 ) -> tuple[Collector, Courier, Leaver]:
-    """The three tasks of a node. lookup: None where there is no DHT. files: of blobs."""
+    """The three tasks of a node. lookup: None where there is no DHT. blobs: which come from keepers too."""
     roads = Roads(network, delivery.talks, lookup)
+    blobs.kept = Kept(inward, roads)
     reception = Reception(inward, delivery, Strangers(inward.ground))
     return (
         Collector(inward, delivery, roads, reception),
         Courier(inward, delivery, roads),
-        Leaver(inward, delivery, roads, files),
+        Leaver(inward, delivery, roads, blobs.files),
     )

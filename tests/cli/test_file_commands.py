@@ -8,7 +8,7 @@ import pytest
 
 from cli import show
 from features.media.faults import KeptNowhere
-from tests.cli import fake
+from tests.cli import contacts_room, fake
 from tests.cli.media_room import file
 from tests.cli.test_escapes import EVIL, steering
 
@@ -34,7 +34,7 @@ def test_without_a_node_each_says_so(tmp_path: Path, words: tuple[str, ...]) -> 
 
 async def test_files_are_sent_by_their_whole_paths_and_a_text_behind_them(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
-        world.contacts.rows.append(fake.contact("bo"))
+        world.contacts.rows.append(contacts_room.contact("bo"))
         said = ("--file", "holiday.jpg", "--file", "/tmp/report.pdf", "--voice", "note.ogg", "--video", "v.mp4")
         ran = await world.weft("send", "bo", "look", *said)
         here = Path.cwd()
@@ -54,7 +54,7 @@ async def test_files_are_sent_by_their_whole_paths_and_a_text_behind_them(tmp_pa
 
 async def test_a_video_is_sent_with_a_picture_of_it(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
-        world.contacts.rows.append(fake.contact("bo"))
+        world.contacts.rows.append(contacts_room.contact("bo"))
         ran = await world.weft("send", "bo", "--video", "/v.webm", "--frame", "frame.jpg")
         assert ran.code == 0
         assert world.media.asked == [("send", "bo", "/v.webm", "video", str(Path.cwd() / "frame.jpg"))]
@@ -219,7 +219,7 @@ def stands(ident: str, state: str) -> dict[str, Any]:
 
 async def test_who_waits_until_a_file_is_kept_is_told_once_it_and_its_message_are(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
-        world.contacts.rows.append(fake.contact("bo"))
+        world.contacts.rows.append(contacts_room.contact("bo"))
 
         async def lies(row: dict[str, Any]) -> None:
             """First the file, whose news looks like that of a message, then the message."""
@@ -237,7 +237,7 @@ async def test_who_waits_until_a_file_is_kept_is_told_once_it_and_its_message_ar
 
 async def test_who_waits_for_what_is_not_kept_is_told_why(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
-        world.contacts.rows.append(fake.contact("bo"))
+        world.contacts.rows.append(contacts_room.contact("bo"))
 
         async def refused(row: dict[str, Any]) -> None:
             row["keep_reason"] = "the keeper takes no file so large"

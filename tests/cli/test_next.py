@@ -61,6 +61,7 @@ from tests import rules, sources
 from tests.cli import (
     bills_room,
     chats_room,
+    contacts_room,
     fake,
     keepers_room,
     logs_room,
@@ -90,7 +91,7 @@ FOREIGN = {
 ROOMS = {
     "bills": (Bills, bills_room.BillsRoom),
     "chat": (Chat, fake.ChatRoom),
-    "contacts": (Contacts, fake.ContactsRoom),
+    "contacts": (Contacts, contacts_room.ContactsRoom),
     "keep": (KeepService,),  # of a keeper of one's own, which is no node
     "keepers": (Keepers, keepers_room.KeepersRoom),
     "logs": (Logs, logs_room.LogsRoom),
@@ -278,7 +279,7 @@ def takes(method: str, given: set[str]) -> bool:
 
 
 def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
-    assert set(fake.contact("bo")) == set(Shown.__annotations__)
+    assert set(contacts_room.contact("bo")) == set(Shown.__annotations__)
     assert set(chats_room.conversation("bo")) == set(Conversation.__annotations__)
     assert set(strangers.stranger("k3f9")) == set(Greeted.__annotations__)
     assert set(keepers_room.shown("chen")) == {*KeeperShown.__annotations__, "online"}

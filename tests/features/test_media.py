@@ -115,7 +115,11 @@ async def met_where_a_file_is_gone(w: World, ana: Person, path: str, faults: Fau
 async def met_by_who_fetches(w: World, ana: Person, bo: Person, faults: Faults) -> None:
     """The faults of what came: ana is sent a large file, and then two whose ids end alike."""
     await bo.call("media.send", to="ana", path=str(put(w, "large.bin", content(1, MORE))))
-    await w.until(partial(is_in, ana, "offered"))
+
+    async def is_there() -> bool:
+        return (await file_of(ana))["name"] == "large.bin"
+
+    await w.until(is_there)
     one = await file_of(ana)
     folder, methods = str(w.folder), ("get", "pause", "drop", "show", "preview", "save", "forward", "leave")
     more: dict[str, dict[str, object]] = {"save": {"folder": folder}, "forward": {"to": "bobby"}}
