@@ -68,7 +68,7 @@ def send(
         *((one, "video") for one in videos),
     ]
     if preview is not None and len(paths) != 1:
-        raise faults.usage("--preview goes with one video, as in: weft send bo --video film.mp4 --preview frame.jpg.")
+        raise faults.usage("A --preview goes with one video, as in: weft send bo --video film.mp4 --preview frame.jpg.")
     if paths:
         if lines or reply is not None or wait is not None or within is not None:
             said = "Files go without --lines, --reply and --wait: weft files shows how much of each he has."
