@@ -38,6 +38,8 @@ class Found:
     written: list[tuple[int, bytes]] = field(default_factory=list)
     boxes: int = 0
     has_index: bool = False
+    has_fragments: bool = False
+    drops: bool = False  # a track of another sort
 
 
 @dataclass(slots=True)
@@ -66,8 +68,11 @@ def examine(read: Read, size: int) -> Found:
                 raise Refused(Why.LARGE)
             _walk(read(body, end - body), body, found, _Track(), 1)
             found.has_index |= name == b"moov"
+            found.has_fragments |= name == b"moof"
     if not found.has_index or any(at < 0 or at + count > size for at, count in found.blank):
         _broken()
+    if found.has_fragments and found.drops:  # whose samples lie in the fragments: nobody here looks for them
+        raise Refused(Why.STRANGE)
     if found.length_ms > LENGTH_MS_MAX:
         raise Refused(Why.LARGE)
     return found
@@ -113,6 +118,7 @@ def _walk(held: bytes, place: int, found: Found, track: _Track, depth: int) -> N
             inner = _Track() if name == b"trak" else track
             _walk(inside, place + body, found, inner, depth + 1)
             if name == b"trak":
+                found.drops |= inner.sort not in _TRACKS
                 found.blank += _samples(inner) if inner.sort not in _TRACKS else _makers(inner)
 
 

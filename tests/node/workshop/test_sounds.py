@@ -191,6 +191,14 @@ def test_what_a_camera_calls_itself_in_tracks_and_encoders_is_gone() -> None:
         assert clean.count(kept) == len(entries)
 
 
+def test_a_way_that_lies_in_fragments_is_not_overlooked() -> None:
+    fragment = made.box(b"moof", made.box(b"traf")) + made.box(b"mdat", made.SECRET)
+    with pytest.raises(Refused) as refused:
+        examined(made.film() + fragment)
+    assert refused.value.why is Why.STRANGE
+    assert examined(described(b"vide").replace(b"meta", b"text") + fragment).has_fragments  # no track but what is shown
+
+
 @pytest.mark.parametrize("size", [0, 23, 99])
 def test_a_codec_that_is_longer_than_what_it_is_in_is_broken(size: int) -> None:
     entry = size.to_bytes(4, "big") + b"avc1" + bytes(20)
