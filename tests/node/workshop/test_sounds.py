@@ -191,6 +191,25 @@ def test_what_a_camera_calls_itself_in_tracks_and_encoders_is_gone() -> None:
         assert clean.count(kept) == len(entries)
 
 
+@pytest.mark.parametrize("name", [b"sefd", b"gps ", b"moov", b"wide", b"pnot", b"emsg"])
+def test_boxes_that_a_player_does_not_need_are_gone(name: bytes) -> None:
+    own = made.box(name, made.SECRET)
+    place = own if name != b"moov" else made.box(b"moov", own)
+    for raw in (place, made.box(b"moov", own), made.box(b"moov", made.box(b"trak", own, made.box(b"hdlr", bytes(20))))):
+        clean = bytearray(made.film() + raw)
+        for at, count in examined(bytes(clean)).blank:
+            clean[at : at + count] = bytes(count)
+        assert made.SECRET not in clean
+
+
+def test_a_way_that_lies_in_fragments_is_not_overlooked() -> None:
+    fragment = made.box(b"moof", made.box(b"traf")) + made.box(b"mdat", made.SECRET)
+    with pytest.raises(Refused) as refused:
+        examined(made.film() + fragment)
+    assert refused.value.why is Why.STRANGE
+    assert examined(described(b"vide").replace(b"meta", b"text") + fragment).has_fragments  # no track but what is shown
+
+
 @pytest.mark.parametrize("size", [0, 23, 99])
 def test_a_codec_that_is_longer_than_what_it_is_in_is_broken(size: int) -> None:
     entry = size.to_bytes(4, "big") + b"avc1" + bytes(20)
@@ -209,8 +228,13 @@ def test_what_is_no_film_is_strange(raw: bytes) -> None:
 def test_boxes_in_boxes_without_end_are_broken() -> None:
     deep = b""
     for _ in range(12):
-        deep = made.box(b"moov", deep)
-    for raw in (deep, (3).to_bytes(4, "big") + b"moov", made.box(b"free") * 100_001):
+        deep = made.box(b"mdia", deep)
+    for raw in (
+        made.box(b"moov", made.box(b"trak", deep)),
+        made.box(b"moof", deep),
+        (3).to_bytes(4, "big") + b"moov",
+        made.box(b"free") * 100_001,
+    ):
         with pytest.raises(Refused) as refused:
             examined(made.film() + raw)
         assert refused.value.why is Why.BROKEN
