@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from features.chat import linked
 from features.chat.content import Text
 from features.media.content import File, Shape
 from features.profile import view as told
@@ -60,7 +61,8 @@ class Findable:
 def tokens_of(said: object) -> Findable:
     """What a line of this content is found by; an unknown content by nothing."""
     match said:
-        case Text(text=text, preview=preview):
+        case Text(text=text):
+            preview = linked.preview(said)
             title = preview.title if preview is not None else None
             return Findable(with_title(text, title or ""), frozenset((Trait.LINK,) if _LINK.search(text) else ()))
         case File(name=name, shape=shape):

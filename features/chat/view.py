@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
+from features.chat import linked
 from features.chat.content import Edit, How, Text, Timer
 from features.media import view as files
 from features.media.content import File
@@ -321,6 +322,7 @@ def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
     said = _KINDS.hear(body, content.Channel.RATCHET)
     what: Shown = said.content
     mine, answers = device == 0, what.answers if isinstance(what, Text) else None
+    preview = linked.preview(what) if isinstance(what, Text) else None
     return Line(
         id=ids.ulid(message_id),
         short=ids.short(message_id),
@@ -343,7 +345,7 @@ def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
         reply_to=None if answers is None else Answered(ids.ulid(answers), ids.short(answers)),
         notice="timer" if isinstance(what, Timer) else "",
         lasts_s=said.expire_s or 0,
-        preview=what.preview.shown if isinstance(what, Text) and what.preview else None,
+        preview=None if preview is None else preview.shown,
     )
 
 

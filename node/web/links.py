@@ -22,10 +22,13 @@ def first(text: str) -> str | None:
     found = _LINK.search(text)
     if found is None:
         return None
-    link = found[0]
-    while link[-1] in _AFTER and not (link[-1] in _PAIRS and link.count(_PAIRS[link[-1]]) >= link.count(link[-1])):
-        link = link[:-1]
-    return link
+    link, end = found[0], len(found[0])
+    open_of = {closing: link.count(opening) - link.count(closing) for closing, opening in _PAIRS.items()}
+    while (last := link[end - 1]) in _AFTER and open_of.get(last, -1) < 0:
+        if last in open_of:
+            open_of[last] += 1
+        end -= 1
+    return link[:end]
 
 
 def parts(typed: str) -> Parts:

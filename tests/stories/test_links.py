@@ -7,11 +7,13 @@ import pytest
 import trio
 from PIL import Image
 
+from features.chat.content import Text
 from features.chat.linking import LOOK_S
 from lab import world
 from lab.world import Person, World, befriend
 from protocol.faults import UserFault
-from store import settings
+from protocol.preview import Preview
+from store import people, settings
 from tests.features.test_chat import delivered
 from tests.stories.acts_kit import run
 
@@ -120,6 +122,32 @@ def test_what_is_edited_forwarded_recalled_or_deleted_shows_none() -> None:
         assert len(w.sites.asked) == 6
 
     world.run(story, seed=3303)
+
+
+def test_a_preview_of_another_link_than_that_of_the_text_is_not_shown() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await pair(w)
+        assert ana.node is not None
+        contact = await run(ana, people.find_contact, "bo")
+        for text, is_shown in (
+            ("log in: https://evil.example/", False),
+            ("https://evil.example/ and https://bank.example/", False),
+            ("https://user@bank.example/", False),
+            ("no link", False),
+            ("log in (HTTPS://Bank.example).", True),
+        ):
+            said = Text(text, preview=Preview("https://bank.example/", "Bank", None, b"w"))
+            await ana.node.core.delivery.say(contact.id, (said,))
+            line = await newest(w, bo, "ana")
+            assert (line["text"], line["preview"] is not None) == (text, is_shown)
+        with_title = await bo.call("chat.search", query="bank", has="link")
+        assert [one["text"] for one in with_title] == [
+            "log in (HTTPS://Bank.example).",
+            "https://user@bank.example/",
+            "https://evil.example/ and https://bank.example/",
+        ]
+
+    world.run(story, seed=3306)
 
 
 def test_a_message_goes_without_and_its_sender_hears_why() -> None:
