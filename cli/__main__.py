@@ -45,6 +45,7 @@ class Commands(Lazy):
         "cards": ("cli.commands.cards:cards", "Lists the cards that contacts sent you."),
         "send-location": ("cli.commands.location:send_location", "Sends a contact a place."),
         "locations": ("cli.commands.location:locations", "Lists places that you and contacts sent."),
+        "sticker": ("cli.commands.stickers:sticker", "Makes, lists, sends and keeps stickers."),
         "inbox": ("cli.commands.messages:inbox", "Shows messages that came, oldest first."),
         "read": ("cli.commands.messages:read", "Shows a conversation and marks it as read."),
         "get": ("cli.commands.files:get", "Fetches a file that came, and saves it."),
@@ -56,6 +57,9 @@ class Commands(Lazy):
         "recall": ("cli.commands.acts:recall", "Takes back what you have just sent."),
         "delete": ("cli.commands.acts:delete", "Deletes a message here, for you alone."),
         "forward": ("cli.commands.acts:forward", "Sends a message or file to another contact."),
+        "pin": ("cli.commands.acts:pin", "Pins a message for both sides, so that `pins` lists it."),
+        "unpin": ("cli.commands.acts:unpin", "Takes the pin from a message."),
+        "pins": ("cli.commands.acts:pins", "Lists the pinned messages of a conversation."),
         "message": ("cli.commands.acts:message", "Shows one message, and what it said before."),
         "chats": (
             "cli.commands.chats:chats",

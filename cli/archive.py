@@ -18,6 +18,7 @@ from cli import show
 
 VERSION = 1  # of the JSON; a field may be added, a change of one is another version
 ACROSS = " " * 21  # what stands before the second line of a text: nothing in it can look like a line of its own
+BESIDE = " " * 19  # before what was done to a line, which no text can look like either
 _STYLE = """
 :root { color-scheme: light dark; --ground: #f4f4f1; --ink: #1d1d1b; --faint: #6b6b66; --theirs: #fff;
   --mine: #d7ecd9; }
@@ -98,10 +99,16 @@ def parts(form: Form, heading: Heading, pages: Iterable[Sequence[Message]]) -> I
 
 
 def attached(message: Message) -> tuple[str, ...]:
-    """What stands below a line's text: the names of what it carries, cleaned, not yet escaped."""
-    file = message.get("file")
+    """What stands below a line's text: what is said of a link, the names of what it carries, cleaned, not escaped."""
+    file, card, place = message.get("file"), message.get("card"), message.get("place")
+    if card:
+        return (f"Account: {show.clean(str(card['account']))}",)
+    if place:
+        return (show.clean(str(place["geo"])),)
+    if message.get("sticker") and message.get("saved"):
+        return (f"Sticker (saved: {show.clean(str(message['saved']))})",)
     if not file:
-        return ()
+        return tuple(show.preview_lines(message))
     name = f"File: {show.clean(str(file['name']))}"
     if "saved" not in message:
         return (name,)
@@ -136,8 +143,10 @@ def _txt(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
 def _txt_line(message: Message) -> str:
     state = f"  [{_state(message)}]" if message["mine"] else ""
     text = f"\n{ACROSS}".join([*_said(message).split("\n"), *attached(message)]) + state
-    text = f"\n{ACROSS}".join([text, *show.beside(message)])
-    return f"{_clock('%Y-%m-%d %H:%M:%S', message['at_ms'])}  {_author(message)}: {text}\n"
+    answered, reactions = show.answered(message), show.reactions(message)
+    below = "".join(f"\n{BESIDE}{one}" for one in (f"> {answered}" if answered else "", reactions) if one)
+    notice = "* " if message.get("notice") else ""
+    return f"{_clock('%Y-%m-%d %H:%M:%S', message['at_ms'])}  {notice}{_author(message)}: {text}{below}\n"
 
 
 def _html(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
@@ -182,7 +191,7 @@ def _said(message: Message) -> str:
     """The text, and what was done to it."""
     if message.get("recalled"):
         return "(recalled)"
-    marks = f"{'(forwarded) ' if message.get('forwarded') else ''}{'(edited) ' if message.get('edited') else ''}"
+    marks = "".join(f"({one}) " for one in ("forwarded", "edited", "pinned") if message.get(one))
     return marks + show.clean(message["text"], keep_lines=True)
 
 

@@ -38,14 +38,18 @@ class Attached:
         Raises: Failure.
         """
         file = message.get("file")
+        if message.get("sticker"):
+            place = self._save_sticker(message)
+            self.saved += 1
+            return {**message, "saved": place}
         if not file:
             return message
-        place = self._save(message["id"], file["name"]) if file["state"] == "here" else None
-        if place is None:
+        saved = self._save(message["id"], file["name"]) if file["state"] == "here" else None
+        if saved is None:
             self.left += 1
             return {**message, "saved": None}
         self.saved += 1
-        return {**message, "saved": place}
+        return {**message, "saved": saved}
 
     def drop(self) -> None:
         """Takes the folder away: the page was not written. Nothing but its files is in it."""
@@ -62,6 +66,20 @@ class Attached:
                 raise
             return None
         return f"{folder.name}/{Path(told['file']).name}"
+
+    def _save_sticker(self, message: Mapping[str, Any]) -> str:
+        """Its picture, under a name of ours: nothing of it is theirs. Raises: Failure."""
+        folder = self.folder or self._make()
+        picture = bytes.fromhex(self.client.call("stickers.show", sticker=message["id"])["webp"])
+        file = folder / f"sticker-{message['short']}.webp"
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as out:
+                out.write(picture)
+        except OSError as broken:
+            why = f"The sticker {faults.quoted(str(file))} cannot be written ({broken.strerror}); nothing was written."
+            raise Failure("file.unwritable", why, next="weft export --chat NAME --to FILE") from None
+        return f"{folder.name}/{file.name}"
 
     def _make(self) -> Path:
         """A new folder beside the page, called after it. Raises: Failure."""

@@ -39,7 +39,7 @@ def holds(told: Mapping[str, Any]) -> str:
         return "Nobody uses it yet."
     count = told["items"]
     size = f"{count:,} item{'' if count == 1 else 's'}, {show.size(told['bytes'])} of {show.size(told['space'])}"
-    return f"Holds {size}. Its owner was here {show.ago(told['seen_ms'])}."
+    return f"Holds {size}{show.files_held(told)}. Its owner was here {show.ago(told['seen_ms'])}."
 
 
 def found(told: Mapping[str, Any]) -> str:
@@ -64,11 +64,12 @@ def finding(door: Door) -> dict[str, str]:
     return {"name": "keeper", "level": "ok", "sentence": sentence, "next": ""}
 
 
-def unit(door: Door, addresses: tuple[str, ...], bootstrap: str | None) -> str:
+def unit(door: Door, addresses: tuple[str, ...], bootstrap: str | None, files_mb: int | None) -> str:
     """A unit for systemd, with the directories and addresses of this command. The code does not go to the journal."""
     program = [*start.launcher(door), "--profile", door.profile_name, "keeper", "node", "--no-input"]
     program += [word for address in addresses for word in ("--address", address)]
     program += [] if bootstrap is None else ["--bootstrap", bootstrap]
+    program += [] if files_mb is None else ["--files", str(files_mb)]
     return f"""[Unit]
 Description=weft keeper ({door.profile_name})
 Wants=network-online.target

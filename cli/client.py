@@ -23,6 +23,7 @@ RETRY_S = 0.25
 TICK_S = 0.5  # how often a person who waits sees the seconds
 RECEIVED = "chat.received"  # topic: a message came
 CHANGED = "chat.changed"  # topic: a message was edited or recalled, or somebody reacted to it
+TYPING = "chat.typing"  # topic: a contact begins to type, or types no more; told as it happens, and never again
 STATE = "delivery"  # topic: the state of one's own message changed
 
 Answer = Any  # JSON

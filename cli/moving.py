@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cli.options import Door
 
 PROGRESS = "media.progress"  # topic: more of a file is here, or it stands otherwise
 GIVEN = "media.given"  # topic: a contact has more of a file of ours
+KEPT = "media.kept"  # topic: what of a file of ours lies at a keeper
 WORK_S = 24 * 3600.0  # of one call that reads or writes a whole file: a day is enough for any disk
 TICK_S = 1.0
 BAR_CHARS = 24
@@ -25,17 +27,28 @@ RATE_S = 10.0  # over which a rate is taken
 FileLine = dict[str, Any]
 
 
-def send(door: Door, client: Client, name: str, paths: Iterable[tuple[str, str]]) -> list[FileLine]:
-    """Sends (path, shape) in order; what was sent before one that cannot be is sent. Raises: Failure."""
+def send(
+    door: Door, client: Client, name: str, paths: Iterable[tuple[str, str]], preview: str | None = None
+) -> list[FileLine]:
+    """Sends (path, shape) in order; what was sent before one that cannot be is sent. Raises: Failure.
+
+    preview: a picture that is shown of the video that this is.
+    """
     sent: list[FileLine] = []
+    frame = None if preview is None else _whole(preview)
     for path, shape in paths:
-        place = os.path.abspath(os.path.expanduser(path))
+        place = _whole(path)
         show.passing(door, f"Sealing {show.clean(Path(path).name)}…")
         try:
-            sent.append(client.call("media.send", within_s=WORK_S, to=name, path=place, shape=shape))
+            call = partial(client.call, "media.send", within_s=WORK_S)
+            sent.append(call(to=name, path=place, shape=shape, preview=frame))
         finally:
             show.passing(door, "")
     return sent
+
+
+def _whole(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def sent_text(file: FileLine) -> str:
@@ -70,6 +83,39 @@ def await_here(door: Door, client: Client, first: FileLine) -> FileLine:
             why = f": {show.clean(file['reason'])}" if file["reason"] else ""
             said = f"It does not go on now{why}; what is here of it stays."
             raise Failure("media.stopped", said, next=f"weft get {file['short']}", exit=faults.NOT_DELIVERED)
+
+
+def keep(client: Client, file: FileLine) -> FileLine:
+    """Has a file left at a keeper, whatever its size; where that cannot be, the file says why. Raises: Failure."""
+    try:
+        return dict(client.call("media.leave", id=file["id"]))
+    except Failure as refused:
+        if refused.code != "media.no_keeper":
+            raise
+        return {**file, "keep_reason": "nobody keeps anything for them, as far as you were told"}
+
+
+def await_kept(door: Door, client: Client, files: Iterable[FileLine], until: float) -> list[FileLine]:
+    """The files as they are when all lie at keepers, or with their reader, or when the time is over. until: as
+    time.monotonic says it.
+    """
+    found = {file["id"]: file for file in files}
+    while not all(map(is_kept, found.values())) and (left_s := until - time.monotonic()) > 0:
+        pieces, kept = (sum(file[what] for file in found.values()) for what in ("pieces", "kept"))
+        show.passing(door, f"Leaving it at a keeper… {kept * 100 // pieces} %")
+        for _, news in client.changes(within_s=min(left_s, TICK_S)):
+            if news["id"] in found:
+                found[news["id"]] = news
+        if client.lagged:
+            found = {one: client.call("media.show", id=one) for one in found}
+            client.lagged = False
+    show.passing(door, "")
+    return [*found.values()]
+
+
+def is_kept(file: FileLine) -> bool:
+    """Whether a file of ours is where its reader gets it without us."""
+    return bool(file["keeping"] == "kept" or file["given"] >= file["pieces"])
 
 
 def bar(file: Mapping[str, Any], pieces: int) -> str:

@@ -15,14 +15,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
+from typing import Any
 
 import click
 
 from cli import show, start
+from cli.client import Client
+from cli.faults import Failure
 from cli.options import Door, Form
 
 UNPACK_S = 10.0  # it takes a tenth of a second
 COLUMNS_MAX = 160
+STICKER_COLUMNS = 32
 SIDE_MAX = 320  # of a preview
 CELL = (8, 16)  # pixels of a character, where the terminal does not say; a sixel is never smaller
 _KITTY_CHARS = 4096  # of base64 in one piece, by its protocol
@@ -69,21 +73,47 @@ def way(environ: Mapping[str, str], wanted: str = "auto") -> Way:
     return Way.BLOCKS
 
 
+def seen_by(door: Door, wanted: str = "auto") -> Way:
+    """How a person at a terminal is drawn a picture; NONE where nobody sees it."""
+    return way(door.environ, wanted) if door.form is Form.TEXT and sys.stdout.isatty() else Way.NONE
+
+
 def show_preview(door: Door, webp: bytes, columns: int, wanted: str = "auto") -> None:
-    """Draws a preview, so many characters wide at most, to a person at a terminal; to nobody else.
+    """Draws a preview or sticker, so many characters wide at most, to a person at a terminal; to nobody else.
 
     What cannot be unpacked is said and no fault. wanted: one of WAYS.
     """
-    drawn_by = way(door.environ, wanted)
-    if door.form is not Form.TEXT or drawn_by is Way.NONE or not sys.stdout.isatty():
-        return
+    text = preview(door, webp, columns, wanted)
+    if text is None:
+        show.talk(door, "(The preview cannot be shown.)")
+    elif text:
+        click.echo(text, nl=False)
+
+
+def preview(door: Door, webp: bytes, columns: int, wanted: str = "auto") -> str | None:
+    """The text that draws it there, the end of its last line included; "" where nobody sees it, None for no picture."""
+    drawn_by = seen_by(door, wanted)
+    if drawn_by is Way.NONE:
+        return ""
     columns = max(1, min(columns, COLUMNS_MAX))
     width, height = (columns, 2 * columns) if drawn_by is Way.BLOCKS else (columns * CELL[0], columns * CELL[1])
     shown = unpacked(door, webp, min(width, SIDE_MAX), min(height, SIDE_MAX))
     if shown is None:
-        show.talk(door, "(The preview cannot be shown.)")
-        return
-    click.echo(drawn(shown, drawn_by, columns, door.environ.get("COLORTERM", "") in _TRUE_COLOURS), nl=False)
+        return None
+    return drawn(shown, drawn_by, columns, door.environ.get("COLORTERM", "") in _TRUE_COLOURS)
+
+
+def with_sticker(door: Door, client: Client, message: Mapping[str, Any], text: str) -> str:
+    """The text of a message, and below it its sticker where it has one and somebody sees it."""
+    if not message.get("sticker") or seen_by(door) is Way.NONE:
+        return text
+    try:
+        picture = bytes.fromhex(client.call("stickers.show", sticker=message["id"])["webp"])
+    except Failure as gone:
+        if gone.code != "sticker.unknown":  # it was recalled meanwhile
+            raise
+        return text
+    return f"{text}\n{preview(door, picture, STICKER_COLUMNS) or ''}".removesuffix("\n")
 
 
 def drawn(shown: Shown, by: Way, columns: int, true_colours: bool) -> str:
@@ -143,11 +173,11 @@ def kitty(shown: Shown, columns: int) -> str:
 
 
 def unpacked(door: Door, webp: bytes, width: int, height: int) -> Shown | None:
-    """The pixels of a preview within this size, from a program that may be owned by it; None where it has none."""
+    """The pixels of a picture within this size, from a program that may be owned by it; None where it has none."""
     from protocol import workshop
     from protocol.faults import PeerFault
 
-    if len(webp) > workshop.PREVIEW_BYTES_MAX or not workshop.is_webp(webp):
+    if len(webp) > workshop.STICKER_BYTES_MAX or not workshop.is_webp(webp):
         return None
     words = (workshop.WORD, "pixels", str(width), str(height))
     raw = _ran([*start.launcher(door), *words], workshop.surroundings(door.environ), webp, workshop.Pixels)

@@ -191,9 +191,11 @@ def message_line(message: Mapping[str, Any]) -> str:
     if message.get("notice"):  # nobody typed this
         return f"{clock(message['at_ms'])}{state}  * {who}: {said}  (…{message['short']})"
     if message.get("recalled"):
-        return f"{clock(message['at_ms'])}  {who} recalled a message.  (…{message['short']})"
+        new = " ●" if message["unread"] else ""
+        return f"{clock(message['at_ms'])}{new}  {who} recalled a message.  (…{message['short']})"
     stays = f", goes {span(message['lasts_s'])} after it was read" if message.get("lasts_s") else ""
     marks = f"{' (forwarded)' if message.get('forwarded') else ''}{' (edited)' if message.get('edited') else ''}"
+    marks += f"{' (pinned)' if message.get('pinned') else ''}{' ★' if message.get('starred') else ''}"
     line = f"{clock(message['at_ms'])}{state}  {who}{marks}: {said}  (…{message['short']}{stays})"
     return "\n".join([line, *(f"{_INDENT}{one}" for one in beside(message))])
 
@@ -203,15 +205,12 @@ def indented(text: str) -> str:
     return clean(text, keep_lines=True).replace("\n", f"\n{_INDENT}")
 
 
-def _who(message: Mapping[str, Any], mine: bool) -> str:
-    return "You" if mine else clean(message["contact"])
-
-
 def beside(message: Mapping[str, Any]) -> list[str]:
-    """What stands below a message: what it answers, and who has reacted how."""
+    """What stands below a message: what it answers, what is said of its link, and who has reacted how."""
     said, marks = answered(message), reactions(message)
     below = [f"> {said}  (…{message['reply_to']['short']})"] if said else []
-    return [*below, *([marks] if marks else [])]
+    seen = [f"| {one}" for one in preview_lines(message)]
+    return [*below, *carried(message), *seen, *([marks] if marks else [])]
 
 
 def answered(message: Mapping[str, Any]) -> str:
@@ -230,6 +229,32 @@ def reactions(message: Mapping[str, Any]) -> str:
     return ", ".join(f"{clean(one['mark'])} {_who(message, one['mine'])}" for one in message.get("reactions", ()))
 
 
+def carried(message: Mapping[str, Any]) -> list[str]:
+    """What a card or a place is good for: the command that asks whom it names, the address for a map."""
+    card, place = message.get("card"), message.get("place")
+    if place:
+        return [clean(place["geo"])]
+    if not card or message["mine"]:
+        return []
+    return [f"your contact {clean(card['known'])}" if card["known"] else f"weft add {clean(card['account'])}"]
+
+
+def _who(message: Mapping[str, Any], mine: bool) -> str:
+    return "You" if mine else clean(message["contact"])
+
+
+def preview_lines(message: Mapping[str, Any]) -> list[str]:
+    """What the sender of a link says of it. The host, which alone is certain, has a line of its own: it is ASCII, so
+    no title turns it around or stands before it."""
+    seen = message.get("preview")
+    if not seen:
+        return []
+    whose = "as you saw it" if message["mine"] else f"as {clean(message['contact'])} shows it"
+    picture = ", with a picture" if seen["has_picture"] else ""
+    said = [f"  {clean(seen[name])}" for name in ("title", "about") if seen[name]]
+    return [f"{clean(seen['host'])}, {whose}{picture}:", *said]
+
+
 def file_text(file: Mapping[str, Any]) -> str:
     """A file on a part of a line: what it is, its name, how large, and how much of it is here."""
     facts = [size(file["bytes"])]
@@ -241,6 +266,30 @@ def file_text(file: Mapping[str, Any]) -> str:
         facts.append(FILE_STATES[file["state"]])
     said = f"[{file['shape']}] {clean(file['name'])} ({', '.join(facts)})"
     return f"{said} {wave(file['wave'])}" if file["wave"] else said
+
+
+def keeping_text(file: Mapping[str, Any]) -> str:
+    """What of a file lies at a keeper: "kept by bo until 22 Dec", "38 % at bo", why it is left nowhere; "" for none."""
+    part = file["kept"] * 100 // file["pieces"]
+    match file["mine"], file["keeping"]:
+        case False, "kept":
+            return f"from the keeper {clean(file['keeper'])}"
+        case True, "kept":
+            return clean(file["keep_reason"])
+        case True, "ending":
+            return "taken back from the keeper"
+        case True, "wanted":
+            at = f"{part} % at {clean(file['keeper'])}" if file["keeper"] and file["kept"] else ""
+            why = f"left nowhere: {clean(file['keep_reason'])}" if file["keep_reason"] and not at else ""
+            return at or why
+        case _:
+            return ""
+
+
+def files_held(one: Mapping[str, Any]) -> str:
+    """The files that lie somewhere beside mail: "; 2 files, 6.0 MB"; "" for none."""
+    count = one.get("files", 0)
+    return f"; {count:,} file{'' if count == 1 else 's'}, {size(one['files_bytes'])}" if count else ""
 
 
 def length(ms: int) -> str:

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
 ALL: tuple[str, ...] = (
     "contacts",
     "media",
-    "chat",
+    "stickers",
     "profile",
+    "chat",
     "nearby",
     "logs",
     "keepers",

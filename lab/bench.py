@@ -10,10 +10,11 @@ from typing import TypeVar
 
 import trio
 
-from node.workshop import films, pictures, sounds
-from node.workshop.faults import Broken, Refused, Strange
+from node.workshop import films, pages, pictures, sounds
+from node.workshop.faults import Broken, CannotOpen, Refused, Strange
 from node.workshop.program import BROKEN, writer
-from protocol.workshop import Heard, Moving, Pictured, Why
+from protocol.faults import quoted
+from protocol.workshop import Heard, Moving, Page, Pictured, Why
 
 T = TypeVar("T")
 
@@ -41,12 +42,32 @@ class Bench:
     async def avatar(self, path: Path) -> bytes:
         """The middle of a picture as a square WebP."""
         await trio.lowlevel.checkpoint()
-        return _avatar(path)
+        return _small(path, pictures.avatar).webp
+
+    async def sticker(self, path: Path) -> bytes:
+        """A picture as a small still WebP."""
+        await trio.lowlevel.checkpoint()
+        return _small(path, pictures.sticker).webp
+
+    async def page(self, path: Path, charset: str) -> Page:
+        """What a page of the web says of itself."""
+        await trio.lowlevel.checkpoint()
+        return _page(path, charset)
 
 
-def _avatar(path: Path) -> bytes:
+def _page(path: Path, charset: str) -> Page:
+    return pages.page(path.read_bytes(), charset)
+
+
+def _small(path: Path, work: Callable[[bytes], T]) -> T:
     try:
-        return pictures.avatar(path.read_bytes()).webp
+        raw = path.read_bytes()
+    except OSError as broken:
+        raise CannotOpen(f"{quoted(str(path))} cannot be opened ({broken.strerror}).") from None
+    except ValueError:  # a name with a zero in it
+        raise CannotOpen from None
+    try:
+        return work(raw)
     except (Refused, *BROKEN):
         raise Broken from None
 

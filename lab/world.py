@@ -32,6 +32,7 @@ from lab.bench import Bench
 from lab.lan import Places
 from lab.lookup import Table
 from lab.network import PORT, SimHost, SimNetwork, open_network
+from lab.web import Sites
 from node.ground import Ground
 from node.network import address_of, parts_of
 from node.node import Node, migrations, open_node
@@ -125,7 +126,9 @@ class Person:
             None if table is None else table.open,
             open_keeping=lambda: open_database(kept, self._chance("keeping").randbytes(32), KEEPING, Worker.INLINE),
             has_keeping=kept.exists,
+            cellar=self.world.folder / f"{self.name}.keeping.files",
             workshop=Bench(),
+            web=self.world.sites,
         )
 
     async def _live(self, task_status: "TaskStatus[None]" = trio.TASK_STATUS_IGNORED) -> None:
@@ -171,6 +174,7 @@ class World:
     table: Table | None = None
     people: dict[str, Person] = field(default_factory=dict)
     streams: dict[tuple[str, int, str], keys.Entropy] = field(default_factory=dict)
+    sites: Sites = field(default_factory=Sites)
     _notes: Any = field(default_factory=hashlib.sha256)
 
     def now_ms(self) -> int:

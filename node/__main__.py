@@ -5,7 +5,7 @@ weft.py _node run  --profile P     one JSON line on stdin {"passphrase"}; one JS
 weft.py _node doctor --profile P   one JSON line on stdin {"passphrase", "door"}; one JSON line with what was found
 weft.py _node backup --profile P   {"passphrase", "file", "replace"}: writes a backup of a profile whose node is stopped
 weft.py _node verify --profile P   {"words" or "passphrase", "file"}: reads all of a backup
-weft.py _node keep --profile P     {"addresses", "bootstrap"}: a keeper of one's own (node/keeper_program.py)
+weft.py _node keep --profile P     {"addresses", "bootstrap", "files"}: a keeper of one's own (node/keeper_program.py)
 weft.py _node restore --profile P  {"words", "passphrase", "file"}: makes the profile from a backup
 """
 
@@ -138,7 +138,13 @@ async def _run(place: profile.Profile, said: Mapping[str, str]) -> int:
         try:
             keeping = partial(open_database, place.keeping, keeping_key(key), KEEPING, Worker.THREAD)
             outside = HostDht(real, network).outside(
-                place.blobs, open_datagrams, news, open_host, keeping, place.keeping.exists
+                place.blobs,
+                open_datagrams,
+                news,
+                open_host,
+                keeping,
+                place.keeping.exists,
+                place.keeping.with_suffix(".files"),
             )
             opened = open_node(real, outside, database, me, rooms, listen)
             node = await stack.enter_async_context(opened)
@@ -230,10 +236,15 @@ async def _serve(place: profile.Profile, node: Node, database: Database, now_ms:
     core = node.core
     services: dict[str, object] = {**core.services, "node": NodeService(core, place.name, now_ms)}
     shows = {topic: show for feature in core.features for topic, show in feature.shows.items()}
+    passing = {
+        topic: partial(watch, core.services[feature.name])
+        for feature in core.features
+        for topic, watch in feature.passing.items()
+    }
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             with profile.writing(place):
-                await nursery.start(rpc.serve, profile.socket_path(place), services, shows, database)
+                await nursery.start(rpc.serve, profile.socket_path(place), services, shows, database, passing)
             memory.settle()
             nearby = core.services["nearby"]
             with trio.move_on_after(KNOWN_S):

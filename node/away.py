@@ -1,6 +1,7 @@
 """Who is away: known once dialling him has failed, until a talk with him begins. For who then does something else.
 
-Not here: dialling (delivery.py), looking for him (finder.py), leaving him mail (keep/courier.py).
+Not here: dialling (delivery.py), looking for him (finder.py), leaving him mail (keep/courier.py) and files
+(keep/leaver.py).
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ class Away:
     _away: dict[int, None] = field(default_factory=dict)
     _news: dict[int, None] = field(default_factory=dict)
     _bell: Bell = field(default_factory=Bell)
+    gone: Bell = field(default_factory=Bell)  # rung whenever somebody is found to be away, for another task
 
     def is_away(self, contact_id: int) -> bool:
         """Whether he was dialled in vain since he was here last, or since the start."""
@@ -25,6 +27,7 @@ class Away:
         if contact_id not in self._away:
             self._away[contact_id] = None
             self.hint(contact_id)
+            self.gone.ring()
 
     def met(self, contact_id: int) -> None:
         """A talk with him begins."""

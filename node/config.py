@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from node.network import Address, PeerId, parts_of, peer_of_text
+from node.web import proxies
 from protocol import handle_record
 from protocol.faults import PeerFault, UserFault, quoted
 
@@ -92,6 +93,10 @@ def _handle(text: str) -> str:
         raise ValueError("one line of 3 characters or more, and of 64 bytes at most") from None
 
 
+def _proxy(text: str) -> str:
+    return proxies.proxy_of(text).text
+
+
 def _peers(text: str) -> str:
     given = [one.strip() for one in text.split(",") if one.strip()]
     try:
@@ -160,8 +165,39 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "keepers.take", True, _yes_no, "Whether contacts who offer to keep mail for you do so, up to three; at once."
     ),
+    Setting(
+        "keeper.files",
+        256,
+        _whole(0, 1_000_000),
+        "MB of files that each may leave here for whom you keep, beside his mail; 0 = you keep none; at once.",
+    ),
     Setting("chat.receipts", False, _yes_no, "Whether contacts are told what you have read of theirs; at once."),
+    Setting(
+        "chat.typing",
+        False,
+        _yes_no,
+        "Whether contacts who are connected see that you type to them, and you that they do; at once.",
+    ),
+    Setting(
+        "links.preview",
+        False,
+        _yes_no,
+        "Whether a link that you send gets a preview: its site then sees the address of this node, or of links.proxy, "
+        "and when; at once.",
+    ),
+    Setting(
+        "links.proxy",
+        "",
+        _proxy,
+        "A proxy for previews alone, which also looks names up: socks5h://HOST:PORT or http://HOST:PORT; at once.",
+    ),
     Setting("media.fetch", 8, _whole(0, 10_000), "Files up to so many MB come without your asking; 0 = none do."),
+    Setting(
+        "media.keep",
+        16,
+        _whole(0, 2_000),
+        "Files up to so many MB are left at a keeper of who is away, by themselves; 0 = none; at once.",
+    ),
     Setting(
         "media.quota",
         0,

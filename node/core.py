@@ -16,6 +16,7 @@ from node.finder import Finder
 from node.ground import Ground
 from node.keep.collector import Collector
 from node.keep.courier import Courier
+from node.keep.leaver import Leaver
 from node.keep.server import Keeping
 from node.logs.scribe import Scribe
 from node.lookup import Lookup
@@ -23,6 +24,7 @@ from node.network import Address, Network
 from node.publisher import Publisher
 from node.sync import Sync
 from node.till import Till
+from node.web.looking import Web
 from node.workshop.looking import Looking
 from store.database import Database
 from store.identity import Identity
@@ -60,9 +62,11 @@ class Core:
     sync: Sync = field(kw_only=True)
     collector: Collector = field(kw_only=True)
     courier: Courier = field(kw_only=True)
+    leaver: Leaver = field(kw_only=True)
     scribe: Scribe = field(kw_only=True)
     keeping: Keeping = field(kw_only=True)
     till: Till = field(kw_only=True)
     blobs: Blobs = field(kw_only=True)
     workshop: Looking = field(kw_only=True)
+    web: Web = field(kw_only=True)
     stop: trio.Event = field(default_factory=trio.Event)

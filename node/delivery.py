@@ -311,6 +311,7 @@ class Delivery:
             run=self.run_id,
             dialled=dialled,
             attention=self.talks.attention,
+            typists=self.talks.typists,
             way=way,
             link=stream.link if link is None else link,
             addresses=tuple(self.network.addresses())[: talk.ADDRESSES_MAX],

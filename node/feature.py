@@ -1,8 +1,11 @@
 """What a room is to the node: one record that names its contents, tables, service and protocols."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import trio
 
 from crypto.keys import Entropy
 from node.network import Stream
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 Content = Any  # a frozen dataclass of a room's content.py
 Show = Callable[[Tx, int], dict[str, object] | None]
+Passing = Callable[[Any], AbstractContextManager[trio.MemoryReceiveChannel[dict[str, object]]]]
+"""Of the service: opens a channel of what happens from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +47,10 @@ class Feature:
     contents: the record classes it understands, each with KIND and CHANNELS. apply: takes one arrival in the inbox's
     transaction and returns the contents to answer with, which are posted in the same transaction. open: makes the
     service; its public async methods are the local API `name.method`. shows: what a change of a topic looks like to
-    watchers. serves: libp2p protocols of its own. run: the service's background work, until cancelled. keeping: what
-    of its tables is in a backup, of each contact; keeping_own: the same of ourselves. restored: runs in the transaction
-    that ends a restore. needs: the rooms on which this one builds.
+    watchers. passing: topics of what is stored nowhere, told to who watches at that moment. serves: libp2p protocols of
+    its own. run: the service's background work, until cancelled. keeping: what of its tables is in a backup, of each
+    contact; keeping_own: the same of ourselves. restored: runs in the transaction that ends a restore. needs: the rooms
+    on which this one builds.
     """
 
     name: str
@@ -53,6 +59,7 @@ class Feature:
     apply: Callable[[Tx, Arrival], tuple[Content, ...]]
     open: Callable[["Core"], Any]
     shows: Mapping[str, Show] = field(default_factory=dict)
+    passing: Mapping[str, Passing] = field(default_factory=dict)
     serves: Mapping[str, Callable[[Any, Stream], Awaitable[None]]] = field(default_factory=dict)
     run: Callable[[Any], Awaitable[None]] | None = None
     keeping: Keeping | None = None

@@ -12,6 +12,7 @@ from node.network import Stream
 
 WRITE_BYTES_MAX = 65_507  # one Yamux frame in one Noise record; 65,536 would split into two records
 READ_BYTES = 256 * 1024  # asked of the stream at once: all that libp2p's first window can hold
+PART_BYTES_MIN = 4096  # parts are merged up to this: a frame that comes byte by byte is no list of objects
 
 _LENGTH = Struct(">I")
 _LENGTH_BYTES = 4
@@ -38,14 +39,21 @@ async def write(stream: Stream, *frames: bytes) -> None:
 
 
 class FrameReader:
-    """Reads frames from one stream, for one task, in memory bounded by frame_bytes_max + 256 KiB."""
+    """Reads frames from one stream, for one task, in memory bounded by frame_bytes_max + 256 KiB.
+
+    The parts of a large frame wait as they came until it is whole: a buffer that grows with each of them costs five
+    times as much.
+    """
 
     def __init__(self, stream: Stream, frame_bytes_max: int) -> None:
         """frame_bytes_max: the longest frame the peer may send; its length is judged before its bytes are read."""
         self._stream = stream
         self._frame_bytes_max = frame_bytes_max
-        self._buffer = bytearray()
-        self._start = 0  # where the first unread frame begins in the buffer
+        self._data = b""
+        self._start = 0  # where the first unread frame begins in the data
+        self._parts: list[bytes] = []  # what came since
+        self._bytes = 0  # unread, in the data and the parts
+        self._wanted = _LENGTH_BYTES  # so many have to be here before there is more to see
         self._ended = False
 
     async def read(self) -> bytes | None:
@@ -54,7 +62,7 @@ class FrameReader:
         Raises: Malformed for a length over the limit or an end inside a frame; Unavailable when the stream is gone.
         """
         while True:
-            frame = self._take()
+            frame = self.take()
             if frame is not None:
                 return frame
             if not await self._fill():
@@ -63,7 +71,7 @@ class FrameReader:
     @property
     def begun(self) -> int:
         """How many bytes are here that no frame was made of yet."""
-        return len(self._buffer) - self._start
+        return self._bytes
 
     async def read_some(self) -> list[bytes] | None:
         """Returns all frames that arrived together (one read of 256 KiB), waiting for the first; None at the end.
@@ -83,7 +91,7 @@ class FrameReader:
         frames: list[bytes] = []
         while True:
             try:
-                frame = self._take()
+                frame = self.take()
             except Malformed:
                 if frames:
                     return frames  # the good ones first; the next call meets the bad length again
@@ -92,36 +100,45 @@ class FrameReader:
                 return frames
             frames.append(frame)
 
-    def _take(self) -> bytes | None:
-        """Returns the first whole frame of the buffer, or None. Raises: Malformed for a length over the limit."""
-        begin = self._start + _LENGTH_BYTES
-        if len(self._buffer) < begin:
+    def take(self) -> bytes | None:
+        """Returns the next frame if it is here, None if not, without waiting.
+
+        Raises: Malformed for a length over the limit.
+        """
+        if self._bytes < self._wanted:
             return None
-        (length,) = _LENGTH.unpack_from(self._buffer, self._start)
+        if self._parts:
+            self._data = b"".join((memoryview(self._data)[self._start :], *self._parts))
+            self._start = 0
+            self._parts.clear()
+        begin = self._start + _LENGTH_BYTES
+        (length,) = _LENGTH.unpack_from(self._data, self._start)
         if length > self._frame_bytes_max:
             raise Malformed(f"a frame claims {length} bytes, the limit is {self._frame_bytes_max}")
-        end = begin + length
-        if len(self._buffer) < end:
+        if self._bytes < _LENGTH_BYTES + length:
+            self._wanted = _LENGTH_BYTES + length
             return None
-        frame = bytes(memoryview(self._buffer)[begin:end])
-        self._start = end
-        if end == len(self._buffer):
-            self._buffer.clear()
-            self._start = 0
+        frame = self._data[begin : begin + length]
+        self._start = begin + length
+        self._bytes -= _LENGTH_BYTES + length
+        self._wanted = _LENGTH_BYTES
+        if not self._bytes:
+            self._data, self._start = b"", 0
         return frame
 
     async def _fill(self) -> bool:
-        """Adds what the stream has to the buffer; False at its end. Raises: Malformed for half a frame."""
+        """Adds what the stream has to the parts; False at its end. Raises: Malformed for half a frame."""
         if not self._ended:
             data = await self._stream.receive_some(READ_BYTES)
             if data:
-                if self._start:
-                    del self._buffer[: self._start]
-                    self._start = 0
-                self._buffer += data
+                if self._parts and len(self._parts[-1]) + len(data) <= PART_BYTES_MIN:
+                    self._parts[-1] += data
+                else:
+                    self._parts.append(data)
+                self._bytes += len(data)
                 return True
             self._ended = True
-        if len(self._buffer) > self._start:
+        if self._bytes:
             raise Malformed("a stream ended in the middle of a frame")
         return False
 

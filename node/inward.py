@@ -27,6 +27,7 @@ from store import (
     inbox,
     inboxes,
     intake,
+    lanes,
     outbox,
     pairs,
     people,
@@ -141,6 +142,12 @@ class Inward:
             answers.owe(tx, contact_id, tuple(dict.fromkeys((*took.heard, *took.read))), now_ms)
             unreadable = unreadable or took.unreadable
         return unreadable
+
+    async def requeue_held(self, device_id: int) -> bool:
+        """Whether something that the other end holds and cannot read is sent again; mostly there is nothing."""
+        if not await self.database.read(lanes.has_held, device_id):
+            return False
+        return bool(await self.database.transact(outbox.requeue_held, device_id, self.now()))
 
     async def retry_unheard(self) -> None:
         """Hears again what an older version could not understand (style: Database)."""

@@ -76,6 +76,7 @@ class HostDht:
         open_network: OpenNetwork,
         open_keeping: OpenKeeping | None = None,
         has_keeping: Callable[[], bool] = bool,
+        cellar: Path | None = None,
     ) -> Outside:
         """All that a node on this host meets."""
         return Outside(
@@ -90,6 +91,7 @@ class HostDht:
             self.bootstrap,
             open_keeping,
             has_keeping,
+            cellar,
         )
 
     def _open(self, network: Network, offers: Offers, mode: Mode) -> Kad:

@@ -18,3 +18,8 @@ def spare(place: Profile) -> Path:
 def database(place: Profile) -> Path:
     """What lies there for the owner, and who the keeper is."""
     return place.root / "keeper.db"
+
+
+def cellar(place: Profile) -> Path:
+    """The folder of the files that are kept."""
+    return place.root / "keeper.files"

@@ -1,7 +1,7 @@
 """A keeper of one's own: a second weft without a screen, an account or a ratchet key, always on.
 
-    weft.py _node keep --profile P     {"addresses": "IP:PORT …" or "auto", "bootstrap": "…"}; one JSON line when it
-                                       serves. Both are remembered; without "addresses" those of before count
+    weft.py _node keep --profile P     {"addresses": "IP:PORT …" or "auto", "bootstrap": "…", "files": "MB"}; one JSON
+                                       line when it serves. All are remembered: what is not said is as before
 
     <profile>/keeper.key   the key of keeper.db, 0600: it starts without anybody, so nothing stronger opens it
     <profile>/keeper.db    what lies there for the owner, and who the keeper is
@@ -29,6 +29,7 @@ from node.bootstrap import Bootstrap
 from node.host import open_host
 from node.introductions import Introductions
 from node.joining import HostDht
+from node.keep.depot import SETTING, cellar_in
 from node.keep.server import Keeping
 from node.network import Address, Network, parts_of, peer_text
 from node.publisher import Publisher
@@ -45,6 +46,7 @@ from store.own_keeper import Self
 
 PORT_SETTING = "listen.port.last"  # the port that the system gave, so that the code stays good
 ADDRESSES_SETTING = "keeper.addresses"  # those that the person gave
+FILES_MB = 2000  # of files for its owner, unless he says otherwise
 AUTO = "auto"  # in place of addresses: what this machine knows of itself
 KEY_BYTES = 32
 
@@ -81,9 +83,10 @@ class KeepService:
 
     async def status(self) -> dict[str, object]:
         """Returns what this keeper holds, for how long it may grow, and whether it is found: {bytes, items, queues,
-        space, seen_ms, copies, trouble, ...}. trouble: what is wrong with its disk."""
+        space, files, files_bytes, seen_ms, copies, trouble, ...}. trouble: what is wrong with its disk."""
         uses = await self.keeping.usage()
         own = next((one for one in uses if one.contact == permits.OWN), None)
+        files_bytes, files = await self.keeping.files(permits.OWN)
         return {
             "pid": os.getpid(),
             "addresses": [*self.network.addresses()],
@@ -93,6 +96,8 @@ class KeepService:
             "queues": 0 if own is None else own.queues,
             "seen_ms": 0 if own is None else own.seen_ms,
             "space": await self.keeping.given(),
+            "files": files,
+            "files_bytes": files_bytes,
             "copies": self.publisher.copies,
             "published": self.publisher.fault or "yes",
             "trouble": keeper_disk.trouble(self.place, self.database),
@@ -142,6 +147,8 @@ async def run(place: profile.Profile, said: Mapping[str, str], answer: Callable[
         opening = open_database(keeper_files.database(place), key, own_keeper.TABLES, Worker.THREAD)
         database = await stack.enter_async_context(opening)
         me = await database.transact(own_keeper.begin, real.entropy("keeper"))
+        if "files" in said:
+            await database.transact(settings.put, SETTING, str(config.parse(SETTING, said["files"])))
         if "bootstrap" in said:
             text = str(config.parse("dht.bootstrap", said["bootstrap"]))
             await database.transact(settings.put, "dht.bootstrap", text)
@@ -175,7 +182,8 @@ async def _serve(
     publisher = Publisher(
         real, database, keep_code.KEEPER, network.peer, dht.kad, where, facts=lambda _: (me.find, True)
     )
-    keeping = Keeping(real, network, partial(_opened, database), lambda: True)
+    cellar = cellar_in(keeper_files.cellar(place), database, FILES_MB)
+    keeping = Keeping(real, network, partial(_opened, database), lambda: True, cellar)
     service, stop = KeepService(place, database, keeping, publisher, network, me, named), StopService()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:

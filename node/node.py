@@ -21,6 +21,7 @@ from node.finder import Finder
 from node.ground import Ground
 from node.inward import Inward
 from node.keep import post
+from node.keep.depot import SETTING, Cellar, cellar_in
 from node.keep.server import Keeping
 from node.logs.carrier import Carrier
 from node.logs.scribe import Scribe
@@ -35,7 +36,7 @@ from protocol import blob_stream, talk
 from protocol import sync as logs_protocol
 from protocol.faults import Unavailable
 from store import blobs as blob_rows
-from store import settings, upkeep
+from store import leaving, settings, upkeep
 from store.conversations import SCHEMA
 from store.database import Database, Migration
 from store.identity import Identity
@@ -58,7 +59,13 @@ class Node:
 
 def migrations(features: Sequence[Feature]) -> tuple[Migration, ...]:
     """The tables of the store and of all rooms, in the order in which they are made."""
-    return (*CORE, *SCHEMA, *blob_rows.SCHEMA, *(one for feature in features for one in feature.migrations))
+    return (
+        *CORE,
+        *SCHEMA,
+        *blob_rows.SCHEMA,
+        *leaving.SCHEMA,
+        *(one for feature in features for one in feature.migrations),
+    )
 
 
 @asynccontextmanager
@@ -80,14 +87,13 @@ async def open_node(
     sync = Sync(inward)
 
     async def beside(one: Talk, link: Link | None) -> None:
-        collector.met(one.contact)
-        courier.met(one.contact)
-        blobs.met(one.contact)
+        for task in (collector, courier, leaver, blobs):
+            task.met(one.contact)
         await sync.beside(one, link)
 
     delivery = Delivery(inward, network, run_id=ground.entropy("run")(16), beside=beside)
     blobs = Blobs(inward, delivery.talks, Files(outside.blobs))
-    collector, courier = post.put_together(inward, delivery, network, lookup)
+    collector, courier, leaver = post.put_together(inward, delivery, network, lookup, blobs)
     services: dict[str, Any] = {}
     listening: list[Address] = []  # filled below: the rooms are opened before the node listens
     values = config.effective(await database.transact(settings.all_set))
@@ -117,11 +123,13 @@ async def open_node(
         sync=sync,
         collector=collector,
         courier=courier,
+        leaver=leaver,
         scribe=Scribe(inward, delivery, sync),
-        keeping=Keeping(ground, network, outside.open_keeping, outside.has_keeping),
+        keeping=Keeping(ground, network, outside.open_keeping, outside.has_keeping, _cellar(outside, database)),
         till=Till(inward),
         blobs=blobs,
         workshop=outside.workshop,
+        web=outside.web,
     )
     for feature in features:
         services[feature.name] = feature.open(core)
@@ -133,13 +141,19 @@ async def open_node(
         nursery.cancel_scope.cancel()
 
 
+def _cellar(outside: Outside, database: Database) -> Cellar | None:
+    """Where files are kept for others; None where none are."""
+    return None if outside.cellar is None else cellar_in(outside.cellar, database, int(config.setting(SETTING).default))
+
+
 def _start(nursery: trio.Nursery, core: Core) -> None:
     """Starts all that works by itself, each under its own supervision."""
     nursery.start_soon(supervise, "delivery", core.delivery.run)
     nursery.start_soon(supervise, "logs", core.sync.run)
     nursery.start_soon(supervise, "collector", core.collector.run)
     nursery.start_soon(supervise, "courier", core.courier.run)
-    core.beacon.heeding += [core.collector.network_changed, core.courier.network_changed]
+    nursery.start_soon(supervise, "leaver", core.leaver.run)
+    core.beacon.heeding += [one.network_changed for one in (core.collector, core.courier, core.leaver)]
     nursery.start_soon(supervise, "carrier", Carrier(core.delivery.inward, core.delivery, core.sync.desks).run)
     nursery.start_soon(supervise, "spine", core.scribe.run)
     nursery.start_soon(supervise, "keeping", core.keeping.run)

@@ -17,6 +17,8 @@ from node.keep.server import OpenKeeping
 from node.lan import News
 from node.lookup import Lookup
 from node.network import Network
+from node.web.fetching import Fetcher
+from node.web.looking import Web
 from node.workshop.looking import Looking
 from node.workshop.workshop import Workshop
 from store.database import Database
@@ -37,8 +39,9 @@ class Outside:
     lookup: the DHT, None where there is none: then contacts are found where they were and on the local network.
     open_network, open_lookup: throw-away hosts, and the DHT for them. open_bootstrap: the way into the DHT of `lookup`;
     open_reachable: relays and what is known of NATs. A simulated world needs neither. open_keeping: the database of
-    what is kept for others, None where nothing can be kept; has_keeping: whether there is one already.
-    workshop: opens pictures and sounds.
+    what is kept for others, None where nothing can be kept; has_keeping: whether there is one already;
+    cellar: the folder of the files that are kept for others, None where none are.
+    workshop: opens pictures and sounds. web: fetches pages for previews of links.
     """
 
     network: Network
@@ -52,4 +55,6 @@ class Outside:
     open_bootstrap: OpenBootstrap | None = None
     open_keeping: OpenKeeping | None = None
     has_keeping: Callable[[], bool] = bool  # no
+    cellar: Path | None = None
     workshop: Looking = field(default_factory=Workshop)
+    web: Web = field(default_factory=Fetcher)

@@ -3,7 +3,7 @@
     <data directory>/<profile>/   0700
         vault      the database key, wrapped by the passphrase (Argon2id) or by `key`
         key        0600, only with an empty passphrase (docs/threats.md says what that does not protect)
-        weft.db    written by store/; keeping.db: what is kept for others, once there is somebody
+        weft.db    written by store/; keeping.db, keeping.files: what is kept for others, once there is somebody
         blobs/     large content, sealed, one file each
         run/       rpc.sock (or rpc.path, where the socket stands when its own path is too long), lock, pid
         log/       node.log

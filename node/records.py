@@ -172,13 +172,14 @@ class Records:
         received = self._received
         plains: list[bytes] = []
         start = 0
-        while len(received) >= start + _LENGTH_BYTES:
-            begin = start + _LENGTH_BYTES
-            end = begin + ((received[start] << 8) | received[start + 1])
-            if len(received) < end:
-                break
-            plains.append(self._unseal(bytes(received[begin:end])))
-            start = end
+        with memoryview(received) as view:  # a slice of the bytearray itself would be one more copy
+            while len(received) >= start + _LENGTH_BYTES:
+                begin = start + _LENGTH_BYTES
+                end = begin + ((received[start] << 8) | received[start + 1])
+                if len(received) < end:
+                    break
+                plains.append(self._unseal(bytes(view[begin:end])))
+                start = end
         if start:
             del received[:start]
         return plains[0] if len(plains) == 1 else b"".join(plains)
@@ -188,7 +189,8 @@ class Records:
         if not self._sealed:
             sealed = bytearray()
             for _ in range(_RECORDS_PER_SEND):
-                record = self._seal(bytes(self._pending[:PLAIN_BYTES_MAX]))
+                with memoryview(self._pending) as view:
+                    record = self._seal(bytes(view[:PLAIN_BYTES_MAX]))
                 sealed += len(record).to_bytes(_LENGTH_BYTES)
                 sealed += record
                 if len(self._pending) <= PLAIN_BYTES_MAX:

@@ -8,7 +8,7 @@ and writes all answers and notifications that wait in one piece. A client that g
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ HALF_CLOSED_S = 0.5  # how long calls may go on when a client has closed its sen
 FLUSH_S = 1.0  # how long a client may take to read the last answers
 
 Show = Callable[[Tx, int], dict[str, object] | None]
+Passing = Callable[[], AbstractContextManager[trio.MemoryReceiveChannel[dict[str, object]]]]
 
 
 class TooManyWatches(UserFault):
@@ -65,7 +66,13 @@ class _Served:
     methods: Mapping[str, Method]
     description: dict[str, object]
     shows: Mapping[str, Show]
+    passing: Mapping[str, Passing]
     database: Database
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """All that can be watched."""
+        return (*self.shows, *self.passing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,9 @@ class _Door:
     watches: trio.Semaphore
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Feed:
-    """A subscription: from where, and to which topics. lagged: its watcher must read anew what came before."""
+    """A subscription: up to where its watcher was told, and which topics. lagged: he must read anew what was before."""
 
     cursor: int
     wanted: frozenset[str]
@@ -103,18 +110,21 @@ async def serve(
     services: Mapping[str, object],
     shows: Mapping[str, Show],
     database: Database,
+    passing: Mapping[str, Passing] | None = None,
     *,
     task_status: "TaskStatus[None]" = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves the API on a new socket at path until cancelled; started once it can be connected to.
 
     services: name -> object whose public async methods are the calls. shows: topic -> what a change of it looks like.
+    passing: topic -> opens a channel of what is stored nowhere, so that only who watches at that moment hears of it.
     The directory of path is the owner's alone (0700).
     """
     table = methods.table(services)
     built_in = (methods.read("describe", describe), methods.read("watch", watch))
-    description = methods.described([*table.values(), *built_in], shows)
-    served = _Served({**table, **{method.name: method for method in built_in}}, description, shows, database)
+    brief = passing or {}
+    description = methods.described([*table.values(), *built_in], (*shows, *brief))
+    served = _Served({**table, **{method.name: method for method in built_in}}, description, shows, brief, database)
     limit = trio.Semaphore(CONNECTIONS_MAX)
     with trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM) as listening:
         await listening.bind(os.fspath(path))
@@ -140,7 +150,8 @@ async def watch(cursor: int | None = None, topics: list[str] | None = None) -> d
     """Streams changes from now on as notifications `change` with {"cursor", "topic", "data"}.
 
     cursor: of the last change seen: everything after it comes first, so a watcher that reconnects misses nothing;
-    null = from now. topics: names, or the part before the dot for all of a room; null = all.
+    null = from now. topics: names, or the part before the dot for all of a room; null = all. Who types
+    (`chat.typing`) is kept nowhere: it has the cursor of the change before it, and who was away missed it.
     The answer is {"cursor": n, "lagged": bool}; lagged: changes after `cursor` are no longer kept, so read anew.
     Raises: UnknownTopic, TooManyWatches
     """
@@ -204,6 +215,9 @@ async def _answer(door: _Door, line: bytes) -> None:
     door.calls.release()
     for feed in feeds:  # only now, so that no change is written before the answer
         door.nursery.start_soon(_supply, door, feed)
+        for topic in door.served.passing:
+            if topic in feed.wanted:
+                door.nursery.start_soon(supervisor.attempt, "watch", _pass_on, door, feed, topic)
 
 
 async def _answer_one(door: _Door, asked: rpc.Request | rpc.Refusal, feeds: list[_Feed]) -> bytes:
@@ -261,12 +275,12 @@ def _told(fault: UserFault) -> dict[str, object]:
 
 
 async def _subscribe(door: _Door, cursor: int | None = None, topics: Sequence[str] | None = None) -> _Feed:
-    database, shows = door.served.database, door.served.shows
+    database, shows, every = door.served.database, door.served.shows, door.served.topics
     for topic in topics or ():
-        if not any(topic in (known, known.partition(".")[0]) for known in shows):
-            raise UnknownTopic(f"There is no topic {topic[:60]!r} to watch.", topics=sorted(shows))
+        if not any(topic in (known, known.partition(".")[0]) for known in every):
+            raise UnknownTopic(f"There is no topic {topic[:60]!r} to watch.", topics=sorted(every))
     wanted = frozenset(
-        known for known in shows if topics is None or known in topics or known.partition(".")[0] in topics
+        known for known in every if topics is None or known in topics or known.partition(".")[0] in topics
     )
     try:
         door.watches.acquire_nowait()
@@ -298,21 +312,29 @@ async def _feed_or_say(door: _Door, feed: _Feed) -> None:
 
 async def _feed(door: _Door, feed: _Feed) -> bytes:
     """Writes changes as they are committed, all that is there in one piece, until the client is gone."""
-    database, shows, cursor = door.served.database, door.served.shows, feed.cursor
+    database, shows = door.served.database, door.served.shows
     with database.watch() as wakes:
         while True:
-            news = await database.read(_read_news, cursor, feed.wanted, shows, CHANGES_MAX)
-            cursor = news.cursor
+            news = await database.read(_read_news, feed.cursor, feed.wanted, shows, CHANGES_MAX)
             said = [
                 rpc.notification("change", {"cursor": seq, "topic": topic, "data": data})
                 for seq, topic, data in news.changes
             ]
             if news.lagged:
-                said.insert(0, rpc.notification("lagged", {"cursor": cursor}))
+                said.insert(0, rpc.notification("lagged", {"cursor": news.cursor}))
             if said:
                 await door.out.send(b"".join(said))
+            feed.cursor = news.cursor  # only now: what is told beside this must not say that it was told
             if not news.more:
                 await wakes.receive()
+
+
+async def _pass_on(door: _Door, feed: _Feed, topic: str) -> None:
+    """Tells the watcher what is stored nowhere, as it happens, until the client is gone."""
+    with door.served.passing[topic]() as told:
+        async for happened in told:
+            row = {"cursor": feed.cursor, "topic": topic, "data": happened}
+            await door.out.send(rpc.notification("change", row))
 
 
 def _read_news(tx: Tx, cursor: int, wanted: frozenset[str], shows: Mapping[str, Show], limit: int) -> _News:

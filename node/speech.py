@@ -5,7 +5,7 @@ Sealing is in store/outbox.py; when it happens is decided in delivery.py.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from crypto import keys
 from node import ground
@@ -25,6 +25,16 @@ class Spoken:
 
 Follow = Callable[[Tx, tuple[Spoken, ...]], None]
 """What a room writes in the transaction in which something was said."""
+
+
+class Lives(Protocol):
+    """How long what is said in a conversation stays: the room of chats says it to the others."""
+
+    def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
+        """Seconds after it was read; None: for ever."""
+
+    def said(self, tx: Tx, contact_id: int, seq: int, lasts_s: int | None) -> None:
+        """It was just posted, in this row."""
 
 
 def nothing_follows(_tx: Tx, _spoken: tuple[Spoken, ...]) -> None:
@@ -61,3 +71,17 @@ def say(
         previous = message_id
     first = outbox.post(tx, contact_id, posted, now_ms)
     return tuple(Spoken(one.message_id, first + place, one.at_ms) for place, one in enumerate(posted))
+
+
+def say_as_lasting(
+    tx: Tx, lives: Lives | None, contact_id: int, what: Any, now_ms: int, entropy: keys.Entropy
+) -> Spoken:
+    """Posts one content that lives as long as is set in its conversation; without `lives`: for ever.
+
+    Raises: as `say`.
+    """
+    lasts_s = None if lives is None else lives.lasts_s(tx, contact_id)
+    (spoken,) = say(tx, contact_id, (what,), now_ms, entropy, lasts_s)
+    if lives is not None:
+        lives.said(tx, contact_id, spoken.seq, lasts_s)
+    return spoken

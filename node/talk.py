@@ -11,7 +11,6 @@ much may be in flight in window.py; when a silent one is asked and given up in s
 from collections import deque
 from dataclasses import dataclass, field
 
-import structlog
 import trio
 
 from node import frames
@@ -19,10 +18,11 @@ from node.bell import Bell
 from node.inward import Inward
 from node.network import Address, Link, Stream
 from node.silence import Attention, Silence
+from node.typists import Typists
 from node.window import Room, Window
 from protocol import talk
 from protocol.faults import PeerFault, Unavailable
-from store import devices, lanes, outbox, sessions
+from store import devices, outbox, sessions
 from store.database import Tx
 from store.devices import Device
 from store.healing import Healing
@@ -38,9 +38,6 @@ UNACKED_S = 90.0  # mail that waits so long for any acknowledgement ends the str
 SENT_AFTER_S = 1.0  # an envelope without its acknowledgement after this time is shown as `sent`
 ACK_DELAY_S = 0.005  # an acknowledgement waits so long for mail that comes behind it; nobody sees the difference
 HELD_AGAIN_S = 60.0  # held envelopes are sealed anew after this time (delivery 4.3)
-VERSION = 1
-
-log = structlog.get_logger("talk")
 
 
 class Ended(Unavailable):
@@ -61,6 +58,7 @@ class Talk:
     run: bytes
     dialled: bool
     attention: Attention
+    typists: Typists
     way: Address  # where the other end is, for a person; "" where that cannot be told
     link: Link | None  # to ask the other end something beside this; None where that cannot be done
     addresses: tuple[str, ...]
@@ -126,6 +124,13 @@ class Talk:
         self.backlog = True
         self._bell.ring()
 
+    def tell_typing(self) -> bool:
+        """Tells the other end that one types to it; False where it does not know that word, or reads nothing now."""
+        is_told = self.theirs is not None and talk.TYPING_SINCE in self.theirs.versions and not self._answers
+        if is_told:
+            self._answer(talk.Typing())
+        return is_told
+
     def stir(self) -> None:
         """Mail has moved or somebody looks at who is there: silence is noticed sooner from now on."""
         self._stirred.ring()
@@ -167,7 +172,7 @@ class Talk:
         if bundle is not None:  # store 6: unasked when the one they hold is older than 7 days
             self._answer(talk.BundleGiven(bundle))
         return talk.Hello(
-            versions=(VERSION,),
+            versions=talk.VERSIONS,
             run=self.run,
             addresses=self.addresses,
             next_peer=None,
@@ -305,6 +310,8 @@ class Talk:
                     self._answer(talk.Pong(n))
                 case talk.Pong():
                     pass
+                case talk.Typing():
+                    self.typists.heard(self.contact)
                 case talk.Bye(reason=reason):
                     raise Ended(reason)
                 case talk.Hello():
@@ -366,15 +373,6 @@ class Talk:
             case Healing.NOT_YET:
                 pass
 
-    async def _requeue_held(self) -> None:
-        """Sends again what the other end holds and cannot read; mostly there is nothing."""
-        database = self.inward.database
-        device_id = self.device.id
-        if not await database.read(lanes.has_held, device_id):
-            return
-        if await database.transact(outbox.requeue_held, device_id, self.inward.now()):
-            self.wake()
-
     async def _watch_silence(self) -> None:
         again_at = trio.current_time() + HELD_AGAIN_S
         silence, window = self._silence, self._window
@@ -396,4 +394,5 @@ class Talk:
             await self._heal()
             if now >= again_at:
                 again_at = now + HELD_AGAIN_S
-                await self._requeue_held()
+                if await self.inward.requeue_held(self.device.id):
+                    self.wake()

@@ -11,6 +11,7 @@ import trio
 from node.network import Address, PeerId
 from node.silence import Attention
 from node.talk import Talk
+from node.typists import Typists
 
 ALIVE_S = 1.0  # how long an older stream has to answer when a newer one of the same run appears, or somebody looks
 SILENT = "asked a moment ago, and no answer yet"  # of a contact with whom a talk is live
@@ -21,6 +22,7 @@ class Talks:
     """Device -> its live talk."""
 
     attention: Attention = field(default_factory=Attention)
+    typists: Typists = field(default_factory=Typists)
     _live: dict[int, Talk] = field(default_factory=dict)
     _scopes: dict[int, trio.CancelScope] = field(default_factory=dict)
 
@@ -50,6 +52,17 @@ class Talks:
     def forget(self, one: Talk) -> None:
         """The talk is over: at once nobody is online through it, and nothing is handed to it."""
         del self._live[one.device.id], self._scopes[one.device.id]
+
+    def tell_typing(self, contact_id: int) -> bool:
+        """Tells a contact's connected devices that one types to him, or did a moment ago; False: nobody is told."""
+        if not self.online(contact_id):
+            return False
+        if not self.typists.is_due(contact_id):
+            return True
+        told = [one.tell_typing() for one in self.of(contact_id)]
+        if any(told):
+            self.typists.told(contact_id)
+        return any(told)
 
     async def look(self) -> frozenset[int]:
         """Somebody looks at who is there: who was silent for long is asked. Returns who does not answer at once."""

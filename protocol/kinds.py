@@ -14,6 +14,7 @@ from protocol import (
     blob_stream,
     blobs,
     carrying,
+    deposit,
     door_record,
     envelope,
     evidence,
@@ -31,6 +32,7 @@ from protocol import (
     parcel,
     pay_code,
     presence_record,
+    preview,
     probe,
     receipt,
     record,
@@ -66,6 +68,7 @@ PLACES: tuple[Place, ...] = (
             invoice.Invoice,
             pay_code.ShopOffer,
             blobs.Blob,
+            preview.Preview,
         ),
     ),
     Place(
@@ -151,6 +154,11 @@ PLACES: tuple[Place, ...] = (
         keep.FRAMES,
     ),
     Place(
+        "Frames of /weft/deposit/1",
+        "Each behind its length; hello, claim and what answers a claim are those of /weft/keep/1 (keep.md 8).",
+        deposit.FRAMES,
+    ),
+    Place(
         "Records of a backup",
         "In the sealed stream of a backup, each behind its length, in this order (backup.md 3).",
         backup_records.CLASSES,
@@ -160,7 +168,8 @@ PLACES: tuple[Place, ...] = (
 ROOMS: Mapping[str, range] = {
     "contacts": range(100, 120),
     "chat": range(120, 140),
-    "media": range(140, 160),
+    "media": range(140, 141),
+    "stickers": range(141, 160),
     "moments": range(160, 180),
     "groups": range(180, 200),
     "ledger": range(200, 216),

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Annotated, Any
 
 from crypto.faults import Malformed
-from protocol import wire
+from protocol import url, wire
 
 SAFE_INT_MAX = 2**53 - 1  # what JSON readers keep exactly; the limit of counters and times
 
@@ -39,6 +39,13 @@ class Utf8:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One printable line of 1 to so many bytes in UTF-8: no control characters, no spaces around it."""
+
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """An address of the web in its one form (url.py), of at most so many bytes."""
 
     bytes_max: int
 
@@ -88,6 +95,8 @@ def leaf(hint: Any, limit: Any) -> Part | None:
             return _text(limit.bytes_max)
         case Line() if hint is str:
             return _line(limit.bytes_max)
+        case Url() if hint is str:
+            return _url(limit.bytes_max)
         case Range() if hint is int:
             return _int(limit.least, limit.most)
     return _enum(hint) if isinstance(hint, type) and issubclass(hint, IntEnum) else None
@@ -123,6 +132,11 @@ def _line(bytes_max: int) -> Part:
         )
 
     return Part(f"a line of 1 to {bytes_max:,} bytes", allows)
+
+
+def _url(bytes_max: int) -> Part:
+    rule = f"an address of the web of at most {bytes_max:,} bytes"
+    return Part(rule, lambda v: type(v) is str and len(v) <= bytes_max and url.parts(v) is not None)
 
 
 def _utf8_size(value: str) -> int:

@@ -8,10 +8,11 @@
         choice: Annotated[int, record.Range(0, 31)] = 0
 
 The annotations are the limits: the constructor refuses what they do not allow (OverLimit), so neither we nor a peer
-can build a wrong record; decoding turns that into Malformed. A field may be bytes with Size, str with Utf8 or Line, int
-with Range, an IntEnum, another record, a union of records (told apart by kind), a tuple of any of these with Count, and
-each of them `| None`. Trailing fields with a default may be absent in what arrives. A record's repr shows sizes, never
-contents, because what it holds is secret or private. Not here: bytes (wire.py), the table of kinds (kinds.py).
+can build a wrong record; decoding turns that into Malformed. A field may be bytes with Size, str with Utf8, Line or
+Url, int with Range, an IntEnum, another record, a union of records (told apart by kind), a tuple of any of these with
+Count, and each of them `| None`. Trailing fields with a default may be absent in what arrives. A record's repr shows
+sizes, never contents, because what it holds is secret or private. Not here: bytes (wire.py), the table of kinds
+(kinds.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -38,6 +39,7 @@ from protocol.limits import (
     Sizes,
     TimeMs,
     TimeS,
+    Url,
     Utf8,
     leaf,
 )
@@ -57,6 +59,7 @@ __all__ = [
     "Sizes",
     "TimeMs",
     "TimeS",
+    "Url",
     "Utf8",
     "decode",
     "decode_one_of",

@@ -27,6 +27,8 @@ ADDRESS_BYTES_MAX = 192  # a way through a relay names two PeerIds: 176 with IPv
 ENVELOPES_MAX = 66  # of the smallest bucket in the largest frame
 HELD_MAX = WINDOW_ENVELOPES
 VERSIONS_MAX = 16
+VERSIONS = (2, 1)  # that this node speaks, newest first
+TYPING_SINCE = 2  # the version from which on a Typing is known; before it, a frame that is not known ends the stream
 REASON_BYTES_MAX = 128
 
 Number = Counter
@@ -127,6 +129,14 @@ class Bye:
 
 @record.record
 @dataclass(frozen=True, slots=True)
+class Typing:
+    """A person writes to the reader at this moment. Kept by nobody; only for who speaks version 2."""
+
+    KIND: ClassVar[int] = 9
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
 class Introduction:
     """Who is at this end: inside the sealed half of a proof. lists: the newest 8 device lists, oldest first."""
 
@@ -136,10 +146,10 @@ class Introduction:
     lists: Annotated[tuple[identity.DeviceList, ...], record.Count(1, identity.LISTS_MAX)]
 
 
-Frame = Hello | Envelopes | Ack | BundleWanted | BundleGiven | Ping | Pong | Bye
+Frame = Hello | Envelopes | Ack | BundleWanted | BundleGiven | Ping | Pong | Bye | Typing
 
 _FRAMES: Mapping[int, type[Frame]] = {
-    cls.KIND: cls for cls in (Hello, Envelopes, Ack, BundleWanted, BundleGiven, Ping, Pong, Bye)
+    cls.KIND: cls for cls in (Hello, Envelopes, Ack, BundleWanted, BundleGiven, Ping, Pong, Bye, Typing)
 }
 
 

@@ -12,7 +12,9 @@ from typing import Annotated, ClassVar, TypeVar
 
 from protocol import record
 from protocol.faults import Malformed
-from protocol.limits import Line, Range, Size
+from protocol.limits import Line, Range, Size, Utf8
+from protocol.preview import ABOUT_BYTES_MAX, TITLE_BYTES_MAX
+from protocol.url import URL_BYTES_MAX
 
 WORD = "_workshop"  # the launcher's hidden word, beside `_node`
 PICTURE_PIXELS_MAX = 64_000_000  # 256 MB decoded; the next step after a phone's 48 and 50 million
@@ -20,7 +22,11 @@ SIDE_MAX = 65_535  # what JPEG and GIF can say
 PREVIEW_SIDE_MAX = 320
 PREVIEW_BYTES_MAX = 12 * 1024  # travels inside a message of at most 60 KiB
 AVATAR_SIDE = 256
+PAGE_BYTES_MAX = 512 * 1024  # of a page of the web: what it says of itself stands at its beginning
 AVATAR_BYTES_MAX = 32 * 1024
+STICKER_SIDE = 512
+STICKER_BYTES_MAX = 48 * 1024  # with its names it stays below what one message may say
+STICKER_BYTES = 14 * 1024  # aimed at: with all around it the message fits 16 KiB
 BLURHASH = (4, 3)  # components across and down: 28 characters
 WAVEFORM_BYTES = 64
 LENGTH_MS_MAX = 24 * 3600 * 1000  # a day of sound or film
@@ -54,8 +60,12 @@ class Format(IntEnum):
     MP3 = 12
     FLAC = 13
     M4A = 14
+    WEBA = 15  # WebM without a picture
+    MKA = 16
     MP4 = 20
     MOV = 21
+    WEBM = 22
+    MKV = 23
 
     @property
     def mime(self) -> str:
@@ -73,8 +83,12 @@ _MIME = {
     Format.MP3: "audio/mpeg",
     Format.FLAC: "audio/flac",
     Format.M4A: "audio/mp4",
+    Format.WEBA: "audio/webm",
+    Format.MKA: "audio/x-matroska",
     Format.MP4: "video/mp4",
     Format.MOV: "video/quicktime",
+    Format.WEBM: "video/webm",
+    Format.MKV: "video/x-matroska",
 }
 
 
@@ -143,14 +157,37 @@ class Pixels:
     rgb: Annotated[bytes, Size(3, 3 * PREVIEW_SIDE_MAX**2)]
 
 
+@record.record
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A picture as a sticker: still WebP without metadata, at most 512 px a side."""
+
+    KIND: ClassVar[int] = 7
+    webp: Annotated[bytes, Size(12, STICKER_BYTES_MAX)]
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page of the web says of itself. picture: an address as it stands there, "" for none."""
+
+    KIND: ClassVar[int] = 6
+    title: Annotated[str, Line(TITLE_BYTES_MAX)] | None
+    about: Annotated[str, Line(ABOUT_BYTES_MAX)] | None
+    picture: Annotated[str, Utf8(URL_BYTES_MAX)]
+
+
 ANSWER_BYTES_MAX: Mapping[type, int] = {
     Pictured: PREVIEW_BYTES_MAX + 256,
     Heard: 256,
     Moving: 256,
     Avatar: AVATAR_BYTES_MAX + 256,
+    Stamp: STICKER_BYTES_MAX + 256,
     Pixels: 3 * PREVIEW_SIDE_MAX**2 + 256,
+    Page: TITLE_BYTES_MAX + ABOUT_BYTES_MAX + URL_BYTES_MAX + 256,
 }
-_SOUNDS = (Format.WAV, Format.OGG, Format.MP3, Format.FLAC, Format.M4A)
+_SOUNDS = (Format.WAV, Format.OGG, Format.MP3, Format.FLAC, Format.M4A, Format.WEBA, Format.MKA)
+_FILMS = (Format.MP4, Format.MOV, Format.WEBM, Format.MKV)
 
 
 def read(wanted: type[A], raw: bytes) -> A | Failed:
@@ -189,8 +226,8 @@ def _is_whole(answer: object) -> bool:
         case Heard():
             return answer.format in _SOUNDS and len(answer.waveform) in (0, WAVEFORM_BYTES)
         case Moving():
-            return answer.format in (Format.MP4, Format.MOV)
-        case Avatar():
+            return answer.format in _FILMS
+        case Avatar() | Stamp():
             return is_webp(answer.webp)
         case Pixels():
             return len(answer.rgb) == 3 * answer.width * answer.height

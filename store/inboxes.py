@@ -79,6 +79,12 @@ def find(tx: Tx, box_id: int) -> Mailbox | None:
     return None if row is None else _box(row)
 
 
+def by_sender(tx: Tx, sender: bytes) -> int | None:
+    """The row of the line whose door has this id."""
+    row = tx.one("SELECT id FROM inbox_line WHERE sender = ?", (sender,))
+    return None if row is None else int(row[0])
+
+
 def is_there(tx: Tx, box: Mailbox) -> bool:
     """Whether a line that was read before is there still: its row may be another's since."""
     found = tx.one("SELECT 1 FROM inbox_line WHERE id = ? AND sender = ?", (box.id, box.line.sender))

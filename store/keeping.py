@@ -2,11 +2,12 @@
 
     permit ── owner ──┬── queue ── door          what somebody may have here; his key; what lies there for him,
                       │     └───── parcel        and through which doors it came
-                      └── laid                   records of the DHT
+                      ├── laid                   records of the DHT
+                      └── deposit                files; their pieces lie beside the database
 
 It knows no account, no device and no name: an owner is a key made for this keeper alone, a contact a number that means
 something in the other database. Age is in seconds of the keeper's own clock (docs/protocol/keep.md 6). Not here:
-permits (permits.py), what lies here (shelves.py), records (laid.py).
+permits (permits.py), what lies here (shelves.py), files (deposits.py), records (laid.py).
 """
 
 from crypto import hashing
@@ -64,7 +65,22 @@ CREATE INDEX laid_expires ON laid (expires_s);
 
 _NOTES = "ALTER TABLE owner ADD COLUMN note BLOB NOT NULL DEFAULT x'';"
 
-KEEPING: tuple[Migration, ...] = (Migration("keeping", 1, _TABLES), Migration("keeping", 2, _NOTES))
+_DEPOSITS = """
+CREATE TABLE deposit (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, owner INTEGER NOT NULL, sender BLOB NOT NULL, name BLOB NOT NULL,
+  bytes INTEGER NOT NULL, taken INTEGER NOT NULL, bits BLOB NOT NULL, ttl_s INTEGER NOT NULL,
+  expires_s INTEGER NOT NULL, manifest BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX deposit_name ON deposit (owner, name);
+CREATE INDEX deposit_taken ON deposit (owner, sender, taken);
+CREATE INDEX deposit_expires ON deposit (expires_s);
+"""
+
+KEEPING: tuple[Migration, ...] = (
+    Migration("keeping", 1, _TABLES),
+    Migration("keeping", 2, _NOTES),
+    Migration("keeping", 3, _DEPOSITS),
+)
 
 
 def keeping_key(database_key: bytes) -> bytes:

@@ -44,6 +44,7 @@ FOREIGN_NAMES = {
     ("tests/crypto/test_ratchet_oracles.py", "_get_info"): "a method that doubleratchet calls",
     ("tests/crypto/test_ratchet_oracles.py", "_build_associated_data"): "a method that doubleratchet calls",
     ("tests/cli/test_export.py", "handle_data"): "a method that HTMLParser calls",
+    ("node/workshop/pages.py", "handle_data"): "a method that HTMLParser calls",
 }
 EXAMPLES_IN_PAGES = (
     "docs/architecture.md:tests/features/test_polls.py",

@@ -1,11 +1,13 @@
-"""react, edit, recall, delete, forward, message: what is done to one message, by its id or the end of it."""
+"""react, edit, recall, delete, forward, pin, message: what is done to one message, by its id or the end of it."""
 
 from typing import Any
 
 import click
 
-from cli import faults, options, show
+from cli import faults, options, pictures, show
 from cli.options import Door
+
+PREVIEW_COLUMNS = 40
 
 Message = dict[str, Any]
 
@@ -43,7 +45,7 @@ def edit(door: Door, message_id: str, text: str) -> None:
 @message_argument
 @click.pass_obj
 def recall(door: Door, message_id: str) -> None:
-    """Takes back a text of the last 2 minutes, or a file of the last 3 hours; a notice of it stays on both sides."""
+    """Takes back a message of the last 2 minutes, a file of the last 3 hours; a notice of it stays on both sides."""
     with door.connect() as client:
         notice = client.call("chat.recall", id=message_id)
     show.outcome(door, notice, f"✔ Recalled. {_honest(notice)}")
@@ -65,7 +67,7 @@ def delete(door: Door, message_id: str) -> None:
 @options.contact_argument
 @click.pass_obj
 def forward(door: Door, message_id: str, name: str) -> None:
-    """Sends the text or file of a message to another contact, marked as forwarded, without its author's name."""
+    """Sends what a message says to another contact, marked as forwarded, without its author's name."""
     with door.connect() as client:
         message = client.call("chat.forward", id=message_id, to=name)
     show.outcome(door, message, show.state_line(message))
@@ -73,14 +75,51 @@ def forward(door: Door, message_id: str, name: str) -> None:
 
 @options.command()
 @message_argument
+@click.pass_obj
+def pin(door: Door, message_id: str) -> None:
+    """Pins a message for both of you, so that `pins` lists it.
+
+    A whole conversation is pinned, in your list alone, with: weft chats pin NAME
+    """
+    with door.connect() as client:
+        message = client.call("chat.pin_message", id=message_id)
+    show.outcome(door, message, f"✔ Pinned for both of you: {show.message_line(message)}")
+
+
+@options.command()
+@message_argument
+@click.pass_obj
+def unpin(door: Door, message_id: str) -> None:
+    """Takes the pin from a message for both of you, whoever has pinned it."""
+    with door.connect() as client:
+        message = client.call("chat.unpin_message", id=message_id)
+    show.outcome(door, message, f"✔ Not pinned any more: {show.message_line(message)}")
+
+
+@options.command()
+@options.contact_argument
+@click.pass_obj
+def pins(door: Door, name: str) -> None:
+    """Lists the pinned messages of a conversation, the newest pin first."""
+    with door.connect() as client:
+        found = client.call("chat.pins", to=name)
+    text = "\n".join(show.message_line(line) for line in found)
+    show.rows(door, "messages", found, text or "No message is pinned. Pin one: weft pin ID")
+
+
+@options.command()
+@message_argument
 @click.option("--history", is_flag=True, help="What it said before it was edited, oldest first.")
 @click.pass_obj
 def message(door: Door, message_id: str, history: bool) -> None:
-    """Shows one message, with its reactions."""
+    """Shows one message, with its reactions, and the picture of its link where the terminal can."""
     with door.connect() as client:
         if not history:
             found = client.call("chat.message", id=message_id)
-            show.outcome(door, found, show.message_line(found))
+            show.outcome(door, found, pictures.with_sticker(door, client, found, show.message_line(found)))
+            if (found.get("preview") or {}).get("has_picture"):
+                webp = bytes.fromhex(client.call("chat.preview", id=found["id"])["webp"])
+                pictures.show_preview(door, webp, PREVIEW_COLUMNS)
             return
         versions = client.call("chat.edits", id=message_id)
     text = "\n".join(f"{show.clock(one['at_ms'])}  {show.indented(one['text'])}" for one in versions)

@@ -32,7 +32,10 @@ def list_all(door: Door, archived: bool) -> None:
 @options.contact_argument
 @click.pass_obj
 def pin(door: Door, name: str) -> None:
-    """Keeps a conversation above all others."""
+    """Keeps a conversation above all others, in your list alone.
+
+    A message is pinned, for both of you, with: weft pin ID
+    """
     _change(door, "chat.pin", name, "stays above all others.")
 
 
@@ -141,8 +144,11 @@ def starred(door: Door, name: str | None, limit: int) -> None:
 def _list(door: Door, archived: bool) -> None:
     with door.connect() as client:
         found = client.call("chat.chats", archived=archived)
+        is_any_away = not found and not archived and client.call("chat.chats", archived=True, limit=1)
     lines = [(_marks(row), show.clean(row["contact"]), str(row["unread"] or ""), *_last(row)) for row in found]
     none = "Nothing is put away." if archived else "There is no conversation yet. Begin one: weft chat NAME"
+    if is_any_away:
+        none = "All conversations are put away: weft chats --archived"
     table = show.table(door, ("", "Name", "New", "When", "Last"), lines)
     show.rows(door, "chats", found, table if lines else none)
 
@@ -166,4 +172,6 @@ def _last(row: Conversation) -> tuple[str, str]:
         return when, f"Draft: {show.clean(row['draft'])[:80]}"
     if not last:
         return when, ""
+    if last.get("recalled"):
+        return when, f"{'You' if last['mine'] else show.clean(row['contact'])} recalled a message."
     return when, f"{'You: ' if last['mine'] else ''}{show.clean(row['excerpt'])}"

@@ -11,6 +11,7 @@ from cli import faults, moving, options, pictures, show
 from cli.options import Door, Form
 
 PREVIEW_COLUMNS = 60
+TOPICS = (moving.PROGRESS, moving.GIVEN, moving.KEPT)
 
 
 @options.command()
@@ -60,7 +61,7 @@ def files(ctx: click.Context, contact: str | None, limit: int, follow: bool) -> 
     door: Door = ctx.obj
     with door.connect() as client:
         if follow:
-            client.watch(moving.PROGRESS, moving.GIVEN)
+            client.watch(*TOPICS)
         found = client.call("media.list", contact=contact, limit=limit)
         cursor = client.cursor
     if not follow:
@@ -78,7 +79,9 @@ def show_one(door: Door, file_id: str, picture: str) -> None:
     with door.connect() as client:
         file = client.call("media.show", id=file_id)
         webp = bytes.fromhex(client.call("media.preview", id=file_id)["webp"]) if file["has_preview"] else b""
-    show.outcome(door, file, f"{show.file_text(file)}   (id …{file['short']})")
+    said = f"{show.file_text(file)}   (id …{file['short']})"
+    lies = show.keeping_text(file)
+    show.outcome(door, file, f"{said}\n  {lies}" if lies else said)
     if webp:
         pictures.show_preview(door, webp, PREVIEW_COLUMNS, picture)
 
@@ -103,6 +106,29 @@ def drop(door: Door, file_id: str) -> None:
     show.outcome(door, file, f"✔ {show.clean(file['name'])} is not kept here any more; weft get fetches it again.")
 
 
+@options.sub(files)
+@click.argument("file_id", metavar="ID")
+@click.option("--stop", is_flag=True, help="Take back what lies there, and leave it nowhere.")
+@click.pass_obj
+def keep(door: Door, file_id: str, stop: bool) -> None:
+    """Leaves a file of yours at a keeper of its reader while he is away, however large.
+
+    Small ones go there by themselves (media.keep, in MB). You may switch off once weft files says that it is kept.
+    """
+    with door.connect() as client:
+        file = client.call("media.leave", id=file_id, withdraw=stop)
+    name, reader = show.clean(file["name"]), show.clean(file["contact"])
+    if stop:
+        show.outcome(door, file, f"✔ {name} is left at no keeper of {reader}'s any more.")
+        return
+    if file["keeping"] == "kept":
+        show.outcome(door, file, f"✔ {name} is {show.keeping_text(file)}.")
+        return
+    show.outcome(
+        door, file, f"• {name} is left at a keeper of {reader}'s while {reader} is away: weft files says how far."
+    )
+
+
 def _follow(door: Door, found: Sequence[dict[str, Any]], cursor: int) -> None:
     """Shows the bars of what moves, anew at each change, until somebody ends it."""
     if door.form is Form.JSON:
@@ -112,8 +138,7 @@ def _follow(door: Door, found: Sequence[dict[str, Any]], cursor: int) -> None:
     if door.form is Form.TEXT:
         show.redrawn(door, None, _bars(known, rates) or "Nothing is on its way.")
     show.talk(door, "Waiting for changes… (Ctrl-C ends it)")
-    topics = (moving.PROGRESS, moving.GIVEN)
-    for _, file in connection.follow(door.directory, topics, cursor, lambda said: show.talk(door, said)):
+    for _, file in connection.follow(door.directory, TOPICS, cursor, lambda said: show.talk(door, said)):
         known[file["id"]] = file
         if door.form is Form.TEXT:
             show.redrawn(door, None, _bars(known, rates) or "Nothing is on its way.")
@@ -152,6 +177,8 @@ def _row(file: dict[str, Any]) -> tuple[str, ...]:
             state += f", {part} %"
     if file["reason"] and not (file["mine"] and part == 100):
         state += f": {show.clean(file['reason'])}"
+    if (lies := show.keeping_text(file)) and (not file["mine"] or part < 100):
+        state += f"; {lies}"
     return (
         show.clock(file["at_ms"]),
         who,

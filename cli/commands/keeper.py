@@ -142,11 +142,26 @@ def size_of(text: str) -> int:
     help="Where others reach it, and at which port it listens, from now on; twice at most. auto: none of them.",
 )
 @click.option("--bootstrap", metavar="ADDRESS", help="Where it finds the DHT, from now on; as dht.bootstrap.")
+@click.option(
+    "--files",
+    "files_mb",
+    type=click.IntRange(0, 1_000_000),
+    metavar="MB",
+    help="What its owner may have of files, from now on; 0: none. [2000 at first]",
+)
 @click.option("-d", "--detach", is_flag=True, help="Leave it running and return when it serves.")
 @click.option("--unit", is_flag=True, help="Only write a unit for systemd that starts it with the machine.")
 @click.option("--code", is_flag=True, help="Only show the code of the keeper that runs; it is for one account.")
 @click.pass_obj
-def node(door: Door, addresses: tuple[str, ...], bootstrap: str | None, detach: bool, unit: bool, code: bool) -> None:
+def node(
+    door: Door,
+    addresses: tuple[str, ...],
+    bootstrap: str | None,
+    files_mb: int | None,
+    detach: bool,
+    unit: bool,
+    code: bool,
+) -> None:
     """Runs a keeper of your own on a machine that is always on.
 
     It holds sealed messages for you while your device is off. It needs a profile of its own, and no identity.
@@ -156,11 +171,13 @@ def node(door: Door, addresses: tuple[str, ...], bootstrap: str | None, detach: 
         raise faults.usage("A keeper has at most two addresses in its code.")
     if bootstrap is not None:
         said["bootstrap"] = bootstrap
+    if files_mb is not None:
+        said["files"] = str(files_mb)
     if places.has_identity(door.directory):
         said_why = "This profile is somebody's, and a keeper holds nobody's keys; nothing was changed."
         raise Failure("keeper.identity", said_why, next="weft --profile keeper keeper node", verb="Another profile")
     if unit:
-        text = cellar.unit(door, addresses, bootstrap)
+        text = cellar.unit(door, addresses, bootstrap, files_mb)
         show.outcome(door, {"unit": text}, text.rstrip())
         cellar.say_where_a_unit_goes(door)
         return
@@ -168,7 +185,7 @@ def node(door: Door, addresses: tuple[str, ...], bootstrap: str | None, detach: 
         _show_code(door, _running_code(door))
         return
     if running := _running(door):
-        if addresses or bootstrap is not None:
+        if addresses or bootstrap is not None or files_mb is not None:
             said_why = f"The keeper runs (pid {running['pid']}) with what it was started with; nothing was changed."
             raise Failure("node.running", said_why, next="weft down", verb="Stop it first")
         _show_up(door, running, already=True)
@@ -259,7 +276,9 @@ def _learns(found: Mapping[str, Any]) -> str:
 
 def _holds(one: Mapping[str, Any]) -> str:
     of = f" of {show.size(one['space'])}" if one["space"] > max(1, one["bytes"]) else ""
-    return f"{one['items']:,} item{'' if one['items'] == 1 else 's'}, {show.size(one['bytes'])}{of}"
+    return (
+        f"{one['items']:,} item{'' if one['items'] == 1 else 's'}, {show.size(one['bytes'])}{of}{show.files_held(one)}"
+    )
 
 
 def _queues(one: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from cli.options import Door
 
 SEARCH_S = 120.0  # the first search after an upgrade may have a million messages to index
 ME = "me"
-TRAITS = ("file", "link", "picture", "voice", "video")
+TRAITS = ("file", "link", "picture", "voice", "video", "card", "place", "sticker")
 
 
 def _authors(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -36,6 +36,13 @@ def get(door: Door, setting: str) -> None:
     show.outcome(door, found, "\n".join(_text(value) for value in found.values()))
 
 
+TELLS = {  # what others learn once it is on
+    "links.preview": "The site of each link that you send now sees the address of this node, or of links.proxy, "
+    "and when.",
+    "chat.receipts": "Contacts now see which of their messages you have read.",
+}
+
+
 @options.sub(config, name="set")
 @click.argument("setting", shell_complete=SETTINGS)
 @click.argument("value")
@@ -45,6 +52,9 @@ def set_one(door: Door, setting: str, value: str) -> None:
     with door.connect() as client:
         found = client.call("node.configure", name=setting, value=value)
     show.outcome(door, found, "\n".join(f"✔ {name} = {_text(now)}" for name, now in found.items()))
+    for name, now in found.items():
+        if now is True and name in TELLS:
+            show.talk(door, f"! {TELLS[name]}")
 
 
 def _list(door: Door) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from crypto import keys
-from features.chat import acts, overlay, view
-from features.chat.content import Edit, React, Recall, Text
-from features.chat.faults import BadMark, NoText, NotYours, Recalled, TooLate, Undelivered
+from features.chat import acts, overlay, pins, view
+from features.chat.content import TURN_MAX, Edit, Pin, React, Recall, Text
+from features.chat.faults import BadMark, NoText, NotYours, Recalled, TooLate, TooManyPins, Undelivered
 from node import speech
 from protocol import ids
 from protocol.faults import OverLimit
@@ -40,23 +40,31 @@ def target(tx: Tx, seq: int) -> Target:
 
 
 def react(tx: Tx, of: Target, mark: str | None, now_ms: int, entropy: keys.Entropy) -> None:
-    """Puts our reaction in place of an earlier one. Raises: BadMark, Recalled, and what `speech.say` raises."""
+    """Puts our reaction in place of an earlier one; the same again says nothing.
+
+    Raises: BadMark, Recalled, and what `speech.say` raises.
+    """
     if mark is not None and (not mark.strip() or len(mark.splitlines()) > 1):
         raise BadMark
     try:
         what = React(of.message_id, None if mark is None else mark.strip())
     except OverLimit:
         raise BadMark from None
-    _act(tx, of, what, now_ms, entropy)
+    if view.is_withdrawn(of.said) or what.mark != acts.reaction(tx, of.contact, of.message_id):
+        _act(tx, of, what, now_ms, entropy)
 
 
 def edit(tx: Tx, of: Target, text: str, now_ms: int, entropy: keys.Entropy) -> None:
-    """Changes what a text of ours says. Raises: NotYours, NoText, Recalled, and what `speech.say` raises."""
+    """Changes what a text of ours says; the same again says nothing.
+
+    Raises: NotYours, NoText, Recalled, and what `speech.say` raises.
+    """
     if not of.mine:
         raise NotYours
     if not isinstance(of.said, Text):
         raise NoText
-    _act(tx, of, Edit(of.message_id, text), now_ms, entropy)
+    if view.is_withdrawn(of.said) or text != overlay.texts(tx, [of.seq]).get(of.seq, of.said.text):
+        _act(tx, of, Edit(of.message_id, text), now_ms, entropy)
 
 
 def recall(tx: Tx, of: Target, now_ms: int, entropy: keys.Entropy) -> None:
@@ -66,6 +74,19 @@ def recall(tx: Tx, of: Target, now_ms: int, entropy: keys.Entropy) -> None:
     if now_ms - of.posted_ms > acts.RECALL_MS.get(of.kind, 0):
         raise TooLate
     _act(tx, of, Recall(of.message_id), now_ms, entropy)
+
+
+def pin(tx: Tx, of: Target, is_wanted: bool, now_ms: int, entropy: keys.Entropy) -> None:
+    """Pins a message for both sides, or takes the pin away; where it is so already nothing is said.
+
+    Raises: TooManyPins, Recalled, and what `speech.say` raises.
+    """
+    turn, is_pinned = pins.standing(tx, of.contact, of.message_id)
+    if is_pinned is is_wanted and not view.is_withdrawn(of.said):
+        return
+    if is_wanted and len(pins.newest(tx, of.contact)) >= pins.PINS_MAX:
+        raise TooManyPins
+    _act(tx, of, Pin(of.message_id, int(is_wanted), min(turn + 1, TURN_MAX)), now_ms, entropy)
 
 
 def delete(tx: Tx, seq: int) -> None:
@@ -79,7 +100,7 @@ def delete(tx: Tx, seq: int) -> None:
     acts.delete(tx, of.contact, seq)
 
 
-def _act(tx: Tx, of: Target, what: React | Edit | Recall, now_ms: int, entropy: keys.Entropy) -> None:
+def _act(tx: Tx, of: Target, what: React | Edit | Recall | Pin, now_ms: int, entropy: keys.Entropy) -> None:
     if view.is_withdrawn(of.said):
         raise Recalled
     # After our clock was set back, what we do now is still later than what we did before.

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Annotated, ClassVar
 
 from protocol import content, ids, record
+from protocol.preview import Preview
 
 SEEN_IDS_MAX = 512  # as of receipts
 TURN_MAX = 2**32 - 1
@@ -27,7 +28,10 @@ class How(IntEnum):
 @record.record
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of text in the conversation of a pair, UTF-8, at most 16 KiB. answers: the message it is an answer to."""
+    """A line of text in the conversation of a pair, UTF-8, at most 16 KiB. answers: the message it is an answer to.
+
+    preview: what its sender says of a link in it.
+    """
 
     KIND: ClassVar[int] = 120
     CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
@@ -35,6 +39,7 @@ class Text:
     text: Annotated[str, record.Utf8(TEXT_BYTES_MAX)]
     answers: ids.Message | None = None
     how: How = How.SAID
+    preview: Preview | None = None
 
 
 @record.record
@@ -106,3 +111,20 @@ class Gone:
 
     KIND: ClassVar[int] = 126
     CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A message of either side stands among the pinned ones of the conversation, for both, or does not any more.
+
+    turn: one more than the highest of both sides that its author knew for this message; the highest counts, of two
+    equal ones that with the bytewise greater message id.
+    """
+
+    KIND: ClassVar[int] = 127
+    CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
+
+    target: ids.Message
+    pinned: Annotated[int, record.Range(0, 1)]
+    turn: Annotated[int, record.Range(1, TURN_MAX)]

@@ -116,8 +116,11 @@ def pin(tx: Tx, contact_id: int, is_pinned: bool) -> None:
     _set(tx, contact_id, "pinned", int(is_pinned))
 
 
-def mute(tx: Tx, contact_id: int, until_ms: int) -> None:
-    """Lets a conversation ring no more until then; 0: it rings."""
+def mute(tx: Tx, contact_id: int, until_ms: int, now_ms: int) -> None:
+    """Lets a conversation ring no more until then; 0: it rings. One that has come back is not put away by that."""
+    kept = of(tx, contact_id)
+    if kept.archived and not _is_archived(kept, view.newest_line(tx, contact_id), now_ms):
+        _set(tx, contact_id, "archived", 0)
     _set(tx, contact_id, "muted_ms", until_ms)
 
 

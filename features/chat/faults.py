@@ -12,7 +12,7 @@ class NotYours(UserFault):
 
 
 class NoText(UserFault):
-    """A file cannot be edited; nothing was done. Recall it, or send another one."""
+    """Only a text can be edited; nothing was done. Recall this message, or send another one."""
 
     code = "message.no_text"
     next = "weft recall ID"
@@ -20,8 +20,8 @@ class NoText(UserFault):
 
 
 class TooLate(UserFault):
-    """A text can be recalled within 2 minutes of sending, a file within 3 hours; nothing was done. You can edit a
-    text, and delete either here."""
+    """A message can be recalled within 2 minutes of sending, a file within 3 hours; nothing was done. You can edit a
+    text, and delete anything here."""
 
     code = "message.late"
     next = "weft edit ID TEXT"
@@ -33,6 +33,14 @@ class Recalled(UserFault):
 
     code = "message.recalled"
     next = "weft inbox"
+    exit = 1
+
+
+class NoPreview(UserFault):
+    """This message shows no picture of a link."""
+
+    code = "message.no_preview"
+    next = "weft message ID"
     exit = 1
 
 
@@ -51,3 +59,11 @@ class BadMark(UserFault):
     code = "limit"
     next = "weft react ID 👍"
     exit = 2
+
+
+class TooManyPins(UserFault):
+    """A conversation has at most 50 pinned messages; nothing was done. Take a pin away first."""
+
+    code = "limit"
+    next = "weft pins NAME"
+    exit = 1

@@ -4,9 +4,11 @@ from dataclasses import asdict
 
 from crypto.keys import Entropy
 from features.chat import acts, conversations, hearing, index, lasting, overlay, service, view
-from features.chat.content import Edit, Gone, React, Recall, Seen, Text, Timer
+from features.chat.content import Edit, Gone, Pin, React, Recall, Seen, Text, Timer
 from features.chat.service import Chat
 from features.media.content import File
+from features.profile.content import ContactCard, Location
+from features.stickers.content import Sticker
 from node.feature import Feature, Keeping
 from protocol import ids
 from store.database import Tx
@@ -40,8 +42,8 @@ def _show_gone(tx: Tx, seq: int) -> dict[str, object] | None:
 
 FEATURE = Feature(
     name="chat",
-    needs=("media",),
-    contents=(Text, React, Edit, Recall, Timer, Seen, Gone, File),
+    needs=("media", "profile", "stickers"),
+    contents=(Text, React, Edit, Recall, Timer, Seen, Gone, Pin, File, ContactCard, Location, Sticker),
     migrations=(
         *view.MIGRATIONS,
         *index.MIGRATIONS,
@@ -52,6 +54,7 @@ FEATURE = Feature(
     apply=hearing.apply,
     open=Chat,
     shows={"chat.received": _show, acts.CHANGED: _show, "delivery": _show_state, lasting.GONE: _show_gone},
+    passing={"chat.typing": lambda chat: chat.typists.watch()},
     run=service.run,
     keeping=Keeping(conversations.keep, conversations.check, conversations.put_back),
     restored=_restored,

@@ -11,6 +11,10 @@ from enum import StrEnum
 
 from features.chat.content import Text
 from features.media.content import File, Shape
+from features.profile import view as told
+from features.profile.content import ContactCard, Location
+from features.stickers import view as stickers
+from features.stickers.content import Sticker
 from protocol.faults import UserFault
 
 # Where no Latin letter stands before it: a sentence in Chinese has no space there.
@@ -25,6 +29,9 @@ class Trait(StrEnum):
     PICTURE = "picture"
     VOICE = "voice"
     VIDEO = "video"
+    CARD = "card"
+    PLACE = "place"
+    STICKER = "sticker"
 
 
 _OF_SHAPE: Mapping[Shape, tuple[Trait, ...]] = {
@@ -35,7 +42,7 @@ _OF_SHAPE: Mapping[Shape, tuple[Trait, ...]] = {
 
 
 class UnknownTrait(UserFault):
-    """A message can have a file, link, picture, voice or video; nothing was searched."""
+    """A message can have a file, link, picture, voice, video, card, place or sticker; nothing was searched."""
 
     code = "search.has"
     next = "weft search --help"
@@ -53,12 +60,24 @@ class Findable:
 def tokens_of(said: object) -> Findable:
     """What a line of this content is found by; an unknown content by nothing."""
     match said:
-        case Text(text=text):
-            return Findable(text, frozenset((Trait.LINK,) if _LINK.search(text) else ()))
+        case Text(text=text, preview=preview):
+            title = preview.title if preview is not None else None
+            return Findable(with_title(text, title or ""), frozenset((Trait.LINK,) if _LINK.search(text) else ()))
         case File(name=name, shape=shape):
             return Findable(name, traits_of(shape))
+        case ContactCard():
+            return Findable(told.words_of(said), frozenset((Trait.CARD,)))
+        case Location():
+            return Findable(told.words_of(said), frozenset((Trait.PLACE,)))
+        case Sticker():
+            return Findable(stickers.words_of(said), frozenset((Trait.STICKER,)))
         case _:
             return Findable("", frozenset())
+
+
+def with_title(text: str, title: str) -> str:
+    """The words of a text and of what its sender says of its link."""
+    return f"{text}\n{title}" if title else text
 
 
 def traits_of(shape: Shape) -> frozenset[Trait]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.chat import findable, lasting, overlay, view, words
-from features.chat.content import Text, Timer
+from features.chat.content import Text
 from features.chat.findable import Trait
 from features.chat.view import LINES_MAX, Line
 from features.chat.words import Asked
-from features.media.content import File, Shape
+from features.media.content import Shape
 from protocol import content
 from protocol.content import Channel
 from store.database import Migration, Tx
@@ -81,13 +81,16 @@ _HAS = {
     Trait.PICTURE: "\ue012",
     Trait.VOICE: "\ue013",
     Trait.VIDEO: "\ue014",
+    Trait.CARD: "\ue015",
+    Trait.PLACE: "\ue016",
+    Trait.STICKER: "\ue017",
 }
 # When a line was said, as view shows it.
 _SAID_MS = (
     f"CASE WHEN m.at_ms BETWEEN m.arrived_ms - {view.CLOCK_BEHIND_MS_MAX} AND m.arrived_ms + {view.CLOCK_AHEAD_MS_MAX}"
     " THEN m.at_ms ELSE m.arrived_ms END"
 )
-_KINDS = content.Kinds((Text, File, Timer))
+_KINDS = content.Kinds(view.SHOWN)
 _LEARN = "INSERT OR REPLACE INTO chat_index (rowid, text, marks) VALUES (?, ?, ?)"
 
 
@@ -132,7 +135,7 @@ def catch_up(tx: Tx, upto: int) -> bool:
         mark, size = seq, size + len(body)
         said = _KINDS.hear(body, Channel.RATCHET) if is_line else None
         # Words that are to disappear are written nowhere else: `find` looks at those lines themselves.
-        if said is not None and said.expire_s is None and isinstance(said.content, Text | File):
+        if said is not None and said.expire_s is None and isinstance(said.content, view.SAID):
             lines.append((seq, contact, device, said.content))
             oldest_ms, newest_ms = spans.get(seq // SPAN_ROWS, (said_ms, said_ms))
             spans[seq // SPAN_ROWS] = min(oldest_ms, said_ms), max(newest_ms, said_ms)
@@ -198,7 +201,7 @@ def _unindexed(tx: Tx, asked: Asked, filters: Filters, end: int, now_ms: int) ->
         return []
     chat = filters.chats[0] if filters.chats else None
     lines = overlay.dressed(tx, list(lasting.lines(tx, chat, end, now_ms)))
-    return [line for line in lines if words.fits(line.text, asked) and _passes(line, filters)]
+    return [line for line in lines if words.fits(_words(line), asked) and _passes(line, filters)]
 
 
 def _passes(line: Line, filters: Filters) -> bool:
@@ -208,7 +211,23 @@ def _passes(line: Line, filters: Filters) -> bool:
     return is_whose and since_ms <= line.at_ms < until_ms and (filters.has is None or filters.has in _traits(line))
 
 
+def _words(line: Line) -> str:
+    """Whose words a line is found by, as findable.tokens_of says of its content."""
+    is_named = _trait(line) is not None  # as "[card] Bo"
+    said = line.text.partition("] ")[2] if is_named else line.text
+    return findable.with_title(said, "" if line.preview is None else line.preview.title)
+
+
+def _trait(line: Line) -> Trait | None:
+    """What a line is that is neither a text nor a file."""
+    carries = ((Trait.CARD, line.card), (Trait.PLACE, line.place), (Trait.STICKER, line.sticker))
+    return next((trait for trait, what in carries if what is not None), None)
+
+
 def _traits(line: Line) -> frozenset[Trait]:
+    trait = _trait(line)
+    if trait is not None:
+        return frozenset((trait,))
     if line.file is None:
         return findable.tokens_of(Text(line.text)).traits
     return findable.traits_of(Shape[line.file.shape.upper()])

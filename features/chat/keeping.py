@@ -4,6 +4,7 @@ What they write: conversations.py.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeVar
 
 from features.chat import conversations, lasting, overlay, view
@@ -75,8 +76,9 @@ async def mute(chat: Chatting, to: str, for_s: int | None = None) -> Conversatio
     """
     if for_s is not None and not 1 <= for_s <= MUTE_S_MAX:
         raise BadMute
-    until_ms = FOREVER_MS if for_s is None else chat._core.ground.now_ms() + for_s * 1000
-    return await _change(chat, to, conversations.mute, until_ms)
+    now_ms = chat._core.ground.now_ms()
+    until_ms = FOREVER_MS if for_s is None else now_ms + for_s * 1000
+    return await _change(chat, to, partial(conversations.mute, now_ms=now_ms), until_ms)
 
 
 async def unmute(chat: Chatting, to: str) -> Conversation:
@@ -84,7 +86,7 @@ async def unmute(chat: Chatting, to: str) -> Conversation:
 
     Errors: contact.unknown, contact.ambiguous.
     """
-    return await _change(chat, to, conversations.mute, 0)
+    return await _change(chat, to, partial(conversations.mute, now_ms=chat._core.ground.now_ms()), 0)
 
 
 async def archive(chat: Chatting, to: str) -> Conversation:
@@ -178,9 +180,9 @@ async def _star(chat: Chatting, id: str, is_starred: bool) -> Line:
     now_ms = chat._core.ground.now_ms()
 
     def both(tx: Tx) -> Line:
-        (line,) = overlay.dressed(tx, [view.find(tx, id, now_ms)])
+        line = view.find(tx, id, now_ms)
         conversations.star(tx, line.seq, is_starred)
-        return line
+        return overlay.dressed(tx, [line])[0]
 
     return await chat._core.database.transact(both)
 

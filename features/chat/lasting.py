@@ -11,11 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from crypto.faults import Malformed
-from features.chat import view
-from features.chat.content import TIMER_S_MAX, TURN_MAX, Edit, Gone, React, Recall, Text, Timer
+from features.chat import carried, view
+from features.chat.content import TIMER_S_MAX, TURN_MAX, Edit, Gone, Pin, React, Recall, Timer
 from features.chat.view import Line
-from features.media import view as files
-from features.media.content import File
 from protocol import content, ids
 from protocol.content import Channel
 from protocol.delivery import State
@@ -51,9 +49,8 @@ BEGUN = "chat.life"  # topic: something has a life that counts, or will count on
 GONE = "chat.gone"  # topic: a message has disappeared
 SLICE_ROWS = 256  # erased in one transaction: a few milliseconds
 FOUND_MAX = 10_000  # looked through by a search: what disappears is in no index
-LASTING = (Text, File)  # what can be erased as a whole
 
-_KINDS = content.Kinds((*LASTING, React, Edit, Recall, Gone))
+_KINDS = content.Kinds((*view.SAID, React, Edit, Recall, Pin, Gone))
 
 
 class Setting(NamedTuple):
@@ -110,7 +107,7 @@ def posted(tx: Tx, contact_id: int, seqs: Sequence[int], lasts_s: int | None) ->
 
 def arrived(tx: Tx, arrival: Arrival) -> None:
     """What has come lives as long as its sender says, once it is read."""
-    if arrival.said.expire_s is not None and isinstance(arrival.said.content, LASTING):
+    if arrival.said.expire_s is not None and isinstance(arrival.said.content, view.SAID):
         _live(tx, arrival.contact.id, (arrival.seq,), False, arrival.said.expire_s)
 
 
@@ -151,7 +148,7 @@ def erase(tx: Tx, seq: int) -> None:
         _husk(tx, act)
     tx.execute("DELETE FROM chat_act WHERE contact = ? AND target = ?", row)
     _husk(tx, seq)
-    files.forget(tx, seq)
+    carried.forget(tx, seq)
     for table in ("chat_life", "chat_star", "chat_late"):
         tx.execute(f"DELETE FROM {table} WHERE message = ?", (seq,))
     tx.changed(GONE, seq)
@@ -191,3 +188,15 @@ def _live(tx: Tx, contact_id: int, seqs: Sequence[int], is_mine: bool, lasts_s: 
         "INSERT OR IGNORE INTO chat_life (message, contact, mine, lasts_s, due_ms) VALUES (?, ?, ?, ?, 0)", rows
     )
     tx.changed(BEGUN, contact_id)
+
+
+class Lives:
+    """How long a file, card, place or sticker that is said in a conversation stays: as long as a text."""
+
+    def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
+        """What is set in a conversation."""
+        return setting(tx, contact_id).seconds or None
+
+    def said(self, tx: Tx, contact_id: int, seq: int, lasts_s: int | None) -> None:
+        """It was just posted, in this row."""
+        posted(tx, contact_id, (seq,), lasts_s)

@@ -1,16 +1,15 @@
-"""What acts make of the lines: the newest edit, reactions, and the line that is answered. Only reads.
+"""What acts make of the lines: the newest edit, reactions, a pin, and the line that is answered. Only reads.
 
-The acts are messages of their own (kinds 121 to 123); which of them count is written by acts.py. Not here: the lines
-(view.py).
+The acts are messages of their own (kinds 121 to 123, and 127); which of them count is written by acts.py. Not here: the
+lines (view.py).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from features.chat import view
-from features.chat.content import Edit, React, Recall, Text, Timer
+from features.chat.content import Edit, Pin, React, Recall, Text
 from features.chat.view import Answered, Line, Reaction
-from features.media.content import File
 from protocol import content, ids
 from protocol.content import Channel, Said
 from store.database import Tx
@@ -18,13 +17,14 @@ from store.database import Tx
 EXCERPT_CHARS = 80  # of the line that is answered: one row of a terminal
 SLICE_ROWS = 500  # in one query
 
-KINDS = content.Kinds((Text, React, Edit, Recall, Timer, File))
+KINDS = content.Kinds((*view.SHOWN, React, Edit, Recall, Pin))
 _OURS = "SELECT seq FROM message WHERE device = 0 AND message_id = ? AND contact = ?"
 _THEIRS = "SELECT m.seq FROM device d CROSS JOIN message m ON m.device = d.id AND m.message_id = ? WHERE d.contact = ?"
+_STARS = "SELECT message FROM chat_star WHERE message IN ({})"
 _ACTS = (
-    "SELECT m.seq, a.mine, a.kind, a.hlc_ms, a.device_seq, a.act, a.mark, a.seq FROM message m"
+    "SELECT m.seq, a.mine, a.kind, a.hlc_ms, a.device_seq, a.act, a.mark, a.seq, a.turn FROM message m"
     " JOIN chat_act a ON a.contact = m.contact AND a.target = m.message_id"
-    " WHERE m.seq IN ({}) AND (a.kind = 121 OR a.mine = (m.device = 0))"
+    " WHERE m.seq IN ({}) AND (a.kind IN (121, 127) OR a.mine = (m.device = 0))"
 )
 
 
@@ -38,10 +38,11 @@ class Version:
 
 @dataclass(slots=True)
 class _Acts:
-    """What was done to one line: rows of its edits, the last one newest, and reactions."""
+    """What was done to one line: rows of its edits, the last one newest; reactions; turn, id and mark of its pin."""
 
     edits: list[int]
     reactions: list[Reaction]
+    pin: tuple[int, bytes, str] = (0, b"", "")
 
 
 def row_of(tx: Tx, contact_id: int, message_id: bytes, mine: bool) -> int | None:
@@ -63,9 +64,11 @@ def texts(tx: Tx, seqs: Sequence[int]) -> dict[int, str]:
 
 
 def dressed(tx: Tx, lines: Sequence[Line]) -> list[Line]:
-    """The lines with what was done to them."""
-    acts = _acts(tx, [one.seq for one in lines])
-    return [_dressed(tx, one, acts.get(one.seq)) for one in lines]
+    """The lines with what was done to them, by both and by us alone."""
+    seqs = [one.seq for one in lines]
+    acts, stars = _acts(tx, seqs), _stars(tx, seqs)
+    marked = (replace(one, starred=True) if one.seq in stars else one for one in lines)
+    return [_dressed(tx, one, acts.get(one.seq)) for one in marked]
 
 
 def versions(tx: Tx, seq: int) -> tuple[Version, ...]:
@@ -79,13 +82,24 @@ def _acts(tx: Tx, seqs: Sequence[int]) -> Mapping[int, _Acts]:
     found: dict[int, _Acts] = {}
     for start in range(0, len(seqs), SLICE_ROWS):
         places = ",".join(map(str, seqs[start : start + SLICE_ROWS]))
-        for seq, mine, kind, *_, mark, row in sorted(tx.all(_ACTS.format(places))):
+        for seq, mine, kind, _, _, act, mark, row, turn in sorted(tx.all(_ACTS.format(places))):
             acts = found.setdefault(seq, _Acts([], []))
             if kind == Edit.KIND:
                 acts.edits.append(row)
             elif kind == React.KIND and mark:
                 acts.reactions.append(Reaction(bool(mine), mark))
+            elif kind == Pin.KIND:
+                acts.pin = max(acts.pin, (turn, act, mark))
     return found
+
+
+def _stars(tx: Tx, seqs: Sequence[int]) -> frozenset[int]:
+    """Those of these lines that have a star."""
+    found: list[int] = []
+    for start in range(0, len(seqs), SLICE_ROWS):
+        places = ",".join(map(str, seqs[start : start + SLICE_ROWS]))
+        found += [seq for (seq,) in tx.all(_STARS.format(places))]
+    return frozenset(found)
 
 
 def _text(tx: Tx, seq: int) -> str:
@@ -101,7 +115,9 @@ def _dressed(tx: Tx, line: Line, acts: _Acts | None) -> Line:
         return line
     text = _text(tx, acts.edits[-1]) if acts.edits else line.text
     reactions = tuple(sorted(acts.reactions, key=lambda one: not one.mine))
-    return replace(line, text=text, edited=len(acts.edits), reactions=reactions)
+    preview = None if acts.edits else line.preview  # it was of a link in what was said before
+    edited, is_pinned = len(acts.edits), acts.pin[-1] != ""
+    return replace(line, text=text, edited=edited, reactions=reactions, pinned=is_pinned, preview=preview)
 
 
 def _answered(tx: Tx, seq: int, reply_to: Answered) -> Answered:

@@ -2,24 +2,30 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import trio
 
 from features.chat import (
     acting,
+    carried,
+    composing,
     conversations,
     findable,
     index,
     keeping,
     lasting,
+    linking,
     overlay,
+    pinning,
     reading,
     vanishing,
     view,
+    waiting,
     words,
 )
 from features.chat.content import How, Text
-from features.chat.faults import Recalled
+from features.chat.faults import NoPreview, Recalled
 from features.chat.index import Filters
 from features.chat.overlay import Version
 from features.chat.view import Line
@@ -54,18 +60,6 @@ class BadText(UserFault):
     exit = 2
 
 
-class Lives:
-    """How long a file that is said in a conversation stays: as long as a text."""
-
-    def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
-        """What is set in a conversation."""
-        return lasting.setting(tx, contact_id).seconds or None
-
-    def said(self, tx: Tx, contact_id: int, seq: int, lasts_s: int | None) -> None:
-        """It was just posted, in this row."""
-        lasting.posted(tx, contact_id, (seq,), lasts_s)
-
-
 class Chat:
     """Chats with contacts. Every method is a call of the local API, `chat.NAME`."""
 
@@ -73,16 +67,24 @@ class Chat:
     pin, unpin, mute, unmute = keeping.pin, keeping.unpin, keeping.mute, keeping.unmute
     archive, unarchive = keeping.archive, keeping.unarchive
     star, unstar, starred = keeping.star, keeping.unstar, keeping.starred
+    typing = composing.typing
+    pin_message, unpin_message, pins = pinning.pin_message, pinning.unpin_message, pinning.pins
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        core.services["media"].lives = Lives()
+        self.typists = composing.Typists(core)
+        for room in ("media", "profile", "stickers"):
+            core.services[room].lives = lasting.Lives()
         core.services["media"].is_kept = conversations.is_starred
 
-    async def send(self, to: str, text: str, reply: str | None = None) -> Line:
+    async def send(
+        self, to: str, text: str, reply: str | None = None, preview: bool | None = None
+    ) -> dict[str, object]:
         """Puts a text for a contact into the outbox, durable on return, and hands it over at once if he is there.
 
-        reply: the id of a message of this conversation that the text answers, or the end of it.
+        reply: the id of a message of this conversation that the text answers, or the end of it. preview: whether the
+        site of the first link in it is asked for one, for at most 10 s; None: as `links.preview` is set. `unseen` of
+        the answer says why there is none.
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, limit, message.unknown,
         message.ambiguous, message.recalled, id.malformed.
         """
@@ -93,10 +95,24 @@ class Chat:
             if answered.contact != contact.name:
                 raise view.UnknownMessage(f"No message with {contact.name} ends with {quoted(reply)}.")
             said = replace(said, answers=ids.MessageId(ids.ulid_from(answered.id)))
-        return await self._said(contact, said)
+        seen, why = await linking.look(self._core, contact, text, preview)
+        return {**asdict(await self._said(contact, replace(said, preview=seen))), "unseen": why}
+
+    async def preview(self, id: str) -> dict[str, str]:
+        """Returns the picture of a link that a message shows: {"webp": hexadecimal}.
+
+        Errors: message.unknown, message.ambiguous, message.no_preview, id.malformed.
+        """
+        line = await self.message(id)
+        if line.preview is None or not line.preview.has_picture:
+            raise NoPreview
+        said = (await self._core.database.transact(overlay.hear, line.seq)).content
+        assert isinstance(said, Text)
+        assert said.preview is not None
+        return {"webp": said.preview.picture.hex()}
 
     async def forward(self, id: str, to: str) -> Line:
-        """Says the text or file of a message to another contact, marked as forwarded; its author is not named.
+        """Says what a message says to another contact, marked as forwarded; its author is not named.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, message.unknown,
         message.ambiguous, message.recalled, id.malformed, media.gone.
@@ -105,6 +121,9 @@ class Chat:
         line = await self._found(id)
         if line.file is not None:
             return await self.message((await self._core.services["media"].forward(line.id, to)).id)
+        if any(one is not None for one in (line.card, line.place, line.sticker)):
+            said = (await self._core.database.read(overlay.hear, line.seq)).content
+            return await self._said(contact, replace(said, forwarded=1))
         return await self._said(contact, Text(line.text, None, How.FORWARDED))
 
     async def react(self, id: str, mark: str | None = None) -> Line:
@@ -223,7 +242,8 @@ class Chat:
 
         Every message that was stored before the call is looked at. The last word may be the beginning of a longer one.
         A query without words is for filters alone.
-        contact: only the chat with him. author: "me", or a contact. has: `file`, `link`, `picture`, `voice`, `video`.
+        contact: only the chat with him. author: "me", or a contact. has: `file`, `link`, `picture`, `voice`, `video`,
+        `card`, `place`, `sticker`.
         since_ms, until_ms: said (`at_ms`) at the one or after it, and before the other.
         `excerpt` of a line is the part around the first match, in pieces: the second, fourth … are what matched.
         before: a row; only lines before it, to go on where the last answer ended.
@@ -267,12 +287,14 @@ class Chat:
             self._core.delivery.stir(told)
         return {"read": count}
 
-    async def _say(self, contact_id: int, said: tuple[Text, ...]) -> tuple[speech.Spoken, ...]:
-        """Posts texts, and what follows from that in the conversation, in one transaction."""
+    async def _say(self, contact_id: int, said: tuple[Any, ...]) -> tuple[speech.Spoken, ...]:
+        """Posts what is said, and what follows from that in the conversation, in one transaction."""
         lasts_s = (await self._core.database.read(lasting.setting, contact_id)).seconds or None
 
         def follow(tx: Tx, spoken: tuple[speech.Spoken, ...]) -> None:
-            conversations.said(tx, contact_id, tuple(one.text for one in said))
+            conversations.said(tx, contact_id, tuple(one.text for one in said if isinstance(one, Text)))
+            for one, what in zip(spoken, said, strict=True):
+                carried.said(tx, contact_id, one.seq, what)
             lasting.posted(tx, contact_id, tuple(one.seq for one in spoken), lasts_s)
 
         return await self._core.delivery.say(contact_id, said, follow, lasts_s)
@@ -284,9 +306,9 @@ class Chat:
             raise Recalled
         return line
 
-    async def _said(self, contact: Contact, text: Text) -> Line:
-        """Says a text to a contact."""
-        (spoken,) = await self._say(contact.id, (text,))
+    async def _said(self, contact: Contact, what: Any) -> Line:
+        """Says a text, card, place or sticker to a contact."""
+        (spoken,) = await self._say(contact.id, (what,))
         now_ms = self._core.ground.now_ms()
 
         def look(tx: Tx) -> list[Line]:
@@ -320,7 +342,7 @@ class Chat:
             why = "on its way"
         else:
             names = await self._core.database.read(whereabouts.keepers_of, contact.id)
-            why = view.why_queued(contact, [*names.values()], self._core.ground.now_ms())
+            why = waiting.why_queued(contact, [*names.values()], self._core.ground.now_ms())
         return [replace(one, reason=why) if _is_silent(one) else one for one in lines]
 
 
@@ -329,6 +351,7 @@ async def run(chat: Chat) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(vanishing.run, chat._core)
         nursery.start_soon(_index, chat)
+        nursery.start_soon(chat.typists.run)
 
 
 async def _index(chat: Chat) -> None:

@@ -11,12 +11,18 @@ from features.chat.content import Edit, How, Text, Timer
 from features.media import view as files
 from features.media.content import File
 from features.media.view import FileLine
+from features.profile import view as told
+from features.profile.content import ContactCard, Location
+from features.profile.view import CardLine, PlaceLine
+from features.stickers import view as stickers
+from features.stickers.content import Sticker
+from features.stickers.view import StickerLine
 from protocol import content, delivery, ids
 from protocol.faults import UserFault, quoted
+from protocol.preview import SeenLink
 from store import whereabouts
 from store.database import Migration, Tx
 from store.inbox import Arrival
-from store.people import Contact, ContactState
 
 MIGRATIONS = (
     Migration(
@@ -41,9 +47,9 @@ CLOCK_BEHIND_MS_MAX = delivery.EXPIRE_MS + 86_400_000  # older than this no mess
 KEPT, QUEUED = (one.name.lower() for one in (delivery.State.KEPT, delivery.State.QUEUED))
 ALL = 2**62  # more than there are
 _LAST = "~"  # sorts behind every id
-_SHOWN = (Text, Timer, File)  # what is a line
-_KINDS = content.Kinds(_SHOWN)
-_NUMBERS = ", ".join(str(cls.KIND) for cls in _SHOWN)
+SAID = (Text, File, ContactCard, Location, Sticker)  # what somebody says in a line
+SHOWN = (*SAID, Timer)  # what is a line
+_KINDS = content.Kinds(SHOWN)
 _LINES = (
     "SELECT m.seq, m.message_id, m.device, m.at_ms, m.arrived_ms, m.body, c.name, m.state, m.state_ms, m.reason,"
     " CASE WHEN l.message IS NULL THEN COALESCE(k.read_seq, 0) ELSE 0 END, m.contact"
@@ -53,14 +59,16 @@ _LINES = (
 # A text with more fields than this version knows is kept raw, and is a line once a later version has heard it.
 # One that was deleted here is no line any more.
 HEARD = (
-    f"m.kind IN ({_NUMBERS}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
+    f"m.kind IN ({files.LINE_KINDS}) AND NOT EXISTS (SELECT 1 FROM unheard u WHERE u.message = m.seq)"
     " AND NOT EXISTS (SELECT 1 FROM chat_gone g WHERE g.message = m.seq)"
 )
 # By the index chat_line_end (acts.py): one types the end of an id for each thing that is done to a message.
 ENDING = (
-    f"SELECT seq, message_id FROM message WHERE kind IN ({_NUMBERS}) AND substr(message_id, 15, 2) = ?"
+    f"SELECT seq, message_id FROM message WHERE kind IN ({files.LINE_KINDS}) AND substr(message_id, 15, 2) = ?"
     " ORDER BY seq DESC"
 )
+
+Shown = Text | File | ContactCard | Location | Sticker | Timer
 
 
 class UnknownMessage(UserFault):
@@ -102,11 +110,13 @@ class Reaction:
 class Line:
     """One line of a conversation. at_ms: by its sender's clock where that can be, else when it arrived.
 
-    text: of a file its name. file: what it is and how much of it is here, None for a text.
+    text: of a file its name, of a card, place or sticker one line that says what it is. file, card, place, sticker:
+    more of it, None where it is none; of a file how much of it is here.
     edited: how often. recalled: its author took it back, and this is the notice. Both, reactions and the excerpt of
     what is answered are put in by overlay.py.
+    pinned: for both sides; starred: here alone; put in by overlay.py too.
     notice: what nobody typed is told here: "timer", or "" for a text. lasts_s: how long it stays once it was read
-    (mine: delivered); 0: for ever.
+    (mine: delivered); 0: for ever. preview: what the sender says of a link in it.
     """
 
     id: str
@@ -122,6 +132,9 @@ class Line:
     reason: str
     unread: bool
     file: FileLine | None = None
+    card: CardLine | None = None
+    place: PlaceLine | None = None
+    sticker: StickerLine | None = None
     edited: int = 0
     recalled: bool = False
     forwarded: bool = False
@@ -129,11 +142,14 @@ class Line:
     reactions: tuple[Reaction, ...] = ()
     notice: str = ""
     lasts_s: int = 0
+    pinned: bool = False
+    starred: bool = False
+    preview: SeenLink | None = None
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
     """Tells watchers of a line that arrived; the line itself is the stored message."""
-    assert isinstance(arrival.said.content, _SHOWN)
+    assert isinstance(arrival.said.content, SHOWN)
     if arrival.seq <= mark(tx, arrival.contact.id):
         tx.execute("INSERT INTO chat_late (message, contact) VALUES (?, ?)", (arrival.seq, arrival.contact.id))
     tx.changed("chat.received", arrival.seq)
@@ -193,8 +209,11 @@ def onward(tx: Tx, contact_id: int, after: int, limit: int, now_ms: int) -> tupl
 
 
 def find(tx: Tx, text: str, now_ms: int) -> Line:
-    """The line whose id is, or ends with, this text. Raises: UnknownMessage, AmbiguousMessage, UserFault (no id)."""
-    wanted = ids.matches(text)
+    """The line whose id is, or ends with, this text. Raises: UnknownMessage, AmbiguousMessage, BadId."""
+    try:
+        wanted = ids.matches(text)
+    except ids.BadId:
+        raise ids.BadId(next=UnknownMessage.next) from None
     found: list[Line] = []
     for seq, message_id in tx.all(ENDING, (ids.last_bytes(wanted),)):
         if ids.ulid(message_id).endswith(wanted) and (one := line(tx, seq, now_ms)) is not None:
@@ -255,26 +274,12 @@ def put_mark(tx: Tx, contact_id: int, seq: int) -> None:
     )
 
 
-def why_queued(contact: Contact, keepers: Sequence[str], now_ms: int) -> str:
-    """Why a line for a contact who is not connected waits, and what frees it, in one sentence.
-
-    keepers: the names of those with whom it can be left.
-    """
-    meets = "it goes when either of you meets"
-    if keepers:
-        meets += f", or is left with {' or '.join(dict.fromkeys(keepers))}"
-    match contact.state:
-        case ContactState.ASKED:
-            return f"{contact.name} has not answered your invitation yet; it goes when you are contacts"
-        case ContactState.WAITING:
-            return f"{contact.name} has not accepted your request yet; it goes when you are contacts"
-        case _ if contact.seen_ms == 0:
-            return f"{contact.name} was never here; {meets}"
-        case _ if contact.seen_ms > now_ms + CLOCK_AHEAD_MS_MAX:
-            return f"{contact.name} was seen some time ago; {meets}"
-        case _:
-            ago = _span((now_ms - contact.seen_ms) // 1000)
-            return f"{contact.name} was last seen {ago} ago; {meets}"
+def span(seconds: int) -> str:
+    """A time as people say it: 40 s, 12 min, 2 h, 3 days."""
+    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (seconds >= size and unit != "days"):
+            return f"{seconds // size} {unit}"
+    return f"{max(0, seconds)} s"
 
 
 def _explained(tx: Tx, contact_id: int, lines: Sequence[Line], now_ms: int) -> list[Line]:
@@ -311,50 +316,50 @@ def _believed(at_ms: int, arrived_ms: int) -> bool:
     return arrived_ms - CLOCK_BEHIND_MS_MAX <= at_ms <= arrived_ms + CLOCK_AHEAD_MS_MAX
 
 
-def _span(seconds: int) -> str:
-    """A time as people say it: 40 s, 12 min, 2 h, 3 days."""
-    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or (seconds >= size and unit != "days"):
-            return f"{seconds // size} {unit}"
-    return f"{max(0, seconds)} s"
-
-
 def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
     seq, message_id, device, at_ms, arrived_ms, body, name, state, state_ms, reason, read_seq, _ = row
     said = _KINDS.hear(body, content.Channel.RATCHET)
-    assert isinstance(said.content, _SHOWN)
-    mine, answers = device == 0, said.content.answers if isinstance(said.content, Text) else None
+    what: Shown = said.content
+    mine, answers = device == 0, what.answers if isinstance(what, Text) else None
     return Line(
         id=ids.ulid(message_id),
         short=ids.short(message_id),
         seq=seq,
         contact=name,
         mine=mine,
-        text=text_of(said.content),
+        text=text_of(what),
         at_ms=at_ms if _believed(at_ms, arrived_ms) else arrived_ms,
         arrived_ms=arrived_ms,
         state=delivery.State(state).name.lower() if mine else "received",
         state_ms=state_ms if mine else arrived_ms,
         reason=reason,
         unread=not mine and seq > read_seq,
-        file=files.line(tx, seq) if isinstance(said.content, File) else None,
-        recalled=is_withdrawn(said.content),
-        forwarded=is_forwarded(said.content),
+        file=files.line(tx, seq) if isinstance(what, File) else None,
+        card=told.card_line(tx, what) if isinstance(what, ContactCard) else None,
+        place=told.place_line(what) if isinstance(what, Location) else None,
+        sticker=stickers.line(what) if isinstance(what, Sticker) else None,
+        recalled=is_withdrawn(what),
+        forwarded=is_forwarded(what),
         reply_to=None if answers is None else Answered(ids.ulid(answers), ids.short(answers)),
-        notice="timer" if isinstance(said.content, Timer) else "",
+        notice="timer" if isinstance(what, Timer) else "",
         lasts_s=said.expire_s or 0,
+        preview=what.preview.shown if isinstance(what, Text) and what.preview else None,
     )
 
 
-def text_of(said: Text | Edit | File | Timer) -> str:
+def text_of(said: Shown | Edit) -> str:
     """What a line says as text: of a file its name, of what nobody typed what it means."""
     match said:
         case File():
             return said.name
+        case ContactCard() | Location():
+            return told.text_of(said)
+        case Sticker():
+            return stickers.text_of(said)
         case Timer(0):
             return "What is said from now on stays."
         case Timer(seconds):
-            return f"What is said from now on disappears {_span(seconds)} after it was read."
+            return f"What is said from now on disappears {span(seconds)} after it was read."
         case Text() | Edit():
             return said.text
         case _:
@@ -366,12 +371,12 @@ def is_withdrawn(said: object) -> bool:
     return isinstance(said, Text) and said.how is How.WITHDRAWN
 
 
-def is_forwarded(said: Text | File | Timer) -> bool:
+def is_forwarded(said: Shown) -> bool:
     """Whether its sender has it from somebody else."""
     match said:
         case Text():
             return said.how is How.FORWARDED
-        case File():
+        case File() | ContactCard() | Location() | Sticker():
             return bool(said.forwarded)
         case Timer():
             return False

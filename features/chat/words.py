@@ -123,6 +123,8 @@ def words(text: str) -> Iterator[Word]:
 
 def fits(text: str, wanted: Asked) -> bool:
     """Whether a text has all that is asked, as the index would say."""
+    if not wanted.phrases:
+        return True
     folded = [word.folded for word in words(text)]
     *whole, last = wanted.phrases
     ends = _goes_on if wanted.goes_on else _is_same

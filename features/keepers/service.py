@@ -78,7 +78,7 @@ class Shown:
 class Owner:
     """One for whom we keep. state: "said"; "wanted" before he can be told, "left" where he does not need it.
 
-    online: whether he is here now.
+    online: whether he is here now. files: of his that lie here, beside the items.
     """
 
     kind: str
@@ -90,6 +90,8 @@ class Owner:
     bytes: int
     items: int
     space: int
+    files_bytes: int = 0
+    files: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,10 @@ class Keepers:
             core.publisher.heeding.append(self.publisher.bell)
 
     async def list(self) -> dict[str, object]:
-        """Returns who keeps for me, for whom I keep, how full, when they were seen, and what each sort of them learns:
-        {"keepers", "owners", "wishes", "learns", "space"}."""
+        """Returns who keeps for me, for whom I keep, how full: {"keepers", "owners", "wishes", "learns", "space"}."""
         keeping = self._core.keeping
         uses = {one.contact: one for one in await keeping.usage()}
+        files = {contact_id: await keeping.files(contact_id) for contact_id in uses}
         reached, here = self._core.collector.reached(), {talk.contact for talk in self._core.delivery.talks}
 
         def look(tx: Tx) -> dict[str, object]:
@@ -127,8 +129,8 @@ class Keepers:
                 use, contact = uses.get(one.contact), people.contact(tx, one.contact)
                 has = (0, 0, 0) if use is None else (use.seen_ms, use.bytes, use.items)
                 state = {State.WANTED: "wanted", State.SAID: "said"}.get(one.state, "left")
-                is_here = one.contact in here
-                owners.append(Owner("owner", contact.name, state, one.since_ms, is_here, *has, one.space))
+                rest = (*has, one.space, *files.get(one.contact, (0, 0)))
+                owners.append(Owner("owner", contact.name, state, one.since_ms, one.contact in here, *rest))
             wishes = [
                 Wish("wish", people.contact(tx, contact_id).name, word is Word.ASKED, at_ms)
                 for word in (Word.ASKS, Word.ASKED)
@@ -169,8 +171,7 @@ class Keepers:
 
         await self._core.database.transact(note)
         await self.settle()
-        names = {one.name for one in found}
-        told = await self.list()
+        names, told = {one.name for one in found}, await self.list()
         owners: object = [one for one in told["owners"] if one["name"] in names]  # type: ignore[attr-defined]
         return {"owners": owners, "space": total}
 

@@ -19,6 +19,14 @@ class Unlooked(UserFault):
     exit = 1
 
 
+class BadPreview(UserFault):
+    """A picture to be seen before it is fetched goes with one video only; nothing was sent."""
+
+    code = "media.preview"
+    next = "weft send NAME --video FILE --frame PICTURE"
+    exit = 2
+
+
 class FileChanged(UserFault):
     """The file was changed while it was read, so nothing was sent. Send it again once nobody writes into it."""
 
@@ -65,3 +73,27 @@ class PathNeeded(UserFault):
     code = "media.path"
     next = "weft send NAME --file FILE"
     exit = 2
+
+
+class NotMine(UserFault):
+    """This file is not yours; only who has sent one leaves it at a keeper. Nothing was changed."""
+
+    code = "media.theirs"
+    next = "weft get ID"
+    exit = 2
+
+
+class AllThere(UserFault):
+    """Your contact has this file already; nothing was changed."""
+
+    code = "media.had"
+    next = "weft files"
+    exit = 1
+
+
+class KeptNowhere(UserFault):
+    """Nobody keeps anything for this contact, as far as you were told; nothing was changed."""
+
+    code = "media.no_keeper"
+    next = "weft files"
+    exit = 1

@@ -6,7 +6,7 @@ from crypto.keys import Entropy
 from features.media import aging, service, view
 from features.media.service import Media
 from node.feature import Feature, Keeping
-from store import blobs
+from store import blobs, leaving
 from store.database import Tx
 from store.identity import Identity
 from store.inbox import Arrival
@@ -24,13 +24,22 @@ def _show_given(tx: Tx, row_id: int) -> dict[str, object] | None:
     found = blobs.given_row(tx, row_id)
     if found is None:
         return None
-    number, contact_id = found
+    return _told(tx, *found)
+
+
+def _told(tx: Tx, number: int, contact_id: int) -> dict[str, object] | None:
     for seq in reversed(view.telling(tx, number)):
         one = view.at(tx, seq)
         if one is not None and one.mine and one.contact == contact_id:
             line = view.line(tx, seq)
             return None if line is None else asdict(line)
     return None
+
+
+def _show_left(tx: Tx, row_id: int) -> dict[str, object] | None:
+    """The newest message that told a contact a file of ours, and what of it lies at a keeper of his."""
+    one = leaving.at(tx, row_id)
+    return None if one is None else _told(tx, one.blob, one.contact)
 
 
 def _apply(_tx: Tx, _arrival: Arrival) -> tuple[object, ...]:
@@ -49,7 +58,7 @@ FEATURE = Feature(
     apply=_apply,
     open=Media,
     run=service.run,
-    shows={blobs.CHANGED: _show, blobs.GIVEN: _show_given},
+    shows={blobs.CHANGED: _show, blobs.GIVEN: _show_given, leaving.CHANGED: _show_left},
     keeping=Keeping(aging.kept, aging.kept_of, aging.put_back),
     restored=_restored,
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 from features.media import folders
 from features.media.content import File, Shape
-from features.media.faults import BadFile, Unlooked
+from features.media.faults import BadFile, BadPreview, Unlooked
 from node import ground
 from node.blobs.blobs import NoRoomForBlob
 from node.core import Core
@@ -41,17 +41,21 @@ class Source:
 
 
 @asynccontextmanager
-async def prepared(core: Core, source: Source, place: Path) -> AsyncIterator[Source]:
+async def prepared(core: Core, source: Source, place: Path, frame: Path | None) -> AsyncIterator[Source]:
     """What is sent of a file: a copy without metadata where it is something to look at or to hear, else itself.
 
-    Raises: Unlooked, BadFile, NoRoomForBlob, OSError.
+    frame: a picture that is shown of a video; it is not sent itself.
+    Raises: Unlooked, BadPreview, BadFile, NoRoomForBlob, OSError.
     """
     looks = _look(core, source.shape)
+    if frame is not None and source.shape is not Shape.VIDEO:
+        raise BadPreview
     if looks is None:
         yield source
         return
     await ground.aside(core.ground, core.blobs.files.make_folder)
-    clean = core.blobs.files.folder / f"{core.ground.entropy('workshop')(NAME_BYTES).hex()}.plain"
+    seen = {} if frame is None else await _seen(core, frame)
+    clean = _plain(core)
     try:
         found = await looks(place, clean)
     except CannotOpen as broken:
@@ -65,10 +69,29 @@ async def prepared(core: Core, source: Source, place: Path) -> AsyncIterator[Sou
     try:
         clean.unlink()
         length = os.fstat(descriptor).st_size
-        beside, mime = _beside(found), found.format.mime
+        beside, mime = _beside(found) | seen, found.format.mime
         yield replace(source, mime=mime, length=length, read=lambda: folders.read_open(descriptor), beside=beside)
     finally:
         os.close(descriptor)
+
+
+async def _seen(core: Core, frame: Path) -> dict[str, Any]:
+    """What is shown of a video by a picture that its sender has chosen. Raises: BadPreview, NoRoomForBlob."""
+    clean = _plain(core)
+    try:
+        found = await core.workshop.picture(frame, clean)
+    except NoRoom:
+        raise NoRoomForBlob from None
+    except (CannotOpen, Broken, Strange, TooMuch, Ended) as why:
+        said = str(why).partition(";")[0].rstrip(".")
+        raise BadPreview(f"The picture for the preview: {said[0].lower()}{said[1:]}; nothing was sent.") from None
+    clean.unlink()
+    return {"preview": found.preview, "blurhash": found.blurhash}
+
+
+def _plain(core: Core) -> Path:
+    """Where the workshop may write a copy."""
+    return core.blobs.files.folder / f"{core.ground.entropy('workshop')(NAME_BYTES).hex()}.plain"
 
 
 def _look(core: Core, shape: Shape) -> Callable[[Path, Path], Any] | None:

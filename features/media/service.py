@@ -6,11 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import trio
 
-from features.media import aging, folders, looking, names, storage, view
+from features.media import aging, folders, keeping, looking, names, storage, view
 from features.media.content import File, Shape
 from features.media.faults import (
     BadFile,
@@ -27,7 +26,7 @@ from features.media.view import FileLine, Found
 from node import ground, speech
 from node.blobs.files import SourceChanged
 from node.core import Core
-from protocol.blobs import BYTES_MAX
+from protocol.blobs import BYTES_MAX, Blob
 from protocol.faults import quoted
 from store import blobs, people
 from store.blobs import State
@@ -40,58 +39,36 @@ SHAPES = ("auto", "file", "picture", "voice", "video")
 Rows = list[FileLine]
 
 
-class Lives(Protocol):
-    """How long what is said in a conversation stays."""
-
-    def lasts_s(self, tx: Tx, contact_id: int) -> int | None:
-        """Seconds after it was read; None: for ever."""
-
-    def said(self, tx: Tx, contact_id: int, seq: int, lasts_s: int | None) -> None:
-        """It was just posted, in this row."""
-
-
 class Media:
     """Files of conversations. Every public method is a call of the local API, `media.NAME`."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.lives: Lives | None = None  # how long what is said stays; the room of chats says it
+        self.lives: speech.Lives | None = None  # how long what is said stays; the room of chats says it
         self.is_kept: IsKept = lambda _tx, _seq: False  # what stays whatever the quota is; so does this
 
-    async def send(self, to: str, path: str, shape: str = "auto") -> FileLine:
+    async def send(self, to: str, path: str, shape: str = "auto", preview: str | None = None) -> FileLine:
         """Seals a file or folder and tells a contact of it, durable on return; he fetches it when he likes.
 
         path: whole. shape: "auto" (by its name), "file" (as it is), "picture", "voice", "video"; the last three are
-        looked into, and where and with what they were taken does not go along.
+        looked into, and where and with what they were taken does not go along. preview: the whole path of a picture
+        that is shown of a video before it is fetched; None: none is.
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, limit, media.path,
-        media.unreadable, media.changed, media.room, media.folder, media.strange.
+        media.unreadable, media.changed, media.room, media.folder, media.strange, media.preview.
         """
-        place = Path(path)
-        if not place.is_absolute() or shape not in SHAPES:
+        place, frame = Path(path), None if preview is None else Path(preview)
+        if not place.is_absolute() or shape not in SHAPES or not (frame is None or frame.is_absolute()):
             raise PathNeeded
-        database, now_ms = self._core.database, self._core.ground.now_ms
-        contact = await database.read(people.find_contact, to)
+        contact = await self._core.database.read(people.find_contact, to)
         try:
             source = await ground.aside(self._core.ground, _source, place, shape)
-            async with looking.prepared(self._core, source, place) as ready:
-                blob, manifest, file = await self._core.blobs.make(ready.length, ready.read())
+            async with looking.prepared(self._core, source, place, frame) as ready:
+                sealed = await self._core.blobs.make(ready.length, ready.read())
         except SourceChanged:
             raise FileChanged from None
         except OSError as broken:
             raise BadFile(f"The file {quoted(path)} cannot be read ({broken.strerror}); nothing was sent.") from None
-
-        def post(tx: Tx) -> FileLine:
-            return self._say(tx, contact.id, ready.said(blob), blobs.made(tx, blob, manifest, file, now_ms()))
-
-        line = None
-        try:
-            line = await database.transact(post)
-        finally:
-            if line is None:  # refused, or given up: nobody was told of it
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + DISCARD_S):
-                    await self._core.blobs.discard(file)
-        self._core.delivery.stir(contact.id)
-        return line
+        return await _told(self, contact, ready, sealed)
 
     async def forward(self, id: str, to: str) -> FileLine:
         """Tells another contact the file of a message, without sealing it again; who sent it to us is not told.
@@ -145,6 +122,24 @@ class Media:
         Errors: media.none, message.ambiguous, id.malformed.
         """
         return await self._moved(id, blobs.drop)
+
+    async def leave(self, id: str, withdraw: bool = False) -> FileLine:
+        """Leaves a file of ours at a keeper of its reader whenever he is away, however large; a small one is anyway.
+
+        withdraw: takes back what lies there instead, and leaves it nowhere.
+        Errors: media.none, message.ambiguous, id.malformed, media.theirs, media.had, media.no_keeper.
+        """
+        now_ms = self._core.ground.now_ms()
+
+        def move(tx: Tx) -> FileLine:
+            found = view.find(tx, id)
+            if withdraw:
+                keeping.unwanted(tx, found.contact, found.row.number)
+            else:
+                keeping.wanted(tx, found.mine, found.contact, found.row.number, now_ms)
+            return _line(tx, found)
+
+        return await self._core.database.transact(move)
 
     async def save(self, id: str, folder: str) -> dict[str, object]:
         """Writes the whole file of a message into a folder, under its name or the next free one: {"file", "bytes"}.
@@ -231,11 +226,9 @@ class Media:
     def _say(self, tx: Tx, contact_id: int, said: File, number: int) -> FileLine:
         """Posts a file to a contact, and notes which blob it is."""
         now_ms, entropy = self._core.ground.now_ms(), self._core.ground.entropy("message")
-        lasts_s = None if self.lives is None else self.lives.lasts_s(tx, contact_id)
-        (spoken,) = speech.say(tx, contact_id, (said,), now_ms, entropy, lasts_s)
-        if self.lives is not None:
-            self.lives.said(tx, contact_id, spoken.seq, lasts_s)
+        spoken = speech.say_as_lasting(tx, self.lives, contact_id, said, now_ms, entropy)
         view.note(tx, spoken.seq, contact_id, number)
+        keeping.by_itself(tx, number, said.blob, contact_id, now_ms)
         line = view.line(tx, spoken.seq)
         assert line is not None
         return line
@@ -253,6 +246,30 @@ class Media:
             return _line(tx, found)
 
         return await self._core.database.transact(move)
+
+
+async def tell(media: Media, contact: people.Contact, source: Source) -> FileLine:
+    """Seals what another room has made and tells a contact of it. Raises: NoRoomForBlob, and as `speech.say`."""
+    return await _told(media, contact, source, await media._core.blobs.make(source.length, source.read()))
+
+
+async def _told(media: Media, contact: people.Contact, source: Source, sealed: tuple[Blob, bytes, str]) -> FileLine:
+    """Tells a contact of what was sealed; where that cannot be, nothing of it stays."""
+    core, (blob, manifest, file) = media._core, sealed
+
+    def post(tx: Tx) -> FileLine:
+        number = blobs.made(tx, blob, manifest, file, core.ground.now_ms())
+        return media._say(tx, contact.id, source.said(blob), number)
+
+    line = None
+    try:
+        line = await core.database.transact(post)
+    finally:
+        if line is None:  # refused, or given up: nobody was told of it
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + DISCARD_S):
+                await core.blobs.discard(file)
+    core.delivery.stir(contact.id)
+    return line
 
 
 def _line(tx: Tx, found: Found) -> FileLine:
@@ -280,9 +297,8 @@ def _source(place: Path, shape: str) -> Source:
         name = f"{names.told(place)[:200]}.tar"
         source = Source(name, names.FOLDER, Shape.FOLDER, packed.length, packed.read)
     elif stat.S_ISREG(state.st_mode):
-        with place.open("rb"):
-            pass
-        mime = names.mime_of(place)
+        with place.open("rb") as file:
+            mime = names.mime_of(place, file.read(names.BEGINNING_BYTES))
         kind = names.shape_of(mime) if shape == "auto" else Shape[shape.upper()]
         source = Source(names.told(place), mime, kind, state.st_size, lambda: folders.read(place))
     else:

@@ -4,6 +4,7 @@ The messages are written by the store, the blobs by store/blobs.py; this room ad
 """
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from crypto import hashing
 from crypto.hashing import Label
@@ -13,10 +14,11 @@ from protocol import content, ids
 from protocol.blobs import Blob
 from protocol.content import Channel
 from protocol.faults import UserFault, quoted
-from store import blobs, people, pieces, settings
+from store import blobs, inboxes, keepers, leaving, people, pieces, settings, whereabouts
 from store.blobs import Row, State
 from store.database import Migration, Tx
 from store.inbox import Arrival
+from store.whereabouts import Kept
 
 MIGRATIONS = (
     Migration(
@@ -38,10 +40,12 @@ UNASKED_BYTES_MAX = 64 * MB
 FALSE_WHY = "it is not what its sender said"
 OURS_GONE = "not here any more; the original is needed"
 
+LINE_KINDS = "120, 124, 140, 141, 411, 412"  # what is a line of a chat; the index chat_line_end is for these
+
 # By the index chat_line_end of the room of chats, which has lines of these kinds; those of files are in media_file.
 ENDING = (
     "SELECT m.seq, m.message_id FROM message m CROSS JOIN media_file f ON f.seq = m.seq"
-    " WHERE m.kind IN (120, 124, 140) AND substr(m.message_id, 15, 2) = ? ORDER BY m.seq DESC"
+    f" WHERE m.kind IN ({LINE_KINDS}) AND substr(m.message_id, 15, 2) = ? ORDER BY m.seq DESC"
 )
 
 _KINDS = content.Kinds((File,))
@@ -52,6 +56,7 @@ _STATES = {
     State.WHOLE: "here",
     State.FALSE: "false",
 }
+_KEEPING = {leaving.State.WANTED: "wanted", leaving.State.KEPT: "kept", leaving.State.UNWANTED: "ending"}
 
 
 class AmbiguousFile(UserFault):
@@ -68,6 +73,10 @@ class FileLine:
 
     state: "offered" (nobody asked for it), "fetching", "paused", "here", "false". pieces, here: of all and here;
     given: of ours, how many the contact has. reason: why it does not go on. wave: levels of a recording.
+
+    keeping: of ours, "" (it is left at no keeper), "wanted", "kept", "ending"; of theirs "kept" where a keeper had
+    some of it. kept: how many pieces; keeper: in words, whose; kept_until_ms: until when, once all of it lies there;
+    keep_reason: "kept by bo until 22 Dec", or why it is not.
     """
 
     id: str
@@ -91,6 +100,21 @@ class FileLine:
     blurhash: str
     wave: tuple[int, ...]
     has_preview: bool
+    keeping: str = ""
+    keeper: str = ""
+    kept: int = 0
+    kept_until_ms: int = 0
+    keep_reason: str = ""
+
+
+class Keeping(TypedDict, total=False):
+    """The fields of a FileLine that say what lies at keepers."""
+
+    keeping: str
+    keeper: str
+    kept: int
+    kept_until_ms: int
+    keep_reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +246,7 @@ def line(tx: Tx, seq: int) -> FileLine | None:
         blurhash=said.blurhash,
         wave=tuple(said.wave),
         has_preview=bool(said.preview),
+        **_keeping(tx, one.mine, one.contact, row.number),
     )
 
 
@@ -233,6 +258,27 @@ def _why(tx: Tx, one: Found) -> str:
     if one.mine and row.state is State.TOLD and pieces.is_original(tx, row.number):
         return OURS_GONE
     return row.reason
+
+
+def _keeping(tx: Tx, mine: bool, contact_id: int, number: int) -> Keeping:
+    """What of a file lies at keepers: for the contact, where it is ours, else for us."""
+    if not mine:
+        found = leaving.lying(tx, number)
+        one = keepers.find(tx, found[0].keeper) if found else None
+        return {} if one is None else {"keeping": "kept", "keeper": keepers.name(tx, one), "kept": found[0].pieces}
+    left = leaving.of(tx, number, contact_id)
+    if left is None:
+        return {}
+    line = inboxes.by_sender(tx, left.sender)
+    keeper = "" if line is None else whereabouts.keepers_of(tx, contact_id).get(line, "")
+    is_kept = left.state is leaving.State.KEPT and keeper
+    return {
+        "keeping": _KEEPING[left.state],
+        "keeper": keeper,
+        "kept": left.pieces,
+        "kept_until_ms": left.until_ms,
+        "keep_reason": whereabouts.said((Kept(keeper, left.until_ms),)) if is_kept else left.reason,
+    }
 
 
 def _is_small(tx: Tx, blob: Blob, contact_id: int) -> bool:

@@ -41,13 +41,17 @@ class Profile:
 @record.record
 @dataclass(frozen=True, slots=True)
 class ContactCard:
-    """The sender introduces somebody whom the reader can ask to become a contact: an account, and what it is called."""
+    """The sender introduces somebody whom the reader can ask to become a contact: an account, and what it is called.
+
+    forwarded: somebody else introduced him to the sender.
+    """
 
     KIND: ClassVar[int] = 411
     CHANNELS: ClassVar[frozenset[content.Channel]] = _PAIR
 
     account: Bytes32
     name: Annotated[str, record.Line(identity.NAME_BYTES_MAX)]
+    forwarded: record.Flag = 0
 
 
 @record.record
@@ -55,7 +59,8 @@ class ContactCard:
 class Location:
     """A place on earth (WGS 84), once. latitude, longitude: in millionths of a degree.
 
-    accuracy_m: how far it may be off, 0 where nobody says. at_ms: of when it is, by the sender's clock.
+    accuracy_m: how far it may be off, 0 where nobody says. at_ms: of when it is, by the sender's clock. forwarded: it
+    was said to the sender by somebody else.
     """
 
     KIND: ClassVar[int] = 412
@@ -66,3 +71,4 @@ class Location:
     accuracy_m: Annotated[int, record.Range(0, ACCURACY_M_MAX)]
     label: Annotated[str, record.Utf8(LABEL_BYTES_MAX)]
     at_ms: TimeMs
+    forwarded: record.Flag = 0

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from features.profile import places, returning, service, view
-from features.profile.content import ContactCard, Location, Profile
+from features.profile.content import Profile
 from features.profile.service import Profiles
 from node.feature import Feature, Keeping
 from store import people, remarks
@@ -31,7 +31,7 @@ def _show_marks(tx: Tx, contact_id: int) -> dict[str, object] | None:
 
 FEATURE = Feature(
     name="profile",
-    contents=(Profile, ContactCard, Location),
+    contents=(Profile,),  # cards and places are lines of a chat, and arrive there
     migrations=view.MIGRATIONS,
     apply=view.apply,
     open=Profiles,

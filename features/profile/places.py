@@ -4,9 +4,11 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from features.profile import view
 from features.profile.content import DEGREE
 from features.profile.faults import BadPlace
 from features.profile.view import Placed
+from protocol import ids
 from store import people
 from store.database import Tx
 
@@ -15,7 +17,7 @@ _DEGREES = re.compile(r"([+−-]?)(\d{1,3}(?:\.\d{0,15})?)")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A place that was sent. latitude, longitude: decimal degrees; accuracy_m: 0 where nobody says."""
+    """A place that was sent, in decimal degrees. accuracy_m: 0 where nobody says. message: the id of its line."""
 
     id: int
     contact: str
@@ -26,6 +28,7 @@ class Seen:
     label: str
     at_ms: int
     geo: str
+    message: str
 
 
 def microdegrees(text: str, degrees_max: int) -> int:
@@ -41,13 +44,14 @@ def microdegrees(text: str, degrees_max: int) -> int:
 
 def seen(tx: Tx, one: Placed) -> Seen:
     """A place as people see it."""
-    said = one.said
-    latitude, longitude = _degrees(said.latitude), _degrees(said.longitude)
-    geo = f"geo:{latitude},{longitude}" + (f";u={said.accuracy_m}" if said.accuracy_m else "")
-    who = people.contact(tx, one.contact).name
-    return Seen(one.id, who, one.mine, latitude, longitude, said.accuracy_m, said.label, said.at_ms, geo)
-
-
-def _degrees(value: int) -> str:
-    whole, part = divmod(abs(value), DEGREE)
-    return f"{'-' if value < 0 else ''}{whole}" + (f".{part:06}".rstrip("0") if part else "")
+    place, who = view.place_line(one.said), people.contact(tx, one.contact).name
+    where = (
+        place.latitude,
+        place.longitude,
+        place.accuracy_m,
+        place.label,
+        place.at_ms,
+        place.geo,
+        ids.ulid(one.message),
+    )
+    return Seen(one.id, who, one.mine, *where)

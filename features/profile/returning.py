@@ -57,7 +57,7 @@ def restored(tx: Tx, _me: Identity, now_ms: int, _entropy: keys.Entropy) -> None
                 view.told(tx, contact_id, 0, seq, 0)
                 ours = max(ours or said, said, key=lambda one: one.version)
             elif isinstance(said, Location):
-                view.keep_location(tx, contact_id, said, mine=True)
+                view.keep_location(tx, contact_id, seq, said, mine=True)
         except PeerFault:
             continue  # it was of another shape, or no newer than what we have
     if ours is not None:

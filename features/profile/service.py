@@ -15,6 +15,7 @@ from features.profile.places import Seen
 from features.profile.view import Known, Received
 from node import speech
 from node.core import Core
+from node.speech import Spoken
 from protocol import ids
 from protocol.faults import quoted
 from store import identity, people, remarks
@@ -55,7 +56,10 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
-    """A card that a contact sent. claims: what it calls the account; known: our name for it, "" for no contact."""
+    """A card that a contact sent. claims: what it calls the account; known: our name for it, "" for no contact.
+
+    message: the id of its line.
+    """
 
     id: int
     contact: str
@@ -63,6 +67,7 @@ class Introduced:
     account: str
     known: str
     at_ms: int
+    message: str
 
 
 Rows = list[dict[str, object]]
@@ -73,6 +78,7 @@ class Profiles:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self.lives: speech.Lives | None = None  # how long what is said stays; the room of chats says it
         self._avatar: Avatar = partial(made, core.ground, core.workshop)  # the one place that makes a photo of a file
 
     # --- what only we see
@@ -209,19 +215,19 @@ class Profiles:
         Returns {"contact": who gets it, "claims", "account", "id": of the message}.
         Errors: contact.unknown, contact.ambiguous, card.pair, contact.blocked, contact.account_changed.
         """
-        core = self._core
-        reader = await core.database.transact(people.find_contact, to)
-        one = await core.database.transact(people.find_contact, name)
-        if one.id == reader.id or one.state is not ContactState.ACTIVE:
-            raise NotIntroduced
-        card = ContactCard(one.account, one.announced or one.name)
-        (spoken,) = await core.delivery.say(reader.id, (card,))
-        return {
-            "contact": reader.name,
-            "claims": card.name,
-            "account": ids.account_text(one.account),
-            "id": ids.ulid(spoken.message_id),
-        }
+
+        def say(tx: Tx) -> tuple[int, dict[str, object]]:
+            reader, one = people.find_contact(tx, to), people.find_contact(tx, name)
+            if one.id == reader.id or one.state is not ContactState.ACTIVE:
+                raise NotIntroduced
+            card = ContactCard(one.account, one.announced or one.name)
+            spoken = self._say(tx, reader.id, card)
+            account, message_id = ids.account_text(one.account), ids.ulid(spoken.message_id)
+            return reader.id, {"contact": reader.name, "claims": card.name, "account": account, "id": message_id}
+
+        contact_id, answer = await self._core.database.transact(say)
+        self._core.delivery.stir(contact_id)
+        return answer
 
     async def cards(self) -> list[Introduced]:
         """Returns the cards that contacts sent us, the newest first; at most 100 of each."""
@@ -253,12 +259,11 @@ class Profiles:
         core, now_ms = self._core, self._core.ground.now_ms()
         place = (places.microdegrees(latitude, 90), places.microdegrees(longitude, 180))
         said = Location(*place, accuracy_m, label.strip(), now_ms)
-        entropy = core.ground.entropy("message")
 
         def say(tx: Tx) -> tuple[int, Seen]:
             contact = people.find_contact(tx, to)
-            speech.say(tx, contact.id, (said,), now_ms, entropy)
-            kept = view.location(tx, view.keep_location(tx, contact.id, said, mine=True))
+            spoken = self._say(tx, contact.id, said)
+            kept = view.location(tx, view.keep_location(tx, contact.id, spoken.seq, said, mine=True))
             assert kept is not None
             return contact.id, places.seen(tx, kept)
 
@@ -283,6 +288,11 @@ class Profiles:
         while told := await self._core.database.transact(self._tell):
             for contact_id in told:
                 self._core.delivery.stir(contact_id)
+
+    def _say(self, tx: Tx, contact_id: int, what: ContactCard | Location) -> Spoken:
+        """Says a line of the conversation."""
+        now_ms, entropy = self._core.ground.now_ms(), self._core.ground.entropy("message")
+        return speech.say_as_lasting(tx, self.lives, contact_id, what, now_ms, entropy)
 
     def _tell(self, tx: Tx) -> tuple[int, ...]:
         """Says it to some of them, who are told; each time in the place of what an older message says."""
@@ -335,7 +345,8 @@ def introduced(tx: Tx, one: Received) -> Introduced:
     """A card as people see it."""
     known = people.by_account(tx, one.account)
     sender, called = people.contact(tx, one.contact).name, "" if known is None else known.name
-    return Introduced(one.id, sender, one.name, ids.account_text(one.account), called, one.at_ms)
+    account, message_id = ids.account_text(one.account), ids.ulid(one.message)
+    return Introduced(one.id, sender, one.name, account, called, one.at_ms, message_id)
 
 
 def marked(tx: Tx, contact: Contact) -> Marked:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from crypto.faults import Malformed
-from features.profile.content import CARDS_MAX, LOCATIONS_MAX, ContactCard, Location, Profile
+from features.profile.content import CARDS_MAX, DEGREE, LOCATIONS_MAX, ContactCard, Location, Profile
 from protocol import ids, record, webp, wire
 from protocol.delivery import State
 from protocol.faults import PeerFault
@@ -23,10 +23,12 @@ from store.remarks import Marks
 CHANGED = "profile.changed"  # a topic: its key is the contact whose profile is another, 0 for ours
 CARDS = "profile.cards"  # a topic: its key is the row of a card
 NOTE_BYTES_MAX = 4096
+PLACE_FIELDS = 5  # of a Location: all but how it came
 TOLD_AT_ONCE = 16  # profiles of up to 34 KB in one transaction
 LOCATIONS = "profile.locations"  # a topic: its key is the row of a place
-_LOCATION = "id, contact, mine, latitude, longitude, accuracy_m, label, at_ms"
-_CARD = "id, contact, account, name, at_ms"
+_MESSAGE = "COALESCE((SELECT message_id FROM message WHERE seq = message), x'')"
+_LOCATION = f"id, contact, mine, {_MESSAGE}, latitude, longitude, accuracy_m, label, at_ms"
+_CARD = f"id, contact, account, name, at_ms, {_MESSAGE}"
 
 MIGRATIONS = (
     Migration(
@@ -47,12 +49,15 @@ MIGRATIONS = (
         ) STRICT;
         CREATE TABLE card_received (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, account BLOB NOT NULL, name TEXT NOT NULL,
-          at_ms INTEGER NOT NULL, UNIQUE (contact, account)
+          at_ms INTEGER NOT NULL, message INTEGER NOT NULL, UNIQUE (contact, account)
         ) STRICT;
+        CREATE INDEX card_message ON card_received (message);
         CREATE TABLE location (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, latitude INTEGER NOT NULL,
-          longitude INTEGER NOT NULL, accuracy_m INTEGER NOT NULL, label TEXT NOT NULL, at_ms INTEGER NOT NULL
+          longitude INTEGER NOT NULL, accuracy_m INTEGER NOT NULL, label TEXT NOT NULL, at_ms INTEGER NOT NULL,
+          message INTEGER NOT NULL
         ) STRICT;
+        CREATE INDEX location_message ON location (message);
         CREATE INDEX location_contact ON location (contact, id);
         """,
     ),
@@ -81,50 +86,76 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A card that a contact sent us."""
+    """A card that a contact sent us. message: the id of its line."""
 
     id: int
     contact: int
     account: ids.AccountId
     name: str
     at_ms: int
+    message: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A place that was sent, by us where it is ours."""
+    """A place that was sent, by us where it is ours. message: the id of its line."""
 
     id: int
     contact: int
     mine: bool
+    message: bytes
     said: Location
 
 
+@dataclass(frozen=True, slots=True)
+class CardLine:
+    """A card in a conversation. claims: what its sender calls the account; known: our name for it, "" for none."""
+
+    claims: str
+    account: str
+    known: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLine:
+    """A place in a conversation. latitude, longitude: decimal degrees; accuracy_m: 0 where nobody says; geo: a URI."""
+
+    latitude: str
+    longitude: str
+    accuracy_m: int
+    label: str
+    at_ms: int
+    geo: str
+
+
 def apply(tx: Tx, arrival: Arrival) -> tuple[()]:
-    """Takes in a newer profile of a contact, a card or a place. Raises: Stale, NotWebp; before anything is written."""
+    """Takes in a newer profile of a contact. Raises: Stale, NotWebp; before anything is written."""
     fold(tx, arrival.contact.id, arrival.seq, arrival.said.content, arrival.now_ms)
     return ()
 
 
 def fold(tx: Tx, contact_id: int, message: int, said: Profile | ContactCard | Location, now_ms: int) -> None:
-    """As `apply`."""
+    """Takes in what a message in this row says: a newer profile, or a card or place, which are lines of a chat.
+
+    Raises: Stale, NotWebp; before anything is written.
+    """
     match said:
         case Profile():
             take(tx, contact_id, message, said, now_ms)
         case ContactCard():
-            _take_card(tx, contact_id, said, now_ms)
+            _take_card(tx, contact_id, message, said, now_ms)
         case Location():
-            keep_location(tx, contact_id, said, mine=False)
+            keep_location(tx, contact_id, message, said, mine=False)
         case _:
             assert_never(said)
 
 
-def _take_card(tx: Tx, contact_id: int, said: ContactCard, now_ms: int) -> None:
+def _take_card(tx: Tx, contact_id: int, message: int, said: ContactCard, now_ms: int) -> None:
     """Keeps a card in place of the same account's; of too many of one contact the oldest is dropped."""
     tx.execute("DELETE FROM card_received WHERE contact = ? AND account = ?", (contact_id, said.account))
     row = tx.insert(
-        "INSERT INTO card_received (contact, account, name, at_ms) VALUES (?, ?, ?, ?)",
-        (contact_id, said.account, said.name, now_ms),
+        "INSERT INTO card_received (contact, account, name, at_ms, message) VALUES (?, ?, ?, ?, ?)",
+        (contact_id, said.account, said.name, now_ms, message),
     )
     tx.execute(
         "DELETE FROM card_received WHERE contact = ?1 AND id <="
@@ -168,12 +199,12 @@ def take(tx: Tx, contact_id: int, message: int, said: Profile, now_ms: int) -> N
     tx.changed(CHANGED, contact_id)
 
 
-def keep_location(tx: Tx, contact_id: int, said: Location, mine: bool) -> int:
+def keep_location(tx: Tx, contact_id: int, message: int, said: Location, mine: bool) -> int:
     """Keeps a place, and returns its row; of too many of one conversation the oldest is dropped."""
     row = tx.insert(
-        "INSERT INTO location (contact, mine, latitude, longitude, accuracy_m, label, at_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (contact_id, int(mine), *record.fields(said)),
+        "INSERT INTO location (contact, mine, latitude, longitude, accuracy_m, label, at_ms, message)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (contact_id, int(mine), *record.fields(said)[:PLACE_FIELDS], message),
     )
     tx.execute(
         "DELETE FROM location WHERE contact = ?1 AND id <="
@@ -202,8 +233,47 @@ def location(tx: Tx, row: int) -> Placed | None:
 
 
 def _placed(row: Row) -> Placed:
-    location_id, contact_id, mine, *said = row
-    return Placed(location_id, contact_id, bool(mine), Location(*said))
+    location_id, contact_id, mine, message_id, *said = row
+    return Placed(location_id, contact_id, bool(mine), message_id, Location(*said))
+
+
+def forget(tx: Tx, message: int) -> None:
+    """The line in this row is gone; what it carried is listed no more."""
+    tx.execute("DELETE FROM card_received WHERE message = ?", (message,))
+    tx.execute("DELETE FROM location WHERE message = ?", (message,))
+
+
+def card_line(tx: Tx, said: ContactCard) -> CardLine:
+    """A card as people see it in a conversation."""
+    known = people.by_account(tx, ids.AccountId(said.account))
+    return CardLine(said.name, ids.account_text(ids.AccountId(said.account)), "" if known is None else known.name)
+
+
+def place_line(said: Location) -> PlaceLine:
+    """A place as people see it in a conversation."""
+    latitude, longitude = degrees(said.latitude), degrees(said.longitude)
+    geo = f"geo:{latitude},{longitude}" + (f";u={said.accuracy_m}" if said.accuracy_m else "")
+    return PlaceLine(latitude, longitude, said.accuracy_m, said.label, said.at_ms, geo)
+
+
+def text_of(said: ContactCard | Location) -> str:
+    """A card or place as a line of text: `[card] Bo`, `[place] 52.52, 13.4 ±20 m "Café"`."""
+    return f"[{'card' if isinstance(said, ContactCard) else 'place'}] {words_of(said)}"
+
+
+def words_of(said: ContactCard | Location) -> str:
+    """The same without what it is: by its words it is found."""
+    if isinstance(said, ContactCard):
+        return said.name
+    where = f"{degrees(said.latitude)}, {degrees(said.longitude)}"
+    off = f" ±{said.accuracy_m:,} m" if said.accuracy_m else ""
+    return f'{where}{off} "{" ".join(said.label.split())}"' if said.label.strip() else f"{where}{off}"
+
+
+def degrees(value: int) -> str:
+    """Millionths of a degree as people write them: -33.9."""
+    whole, part = divmod(abs(value), DEGREE)
+    return f"{'-' if value < 0 else ''}{whole}" + (f".{part:06}".rstrip("0") if part else "")
 
 
 def theirs(tx: Tx, contact_id: int) -> Known | None:

@@ -22,6 +22,7 @@ from node.blobs.disk import NO_DISK, NO_ROOM, sealed_missing
 from node.blobs.fetching import AGAIN_S, Fetching
 from node.blobs.files import NAME_BYTES, Files
 from node.blobs.holder import Holder
+from node.blobs.kept import Kept
 from node.inward import Inward
 from node.network import Stream
 from node.supervisor import attempt, first
@@ -61,6 +62,7 @@ class Blobs:
     talks: Talks
     files: Files
     reserve_bytes: int = RESERVE_BYTES
+    kept: Kept | None = None  # the keepers of this node, once they are known
     _holder: Holder = field(init=False)
     _fetches: dict[int, tuple[Fetching, trio.CancelScope]] = field(default_factory=dict)
     _limiters: dict[int, trio.CapacityLimiter] = field(default_factory=dict)
@@ -81,6 +83,8 @@ class Blobs:
             nursery.start_soon(self._holder.run)
             nursery.start_soon(self._hear_tellers)
             nursery.start_soon(disk.resume, self.inward, self.files, self._has_room)
+            if self.kept is not None:
+                nursery.start_soon(self.kept.run)
             with database.watch(frozenset({blobs.CHANGED})) as changes:
                 while True:
                     wanted = dict(await database.read(blobs.wanted))
@@ -200,7 +204,7 @@ class Blobs:
         if row is None or row.state is not State.WANTED:
             return None
         false = self._false.setdefault(number, set())
-        return Fetching(self.inward, self.files, row, self._candidates, self._limiter, false, self._has_room)
+        return Fetching(self.inward, self.files, row, self._candidates, self.kept, self._limiter, false, self._has_room)
 
     async def _fetch(self, fetching: Fetching | None, scope: trio.CancelScope) -> None:
         """Fetches a blob to its end, again and again where something of ours breaks."""

@@ -8,9 +8,11 @@ while. What was written is never asked for again, whatever is killed when. Not h
 
 import errno
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
 
 import structlog
 import trio
@@ -20,6 +22,7 @@ from crypto.faults import Forged, Malformed
 from node import frames, ground
 from node.bell import Bell
 from node.blobs.files import Files
+from node.blobs.kept import Kept, Nothing
 from node.frames import FrameReader
 from node.inward import Inward
 from node.network import Stream
@@ -40,6 +43,8 @@ AGAIN_S = 30.0  # until it is asked again; sooner where its owner has come back
 NOTHING_S = 600.0  # the same for a contact who had nothing of it
 MORE_S = 15.0  # until a source that has not all is asked what it has by now
 WRITTEN_MAX = 16  # pieces that wait for the disk: 4 MiB
+GATHERED_MAX = 8  # pieces that are written at once: threads that take turns cost more than the writing
+GATHER_S = 0.005  # how long the first of them waits for the others
 SYNC_BYTES = 8 << 20  # written between two fsyncs: what a kill can cost
 SYNC_S = 1.0  # the same, where pieces come slowly
 AHEAD_BYTES_MAX = 32 << 20  # written and not on the disk: a slow disk slows the sources down
@@ -47,23 +52,40 @@ AHEAD_BYTES_MAX = 32 << 20  # written and not on the disk: a slow disk slows the
 _KINDS = {cls.KIND: cls for cls in (Has, Names, Piece)}
 
 A = TypeVar("A", bound=Answer)
+OpenSource = Callable[[], AbstractAsyncContextManager["Source"]]
 
 log = structlog.get_logger("blobs")
 
 
-class Nothing(Unavailable):
-    """A contact has nothing of it."""
+class Source(Protocol):
+    """Somebody who has pieces, whoever he is. asked: those on their way; is_idle: he had nothing to give."""
+
+    asked: int
+    is_idle: bool
+
+    async def join(self) -> int | None:
+        """What he has, as bits, None for all. Raises: Nothing."""
+
+    async def names(self) -> bytes:
+        """The manifest; nobody has checked it."""
+
+    async def want(self, places: Sequence[int]) -> None:
+        """Asks him for pieces."""
+
+    async def piece(self) -> tuple[int, bytes]:
+        """The next of them; nobody has checked it."""
 
 
 @dataclass
 class Fetching:
     """One blob on its way. candidates: the talks on which it may be asked for, the best first, and why it waits where
-    none of them has it; false: who lied; has_room: whether the disk has some left for pieces."""
+    none of them has it; kept: the keepers where it may lie; false: who lied; has_room: whether the disk has some."""
 
     inward: Inward
     files: Files
     row: Row
     candidates: Callable[[int], Awaitable[tuple[list[Talk], str]]]
+    kept: Kept | None
     limiter: Callable[[int], trio.CapacityLimiter]
     false: set[int]
     has_room: Callable[[], bool]
@@ -80,8 +102,8 @@ class Fetching:
     _handing: int = 0  # pieces that wait for room before the writer
     _why: str = ""
     _is_over: bool = False  # nothing more is written
-    _asked: dict[int, float] = field(default_factory=dict)  # contact -> when he may be asked again; inf while he is
-
+    _asked: dict[int, float] = field(default_factory=dict)  # source -> when it may be asked again; inf while it is
+    _keepers: dict[int, int] = field(default_factory=dict)  # source -> the contact who keeps, where it is a keeper
     _told: set[int] = field(default_factory=set)  # who told it since he was asked
 
     def __post_init__(self) -> None:
@@ -114,20 +136,26 @@ class Fetching:
 
     def met(self, contact_id: int) -> None:
         """A contact is there: he may be asked, if he did not lie."""
-        if self._asked.get(contact_id, 0.0) != float("inf"):
-            self._asked.pop(contact_id, None)
+        for key in (contact_id, *(key for key, one in self._keepers.items() if one == contact_id)):
+            if self._asked.get(key, 0.0) != float("inf"):
+                self._asked.pop(key, None)
         self.bell.ring()
 
     async def _from_all(self, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
         async with trio.open_nursery() as nursery:
             while self._handing or not self._getting.is_done:
-                now = trio.current_time()
                 talks, why = await self.candidates(self.row.number)
-                for talk in talks:
-                    if talk.contact not in self.false and self._asked.get(talk.contact, 0.0) <= now:
-                        self._asked[talk.contact] = float("inf")
-                        self._told.discard(talk.contact)
-                        nursery.start_soon(self._from, talk, send)
+                sources: dict[int, OpenSource] = {one.contact: partial(self._of_contact, one) for one in talks}
+                if self.kept is not None:
+                    for desk in await self.kept.desks(self.row.number):
+                        self._keepers[desk.key] = desk.keeper.contact
+                        sources[desk.key] = partial(self.kept.open, desk, self.row.number, self.blob)
+                now = trio.current_time()
+                for key, source in sources.items():
+                    if key not in self.false and self._asked.get(key, 0.0) <= now:
+                        self._asked[key] = float("inf")
+                        self._told.discard(key)
+                        nursery.start_soon(self._from, key, source, send)
                 await self._say_why("" if float("inf") in self._asked.values() else why)
                 later = [at for at in self._asked.values() if now < at < float("inf")]
                 with trio.move_on_at(min(later, default=float("inf"))):
@@ -140,75 +168,59 @@ class Fetching:
             self._why = why
             await self.inward.database.transact(blobs.waits, self.row.number, why)
 
-    async def _from(self, talk: Talk, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
+    async def _from(self, key: int, source: "OpenSource", send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
         """One source, to its end."""
         again_s = AGAIN_S
         try:
-            async with self.limiter(talk.contact):
-                await self._ask(talk, send)
+            async with self.limiter(key), source() as opened:
+                await self._ask(key, opened, send)
         except* Nothing:
-            again_s = 0.0 if talk.contact in self._told else NOTHING_S
+            again_s = 0.0 if key in self._told else NOTHING_S
         except* (Forged, Malformed) as faults:
-            log.warning("a source is left", contact=talk.contact, reason=repr(first(faults)))
-            self.false.add(talk.contact)
+            log.warning("a source is left", source=key, reason=repr(first(faults)))
+            self.false.add(key)
         except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
-            log.info("a source is gone", contact=talk.contact, reason=str(first(faults)))
+            log.info("a source is gone", source=key, reason=str(first(faults)))
         finally:
-            self._getting.leave(talk.contact)
-            self._asked[talk.contact] = trio.current_time() + again_s
+            self._getting.leave(key)
+            self._asked[key] = trio.current_time() + again_s
             self._stir()
 
-    async def _ask(self, talk: Talk, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
+    @asynccontextmanager
+    async def _of_contact(self, talk: Talk) -> AsyncIterator["_Source"]:
+        """A stream to a contact."""
         if talk.link is None:
             raise Unavailable("this link cannot be asked")
         with trio.fail_after(OPEN_S):
             stream = await talk.link.open(blob_stream.PROTOCOL)
         try:
             stream.vouch()
-            source = _Source(stream, FrameReader(stream, blob_stream.FRAME_BYTES_MAX))
             account = (await self.inward.database.read(people.contact, talk.contact)).account
             tag = blob_stream.tag(self.blob.key, self.blob.root, self.inward.identity.account, account)
-            await self._join(talk.contact, source, tag)
-            async with self._naming:
-                if self._opening is None:
-                    await self._name(source)
-            while not self._getting.is_done:
-                await self._some(talk.contact, source, tag, send)
+            yield _Source(stream, FrameReader(stream, blob_stream.FRAME_BYTES_MAX), tag, self)
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
                 await stream.aclose()
 
-    async def _join(self, contact_id: int, source: "_Source", tag: bytes) -> None:
+    async def _ask(self, key: int, source: Source, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
+        await self._join(key, source)
+        async with self._naming:
+            if self._opening is None:
+                opening = Opening(self.blob, await source.names())
+                await self.inward.database.transact(blobs.keep_names, self.row.number, opening.manifest)
+                self._opening = opening
+        while not self._getting.is_done:
+            await self._some(key, source, send)
+
+    async def _join(self, key: int, source: Source) -> None:
         """Hears what a source has. Raises: Nothing."""
-        await source.write(Ask(tag, self.here))
-        has = await source.read(Has)
-        bits = None if has.whole else blob_stream.bits_of(has.bits)
-        if bits == 0:
-            raise Nothing
-        self._getting.join(contact_id, bits, trio.current_time())
+        self._getting.join(key, await source.join(), trio.current_time())
 
-    async def _name(self, source: "_Source") -> None:
-        """Takes the manifest from a source. Raises: Forged."""
-        names = bytearray()
-        while len(names) < self.blob.count * chunks.ID_BYTES:
-            place = len(names) // chunks.ID_BYTES
-            await source.write(NamesWanted(place))
-            some = await source.read(Names)
-            count = min(blob_stream.NAMES_MAX, self.blob.count - place)
-            if some.first != place or len(some.names) != count * chunks.ID_BYTES:
-                raise Malformed  # name by name it would take for ever, and others wait meanwhile
-            names += some.names
-        opening = Opening(self.blob, bytes(names))
-        await self.inward.database.transact(blobs.keep_names, self.row.number, opening.manifest)
-        self._opening = opening
-
-    async def _some(
-        self, contact_id: int, source: "_Source", tag: bytes, send: trio.MemorySendChannel[tuple[int, bytes]]
-    ) -> None:
+    async def _some(self, key: int, source: Source, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
         """Asks a source for what it is to give now, and takes one piece."""
         assert self._opening is not None
-        if source.asked <= AHEAD_MAX // 2 and (places := self._getting.ask(contact_id, trio.current_time())):
-            await source.write(Want(tuple(places)))
+        if source.asked <= AHEAD_MAX // 2 and (places := self._getting.ask(key, trio.current_time())):
+            await source.want(places)
             source.asked += len(places)
             source.is_idle = False
         if not source.asked:  # others are asked for all that it has
@@ -218,11 +230,11 @@ class Fetching:
                 if source.is_idle:  # others of its blobs wait for their turn
                     raise Unavailable("a source has nothing more of it for now")
                 source.is_idle = True
-                await self._join(contact_id, source, tag)
+                await self._join(key, source)
             return
-        place, sealed = (await source.read(Piece)).place, await source.read_raw()
+        place, sealed = await source.piece()
         source.asked -= 1
-        if self._getting.came(contact_id, place, trio.current_time()):
+        if self._getting.came(key, place, trio.current_time()):
             self._opening.check(place, sealed)
             self._getting.took(place)
             self._handing += 1  # nobody else is asked for it any more: it has to come through
@@ -241,11 +253,9 @@ class Fetching:
         """Writes what comes, a few pieces at once, and is not far ahead of the disk."""
         async for piece in receive:
             pieces = [piece]
-            while len(pieces) < WRITTEN_MAX:
-                try:
-                    pieces.append(receive.receive_nowait())
-                except (trio.WouldBlock, trio.EndOfChannel):
-                    break
+            with trio.move_on_after(GATHER_S), suppress(trio.EndOfChannel):
+                while len(pieces) < GATHERED_MAX and not (self._getting.is_done and not self._handing):
+                    pieces.append(await receive.receive())
             if not self.has_room():
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             await ground.aside(self.inward.ground, self.files.write, self.row.file, pieces)
@@ -284,12 +294,44 @@ class Fetching:
 
 @dataclass
 class _Source:
-    """A stream to somebody who has the blob. asked: pieces that are on their way; is_idle: it had nothing to give."""
+    """A stream to a contact who has the blob. asked: pieces that are on their way; is_idle: it had nothing to give."""
 
     stream: Stream
     reader: FrameReader
+    tag: bytes
+    fetching: Fetching
     asked: int = 0
     is_idle: bool = False
+
+    async def join(self) -> int | None:
+        """What he has, as bits, None for all. Raises: Nothing."""
+        await self.write(Ask(self.tag, self.fetching.here))
+        has = await self.read(Has)
+        bits = None if has.whole else blob_stream.bits_of(has.bits)
+        if bits == 0:
+            raise Nothing
+        return bits
+
+    async def names(self) -> bytes:
+        """The manifest; nobody has checked it. Raises: Malformed."""
+        names, blob = bytearray(), self.fetching.blob
+        while len(names) < blob.count * chunks.ID_BYTES:
+            place = len(names) // chunks.ID_BYTES
+            await self.write(NamesWanted(place))
+            some = await self.read(Names)
+            count = min(blob_stream.NAMES_MAX, blob.count - place)
+            if some.first != place or len(some.names) != count * chunks.ID_BYTES:
+                raise Malformed  # name by name it would take for ever, and others wait meanwhile
+            names += some.names
+        return bytes(names)
+
+    async def want(self, places: Sequence[int]) -> None:
+        """Asks him for pieces."""
+        await self.write(Want(tuple(places)))
+
+    async def piece(self) -> tuple[int, bytes]:
+        """The next of them; nobody has checked it."""
+        return (await self.read(Piece)).place, await self.read_raw()
 
     async def write(self, asking: Ask | NamesWanted | Want) -> None:
         with trio.fail_after(SILENT_S):
@@ -304,6 +346,8 @@ class _Source:
 
     async def read_raw(self) -> bytes:
         """The next frame as it is. Raises: Malformed, Unavailable, TooSlowError."""
+        if (ready := self.reader.take()) is not None:
+            return ready
         with trio.fail_after(WHOLE_S):
             raw = await self._frame()
         if raw is None:

@@ -50,6 +50,11 @@ class Files:
         with self._opened(name, os.O_RDONLY) as descriptor:
             return [_get(descriptor, sealed_length(blob, place), place * chunks.SEALED_BYTES_MAX) for place in places]
 
+    def read_at(self, name: str, place: int, length: int) -> bytes:
+        """The sealed piece of a place, which is here and so long. Raises: OSError."""
+        with self._opened(name, os.O_RDONLY) as descriptor:
+            return _get(descriptor, length, place * chunks.SEALED_BYTES_MAX)
+
     def make(self, name: str, length: int, source: Iterator[bytes], entropy: Entropy) -> tuple[Blob, bytes]:
         """Seals a content into a file of that name, and returns the blob and its manifest.
 

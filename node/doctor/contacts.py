@@ -11,9 +11,9 @@ from node.doctor.findings import Finding, Level, several, span
 from node.doctor.patient import Patient
 from node.feature import SAID
 from node.network import Address
-from node.talk import VERSION
 from node.talks import SILENT
 from protocol.faults import PeerFault, Unavailable
+from protocol.talk import VERSIONS
 from store import devices, examination, intake, people
 from store.database import Tx
 from store.examination import Waiting
@@ -154,11 +154,11 @@ def _finding(patient: Patient, row: Row, heard: str) -> Finding:
 
 
 def _online(name: str, versions: tuple[int, ...], waits: str) -> Finding:
-    spoken = ", ".join(map(str, versions)) or "?"
-    if VERSION not in versions:
-        said = f"Online, but it speaks version {spoken} of the protocol and you {VERSION}: one of you must update weft."
+    spoken, ours = versions[0] if versions else "?", VERSIONS[0]
+    if not any(one in versions for one in VERSIONS):
+        said = f"Online, but it speaks version {spoken} of the protocol and you {ours}: one of you must update weft."
         return findings.failure(name, said, "weft version")
-    fine = "as you" if versions == (VERSION,) else f"you {VERSION} (fine)"
+    fine = "as you" if spoken == ours else f"you {ours} (fine)"
     said = f"Online, speaks version {spoken} of the protocol, {fine}"
     if waits:
         return findings.warning(name, f"{said}; {waits}, though it is connected.")

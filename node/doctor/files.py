@@ -101,7 +101,8 @@ def _owners(root: Path) -> Iterator[Finding]:
 def _all_under(root: Path) -> list[Path]:
     """The directory and what weft keeps in it; what cannot be listed is left out."""
     files = ("vault", "key", "weft.db", "weft.db-wal", "keeping.db", "keeping.db-wal")
-    names = (*files, "keeper.key", "keeper.db", "keeper.db-wal", "keeper.spare", "run", "log")
+    of_keeper = ("keeper.key", "keeper.db", "keeper.db-wal", "keeper.spare", "keeper.files", "keeping.files")
+    names = (*files, *of_keeper, "run", "log")
     found = [root, *(root / name for name in names if os.path.lexists(root / name))]
     for folder in (root / "run", root / "log"):
         if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):

@@ -146,7 +146,7 @@ class Collector:
             while (one := await self.inward.database.read(keepers.find, keeper_id)) is not None and one.owner_seed:
                 began = trio.current_time()
                 try:
-                    async with self.roads.to(_place(one), self.inward.now() // 1000) as way:
+                    async with self.roads.to(place_of(one), self.inward.now() // 1000) as way:
                         await self._converse(one, desk, way.link)
                 except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
                     log.info("keeper not reached", keeper=keeper_id, reason=str(first(faults)))
@@ -347,7 +347,8 @@ class Collector:
         )
 
 
-def _place(one: Keeper) -> Place:
+def place_of(one: Keeper) -> Place:
+    """Where a keeper of ours is."""
     if one.contact == keepers.OWN:
         return Place(one.peer, one.addresses, one.find, None)
     return Place(one.peer, one.addresses, one.find, one.contact, is_met=True)

@@ -171,9 +171,9 @@ class Courier:
     ) -> tuple[Planned | outbox.NeedBundle, list[tuple[Mailbox, Place]]]:
         """A step of planning for one device, and its lines for which there is something."""
         inward = self.inward
-        if not _may_be_left(tx, contact_id):
+        if not may_be_left(tx, contact_id):
             return Planned(0, False), []
-        boxes = [(box, _place(tx, contact_id, box)) for box in inboxes.of(tx, device_id)]
+        boxes = [(box, place_of(tx, contact_id, box)) for box in inboxes.of(tx, device_id)]
         now_ms = inward.now()
         bundle = sessions.bundle_due(tx, inward.identity, device_id, now_ms, inward.entropy)
         if bundle is not None:
@@ -278,7 +278,7 @@ class Courier:
             self.delivery.away.hint(contact_id)
 
 
-def _place(tx: Tx, contact_id: int, box: Mailbox) -> Place:
+def place_of(tx: Tx, contact_id: int, box: Mailbox) -> Place:
     """Where the keeper of a line is: reached as a contact of ours where we know by the mark that he is one."""
     for keeper_id, account in tx.execute("SELECT id, account FROM contact WHERE id != ? ORDER BY id", (contact_id,)):
         if mailbox.mark_of(box.line.put_key, ids.AccountId(account)) == box.line.mark:
@@ -286,7 +286,7 @@ def _place(tx: Tx, contact_id: int, box: Mailbox) -> Place:
     return Place(box.peer, box.addresses, box.line.find, None)
 
 
-def _may_be_left(tx: Tx, contact_id: int) -> bool:
+def may_be_left(tx: Tx, contact_id: int) -> bool:
     """Whether anything may be left for a contact: he was not turned away, and his account is the one he had."""
     contact = people.contact(tx, contact_id)
     return contact.state not in pairs.CLOSED and contact.alarm != STOPS
@@ -295,7 +295,7 @@ def _may_be_left(tx: Tx, contact_id: int) -> bool:
 def _batch(tx: Tx, box_id: int) -> tuple[Mailbox, tuple[parcels.ToPut, ...]] | None:
     """A line, and what is to be put there next; None for nothing, or where nothing may be left now."""
     box = inboxes.find(tx, box_id)
-    if box is None or not _may_be_left(tx, devices.device(tx, box.device).contact):
+    if box is None or not may_be_left(tx, devices.device(tx, box.device).contact):
         return None
     batch = parcels.to_put(tx, box_id, BATCH)
     return (box, batch) if batch else None

@@ -1,10 +1,11 @@
-"""Keeps envelopes for others: /weft/keep/1 is served as long as somebody has a permit here (docs/protocol/keep.md).
+"""Keeps envelopes and files for others: /weft/keep/1 and /weft/deposit/1 are served as long as somebody has a permit
+here (docs/protocol/keep.md).
 
     permit(contact) ──> its database is opened, or made, and the protocol served       a node that keeps for nobody
     revoke(contact) ──> his queues end; who waits for them learns it                   has neither
 
-The database is apart from the person's own, and may be on another disk. Not here: one stream (visit.py), what lies
-there (store/shelves.py), whom a person lets keep with him (features/keepers/).
+The database is apart from the person's own, and may be on another disk. Not here: one stream (visit.py), files
+(depot.py), what lies there (store/shelves.py), whom a person lets keep with him (features/keepers/).
 """
 
 from collections import Counter
@@ -16,11 +17,13 @@ import trio
 
 from node.bell import Bell
 from node.ground import Ground
+from node.keep import depot
+from node.keep.depot import Cellar, Depot, DepotVisit
 from node.keep.visit import Visit
 from node.network import Network, PeerId, Stream
-from protocol import keep
+from protocol import deposit, keep
 from protocol.faults import Unavailable, UserFault
-from store import keeping, laid, permits, shelves
+from store import deposits, keeping, laid, permits, shelves
 from store.database import Database
 from store.faults import StoreFault
 from store.permits import Use
@@ -54,14 +57,22 @@ class Keeping:
     """What a node keeps for others. `run` works until cancelled; the other methods wait for it."""
 
     def __init__(
-        self, ground: Ground, network: Network, open_keeping: OpenKeeping | None, has_keeping: Callable[[], bool]
+        self,
+        ground: Ground,
+        network: Network,
+        open_keeping: OpenKeeping | None,
+        has_keeping: Callable[[], bool],
+        cellar: Cellar | None = None,
     ) -> None:
-        """open_keeping: None where nothing can be kept. has_keeping: whether there is a database already."""
+        """open_keeping: None where nothing can be kept. has_keeping: whether there is a database already. cellar: None
+        where no files are kept."""
         self._ground = ground
         self._network = network
         self._open = open_keeping
         self._has = has_keeping
         self._entropy = ground.entropy("keeping")
+        self._depot = None if cellar is None else Depot(ground, cellar)
+        self._depot_visits = 0
         self._database: Database | None = None
         self._opened = trio.Event()
         self._fault: UserFault | None = None  # why it could not be opened
@@ -104,6 +115,12 @@ class Keeping:
             return ()
         return await (await self._ready()).transact(permits.uses)
 
+    async def files(self, contact_id: int) -> tuple[int, int]:
+        """(bytes, files) that lie here for a contact. Raises: StoreFault."""
+        if self._database is None and not self._has():
+            return 0, 0
+        return await (await self._ready()).transact(deposits.used, contact_id)
+
     async def give(self, space_bytes: int) -> None:
         """From now on the file may grow to so many bytes. Raises: KeepsForNobody, StoreFault."""
         await (await self._ready()).transact(keeping.give, space_bytes)
@@ -140,17 +157,19 @@ class Keeping:
             opened, self._opened = self._opened, trio.Event()
             opened.set()
 
-    async def accept(self, _protocol: str, stream: Stream) -> None:
+    async def accept(self, protocol: str, stream: Stream) -> None:
         """Serves one inbound stream. Raises: PeerFault; Unavailable, also where too many are here."""
         if (
             self._database is None
             or self._visits.total() >= VISITS_MAX
             or self._visits[stream.peer] >= VISITS_PER_PEER_MAX
             or self._unproven >= UNPROVEN_MAX
+            or (protocol == deposit.PROTOCOL and self._depot_visits >= depot.VISITS_MAX)
         ):
             raise Crowded
         stream.welcome()
         self._visits[stream.peer] += 1
+        self._depot_visits += protocol == deposit.PROTOCOL
         self._unproven += 1
         is_unproven = True
 
@@ -163,11 +182,12 @@ class Keeping:
         self._here[scope] = None
         try:
             with scope:
-                await Visit(self, stream, self._entropy(keep.NONCE_BYTES), self._entropy(NOISE_BYTES), proven).run()
+                await self._visit(protocol, stream, proven).run()
         finally:
             del self._here[scope]
             self._left.ring()
             self._unproven -= is_unproven
+            self._depot_visits -= protocol == deposit.PROTOCOL
             self._visits[stream.peer] -= 1
             if not self._visits[stream.peer]:
                 del self._visits[stream.peer]
@@ -213,6 +233,17 @@ class Keeping:
 
     # --- inside
 
+    def _visit(self, protocol: str, stream: Stream, proven: Callable[[], None]) -> Visit | DepotVisit:
+        nonce, noise = self._entropy(keep.NONCE_BYTES), self._entropy(NOISE_BYTES)
+        if protocol == deposit.PROTOCOL:
+            assert self._depot is not None
+            return DepotVisit(self, self._depot, stream, (nonce, noise), proven)
+        return Visit(self, stream, nonce, noise, proven)
+
+    @property
+    def _protocols(self) -> tuple[str, ...]:
+        return (keep.PROTOCOL,) if self._depot is None else (keep.PROTOCOL, deposit.PROTOCOL)
+
     async def _ready(self) -> Database:
         """The open database; opens it where it is not. Raises: KeepsForNobody, UserFault where it cannot be opened."""
         if self._open is None:
@@ -229,9 +260,9 @@ class Keeping:
             return
         self.is_serving = is_on
         if is_on:
-            self._network.serve((keep.PROTOCOL,), self.accept)
+            self._network.serve(self._protocols, self.accept)
         else:
-            self._network.unserve((keep.PROTOCOL,))
+            self._network.unserve(self._protocols)
 
     async def _tend(self, database: Database) -> None:
         """Writes down the age, and takes away what expired or is nobody's, until cancelled."""
@@ -241,6 +272,10 @@ class Keeping:
                 await self._take_away(database, shelves.expire, self.age_s())
                 await self._take_away(database, laid.expire, self.age_s())
                 await self._take_away(database, shelves.sweep)
+                await self._take_away(database, deposits.expire, self.age_s())
+                await self._take_away(database, deposits.sweep)
+                if self._depot is not None:
+                    await self._depot.tidy(database)
             with trio.move_on_after(TEND_S):
                 await self._pause(database)
 

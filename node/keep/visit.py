@@ -143,28 +143,14 @@ class Visit:
     async def _claim(self, claimed: keep.Claim) -> None:
         """Answers a claim; who has no permit cannot tell our answer from that of anybody."""
         ends = (bytes(self._house.peer), bytes(self._stream.peer), self._nonce)
-        status, permit = await self._owner_of(claimed, ends)
+        status, permit, owner = await claim_of(self._house, claimed, ends, self._noise)
+        if owner is not None:
+            self._owner = owner
+            self._prove()
         proof = keep_proof.claim_proof(permit, ends, claimed.owner, self._n, status)
         self._count(status)
         await self._write(Shown(self._n, status, 0, proof))
         self._end_if_refused()
-
-    async def _owner_of(self, claimed: keep.Claim, ends: tuple[bytes, bytes, bytes]) -> tuple[Status, bytes]:
-        """Whether a claim is good, and the permit by which that is shown."""
-        try:
-            keep_proof.check_claim(claimed, *ends)
-            found, permit, ended = await self._house.database.transact(_claimed, claimed, ends, self._house.now_ms())
-        except PeerFault:
-            return Status.REFUSED, self._noise
-        except StoreFault:
-            return Status.FULL, self._noise
-        if ended:
-            self._house.tell(ended)  # whoever waits as the one before learns that he is none any more
-        if found is None:
-            return Status.REFUSED, self._noise
-        self._owner = found
-        self._prove()
-        return Status.OK, permit
 
     async def _put(self, puts: Sequence[keep.Put]) -> None:
         """Answers puts that came together, after one transaction."""
@@ -268,6 +254,24 @@ class Visit:
             await frames.write(self._stream, *map(keep.encode, replies))
         if patience.cancelled_caught:
             raise Unavailable("a peer does not take the answers of a keeper")
+
+
+async def claim_of(
+    house: House, claimed: keep.Claim, ends: tuple[bytes, bytes, bytes], noise: bytes
+) -> tuple[Status, bytes, Owner | None]:
+    """Whether a claim is good, the permit by which that is shown, else the noise, and whose it is."""
+    try:
+        keep_proof.check_claim(claimed, *ends)
+        found, permit, ended = await house.database.transact(_claimed, claimed, ends, house.now_ms())
+    except PeerFault:
+        return Status.REFUSED, noise, None
+    except StoreFault:
+        return Status.FULL, noise, None
+    if ended:
+        house.tell(ended)  # whoever waits as the one before learns that he is none any more
+    if found is None:
+        return Status.REFUSED, noise, None
+    return Status.OK, permit, found
 
 
 def _claimed(

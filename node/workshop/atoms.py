@@ -1,8 +1,9 @@
 """What an MP4 or MOV says of itself in its boxes, and which of its bytes are metadata. Reads boxes, decodes nothing.
 
 Titles, places and whatever else programs add are written over with zeros, in boxes named `free`, so that every place in
-the file stays where it is; so are the times of recording, and the samples of tracks that are neither picture, sound nor
-subtitles: that is where cameras put the way they went. Not here: the copy itself (films.py, sounds.py).
+the file stays where it is; so are the times of recording, what tracks and encoders are called (by which cameras name
+themselves), and the samples of tracks that are neither picture, sound nor subtitles: that is where cameras put the way
+they went. Not here: the copy itself (films.py, sounds.py).
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +17,13 @@ BOXES_MAX = 100_000
 DEPTH_MAX = 8  # moov trak mdia minf stbl stsz has 6
 INDEX_BYTES_MAX = 64 << 20  # the box that holds all others, of a film of many hours
 _HOLDERS = frozenset((b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"moof", b"traf", b"mvex"))
-_BLANKED = frozenset((b"udta", b"meta", b"uuid", b"free", b"skip", b"wide", b"pnot", b"PICT"))
+_BLANKED = frozenset((b"udta", b"meta", b"uuid", b"free", b"skip"))
+# What stays in the file, in its index and in a track, all else goes: there cameras put boxes of their own.
+_KEPT = {
+    b"": frozenset((b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"sidx", b"ssix", b"prft", b"pdin")),
+    b"moov": frozenset((b"mvhd", b"iods", b"trak", b"mvex", b"cmov", b"ctab", b"clip", b"rmra", b"pssh")),
+    b"trak": frozenset((b"tkhd", b"mdia", b"edts", b"tref", b"trgr", b"tapt", b"load", b"clip", b"matt")),
+}
 _TIMED = frozenset((b"mvhd", b"tkhd", b"mdhd"))
 _TRACKS = frozenset((b"vide", b"soun", b"text", b"sbtl", b"subt", b"clcp", b"tmcd"))
 _HEAD_BYTES = 8
@@ -37,6 +44,8 @@ class Found:
     written: list[tuple[int, bytes]] = field(default_factory=list)
     boxes: int = 0
     has_index: bool = False
+    has_fragments: bool = False
+    drops: bool = False  # a track of another sort
 
 
 @dataclass(slots=True)
@@ -48,6 +57,8 @@ class _Track:
     chunks: bytes = b""
     chunk_bytes: int = 4
     runs: bytes = b""
+    described: bytes = b""  # by which its codec was made, and where that stands
+    described_at: int = 0
 
 
 def examine(read: Read, size: int) -> Found:
@@ -56,15 +67,18 @@ def examine(read: Read, size: int) -> Found:
     if read(4, 4) != b"ftyp" or found.brand in _BRANDS_OF_PICTURES:
         raise Refused(Why.STRANGE)
     for name, at, body, end in _boxes(read, 0, size, found):
-        if name in _BLANKED:
+        if name not in _KEPT[b""]:
             _blank(found, at, body, end)
         elif name in (b"moov", b"moof"):
             if end - body > INDEX_BYTES_MAX:
                 raise Refused(Why.LARGE)
-            _walk(read(body, end - body), body, found, _Track(), 1)
+            _walk(name, read(body, end - body), body, found, _Track(), 1)
             found.has_index |= name == b"moov"
+            found.has_fragments |= name == b"moof"
     if not found.has_index or any(at < 0 or at + count > size for at, count in found.blank):
         _broken()
+    if found.has_fragments and found.drops:  # whose samples lie in the fragments: nobody here looks for them
+        raise Refused(Why.STRANGE)
     if found.length_ms > LENGTH_MS_MAX:
         raise Refused(Why.LARGE)
     return found
@@ -85,16 +99,19 @@ def _boxes(read: Read, at: int, last: int, found: Found) -> Iterator[tuple[bytes
         at = end
 
 
-def _walk(held: bytes, place: int, found: Found, track: _Track, depth: int) -> None:
+def _walk(parent: bytes, held: bytes, place: int, found: Found, track: _Track, depth: int) -> None:
     """Goes through the boxes inside a box, whose body stands at `place` of the file."""
     for name, at, body, end in _boxes(lambda at, count: held[at : at + count], 0, len(held), found):
         inside = held[body:end]
-        if name in _BLANKED:
+        if name in _BLANKED or name not in _KEPT.get(parent, (name,)):
             _blank(found, place + at, place + body, place + end)
         elif name in _TIMED and len(inside) >= 24:
             _time(name, inside, place + body, found)
-        elif name == b"hdlr" and not track.sort:
-            track.sort = inside[8:12]
+        elif name == b"hdlr":
+            track.sort = track.sort or inside[8:12]
+            found.blank.append((place + body + 12, max(0, len(inside) - 12)))
+        elif name == b"stsd":
+            track.described, track.described_at = inside, place + body
         elif name == b"stsz":
             track.sizes = inside[4:]
         elif name in (b"stco", b"co64"):
@@ -105,9 +122,10 @@ def _walk(held: bytes, place: int, found: Found, track: _Track, depth: int) -> N
             if depth == DEPTH_MAX:
                 _broken()
             inner = _Track() if name == b"trak" else track
-            _walk(inside, place + body, found, inner, depth + 1)
-            if name == b"trak" and inner.sort not in _TRACKS:
-                found.blank += _samples(inner)
+            _walk(name, inside, place + body, found, inner, depth + 1)
+            if name == b"trak":
+                found.drops |= inner.sort not in _TRACKS
+                found.blank += _samples(inner) if inner.sort not in _TRACKS else _makers(inner)
 
 
 def _blank(found: Found, at: int, body: int, end: int) -> None:
@@ -146,6 +164,19 @@ def _samples(track: _Track) -> Iterator[tuple[int, int]]:
         long = each * (last - sample) or sum(_number(track.sizes, 8 + 4 * n, 4) for n in range(sample, last))
         yield _number(track.chunks, 4 + chunk * track.chunk_bytes, track.chunk_bytes), long
         sample = last
+
+
+def _makers(track: _Track) -> Iterator[tuple[int, int]]:
+    """Where it says who made the encoder of a track, and how that is called."""
+    at, last = 8, len(track.described)
+    while at + 24 <= last:
+        end = at + _number(track.described, at, 4)
+        if end < at + 24 or end > last:
+            _broken()
+        yield track.described_at + at + 20, 4
+        if track.sort == b"vide" and end >= at + 82:
+            yield track.described_at + at + 50, 32
+        at = end
 
 
 def _run(raw: bytes, at: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from protocol.workshop import Heard, Moving, Pictured
+from protocol.workshop import Heard, Moving, Page, Pictured
 
 
 class Looking(Protocol):
@@ -23,3 +23,9 @@ class Looking(Protocol):
 
     async def avatar(self, path: Path) -> bytes:
         """The middle of a picture as a square WebP."""
+
+    async def sticker(self, path: Path) -> bytes:
+        """A picture as a small still WebP."""
+
+    async def page(self, path: Path, charset: str) -> Page:
+        """What a page of the web says of itself."""

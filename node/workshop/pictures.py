@@ -36,10 +36,14 @@ from protocol.workshop import (
     PREVIEW_BYTES_MAX,
     PREVIEW_SIDE_MAX,
     SIDE_MAX,
+    STICKER_BYTES,
+    STICKER_BYTES_MAX,
+    STICKER_SIDE,
     Avatar,
     Format,
     Pictured,
     Pixels,
+    Stamp,
     Why,
 )
 
@@ -57,6 +61,7 @@ LOADED = (
 )
 JPEG_QUALITY = 90  # of a picture that had to be turned
 _QUALITIES = (80, 65, 50, 35, 20)
+_STICKER_QUALITIES = (80, 65, 50)  # below that it is better to be larger
 _SIDES = (1.0, 0.75, 0.5, 0.25)  # of a preview whose lowest quality is still too large
 _HASHED_SIDE = 32  # a blurhash of 4 x 3 does not see more
 _TURNS = {
@@ -110,13 +115,36 @@ def avatar(raw: bytes) -> Avatar:
     raise Refused(Why.LARGE)  # not met: noise of this size has 25 KiB at the lowest quality
 
 
+def sticker(raw: bytes) -> Stamp:
+    """A picture as a sticker, upright, of what moves the first frame; one that is such already stays as it is.
+
+    Raises: as `picture`.
+    """
+    stripped = stripping.strip(raw)
+    image = _opened(stripped)
+    is_still = not getattr(image, "is_animated", False)
+    is_small = max(image.size) <= STICKER_SIDE and len(stripped.raw) <= STICKER_BYTES_MAX
+    if stripped.format is Format.WEBP and stripped.orientation == stripping.UPRIGHT and is_still and is_small:
+        image.load()  # it can be decoded to its end
+        return Stamp(stripped.raw)
+    image.draft("RGB", (2 * STICKER_SIDE, 2 * STICKER_SIDE))
+    small = _within(image, STICKER_SIDE, STICKER_SIDE)
+    if stripped.orientation != stripping.UPRIGHT and is_still:
+        small = small.transpose(_TURNS[stripped.orientation])
+    for quality in _STICKER_QUALITIES:
+        webp = _webp(small, quality)
+        if len(webp) <= STICKER_BYTES:
+            return Stamp(webp)
+    return Stamp(_fitting(small, STICKER_BYTES_MAX))
+
+
 def pixels(raw: bytes, width_max: int, height_max: int) -> Pixels:
-    """A preview unpacked, within so many pixels, on black where it is transparent. Raises: as `picture`."""
+    """A preview or sticker unpacked, within so many pixels, on black where it is transparent. Raises: as `picture`."""
     stripped = stripping.strip(raw)
     if stripped.format != Format.WEBP:
         raise Refused(Why.STRANGE)
     image = _opened(stripped)
-    if max(image.size) > PREVIEW_SIDE_MAX:
+    if max(image.size) > STICKER_SIDE:
         raise Refused(Why.LARGE)
     small = _within(image, min(width_max, PREVIEW_SIDE_MAX), min(height_max, PREVIEW_SIDE_MAX))
     flat = _on(small, (0, 0, 0))

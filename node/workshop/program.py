@@ -4,6 +4,8 @@ weft.py _workshop picture FD    the file on stdin, a copy without metadata to de
 weft.py _workshop sound FD      likewise
 weft.py _workshop moving FD     likewise
 weft.py _workshop avatar        the file on stdin
+weft.py _workshop sticker       the file on stdin
+weft.py _workshop page CHARSET  a page of the web on stdin; what its server says of its encoding, or nothing
 weft.py _workshop pixels W H    a preview on stdin, unpacked to at most W x H pixels
 
 The answer is one record of protocol/workshop.py on stdout. Without one it has died, which says enough. Not here: who
@@ -19,7 +21,7 @@ from collections.abc import Callable
 from node.workshop import bounds
 from node.workshop.faults import Refused
 from protocol import record
-from protocol.workshop import Failed, Why
+from protocol.workshop import PAGE_BYTES_MAX, Failed, Why
 
 PICTURE_BYTES_MAX = 64 << 20
 SOUND_BYTES_MAX = 256 << 20  # is held in memory, twice
@@ -85,6 +87,16 @@ def _prepared(argv: list[str]) -> tuple[Callable[[], object], int]:
             from node.workshop import pictures
 
             return lambda: pictures.avatar(_read(PICTURE_BYTES_MAX)), 3
+        case ["sticker"]:
+            bounds.enter(0)
+            from node.workshop import pictures
+
+            return lambda: pictures.sticker(_read(PICTURE_BYTES_MAX)), 3
+        case ["page", charset]:
+            bounds.enter(0)
+            from node.workshop import pages
+
+            return lambda: pages.page(_read(PAGE_BYTES_MAX), charset), 3
         case ["pixels", width, height]:
             bounds.enter(0)
             from node.workshop import pictures

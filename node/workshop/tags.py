@@ -4,6 +4,7 @@ WAV keeps its format and samples; FLAC's other blocks become padding; MP3 loses 
 comments of Vorbis and Opus are written over in place. Not here: M4A (atoms.py), what the samples say (sounds.py).
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -17,6 +18,8 @@ _APE_HEADER = 1 << 31
 _PAGE_BYTES = 27
 _BEGINS = 0x02
 _CODECS = {b"\x01vorbis": (b"\x03vorbis", b"\x01"), b"OpusHead": (b"OpusTags", b"")}  # comments: what begins, what ends
+_FRAME = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff]")  # of MP3: the bits that are always so, and a layer
+_SLIP_BYTES_MAX = 4096  # by which some programs say their tag is shorter than it is
 _CRC_POLYNOMIAL = 0x04C11DB7
 
 
@@ -37,9 +40,18 @@ def strip(raw: bytes) -> Untagged:
         return Untagged(Format.OGG, _ogg(raw))
     if raw[start : start + 4] == b"fLaC":
         return Untagged(Format.FLAC, _flac(raw, start))
-    if len(raw) > start + 1 and raw[start] == 0xFF and raw[start + 1] & 0xE6 in (0xE2, 0xE4, 0xE6):
-        return Untagged(Format.MP3, raw[start : _before_tags(raw)])
+    first = _FRAME.search(raw, start, start + _SLIP_BYTES_MAX) if start else _FRAME.match(raw)
+    if first:
+        return Untagged(Format.MP3, raw[first.start() : _before_tags(raw)])
     raise Refused(Why.STRANGE)
+
+
+def silent(begins: bytes, ends: bytes, size: int) -> bytes:
+    """A packet of so many bytes without comments, its encoder called by spaces. Raises: Refused if it is too short."""
+    fill = size - len(begins) - 8 - len(ends)
+    if fill < 0:
+        _broken()
+    return b"".join((begins, fill.to_bytes(4, "little"), b" " * fill, bytes(4), ends))
 
 
 def _wav(raw: bytes) -> bytes:
@@ -128,7 +140,7 @@ def _ogg(raw: bytes) -> bytes:
         raise Refused(Why.BROKEN if touched else Why.STRANGE)
     for start, end in touched:
         made[start + 22 : start + 26] = bytes(4)
-        made[start + 22 : start + 26] = _crc(made[start:end]).to_bytes(4, "little")
+        made[start + 22 : start + 26] = checksum(made[start:end]).to_bytes(4, "little")
     return bytes(made)
 
 
@@ -146,13 +158,10 @@ def _follow(made: bytearray, stream: _Stream, lacing: bytes, at: int, page: byte
 
 
 def _blank(made: bytearray, stream: _Stream) -> None:
-    """No comments, and as the encoder's name as many spaces as make the packet as long as it was."""
+    """No comments, in a packet that is as long as it was."""
     if not b"".join(made[at : at + size] for at, size in stream.parts[:1]).startswith(stream.begins):
         _broken()
-    fill = sum(size for _, size in stream.parts) - len(stream.begins) - 8 - len(stream.ends)
-    if fill < 0:
-        _broken()
-    packet = b"".join((stream.begins, fill.to_bytes(4, "little"), b" " * fill, bytes(4), stream.ends))
+    packet = silent(stream.begins, stream.ends, sum(size for _, size in stream.parts))
     done = 0
     for at, size in stream.parts:
         made[at : at + size] = packet[done : done + size]
@@ -172,7 +181,7 @@ def _table() -> tuple[int, ...]:
 _CRC = _table()
 
 
-def _crc(page: bytes | bytearray) -> int:
+def checksum(page: bytes | bytearray) -> int:
     """Ogg's own: from zero, not reflected (RFC 3533, section 6)."""
     rest = 0
     for byte in page:

@@ -24,7 +24,7 @@ import trio
 from node.workshop.faults import Broken, CannotOpen, Ended, NoRoom, Strange, TooMuch
 from protocol import workshop
 from protocol.faults import PeerFault, quoted
-from protocol.workshop import Avatar, Failed, Heard, Moving, Pictured, Why
+from protocol.workshop import Avatar, Failed, Heard, Moving, Page, Pictured, Stamp, Why
 
 AT_ONCE = 2  # each may take a gigabyte
 WALL_S = 45.0  # a picture of 64 million pixels takes 5 s on a small machine that does nothing else
@@ -66,7 +66,7 @@ class Workshop:
         return await self._copied("sound", path, clean, Heard)
 
     async def moving(self, path: Path, clean: Path) -> Moving:
-        """Length and size of a film (MP4 or MOV); its copy without places and names is written to `clean`.
+        """Length and size of a film; its copy without places and names is written to `clean`.
 
         As `picture`, in all.
         """
@@ -76,6 +76,19 @@ class Workshop:
         """The middle of a picture as a square WebP, 256 px a side and at most 32 KiB. Raises: as `picture`."""
         async with _opened(path) as source:
             return (await self._asked(("avatar",), source, (), Avatar)).webp
+
+    async def sticker(self, path: Path) -> bytes:
+        """A picture as a still WebP of at most 512 px a side and 48 KiB; of what moves the first frame.
+
+        Raises: as `picture`.
+        """
+        async with _opened(path) as source:
+            return (await self._asked(("sticker",), source, (), Stamp)).webp
+
+    async def page(self, path: Path, charset: str) -> Page:
+        """What a page of the web says of itself. charset: as its server names it, "" for none. Raises: as `picture`."""
+        async with _opened(path) as source:
+            return await self._asked(("page", charset), source, (), Page)
 
     async def _copied(self, verb: str, path: Path, clean: Path, wanted: type[A]) -> A:
         async with _opened(path) as source:

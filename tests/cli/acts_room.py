@@ -13,6 +13,7 @@ def answered(line: dict[str, Any]) -> dict[str, Any]:
 class Acts:
     """chat.*, the part about one message."""
 
+    world: Any
     lines: list[dict[str, Any]]
     former: dict[str, list[str]]
 
@@ -46,6 +47,19 @@ class Acts:
         line = self.message_of(id)
         line["contact"] = ""
         return {"id": line["id"]}
+
+    async def pin_message(self, id: str) -> dict[str, Any]:
+        """Pinned."""
+        return self._change(id, pinned=True)
+
+    async def unpin_message(self, id: str) -> dict[str, Any]:
+        """Not pinned."""
+        return self._change(id, pinned=False)
+
+    async def pins(self, to: str) -> list[dict[str, Any]]:
+        """Those that are."""
+        name = self.world.contacts.row_of(to)["name"]
+        return [line for line in reversed(self.lines) if line["contact"] == name and line.get("pinned")]
 
     async def forward(self, id: str, to: str) -> dict[str, Any]:
         """Says it again."""

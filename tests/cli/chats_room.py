@@ -71,6 +71,7 @@ async def star(room: Room, id: str) -> dict[str, Any]:
     """Marked."""
     line = next(line for line in room.lines if line["id"].endswith(id))
     room.stars.add(line["seq"])
+    line["starred"] = True
     return line
 
 
@@ -78,6 +79,7 @@ async def unstar(room: Room, id: str) -> dict[str, Any]:
     """Not marked."""
     line = next(line for line in room.lines if line["id"].endswith(id))
     room.stars.discard(line["seq"])
+    line["starred"] = False
     return line
 
 

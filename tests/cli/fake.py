@@ -19,7 +19,8 @@ from store.faults import StoreDamaged
 from store.schema import CORE
 from tests.cli import acts_room, chats_room
 from tests.cli.bills_room import BillsRoom
-from tests.cli.faults import BackupExists, TooLong, UnknownContact
+from tests.cli.contacts_room import ContactsRoom, contact
+from tests.cli.faults import BackupExists, TooLong
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
 from tests.cli.media_room import MediaRoom
@@ -29,12 +30,12 @@ from tests.cli.payments_room import Debts
 from tests.cli.profile_room import ProfileRoom
 from tests.cli.reading_room import Reading
 from tests.cli.shop_room import ShopRoom
+from tests.cli.stickers_room import StickersRoom
 from tests.cli.strangers import NearbyRoom
+from tests.cli.typing_room import Typing
 
 ACCOUNT = "wf1" + "q" * 57 + "f3"
-LINK = "weft:i/" + "A" * 160
 WORDS = " ".join(["abandon"] * 23 + ["art"])
-DIGITS = " ".join(["12345"] * 12)
 
 
 BACKUP = {"account": ACCOUNT, "name": "Ana", "made_ms": 0, "contacts": 1, "messages": 12, "bytes": 1_234_567}
@@ -157,120 +158,7 @@ class NodeRoom:
 
 
 @dataclass
-class ContactsRoom:
-    """contacts.*"""
-
-    world: "World"
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    asked: list[tuple[object, ...]] = field(default_factory=list)
-    more: dict[str, bool] = field(default_factory=dict)  # of who is added
-    words: tuple[str, ...] = ("able", "baker", "cab")
-    invited: trio.Event = field(default_factory=trio.Event)
-    added: trio.Event = field(default_factory=trio.Event)
-    why: str = "Bo was not reached yet"  # who is added is not a contact at once
-
-    def row_of(self, name: str) -> dict[str, Any]:
-        for row in self.rows:
-            if row["name"].lower() == name.lower():
-                return row
-        raise UnknownContact(f"No contact is called {name}.", name=name)
-
-    async def invite(self, kind: str = "once", expires_s: int = 86_400) -> dict[str, object]:
-        """Makes a link."""
-        self.asked.append(("invite", kind, expires_s))
-        self.invited.set()
-        return {
-            "id": "01J00000000000000000000001",
-            "link": LINK,
-            "kind": kind,
-            "expires_ms": 4_000_000_000_000,
-            "addresses": 1,
-        }
-
-    async def invitations(self) -> list[dict[str, Any]]:
-        """Open links."""
-        return [{"id": "01J00000000000000000000001", "kind": "once", "expires_ms": 4_000_000_000_000, "spent_by": ""}]
-
-    async def revoke(self, id: str) -> dict[str, object]:
-        """Ends a link."""
-        return {"id": id}
-
-    async def add(
-        self, link: str, name: str | None = None, greeting: str = "", replace: bool = False
-    ) -> dict[str, object]:
-        """Follows a link."""
-        self.asked.append(("add", link, name, greeting, replace))
-        row = next((one for one in self.rows if (one["name"], one["state"]) == (name, "active")), None)
-        if row is None:
-            self.rows.append(row := contact(name or "Bo", state="asked", reason=self.why, **self.more))
-        self.added.set()
-        return dict(row)
-
-    async def find(self, handle: str) -> list[dict[str, Any]]:
-        """Who claims a handle."""
-        return [{"account": row["account"], "claims": row["name"]} for row in self.rows]
-
-    async def requests(self) -> list[dict[str, Any]]:
-        """Who asks."""
-        return [row for row in self.rows if row["state"] == "request"]
-
-    async def accept(self, id_or_name: str, name: str | None = None) -> dict[str, Any]:
-        """Yes."""
-        return self._change(id_or_name, state="active", name=name or self.row_of(id_or_name)["name"])
-
-    async def reject(self, id_or_name: str) -> dict[str, Any]:
-        """No."""
-        return self._change(id_or_name, state="refused")
-
-    async def list(self) -> list[dict[str, Any]]:
-        """All."""
-        return self.rows
-
-    async def show(self, name: str) -> dict[str, Any]:
-        """One."""
-        return {**self.row_of(name), "devices": [], "safety_number": DIGITS}
-
-    async def rename(self, name: str, new: str) -> dict[str, Any]:
-        """Names it."""
-        return self._change(name, name=new)
-
-    async def verify(self, name: str, how: str = "digits") -> dict[str, Any]:
-        """Compared."""
-        return self._change(name, verified=how)
-
-    async def unverify(self, name: str) -> dict[str, Any]:
-        """Not compared."""
-        return self._change(name, verified="no")
-
-    async def safety(self, name: str) -> dict[str, object]:
-        """The number."""
-        self.row_of(name)
-        return {"digits": DIGITS, "qr": "weft:v/AAEC"}
-
-    async def compare(self, name: str) -> dict[str, object]:
-        """The words."""
-        self.row_of(name)
-        return {"words": list(self.words)}
-
-    async def block(self, name: str) -> dict[str, Any]:
-        """Ends it."""
-        return self._change(name, state="blocked")
-
-    async def unblock(self, name: str) -> dict[str, Any]:
-        """Resumes it."""
-        return self._change(name, state="active")
-
-    async def trust(self, name: str) -> dict[str, Any]:
-        """Accepts an alarm."""
-        return self._change(name, alarm="")
-
-    def _change(self, who: str, **changes: object) -> dict[str, Any]:
-        (row := self.row_of(who)).update(changes)
-        return row
-
-
-@dataclass
-class ChatRoom(acts_room.Acts, Reading):
+class ChatRoom(Typing, acts_room.Acts, Reading):
     """chat.*; fate: what becomes of a message that is sent, at once. why: why it waits, as the answer says."""
 
     world: "World"
@@ -280,6 +168,9 @@ class ChatRoom(acts_room.Acts, Reading):
     posted: trio.Event = field(default_factory=trio.Event)
     looked: trio.Event = field(default_factory=trio.Event)  # at what came
     why: str = ""
+    unseen: str = ""  # why there is no preview
+    wished: list[bool | None] = field(default_factory=list)  # whether previews were
+    webp: str = ""  # the picture of a link
     asked: dict[str, Any] = field(default_factory=dict)
     pages: list[int] = field(default_factory=list)
     breaks_at: int = 2**62
@@ -291,10 +182,17 @@ class ChatRoom(acts_room.Acts, Reading):
     archive, unarchive, starred = chats_room.archive, chats_room.unarchive, chats_room.starred
     timer = chats_room.timer
 
-    async def send(self, to: str, text: str, reply: str | None = None) -> dict[str, Any]:
+    async def send(self, to: str, text: str, reply: str | None = None, preview: bool | None = None) -> dict[str, Any]:
         """Sends."""
-        answer = {} if reply is None else {"reply_to": acts_room.answered(self.message_of(reply))}
+        answer: dict[str, Any] = {} if reply is None else {"reply_to": acts_room.answered(self.message_of(reply))}
+        self.wished.append(preview)
+        answer |= {"unseen": self.unseen} if self.unseen else {}
         return {**(await self._post(to, [text]))[0], **answer}
+
+    async def preview(self, id: str) -> dict[str, str]:
+        """The picture of a link."""
+        self.message_of(id)
+        return {"webp": self.webp}
 
     async def send_all(self, to: str, texts: list[str]) -> list[dict[str, object]]:
         """Sends all."""
@@ -327,9 +225,10 @@ class ChatRoom(acts_room.Acts, Reading):
         await self.world.changed("delivery", *(line["seq"] for line in posted))
         return answers
 
-    async def receive(self, name: str, text: str) -> dict[str, Any]:
-        """A message comes."""
+    async def receive(self, name: str, text: str, **more: Any) -> dict[str, Any]:
+        """A message comes; more: of it."""
         line = self._add(name, text, mine=False, state="received")
+        line.update(more)
         await self.world.changed("chat.received", line["seq"])
         return line
 
@@ -382,7 +281,7 @@ class World:
         self.bills = BillsRoom()
         self.packets = PacketsRoom()
         self.shop, self.paths = ShopRoom(), PathsRoom()
-        self.media, self.profile = MediaRoom(), ProfileRoom()
+        self.media, self.profile, self.stickers = MediaRoom(), ProfileRoom(), StickersRoom()
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -394,6 +293,7 @@ class World:
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
         services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
         services |= {"shop": self.shop, "paths": self.paths, "media": self.media, "profile": self.profile}
+        services["stickers"] = self.stickers
         services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
@@ -405,12 +305,14 @@ class World:
             "payment": lambda _, seq: None,
             "media.progress": lambda _, number: dict(self.media.rows[number - 1]),
             "media.given": lambda _, number: dict(self.media.rows[number - 1]),
+            "media.kept": lambda _, number: dict(self.media.rows[number - 1]),
         }
         database = self.database
 
         async def serve(task_status: Any) -> None:
             with self.serving:
-                await rpc.serve(path, services, shows, database, task_status=task_status)
+                passing = {"chat.typing": self.chat.watch_typists}
+                await rpc.serve(path, services, shows, database, passing, task_status=task_status)
 
         await nursery.start(lambda *, task_status: serve(task_status))
 
@@ -428,25 +330,6 @@ class World:
     async def changed(self, topic: str, *keys: int) -> None:
         assert self.database is not None
         await self.database.transact(_tell, topic, keys)
-
-
-def contact(name: str, **changes: object) -> dict[str, Any]:
-    """A contact as the API shows it."""
-    return {
-        "name": name,
-        "account": "wf1" + name.lower() + "q" * 55,
-        "announced": name,
-        "state": "active",
-        "verified": "no",
-        "alarm": "",
-        "greeting": "",
-        "online": False,
-        "seen_ms": 0,
-        "created_ms": 1_790_000_000_000,
-        "reason": "",
-        "busy": False,
-        **changes,
-    }
 
 
 def stopped(tmp_path: Path) -> World:

@@ -71,7 +71,7 @@ def shown(name: str, **more: Any) -> dict[str, Any]:
 def owner(name: str, **more: Any) -> dict[str, Any]:
     """One for whom we keep."""
     plain = {"kind": "owner", "name": name, "state": "said", "since_ms": 1_790_000_000_000, "online": False}
-    return plain | {"seen_ms": 0, "bytes": 70_000, "items": 1, "space": GIB // 20} | more
+    return plain | {"seen_ms": 0, "bytes": 70_000, "items": 1, "space": GIB // 20, "files": 0, "files_bytes": 0} | more
 
 
 def wish(name: str, **more: Any) -> dict[str, Any]:

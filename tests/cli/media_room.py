@@ -2,13 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from features.media.faults import NoFile
+from protocol.faults import UserFault
 
 Rows = list[dict[str, Any]]
 WORK_BYTES = 4_000_000
 WEBP = b"RIFF\x04\x00\x00\x00WEBP"  # of no picture
+
+
+def content_of(path: str) -> bytes:
+    """What is in a file, if it is there."""
+    return Path(path).read_bytes() if Path(path).is_file() else b""
 
 
 @dataclass
@@ -17,13 +24,16 @@ class MediaRoom:
 
     rows: Rows = field(default_factory=list)
     asked: list[tuple[object, ...]] = field(default_factory=list)
+    sealed: list[bytes] = field(default_factory=list)  # what was in the files
     shares: Rows = field(default_factory=list)
     room: dict[str, Any] = field(default_factory=dict)
     then: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+    refusal: UserFault | None = None  # what is answered to who wants a file to be left at a keeper
 
-    async def send(self, to: str, path: str, shape: str = "auto") -> dict[str, Any]:
+    async def send(self, to: str, path: str, shape: str = "auto", preview: str | None = None) -> dict[str, Any]:
         """Sealed and told."""
-        self.asked.append(("send", to, path, shape))
+        self.asked.append(("send", to, path, shape) if preview is None else ("send", to, path, shape, preview))
+        self.sealed.append(content_of(path))
         name = path.rpartition("/")[2]
         self.rows.append(row := file(name, len(self.rows) + 1, mine=True, contact=to.title(), state="here"))
         return row
@@ -44,6 +54,18 @@ class MediaRoom:
         row = self._row(id)
         row["state"] = "paused"
         return row
+
+    async def leave(self, id: str, withdraw: bool = False) -> dict[str, Any]:
+        """Left, or not any more; then: what happens next."""
+        row = self._row(id)
+        self.asked.append(("leave", id, withdraw))
+        if self.refusal is not None:
+            raise self.refusal
+        row["keeping"] = "ending" if withdraw else row["keeping"] or "wanted"
+        answer = dict(row)
+        if self.then is not None:
+            await self.then(row)
+        return answer
 
     async def drop(self, id: str) -> dict[str, Any]:
         """Gone from here."""
@@ -110,4 +132,5 @@ def file(name: str, number: int, **said: Any) -> dict[str, Any]:
     plain |= {"at_ms": 1_790_000_000_000, "name": name, "mime": "image/jpeg", "shape": "file", "bytes": WORK_BYTES}
     plain |= {"state": "offered", "pieces": 16, "here": 0, "given": 0, "reason": "", "width": 0, "height": 0}
     plain |= {"length_ms": 0, "blurhash": "", "wave": (), "has_preview": False}
+    plain |= {"keeping": "", "keeper": "", "kept": 0, "kept_until_ms": 0, "keep_reason": ""}
     return plain | said

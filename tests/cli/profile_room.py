@@ -115,11 +115,12 @@ def presented(name: str, **more: Any) -> dict[str, Any]:
 def introduced(number: int, contact: str, claims: str, **more: Any) -> dict[str, Any]:
     """A card that a contact sent."""
     plain = {"id": number, "contact": contact, "claims": claims, "account": marked(claims)["account"], "known": ""}
-    return plain | {"at_ms": 1_790_000_000_000} | more
+    return plain | {"at_ms": 1_790_000_000_000, "message": f"{number:026}"} | more
 
 
 def place(number: int, contact: str, **more: Any) -> dict[str, Any]:
     """A place that was sent."""
     plain: dict[str, Any] = {"id": number, "contact": contact, "mine": False, "latitude": "52.52", "label": ""}
     plain |= {"longitude": "13.405", "accuracy_m": 0, "at_ms": 1_790_000_000_000, "geo": "geo:52.52,13.405"}
+    plain |= {"message": f"{number:026}"}
     return plain | more

@@ -103,3 +103,24 @@ async def test_what_somebody_does_to_a_message_is_clean_on_the_screen(tmp_path: 
         ran = await world.weft("read", "bo")
         assert len(ran.out.splitlines()) == 3
         assert not {"\x1b", "\u202e"} & set(ran.out)
+
+
+async def test_a_pin_is_set_shown_listed_and_taken_away(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Chen") as world:
+        assert (await world.weft("pins", "bo")).out == "No message is pinned. Pin one: weft pin ID\n"
+        await world.chat.receive("Bo", "the code is 1234")
+        await world.weft("send", "bo", "thanks")
+        ran = await world.weft("pin", ID)
+        assert (ran.code, ran.out.startswith("✔ Pinned for both of you: ")) == (0, True)
+        assert ran.out.endswith("  Bo (pinned): the code is 1234  (…00000001)\n")
+        assert "Bo (pinned): the code" in (await world.weft("read", "bo")).out
+        assert (await world.weft("pin", "00000002", "--json")).json["pinned"] is True
+        assert [line["text"] for line in (await world.weft("pins", "bo", "--json")).json["messages"]] == [
+            "thanks",
+            "the code is 1234",
+        ]
+        ran = await world.weft("unpin", ID)
+        assert (ran.code, ran.out.startswith("✔ Not pinned any more: ")) == (0, True)
+        assert [line["text"] for line in (await world.weft("pins", "bo", "--jsonl")).lines] == ["thanks"]
+        assert (await world.weft("pins", "chen")).out.startswith("No message is pinned.")
+        assert ((await world.weft("pins", "eve")).code, (await world.weft("pin", "99999")).code) == (5, 5)

@@ -39,12 +39,23 @@ async def test_what_is_decided_is_said(tmp_path: Path) -> None:
             assert (ran.code, ran.out) == (0, f"{said}\n")
             assert kept.items() <= world.chat.kept["Bo"].items()
         assert (await world.weft("chats", "--archived")).out.splitlines()[1].split()[:2] == ["A", "Bo"]
-        assert (await world.weft("chats")).out.startswith("There is no conversation")
+        assert (await world.weft("chats")).out == "All conversations are put away: weft chats --archived\n"
         assert (await world.weft("chats", "unarchive", "bo")).out == "✔ Bo is back among the others.\n"
         assert (await world.weft("chats", "--archived")).out == "Nothing is put away.\n"
         ran = await world.weft("chats", "mute", "bo", "--for", "8h", "--json")
         assert (ran.json["muted"], ran.json["muted_until_ms"]) == (True, 1_790_000_000_000 + 8 * 3_600_000)
         assert (await world.weft("chats", "pin", "eve")).code == 5
+
+
+async def test_a_recalled_message_is_said_to_be_one(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Chen") as world:
+        line = await world.chat.receive("Bo", "")
+        line["recalled"] = True
+        await world.weft("send", "chen", "oops")
+        await world.weft("recall", "00000002")
+        bo, chen = (await world.weft("chats")).out.splitlines()[1:]
+        assert (bo.endswith("  Bo recalled a message."), chen.endswith("  You recalled a message.")) == (True, True)
+        assert (await world.weft("inbox")).out.endswith(" ●  Bo recalled a message.  (…00000001)\n")
 
 
 async def test_a_draft_is_kept_shown_and_forgotten(tmp_path: Path) -> None:
@@ -63,10 +74,11 @@ async def test_a_star_is_set_listed_and_taken_away(tmp_path: Path) -> None:
         await world.weft("send", "bo", "first")
         await world.chat.receive("Chen", "second")
         ran = await world.weft("star", "00000001")
-        assert (ran.out.startswith("✔ Starred: "), "You: first" in ran.out) == (True, True)
+        assert (ran.out.startswith("✔ Starred: "), "You ★: first" in ran.out) == (True, True)
+        assert "You ★: first" in (await world.weft("read", "bo")).out
         await world.weft("star", "00000002")
         assert [line["text"] for line in (await world.weft("starred", "--jsonl")).lines] == ["second", "first"]
-        assert "Chen: second" in (await world.weft("starred", "chen")).out
+        assert "Chen ★: second" in (await world.weft("starred", "chen")).out
         assert (await world.weft("star", "00000002", "--remove")).out.startswith("✔ Without a star: ")
         assert [line["text"] for line in (await world.weft("starred", "--json")).json["messages"]] == ["first"]
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from cli import completion
-from tests.cli import fake
+from tests.cli import contacts_room, fake
 
 pytestmark = pytest.mark.process
 
@@ -77,7 +77,7 @@ async def test_a_name_is_one_word_for_bash_whatever_it_is(tmp_path: Path, name: 
 
 async def test_what_stands_where_is_known(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo", "Ana Maria") as world:
-        world.contacts.rows.append(fake.contact("Chen", state="request"))
+        world.contacts.rows.append(contacts_room.contact("Chen", state="request"))
         assert await completed(world, "sen") == ["send", "send-location"]
         assert await completed(world, "contacts", "ver") == ["verify"]
         assert await completed(world, "contacts", "verify", "ana") == ["Ana\\ Maria"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import fake, strangers
+from tests.cli import contacts_room, fake, strangers
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31mred\u202egpj.exe\u2066\u200b\r\bBo\x00\u2028\U000e0041"
 NAME = f"Bo{EVIL}"
@@ -17,7 +17,7 @@ COMMANDS = (
     ("contacts", "block", NAME),
     ("contacts", "trust", NAME),
     ("contacts", "verify", NAME, "--digits", "1"),
-    ("contacts", "verify", NAME, "--digits", fake.DIGITS),
+    ("contacts", "verify", NAME, "--digits", contacts_room.DIGITS),
     ("requests",),
     ("requests", "accept", NAME),
     ("requests", "reject", NAME),

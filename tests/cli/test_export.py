@@ -177,8 +177,19 @@ def test_a_page_loads_nothing_and_says_so() -> None:
 def test_what_a_line_carries_stands_below_it(tmp_path: Path) -> None:
     line = {"id": "1", "mine": False, "contact": "Bo", "text": "see", "at_ms": 1, "state": "received", "reason": ""}
     carrying = {**line, "file": {"name": "<b>\x1b[2Jx.jpg"}}
-    for form, said in ((Form.HTML, "File: &lt;b&gt; [2Jx.jpg"), (Form.TXT, f"\n{archive.ACROSS}File: <b> [2Jx.jpg\n")):
-        assert said in b"".join(archive.parts(form, Heading("Bo", "wf1q", 1), [[carrying]])).decode()
+    card = {**line, "text": "[card] Chen", "card": {"claims": "Chen", "account": "wf1<q", "known": ""}}
+    place = {**line, "text": "[place] 1, 2", "place": {"geo": "geo:1,2"}}
+    for form, said in (
+        (
+            Form.HTML,
+            ("File: &lt;b&gt; [2Jx.jpg", "[card] Chen</p>", "Account: wf1&lt;q", "[place] 1, 2</p>", "geo:1,2"),
+        ),
+        (Form.TXT, (f"\n{archive.ACROSS}File: <b> [2Jx.jpg\n", f"[card] Chen\n{archive.ACROSS}Account: wf1<q\n")),
+        (Form.TXT, (f"[place] 1, 2\n{archive.ACROSS}geo:1,2\n",)),
+        (Form.JSON, ('"account":"wf1<q"', '"geo":"geo:1,2"')),
+    ):
+        written = b"".join(archive.parts(form, Heading("Bo", "wf1q", 1), [[carrying, card, place]])).decode()
+        assert [one for one in said if one not in written] == []
 
 
 async def with_files(world: fake.World, *files: tuple[str, str]) -> None:
@@ -356,5 +367,29 @@ async def test_no_line_of_any_sort_runs_or_loads_anything(tmp_path: Path) -> Non
         assert EVIL_FILE not in page.texts  # the name of a file stands once, below
         ran = await world.weft("export", "--chat", name, "--to", f"{tmp_path}/bo.txt")
         said = (tmp_path / "bo.txt").read_text()
-        assert f"\n{archive.ACROSS}> " in said
+        assert f"\n{archive.BESIDE}> " in said
         assert ": (recalled)\n" in said
+
+
+async def test_what_was_done_to_messages_stands_with_them(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        first = await world.chat.receive("Bo", "dinner?")
+        first |= {"reactions": [{"mine": True, "mark": "👍<b>"}], "pinned": True, "edited": 2}
+        await world.weft("send", "bo", "yes")
+        answered = {"short": "00000001", "mine": False, "is_here": True, "excerpt": "dinner<i>?"}
+        world.chat.lines[1] |= {"reply_to": answered, "forwarded": True}
+        gone = await world.chat.receive("Bo", "")
+        gone["recalled"] = True
+        notice = await world.chat.receive("Bo", "What is said from now on stays.")
+        notice["notice"] = "timer"
+        for form in ("txt", "html"):
+            assert (await world.weft("export", "--chat", "bo", "--to", str(tmp_path / f"bo.{form}"))).code == 0
+        text = (tmp_path / "bo.txt").read_text()
+        assert f"  Bo: (edited) (pinned) dinner?\n{archive.BESIDE}👍<b> You\n" in text
+        assert f"  You: (forwarded) yes  [queued]\n{archive.BESIDE}> Bo: “dinner<i>?”\n" in text
+        assert "  Bo: (recalled)\n" in text
+        assert "  * Bo: What is said from now on stays.\n" in text
+        page = (tmp_path / "bo.html").read_text()
+        assert '<p class="about">👍&lt;b&gt; You</p>\n' in page
+        assert "<blockquote>Bo: “dinner&lt;i&gt;?”</blockquote>\n" in page
+        assert '<p dir="auto">(edited) (pinned) dinner?</p>' in page

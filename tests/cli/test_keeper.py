@@ -90,6 +90,14 @@ def test_a_unit_starts_it_as_this_command_would(tmp_path: Path) -> None:
     assert not (tmp_path / "heard").exists()
     ran = machine(tmp_path).weft_now("keeper", "node", "--unit", "--bootstrap", "/ip4/192.0.2.1/tcp/1")
     assert "keeper node --no-input --bootstrap /ip4/192.0.2.1/tcp/1\n" in ran.out
+    ran = machine(tmp_path).weft_now("keeper", "node", "--unit", "--files", "500")
+    assert "keeper node --no-input --files 500\n" in ran.out
+
+
+def test_how_much_of_files_it_takes_is_said_to_it(tmp_path: Path) -> None:
+    assert machine(tmp_path).weft_now("keeper", "node", "-d", "--files", "0").code == 0
+    assert json.loads((tmp_path / "heard").read_text())["said"]["files"] == "0"
+    assert machine(tmp_path).weft_now("keeper", "node", "-d", "--files", "much").code == 2
 
 
 def test_the_code_of_a_keeper_that_does_not_run_is_not_known(tmp_path: Path) -> None:

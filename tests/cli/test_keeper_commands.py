@@ -63,6 +63,7 @@ async def test_the_list_says_who_keeps_how_full_and_what_is_wrong(tmp_path: Path
             shown("gil", state="left"),
         ]
         world.keepers.owners += [owner("bo", online=True), owner("chen", state="wanted"), owner("dee", state="left")]
+        world.keepers.owners[2] |= {"files": 2, "files_bytes": 6_000_000}
         ran = await world.weft("keeper")
         mine, theirs, learns = ran.out.split("\n\n")
         assert mine.splitlines()[0].split("  ")[0] == "Keeps for you"
@@ -77,7 +78,7 @@ async def test_the_list_says_who_keeps_how_full_and_what_is_wrong(tmp_path: Path
         assert [" ".join(line.split()) for line in theirs.splitlines()[1:]] == [
             f"bo 1 item, 70 kB of 53.7 MB since {SINCE} here now",
             f"chen 1 item, 70 kB of 53.7 MB since {SINCE} here never not told yet",
-            f"dee 1 item, 70 kB of 53.7 MB since {SINCE} here never needs it no more",
+            f"dee 1 item, 70 kB of 53.7 MB; 2 files, 6.0 MB since {SINCE} here never needs it no more",
             "All together may take 1.1 GB.",
         ]
         assert learns.count("can learn") == learns.count("cannot learn") == 2

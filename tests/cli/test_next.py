@@ -48,6 +48,10 @@ from features.profile.service import Introduced, Marked, Profiles
 from features.profile.service import Shown as Presented
 from features.shop.service import Shop
 from features.shop.slips import Offered, Paper, PurchaseLine, SaleLine
+from features.stickers.service import Kept as KeptSticker
+from features.stickers.service import Shown as ShownSticker
+from features.stickers.service import Stickers
+from features.stickers.view import Listed, PackLine
 from features.vouchers.service import Held, Moved, Vouchers
 from node.__main__ import CannotListen
 from node.keeper_program import KeepService
@@ -57,6 +61,7 @@ from tests import rules, sources
 from tests.cli import (
     bills_room,
     chats_room,
+    contacts_room,
     fake,
     keepers_room,
     logs_room,
@@ -66,6 +71,7 @@ from tests.cli import (
     payments_room,
     profile_room,
     shop_room,
+    stickers_room,
     strangers,
 )
 
@@ -85,7 +91,7 @@ FOREIGN = {
 ROOMS = {
     "bills": (Bills, bills_room.BillsRoom),
     "chat": (Chat, fake.ChatRoom),
-    "contacts": (Contacts, fake.ContactsRoom),
+    "contacts": (Contacts, contacts_room.ContactsRoom),
     "keep": (KeepService,),  # of a keeper of one's own, which is no node
     "keepers": (Keepers, keepers_room.KeepersRoom),
     "logs": (Logs, logs_room.LogsRoom),
@@ -99,6 +105,7 @@ ROOMS = {
     "shop": (Shop, shop_room.ShopRoom),
     "paths": (Paths, paths_room.PathsRoom),
     "profile": (Profiles, profile_room.ProfileRoom),
+    "stickers": (Stickers, stickers_room.StickersRoom),
 }
 OURS = {"within_s", "waiting"}  # of Client.call itself
 
@@ -272,7 +279,7 @@ def takes(method: str, given: set[str]) -> bool:
 
 
 def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
-    assert set(fake.contact("bo")) == set(Shown.__annotations__)
+    assert set(contacts_room.contact("bo")) == set(Shown.__annotations__)
     assert set(chats_room.conversation("bo")) == set(Conversation.__annotations__)
     assert set(strangers.stranger("k3f9")) == set(Greeted.__annotations__)
     assert set(keepers_room.shown("chen")) == {*KeeperShown.__annotations__, "online"}
@@ -304,6 +311,10 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(profile_room.marked("bo")) == set(Marked.__annotations__)
     assert set(profile_room.place(1, "bo")) == set(Place.__annotations__)
     assert set(profile_room.introduced(1, "bo", "dee")) == set(Introduced.__annotations__)
+    assert set(stickers_room.listed("wave")) == set(Listed.__annotations__)
+    assert set(stickers_room.pack("Cats", ["wave"])) == set(PackLine.__annotations__)
+    assert set(stickers_room.shown("wave")) == set(ShownSticker.__annotations__)
+    assert set(stickers_room.kept("wave", "Cats")) == set(KeptSticker.__annotations__)
 
 
 async def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:

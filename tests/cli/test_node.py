@@ -16,7 +16,7 @@ import trio
 from cli import start
 from cli.commands.node import reach
 from protocol.publishing import Trouble
-from tests.cli import fake
+from tests.cli import contacts_room, fake
 
 PROGRAM = """
 import json, os, signal, sys, time
@@ -63,7 +63,7 @@ ALL = [
     ("read", "bo"),
     ("chat", "bo"),
     ("invite",),
-    ("add", fake.LINK),
+    ("add", contacts_room.LINK),
     ("requests",),
     ("contacts",),
     ("contacts", "show", "bo"),

@@ -8,20 +8,20 @@ import trio
 
 from features.contacts import knocking
 from store import intake, people
-from tests.cli import fake
+from tests.cli import contacts_room, fake
 
 
 async def test_an_invitation_is_a_link_on_stdout(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
         ran = await world.weft("invite")
-        assert (ran.code, ran.out) == (0, fake.LINK + "\n")
+        assert (ran.code, ran.out) == (0, contacts_room.LINK + "\n")
         assert "one use, ends in" in ran.err
         ran = await world.weft("invite", "--long-term", "--expires", "7d", "--json")
-        assert ran.json["link"] == fake.LINK
+        assert ran.json["link"] == contacts_room.LINK
         assert set(ran.json) == {"id", "link", "kind", "expires_ms", "addresses"}
         assert world.contacts.asked == [("invite", "once", 86_400), ("invite", "long-term", 604_800)]
         ran = await world.weft("invite", "--qr", "-q")
-        assert ran.out.endswith(fake.LINK + "\n")
+        assert ran.out.endswith(contacts_room.LINK + "\n")
         assert len(ran.out.splitlines()) > 20
         assert ran.err == ""
 
@@ -52,7 +52,7 @@ async def test_who_joins_is_shown(tmp_path: Path) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(invite)
             await world.contacts.invited.wait()
-            world.contacts.rows.append(fake.contact("Bo"))
+            world.contacts.rows.append(contacts_room.contact("Bo"))
             await world.changed("contacts.changed", 1, 2)
         assert found[0].code == 0
         assert found[0].out.splitlines()[1] == ("✔ Bo joined.   Check that it is Bo: weft contacts verify Bo")
@@ -66,7 +66,7 @@ async def test_who_claims_a_handle_is_listed_as_a_claim(tmp_path: Path) -> None:
         assert (ran.code, account in ran.out, "Ana" in ran.out) == (0, True, True)
         assert "Nobody has verified these" in ran.err
         assert f"weft add {account}" in ran.err
-        world.contacts.rows.append(fake.contact("Ana 2"))
+        world.contacts.rows.append(contacts_room.contact("Ana 2"))
         ran = await world.weft("contacts", "find", "ana@example.org")
         assert "weft add wf1…" in ran.err
         ran = await world.weft("contacts", "find", "ana@example.org", "--json")
@@ -86,13 +86,13 @@ async def test_open_invitations_are_listed_and_revoked(tmp_path: Path) -> None:
 
 async def test_adding_tells_how_far_it_is(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
-        ran = await world.weft("add", fake.LINK, "--as", "Bo B", "--greeting", "hello", "--no-input")
+        ran = await world.weft("add", contacts_room.LINK, "--as", "Bo B", "--greeting", "hello", "--no-input")
         assert (ran.code, ran.out) == (0, "• asked: Bo was not reached yet\n")
-        ran = await world.weft("add", "-", "--json", stdin=f" {fake.LINK}\n")
+        ran = await world.weft("add", "-", "--json", stdin=f" {contacts_room.LINK}\n")
         assert (ran.code, ran.json["state"]) == (0, "asked")
         assert world.contacts.asked == [
-            ("add", fake.LINK, "Bo B", "hello", False),
-            ("add", fake.LINK, None, "", False),
+            ("add", contacts_room.LINK, "Bo B", "hello", False),
+            ("add", contacts_room.LINK, None, "", False),
         ]
 
 
@@ -102,7 +102,7 @@ async def test_adding_waits_for_an_answer(tmp_path: Path, state: str, code: int)
         found: list[fake.Ran] = []
 
         async def add() -> None:
-            found.append(await world.weft("add", fake.LINK, "--wait", "1s"))
+            found.append(await world.weft("add", contacts_room.LINK, "--wait", "1s"))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(add)
@@ -122,14 +122,14 @@ async def test_adding_waits_for_an_answer(tmp_path: Path, state: str, code: int)
 @pytest.mark.parametrize(("online", "code"), [(True, 0), (False, 6)])
 async def test_adding_a_contact_again_waits_until_he_is_met(tmp_path: Path, online: bool, code: int) -> None:
     async with fake.node(tmp_path) as world:
-        world.contacts.rows.append(fake.contact("Bo", online=False, reason="his node did not recognise us"))
-        ran = await world.weft("add", fake.LINK, "--as", "Bo", "--no-input")
+        world.contacts.rows.append(contacts_room.contact("Bo", online=False, reason="his node did not recognise us"))
+        ran = await world.weft("add", contacts_room.LINK, "--as", "Bo", "--no-input")
         said = "• Bo stays your contact, and is asked to agree anew: his node did not recognise us\n"
         assert (ran.code, ran.out) == (0, said)
         found: list[fake.Ran] = []
 
         async def add() -> None:
-            found.append(await world.weft("add", fake.LINK, "--as", "Bo", "--wait", "1s"))
+            found.append(await world.weft("add", contacts_room.LINK, "--as", "Bo", "--wait", "1s"))
 
         world.contacts.added = trio.Event()
         async with trio.open_nursery() as nursery:
@@ -152,7 +152,7 @@ async def test_a_script_is_told_why_somebody_is_not_reached_as_soon_as_it_is_kno
             found: list[fake.Ran] = []
 
             async def add(ran: list[fake.Ran], world: fake.World, form: tuple[str, ...]) -> None:
-                ran.append(await world.weft("add", fake.LINK, *form))
+                ran.append(await world.weft("add", contacts_room.LINK, *form))
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(add, found, world, form)
@@ -172,7 +172,7 @@ async def test_what_comes_of_the_work_for_a_keeper_is_waited_for_visibly(tmp_pat
         found: list[fake.Ran] = []
 
         async def add() -> None:
-            found.append(await world.weft("add", fake.LINK))
+            found.append(await world.weft("add", contacts_room.LINK))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(add)
@@ -181,7 +181,7 @@ async def test_what_comes_of_the_work_for_a_keeper_is_waited_for_visibly(tmp_pat
         assert (found[0].code, found[0].out) == (0, f"• asked: {left}\n")
         assert "Working on the puzzle that a keeper sets" in found[0].err
         world.contacts.rows.clear()
-        ran = await world.weft("add", fake.LINK, "--wait", "1s")
+        ran = await world.weft("add", contacts_room.LINK, "--wait", "1s")
         assert ran.code == 6
         assert f"Not contacts yet after 1.0 s: {knocking.WORKS}" in ran.err
 
@@ -189,7 +189,7 @@ async def test_what_comes_of_the_work_for_a_keeper_is_waited_for_visibly(tmp_pat
 async def test_who_gives_no_word_in_time_is_told_to_be_tried_again(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
         world.contacts.why = ""
-        ran = await world.weft("add", fake.LINK, "--wait", "1s", "--json")
+        ran = await world.weft("add", contacts_room.LINK, "--wait", "1s", "--json")
         assert (ran.code, ran.json["error"]["code"]) == (6, "contact.waiting")
         silent = "no answer within 1.0 s; weft tries again by itself"
         assert ran.json["error"]["data"]["contact"]["reason"] == silent
@@ -199,8 +199,8 @@ async def test_who_gives_no_word_in_time_is_told_to_be_tried_again(tmp_path: Pat
 async def test_requests_are_listed_accepted_and_rejected(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Chen") as world:
         assert (await world.weft("requests")).out == "Nobody is waiting.\n"
-        world.contacts.rows.append(fake.contact("Bo", state="request", greeting="it is\x1b[31m me"))
-        world.contacts.rows.append(fake.contact("Eve", state="request"))
+        world.contacts.rows.append(contacts_room.contact("Bo", state="request", greeting="it is\x1b[31m me"))
+        world.contacts.rows.append(contacts_room.contact("Eve", state="request"))
         ran = await world.weft("requests")
         assert "it is [31m me" in ran.out
         assert "weft requests accept NAME" in ran.err
@@ -224,7 +224,7 @@ async def test_contacts_are_listed_and_shown(tmp_path: Path) -> None:
         ran = await world.weft("contacts", "show", "chen")
         assert "12345 12345 12345 12345" in ran.out
         assert "! Chen came by a one-time link that somebody else used too" in ran.out
-        assert (await world.weft("contacts", "show", "bo", "--json")).json["safety_number"] == fake.DIGITS
+        assert (await world.weft("contacts", "show", "bo", "--json")).json["safety_number"] == contacts_room.DIGITS
         assert (await world.weft("contacts", "show", "eve")).code == 5
 
 
@@ -264,10 +264,10 @@ async def test_a_contact_is_changed(tmp_path: Path, words: tuple[str, ...], fiel
 
 async def test_verifying_by_digits(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo") as world:
-        ran = await world.weft("contacts", "verify", "bo", "--digits", fake.DIGITS.replace(" ", "\n"))
+        ran = await world.weft("contacts", "verify", "bo", "--digits", contacts_room.DIGITS.replace(" ", "\n"))
         assert (ran.code, ran.out) == (0, "✔ Bo is verified (digits compared).\n")
     async with fake.node(tmp_path, "Bo") as world:
-        for digits in (fake.DIGITS[:-1] + "6", "", fake.DIGITS[:-1]):
+        for digits in (contacts_room.DIGITS[:-1] + "6", "", contacts_room.DIGITS[:-1]):
             ran = await world.weft("contacts", "verify", "bo", "--digits", digits, "--json")
             assert (ran.code, ran.json["error"]["code"]) == (7, "contact.unverified")
         assert world.contacts.rows[0]["verified"] == "no"

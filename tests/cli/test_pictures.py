@@ -86,7 +86,7 @@ def test_what_is_no_preview_starts_no_program() -> None:
     door = Door(launcher=("/there/is/no/such/program",))
     assert pictures.unpacked(door, made.jpeg(), 10, 10) is None
     assert pictures.unpacked(door, made.webp() + b"x", 10, 10) is None
-    assert pictures.unpacked(door, b"RIFF" + (20_000).to_bytes(4, "little") + b"WEBP" + bytes(19_996), 10, 10) is None
+    assert pictures.unpacked(door, b"RIFF" + (50_000).to_bytes(4, "little") + b"WEBP" + bytes(49_996), 10, 10) is None
 
 
 @pytest.mark.process

@@ -70,3 +70,19 @@ def test_a_link_fits_a_terminal_as_a_code() -> None:
     drawn = show.code("weft:i/" + "A" * 166).splitlines()
     assert len(drawn) <= 32
     assert max(len(line) for line in drawn) <= 70 or "\x1b" in drawn[0]
+
+
+def test_a_card_and_a_place_say_what_they_are_good_for() -> None:
+    line = {"mine": False, "unread": False, "contact": "Bo", "at_ms": 1, "short": "7K2Q7K2Q", "lasts_s": 0}
+    card = {"claims": "Chen\x1b[2J", "account": "wf1q7", "known": ""}
+    shown = show.message_line({**line, "text": "[card] Chen\x1b[2J", "card": card}).splitlines()
+    assert shown[0].endswith("  Bo: [card] Chen [2J  (…7K2Q7K2Q)")
+    assert shown[1:] == ["       weft add wf1q7"]
+    shown = show.message_line({**line, "text": "[card] Chen", "card": {**card, "known": "my\nchen"}}).splitlines()
+    assert shown[1:] == ["       your contact my chen"]
+    own = {**line, "mine": True, "state": "delivered", "text": "[card] Chen", "card": card}
+    assert len(show.message_line(own).splitlines()) == 1
+    there = {**line, "text": "[place] 1, 2", "place": {"geo": "geo:1,2"}}
+    assert show.message_line(there).splitlines()[1:] == ["       geo:1,2"]
+    gone = show.message_line({**there, "recalled": True, "text": "", "place": None})
+    assert gone.endswith("Bo recalled a message.  (…7K2Q7K2Q)")

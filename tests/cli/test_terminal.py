@@ -14,6 +14,7 @@ import trio
 
 from tests.cli import fake
 from tests.cli.test_node import PROGRAM
+from tests.node.workshop import made
 
 pytestmark = pytest.mark.process
 
@@ -22,6 +23,9 @@ RUN = (
     "import sys\nfrom cli.__main__ import run\nfrom cli.options import Door\n"
     "sys.exit(run(sys.argv[2:], Door(launcher=(sys.executable, sys.argv[1]))))"
 )
+
+
+COLOURS = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 
 class Terminal:
@@ -160,6 +164,25 @@ async def test_a_chat_says_that_a_line_waits_only_if_nothing_else_becomes_of_it(
         assert "Bo is away   (id …00000002)" not in terminal.shown
 
 
+async def test_a_sticker_that_comes_in_a_chat_is_drawn(tmp_path: Path) -> None:
+    beside = ROOT / "weft.py"
+    async with fake.node(tmp_path, "Bo") as world, _terminal(world, beside, "chat", "bo", **COLOURS) as terminal:
+        await terminal.until("> ")
+        sticker = {"name": "wave", "pack": "Cats", "alt": "", "bytes": 9, "width": 6, "height": 4}
+        world.stickers.picture = made.encoded(made.halves(6, 4), "WEBP", lossless=True)
+        for number, one in ((1, None), (2, sticker)):
+            await world.chat.receive("Bo", f"line {number}", sticker=one)
+        await terminal.until("\x1b[0m\r\n")
+        drawn = terminal.shown.partition("line 2")[2].partition("\r\n")[2]
+        assert drawn.startswith("\x1b[38;2;255;0;0;48;2;255;0;0m▀▀▀")
+        assert "▀" not in terminal.shown.partition("line 2")[0]
+        await terminal.leave()
+    (tmp_path / "b").mkdir()
+    async with fake.node(tmp_path / "b", "Bo") as world:  # not at a terminal
+        await world.chat.receive("Bo", "line 1", sticker=sticker)
+        assert "▀" not in (await world.weft("message", "00000001")).out
+
+
 async def test_what_comes_in_a_chat_appears_above_the_line_being_typed(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo") as world, _terminal(world, tmp_path, "chat", "bo") as terminal:
         await terminal.until("> ")
@@ -176,6 +199,53 @@ async def test_what_comes_in_a_chat_appears_above_the_line_being_typed(tmp_path:
         terminal.type("\x04")
         assert await terminal.ended() == 0
         assert "● " not in terminal.shown
+
+
+async def test_who_types_is_shown_below_the_line_being_typed_and_told_what_one_types(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Chen") as world, _terminal(world, tmp_path, "chat", "bo") as terminal:
+        await terminal.until("> ")
+        await world.chat.watched.wait()
+        assert world.chat.typed_to == []
+        world.chat.types("Chen")
+        world.chat.types("Bo")
+        await terminal.until("Bo is typing…")
+        assert "Chen is typing" not in terminal.shown
+        await terminal.until("\x1b8")  # the cursor is back behind the prompt
+        terminal.shown = ""
+        terminal.type("half a li")
+        await world.chat.typed.wait()
+        assert world.chat.typed_to == ["Bo"]
+        world.chat.types("Bo", False)
+        await terminal.until("\x1b7\x1bD\r\x1b[K\x1b8")
+        world.chat.types("Bo")
+        await terminal.until("Bo is typing…")
+        await world.chat.receive("Bo", "hello")
+        await terminal.until("\r\x1b[J")
+        await terminal.until("Bo: hello")
+        await terminal.until("\n> half a li")
+        terminal.type("ne\n")
+        await world.chat.posted.wait()
+        assert world.chat.lines[1]["text"] == "half a line"
+        assert await terminal.leave() == 0
+
+
+async def test_who_follows_the_inbox_sees_who_types_on_the_last_row(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Chen") as world, _terminal(world, tmp_path, "inbox", "--follow") as terminal:
+        await terminal.until("Waiting for messages")
+        await world.chat.watched.wait()
+        world.chat.types("Bo")
+        await terminal.until("\r\x1b[KBo is typing…")
+        world.chat.types("Chen")
+        await terminal.until("\r\x1b[KBo, Chen are typing…")
+        terminal.shown = ""
+        await world.chat.receive("Bo", "hello")
+        await terminal.until("Bo: hello")
+        assert terminal.shown.startswith("\r\x1b[K")
+        world.chat.types("Bo", False)
+        await terminal.until("\r\x1b[KChen is typing…")
+        world.chat.types("Chen", False)
+        await terminal.until("Chen is typing…\r\x1b[K")
+        assert await terminal.interrupt() == 130
 
 
 async def test_a_watched_status_is_drawn_in_its_place(tmp_path: Path) -> None:

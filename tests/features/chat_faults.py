@@ -3,7 +3,7 @@
 from features.chat.content import TEXT_BYTES_MAX
 from tests.features.kit import Faults
 
-OF_A_CHAT = ("pin", "unpin", "mute", "unmute", "archive", "unarchive", "draft", "starred", "timer")
+OF_A_CHAT = ("pin", "unpin", "mute", "unmute", "archive", "unarchive", "draft", "starred", "timer", "typing", "pins")
 
 
 async def met_when_keeping(faults: Faults) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from features.chat import acts, overlay, view
-from features.chat.content import Edit, React, Recall, Text
+from features.chat import acts, overlay, pins, view
+from features.chat.content import Edit, Pin, React, Recall, Text
 from lab import world
 from lab.world import World, befriend
 from protocol import content, ids, wire
@@ -59,6 +59,7 @@ def feed(tx: Tx, contact_id: int, order: list[Said]) -> None:
             (one.id, one.text, one.edited, one.recalled, one.reply_to, one.reactions, overlay.versions(tx, one.seq))
             for one in lines
         ]
+        + [("pinned", [one.id for one in pins.listed(tx, contact_id, NOW_MS)], [one.id for one in lines if one.pinned])]
     )
 
 
@@ -86,6 +87,13 @@ def test_all_orders_of_arrival_lead_to_the_same() -> None:
             say(14, 12, Edit(own, "not his")),
             say(15, 12, Recall(own)),
             say(16, 9, React(third, "ok")),
+            say(17, 5, Pin(first, 1, 2)),
+            say(18, 9, Pin(first, 0, 1)),
+            say(19, 6, Pin(own, 1, 1)),
+            say(20, 6, Pin(third, 0, 2)),
+            say(21, 7, Pin(third, 1, 2)),
+            say(22, 8, Pin(second, 1, 1)),
+            say(23, 13, Pin(second, 1, 2)),
         ]
         contact = await run(alice, people.find_contact, "bob")
         found = []
@@ -99,9 +107,12 @@ def test_all_orders_of_arrival_lead_to_the_same() -> None:
             assert isinstance(outcome.error, Seen), outcome.error
             found.append(outcome.error.lines)
         assert [lines for lines in found if lines != found[0]] == []
+        *lines, (_, pinned, marked) = found[0]
         by_text = {
-            text: (edited, recalled, [one.mark for one in marks]) for _, text, edited, recalled, _, marks, _ in found[0]
+            text: (edited, recalled, [one.mark for one in marks]) for _, text, edited, recalled, _, marks, _ in lines
         }
+        assert pinned == [ids.ulid(third), ids.ulid(own), ids.ulid(first)]
+        assert sorted(pinned) == sorted(marked)
         assert by_text == {
             "of alice": (0, False, ["hm"]),
             "as late, and said after": (3, False, []),
@@ -186,6 +197,8 @@ def test_a_plain_text_is_written_as_before_there_were_answers() -> None:
         ("SELECT seq, mine, hlc_ms FROM chat_act WHERE contact = ? AND target = ?", (1, bytes(16))),
         ("UPDATE chat_act SET waits = 0 WHERE contact = ? AND target = ? AND waits = 1", (1, bytes(16))),
         (acts.WAITING, (1, acts.WAITS_MAX)),
+        (pins.NEWEST, (1, pins.PINS_MAX)),
+        (overlay._STARS.format("1, 2, 3"), ()),
         (view.ENDING, (bytes(2),)),
     ],
 )
@@ -196,3 +209,29 @@ def test_nothing_that_grows_is_walked_through(sql: str, params: tuple[object, ..
         assert [step for *_, step in plan if step.startswith("SCAN")] == []
 
     world.run(story, seed=541)
+
+
+def test_the_same_once_more_says_nothing() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await w.person("alice"), await w.person("bob")
+        await befriend(alice, bob)
+        said = await alice.call("chat.send", to="bob", text="one")
+        await alice.call("chat.edit", id=said["id"], text="one")
+        await alice.call("chat.react", id=said["id"], mark=None)
+        assert await count(alice) == [1, 0, 0]
+        await alice.call("chat.edit", id=said["id"], text="two")
+        await alice.call("chat.react", id=said["id"], mark="ok")
+        again = await alice.call("chat.edit", id=said["id"], text="two")
+        await alice.call("chat.react", id=said["id"], mark=" ok ")
+        assert (await count(alice), again["edited"]) == ([1, 1, 1], 1)
+        await alice.call("chat.edit", id=said["id"], text="one")
+        await alice.call("chat.react", id=said["id"], mark=None)
+        assert await count(alice) == [1, 2, 2]
+
+    world.run(story, seed=544)
+
+
+async def count(person: Any) -> list[int]:
+    """How many texts, edits and reactions a person has said."""
+    kinds = [kind for (kind,) in await run(person, lambda tx: tx.all("SELECT kind FROM message WHERE device = 0"))]
+    return [kinds.count(one.KIND) for one in (Text, Edit, React)]

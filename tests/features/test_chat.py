@@ -11,6 +11,7 @@ from lab import world
 from lab.world import Person, World, befriend, texts
 from protocol import ids, record
 from protocol.content import Channel
+from protocol.preview import Preview
 from store import people
 from store.database import Tx
 from tests.features.chat_faults import met_when_keeping
@@ -79,6 +80,10 @@ async def met_when_looking(alice: Person, faults: Faults) -> None:
             tx.execute("UPDATE message SET message_id = ? WHERE seq = ?", (bytes([seq]) * 8 + bytes(8), seq))
 
     await alice.node.core.database.transact(alike)
+    codes = [await faults.code("chat.preview", id=one) for one in ("ZZZZZZ", "!", "0000")]
+    assert codes == ["message.unknown", "id.malformed", "message.ambiguous"]
+    third = await alice.call("chat.send", to="bobby", text="three")
+    assert await faults.code("chat.preview", id=third["id"]) == "message.no_preview"
     ambiguous = await faults.of("chat.message", id="0000")
     assert (ambiguous.code, ambiguous.exit, len(ambiguous.data["ids"])) == ("message.ambiguous", 5, 2)  # type: ignore[arg-type]
     assert await faults.code("chat.message", id=first["short"]) == "message.unknown"
@@ -89,12 +94,14 @@ ON_A_MESSAGE: tuple[tuple[str, dict[str, object]], ...] = (
     ("chat.edit", {"text": "new"}),
     ("chat.recall", {}),
 )
+ON_ANYBODYS: tuple[tuple[str, dict[str, object]], ...] = (("chat.pin_message", {}), ("chat.unpin_message", {}))
 
 
 async def met_when_acting(alice: Person, chen: Person, faults: Faults) -> None:
     """The faults of what is done to one message; two of alice's end in 0000."""
     looks: tuple[tuple[str, dict[str, object]], ...] = (
         *ON_A_MESSAGE,
+        *ON_ANYBODYS,
         ("chat.delete", {}),
         ("chat.edits", {}),
         ("chat.forward", {"to": "bobby"}),
@@ -102,6 +109,7 @@ async def met_when_acting(alice: Person, chen: Person, faults: Faults) -> None:
     for of, code in (("ZZZZZZ", "message.unknown"), ("!", "id.malformed"), ("0000", "message.ambiguous")):
         assert [await faults.code(method, id=of, **said) for method, said in looks] == [code] * len(looks)
         assert await faults.code("chat.send", to="bobby", text="yes", reply=of) == code
+    assert (await faults.of("chat.message", id="!")).next == "weft inbox"
     for to, code in (("nobody", "contact.unknown"), ("bo", "contact.ambiguous"), ("bob (old)", "contact.blocked")):
         line = await alice.call("chat.send", to="bobby", text="hi")
         assert await faults.code("chat.forward", id=line["id"], to=to) == code
@@ -127,20 +135,33 @@ async def met_when_acting(alice: Person, chen: Person, faults: Faults) -> None:
         place.unlink()
     assert await faults.code("chat.forward", id=file["id"], to="bobby") == "media.gone"
     await alice.call("chat.recall", id=line["id"])
-    recalled: tuple[tuple[str, dict[str, object]], ...] = (*ON_A_MESSAGE, ("chat.forward", {"to": "bobby"}))
-    assert [await faults.code(method, id=line["id"], **said) for method, said in recalled] == ["message.recalled"] * 4
+    recalled: tuple[tuple[str, dict[str, object]], ...] = (
+        *ON_A_MESSAGE,
+        *ON_ANYBODYS,
+        ("chat.forward", {"to": "bobby"}),
+    )
+    assert [await faults.code(method, id=line["id"], **said) for method, said in recalled] == ["message.recalled"] * 6
     assert await faults.code("chat.send", to="bobby", text="yes", reply=line["id"]) == "message.recalled"
     late = await alice.call("chat.send", to="bobby", text="hi")
     await trio.sleep(121)
     assert await faults.code("chat.recall", id=late["id"]) == "message.late"
     fresh = await alice.call("chat.send", to="bobby", text="hi")
+    pinned = await alice.call("chat.send", to="bobby", text="hi")
+    many = await alice.call("chat.send_all", to="bobby", texts=["x"] * 49)
+    for one in (pinned, *many):
+        await alice.call("chat.pin_message", id=one["id"])
+    assert await faults.code("chat.pin_message", id=fresh["id"]) == "limit"
+    await alice.call("chat.unpin_message", id=many[0]["id"])
+    changes = (*ON_A_MESSAGE, ("chat.pin_message", {}))
     assert alice.node is not None
     await alice.node.core.database.transact(alarm)
-    codes = [await faults.code(method, id=fresh["id"], **said) for method, said in ON_A_MESSAGE]
-    assert codes == ["contact.account_changed"] * 3
+    codes = [await faults.code(method, id=fresh["id"], **said) for method, said in changes]
+    assert codes == ["contact.account_changed"] * 4
+    assert await faults.code("chat.unpin_message", id=pinned["id"]) == "contact.account_changed"
     await alice.call("contacts.block", name="bobby")
-    codes = [await faults.code(method, id=fresh["id"], **said) for method, said in ON_A_MESSAGE]
-    assert codes == ["contact.blocked"] * 3
+    codes = [await faults.code(method, id=fresh["id"], **said) for method, said in changes]
+    assert codes == ["contact.blocked"] * 4
+    assert await faults.code("chat.unpin_message", id=pinned["id"]) == "contact.blocked"
 
 
 def alarm(tx: Tx) -> None:
@@ -253,6 +274,7 @@ class LaterText:
     text: Annotated[str, record.Utf8(TEXT_BYTES_MAX)]
     answers: ids.Message | None
     how: How
+    preview: Preview | None
     mood: Annotated[str, record.Utf8(10)]
 
 
@@ -263,7 +285,7 @@ def test_a_text_of_a_later_version_waits_and_hides_nothing_else() -> None:
         assert bob.node is not None
         core = bob.node.core
         contact = await core.database.transact(people.find_contact, "alice")
-        await core.delivery.say(contact.id, (LaterText("from the future", None, How.SAID, "glad"),))
+        await core.delivery.say(contact.id, (LaterText("from the future", None, How.SAID, None, "glad"),))
         await bob.call("chat.send", to="alice", text="from today")
         await w.until(lambda: came(alice, "from today"))
         assert await texts(alice, "bob") == ["from today"]

@@ -100,7 +100,7 @@ def test_what_is_readable_only_later_is_unread_then() -> None:
         assert bob.node is not None
         core = bob.node.core
         of = await core.database.transact(people.find_contact, "alice")
-        await core.delivery.say(of.id, (LaterText("from the future", None, How.SAID, "glad"),))
+        await core.delivery.say(of.id, (LaterText("from the future", None, How.SAID, None, "glad"),))
         await bob.call("chat.send", to="alice", text="from today")
         await w.until(lambda: came(alice, "from today"))
         assert await alice.call("chat.read", to="bob") == {"read": 1}
@@ -343,3 +343,40 @@ def test_a_star_and_the_list_show_what_a_message_says_now() -> None:
         assert (await alice.call("chat.unstar", id=line["id"]))["text"] == "second"
 
     world.run(story, seed=343)
+
+
+def test_what_has_come_back_from_the_archive_is_not_put_away_by_muting_it() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await w.person("alice"), await w.person("bob")
+        await befriend(alice, bob)
+        await says(bob, "alice", "one")
+        await alice.call("chat.archive", to="bob")
+        await says(bob, "alice", "two")
+        assert await names(alice) == ["Bob"]
+        assert (await alice.call("chat.mute", to="bob"))["archived"] is False
+        await says(bob, "alice", "three")
+        assert await names(alice) == ["Bob"]
+        await alice.call("chat.archive", to="bob")
+        await says(bob, "alice", "four")
+        assert await names(alice) == []  # muted, it stays where it is
+        assert (await alice.call("chat.mute", to="bob", for_s=HOUR_S))["archived"] is True
+        await trio.sleep(HOUR_S + 1)
+        assert await names(alice) == ["Bob"]
+        assert (await alice.call("chat.mute", to="bob"))["archived"] is False
+
+    world.run(story, seed=345)
+
+
+def test_a_line_shows_its_star() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await w.person("alice"), await w.person("bob")
+        await befriend(alice, bob)
+        await says(bob, "alice", "one")
+        await says(bob, "alice", "two")
+        (line, _) = await alice.call("chat.history", to="bob")
+        assert (await alice.call("chat.star", id=line["id"]))["starred"] is True
+        assert [one["starred"] for one in await alice.call("chat.history", to="bob")] == [True, False]
+        assert [one["starred"] for one in await bob.call("chat.history", to="alice")] == [False, False]
+        assert (await alice.call("chat.unstar", id=line["id"]))["starred"] is False
+
+    world.run(story, seed=346)

@@ -33,7 +33,7 @@ from tests.stories.test_backups import kept, lose_and_restore
 )
 def test_degrees_are_read_and_shown(typed: str, value: int, shown: str) -> None:
     assert places.microdegrees(typed, 90) == value
-    assert places._degrees(value) == shown
+    assert view.degrees(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_each_fault_that_is_promised_is_met_and_nothing_is_sent() -> None:
 def test_of_too_many_places_the_oldest_go_and_no_list_walks_through_all() -> None:
     def fill(tx: Tx) -> list[str]:
         for n in range(LOCATIONS_MAX + 5):
-            view.keep_location(tx, 1, Location(n, 0, 0, "", 5), mine=n % 2 == 0)
-        view.keep_location(tx, 2, Location(7, 0, 0, "", 5), mine=True)
+            view.keep_location(tx, 1, n, Location(n, 0, 0, "", 5), mine=n % 2 == 0)
+        view.keep_location(tx, 2, 1, Location(7, 0, 0, "", 5), mine=True)
         kept_of = view.locations(tx, 1, 5000)
         assert [one.said.latitude for one in kept_of] == [*range(LOCATIONS_MAX + 4, 4, -1)]
         assert len(view.locations(tx, None, 5000)) == LOCATIONS_MAX + 1
@@ -122,7 +122,8 @@ def test_of_too_many_places_the_oldest_go_and_no_list_walks_through_all() -> Non
         connection: Any = tx._connection
         connection.set_trace_callback(seen.append)
         try:
-            view.keep_location(tx, 1, Location(0, 0, 0, "", 5), mine=True)
+            view.keep_location(tx, 1, 1, Location(0, 0, 0, "", 5), mine=True)
+            view.forget(tx, 1)
             view.locations(tx, 1, 5)
             view.locations(tx, None, 5)
         finally:

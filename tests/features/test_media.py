@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from features.media import folders, names, view
+from features.media.content import Shape
 from lab import world
 from lab.world import Person, World, befriend
 from store import blobs as rows
@@ -14,6 +15,7 @@ from store.database import Tx
 from tests.features.kit import Faults
 from tests.stories.test_media import MORE, content, file_of, is_in, put
 
+SAMPLES = Path(__file__).parents[1] / "samples"
 LARGE = 64 * 1024**3 + 1
 
 
@@ -23,6 +25,11 @@ def sparse(w: World, name: str, length: int) -> Path:
     with place.open("wb") as file:
         file.truncate(length)
     return place
+
+
+def film(w: World) -> str:
+    """A video of a second."""
+    return str(put(w, "v.webm", (SAMPLES / "films" / "vp8-opus.webm").read_bytes()))
 
 
 def test_every_fault_that_a_call_names_is_met() -> None:
@@ -48,6 +55,11 @@ def test_every_fault_that_a_call_names_is_met() -> None:
             await faults.code("media.send", to="bobo", path="/proc/self/status") == "media.changed"
         )  # is told as empty
         assert await faults.code("media.send", to="bobo", path=str(put(w, "a.jpg", b"no picture"))) == "media.strange"
+        for wrong, path_of in (("a.jpg", film(w)), ("a.bin", path), ("none.jpg", film(w))):
+            more = {"path": path_of, "preview": str(w.folder / wrong)}
+            assert await faults.code("media.send", to="bobo", **more) == "media.preview"
+        assert await faults.code("media.send", to="bobo", path=film(w), preview="a.jpg") == "media.path"
+        assert list((w.folder / "ana.blobs").iterdir()) == []
         many = w.folder / "many"
         many.mkdir()
         for n in range(folders.ENTRIES_MAX):
@@ -57,6 +69,9 @@ def test_every_fault_that_a_call_names_is_met() -> None:
         await met_where_a_file_is_gone(w, ana, path, faults)
         await met_by_who_fetches(w, ana, bo, faults)
         mine = (await ana.call("media.send", to="bobby", path=path))["id"]
+        assert await faults.code("media.leave", id=mine) == "media.no_keeper"
+        await w.until(partial(is_given, ana))
+        assert await faults.code("media.leave", id=mine) == "media.had"
         for to, code in (("nobody", "contact.unknown"), ("bob", "contact.ambiguous")):
             assert await faults.code("media.forward", id=mine, to=to) == code
         await ana.call("contacts.block", name="bobo")
@@ -71,6 +86,12 @@ def test_every_fault_that_a_call_names_is_met() -> None:
         assert faults.missing("media") == set()
 
     world.run(story, seed=2301)
+
+
+async def is_given(person: Person) -> bool:
+    """the contact has all of the newest file"""
+    one = await file_of(person)
+    return one["given"] == one["pieces"]
 
 
 async def met_where_the_disk_is_full(ana: Person, path: str, faults: Faults) -> None:
@@ -94,12 +115,17 @@ async def met_where_a_file_is_gone(w: World, ana: Person, path: str, faults: Fau
 async def met_by_who_fetches(w: World, ana: Person, bo: Person, faults: Faults) -> None:
     """The faults of what came: ana is sent a large file, and then two whose ids end alike."""
     await bo.call("media.send", to="ana", path=str(put(w, "large.bin", content(1, MORE))))
-    await w.until(partial(is_in, ana, "offered"))
+
+    async def is_there() -> bool:
+        return (await file_of(ana))["name"] == "large.bin"
+
+    await w.until(is_there)
     one = await file_of(ana)
-    folder, methods = str(w.folder), ("get", "pause", "drop", "show", "preview", "save", "forward")
+    folder, methods = str(w.folder), ("get", "pause", "drop", "show", "preview", "save", "forward", "leave")
     more: dict[str, dict[str, object]] = {"save": {"folder": folder}, "forward": {"to": "bobby"}}
     assert await faults.code("media.save", id=one["id"], folder=str(w.folder / "none")) == "media.place"
     assert await faults.code("media.save", id=one["id"], folder=folder) == "media.incomplete"
+    assert await faults.code("media.leave", id=one["id"]) == "media.theirs"
     assert ana.node is not None
     ana.node.core.blobs.reserve_bytes = 2**60
     assert await faults.code("media.get", id=one["id"]) == "media.room"
@@ -130,6 +156,26 @@ def test_a_file_is_found_by_the_end_of_its_id_through_an_index() -> None:
         assert not [step for *_, step in plan if step.startswith("SCAN")]
 
     world.run(story, seed=2302)
+
+
+@pytest.mark.parametrize("name", ["a.MKV", "a.m4v", "a.webm", "a.mov", "a.3gp", "a.jfif", "a.dng", "a.jpg", "a.heic"])
+def test_what_a_camera_makes_is_known_by_its_name_on_every_system(name: str) -> None:
+    assert names.shape_of(names.mime_of(Path(name))) is not Shape.FILE
+
+
+def test_a_sound_is_a_recording_only_where_its_sender_says_so() -> None:
+    assert {names.shape_of(names.mime_of(Path(f"a.{end}"))) for end in ("weba", "mka", "m4a", "mp3")} == {Shape.FILE}
+
+
+def test_what_has_no_name_to_be_known_by_is_known_by_its_first_bytes() -> None:
+    found = {}
+    for place in sorted(path for path in SAMPLES.rglob("*.*") if path.suffix != ".md"):
+        shape = names.shape_of(names.mime_of(Path("IMG_0001"), place.read_bytes()[: names.BEGINNING_BYTES]))
+        found[place.suffix] = shape.name
+    films = dict.fromkeys((".mkv", ".mov", ".mp4", ".weba", ".webm"), "VIDEO")
+    assert found == dict.fromkeys((".jpg", ".png", ".webp"), "PICTURE") | films | {".m4a": "FILE"}
+    assert names.mime_of(Path("a.txt"), b"\xff\xd8\xff") == "text/plain"
+    assert names.mime_of(Path("nothing"), b"") == names.UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -377,7 +377,10 @@ def test_no_look_walks_through_all_messages() -> None:
         ana, _ = await pair(w)
         seen = await run(ana, looked)
         assert len(seen) > 15
-        few = ("SCAN c", "SCAN t", "SCAN profile_told", "SCAN CONSTANT")  # as many as there are contacts
+        few = (
+            *("SCAN c", "SCAN t", "SCAN profile_told", "SCAN CONSTANT"),  # as many as there are contacts
+            "SCAN main.chat_index_config",  # one row: SQLite looks whether its index of words has changed
+        )
         assert [one for one in seen if one[1].startswith("SCAN") and not one[1].startswith(few)] == []
 
     world.run(story, seed=422)

@@ -245,3 +245,17 @@ async def plan_of(person: Person, query: str, wanted: dict[str, object]) -> list
 
     steps: list[str] = await run(person, plan)
     return steps
+
+
+def test_filters_alone_find_also_what_will_disappear() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await w.person("alice"), await w.person("bob")
+        await befriend(alice, bob)
+        await alice.call("chat.timer", to="bob", seconds=3600)
+        await alice.call("chat.send", to="bob", text="see https://example.org/a")
+        await alice.call("chat.send", to="bob", text="nothing")
+        for filters_of in ({"has": "link"}, {"has": "link", "author": "me"}, {"query": "see", "contact": "bob"}):
+            lines = await alice.call("chat.search", **filters_of)
+            assert [line["text"] for line in lines] == ["see https://example.org/a"], filters_of
+
+    world.run(story, seed=457)

@@ -1,4 +1,9 @@
 CREATE TABLE change (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, key INTEGER NOT NULL) STRICT;
+CREATE TABLE deposit (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, owner INTEGER NOT NULL, sender BLOB NOT NULL, name BLOB NOT NULL,
+  bytes INTEGER NOT NULL, taken INTEGER NOT NULL, bits BLOB NOT NULL, ttl_s INTEGER NOT NULL,
+  expires_s INTEGER NOT NULL, manifest BLOB NOT NULL
+) STRICT;
 CREATE TABLE door (
   id INTEGER PRIMARY KEY AUTOINCREMENT, sender BLOB NOT NULL UNIQUE, queue INTEGER NOT NULL, put_key BLOB NOT NULL,
   items_max INTEGER NOT NULL, bits INTEGER NOT NULL, items INTEGER NOT NULL
@@ -34,6 +39,9 @@ CREATE TABLE queue (
 ) STRICT;
 CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE sqlite_sequence(name,seq);
+CREATE INDEX deposit_expires ON deposit (expires_s);
+CREATE UNIQUE INDEX deposit_name ON deposit (owner, name);
+CREATE INDEX deposit_taken ON deposit (owner, sender, taken);
 CREATE INDEX door_queue ON door (queue);
 CREATE INDEX laid_expires ON laid (expires_s);
 CREATE INDEX laid_owner ON laid (owner);

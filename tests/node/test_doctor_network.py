@@ -125,7 +125,7 @@ def test_a_contact_is_online_then_away_with_mail_then_at_home_without_a_talk() -
 
         await w.until(delivered)
         (found,) = await looked_at(w, alice)
-        assert found == findings.ok("contact Bob", "Online, speaks version 1 of the protocol, as you.")
+        assert found == findings.ok("contact Bob", "Online, speaks version 2 of the protocol, as you.")
         await bob.kill()
 
         async def away() -> bool:

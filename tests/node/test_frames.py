@@ -1,6 +1,7 @@
 """Frames (docs/protocol/frames.md): packing, limits judged before reading, memory, every way a stream can end."""
 
 import random
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -141,6 +142,35 @@ async def test_good_frames_before_a_bad_one_are_not_lost() -> None:
         reader.read_ready()
     with pytest.raises(Malformed):
         await reader.read()
+
+
+async def test_a_frame_that_comes_byte_by_byte_takes_its_own_length_in_memory() -> None:
+    class Drip(Wire):
+        left = LIMIT + 4
+
+        async def receive_some(self, bytes_max: int) -> bytes:
+            self.left -= 1
+            return LIMIT.to_bytes(4)[LIMIT + 3 - self.left :][:1] or bytes([self.left % 256])
+
+    reader = frames.FrameReader(Drip(), LIMIT)
+    tracemalloc.start()
+    try:
+        frame = await reader.read()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert frame == bytes(left % 256 for left in range(LIMIT - 1, -1, -1))
+    assert peak < 4 * LIMIT  # an object for each byte has twenty
+
+
+async def test_a_frame_that_is_not_whole_is_not_taken() -> None:
+    data = framed(b"", bytes(1000))
+    reader = frames.FrameReader(Wire(data[:3], data[3:9], data[9:]), LIMIT)
+    assert reader.take() is None
+    assert await reader.read() == b""
+    assert (reader.take(), reader.begun) == (None, 5)
+    assert await reader.read() == bytes(1000)
+    assert (reader.take(), reader.begun) == (None, 0)
 
 
 async def test_a_reset_is_unavailable_not_an_end() -> None:

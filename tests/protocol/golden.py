@@ -34,6 +34,7 @@ FILES = {
     "Frames of /weft/sync/1": "protocol_sync.json",
     "Frames of /weft/blobs/1": "protocol_blobs.json",
     "Frames of /weft/keep/1": "protocol_keep.json",
+    "Frames of /weft/deposit/1": "protocol_deposit.json",
     "Records of a backup": "protocol_backup.json",
     "Contents of the node": "protocol_node_contents.json",
     "Questions about the way of a payment": "protocol_probes.json",

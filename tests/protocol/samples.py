@@ -120,6 +120,8 @@ def _value(hint: Any, source: Source) -> Any:
             return source.text(limit.bytes_max)
         case record.Line():
             return "".join(c for c in source.text(limit.bytes_max) if c.isprintable()).strip() or "Ana"
+        case record.Url():
+            return f"https://example.org:{source.integer(1024, 65_535)}/{source.integer(0, 9)}"
         case record.Range():
             return source.integer(limit.least, limit.most)
         case record.Count():

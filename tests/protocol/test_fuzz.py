@@ -17,6 +17,7 @@ from protocol import (
     account_record,
     bech32,
     content,
+    deposit,
     entry,
     envelope,
     evidence,
@@ -43,7 +44,19 @@ from protocol import (
 from protocol.faults import UserFault
 from protocol.presence_record import Presence
 from tests import depth
-from tests.protocol import backups, chains, golden, handed, hostile, invoices, keeping, meetings, samples, spines
+from tests.protocol import (
+    backups,
+    chains,
+    golden,
+    handed,
+    hostile,
+    invoices,
+    keeping,
+    meetings,
+    samples,
+    spines,
+    test_deposit,
+)
 from tests.protocol.circle import NOW_S, someone
 
 MEMORY_KIB_MAX = 50 * 1024
@@ -75,6 +88,8 @@ WROTE = spines.wrote()
 PROOFS = [record.encode(one) for one in (WROTE.contradiction(), WROTE.rollback(), WROTE.fork())]
 ASKED = [keep.encode(frame) for frame in keeping.requests()]
 SAID = [keep.encode(frame) for frame in keeping.replies()]
+LEFT = [deposit.encode(frame) for frame in test_deposit.REQUESTS]
+ABOUT_FILES = [deposit.encode(frame) for frame in test_deposit.REPLIES]
 SYNC = [sync.encode(frame) for frame in spines.frames(WROTE)]
 BUNDLES = [record.encode(ANA.bundle(ANA.one_time())), record.encode(ANA.bundle())]
 INTRODUCTIONS = [record.encode(ANA.introduction())]
@@ -248,6 +263,8 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "sync": (sync.decode, SYNC),
     "request to a keeper": (keep.decode_request, ASKED),
     "reply of a keeper": (keep.decode_reply, SAID),
+    "request about a file at a keeper": (deposit.decode_request, LEFT),
+    "reply about a file at a keeper": (deposit.decode_reply, ABOUT_FILES),
     "spine": (spine.decode, [WROTE.content]),
     "evidence": (evidence.decode, PROOFS),
     "file of evidence": (file_of_evidence, [FILE, *SMALL_FILES]),

@@ -122,6 +122,7 @@ def test_frames_are_read_as_written() -> None:
         talk.Ping(7),
         talk.Pong(7),
         talk.Bye("stopping"),
+        talk.Typing(),
     ):
         assert talk.decode(talk.encode(frame)) == frame
 
@@ -139,7 +140,8 @@ def test_the_fullest_frames_fit() -> None:
     "parts",
     [
         (0,),
-        (9,),
+        (9, 1),
+        (10,),
         (4, 1),
         (4, None),
         (1, (1,), bytes(16), (), None, 0),

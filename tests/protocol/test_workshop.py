@@ -6,7 +6,7 @@ import pytest
 
 from protocol import record, workshop
 from protocol.faults import Malformed, OverLimit
-from protocol.workshop import Avatar, Failed, Format, Heard, Moving, Pictured, Pixels, Why
+from protocol.workshop import Avatar, Failed, Format, Heard, Moving, Pictured, Pixels, Stamp, Why
 from tests import depth
 
 WEBP = b"RIFF\x0c\x00\x00\x00WEBPVP8 \x00\x00\x00\x00"
@@ -15,8 +15,11 @@ GOOD = [
     Pictured(Format.JPEG, 4000, 3000, WEBP, HASH),
     Heard(Format.OGG, 61_000, bytes(range(64))),
     Heard(Format.M4A, 61_000, b""),
+    Heard(Format.WEBA, 61_000, b""),
     Moving(Format.MP4, 5000, 640, 360),
+    Moving(Format.MKV, 5000, 640, 360),
     Avatar(WEBP),
+    Stamp(WEBP),
     Pixels(2, 1, b"rgbrgb"),
 ]
 BAD = [
@@ -29,7 +32,10 @@ BAD = [
     Heard(Format.MP4, 1, bytes(64)),
     Heard(Format.WAV, 1, bytes(63)),
     Moving(Format.M4A, 1, 640, 360),
+    Moving(Format.WEBA, 1, 640, 360),
+    Heard(Format.WEBM, 1, b""),
     Avatar(WEBP[:-1]),
+    Stamp(WEBP[:-1]),
     Pixels(2, 2, b"rgbrgb"),
 ]
 

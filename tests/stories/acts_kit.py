@@ -11,9 +11,11 @@ from store import lanes, outbox
 from store.database import Tx
 
 MARKS = ("👍", "❤️", "ok", None)
-REFUSED = ("message.recalled", "message.foreign", "message.late", "message.undelivered")
+REFUSED = ("message.recalled", "message.foreign", "message.late", "message.undelivered", "message.no_text")
+VERBS = ("send", "send", "reply", "react", "react", "edit", "edit", "recall", "forward", "delete")
 _UNFINISHED = (
     "SELECT d.device, d.message FROM delivery d JOIN message m ON m.seq = d.message WHERE m.kind BETWEEN 120 AND 123"
+    " OR m.kind IN (127, 411, 412)"
 )
 
 
@@ -48,9 +50,14 @@ async def shown(person: Person, of: str, but: set[str]) -> list[Any]:
             answered = answered["id"] if answered["id"] in but else (answered["id"], answered["excerpt"])
         reactions = sorted((names[one["mine"]], one["mark"]) for one in line["reactions"])
         said = [one["text"] for one in await person.call("chat.edits", id=line["id"])]
-        states = (line["text"], line["edited"], line["recalled"], line["forwarded"])
+        states = (line["text"], line["edited"], line["recalled"], line["forwarded"], line["pinned"])
         found.append((line["id"], names[line["mine"]], *states, answered, reactions, said))
     return found
+
+
+async def pinned(person: Person, of: str, but: set[str]) -> list[str]:
+    """The pinned messages of a conversation, the newest pin first, without what one of the two has deleted."""
+    return [line["id"] for line in await person.call("chat.pins", to=of) if line["id"] not in but]
 
 
 async def holds(person: Person, word: str) -> bool:
@@ -99,13 +106,18 @@ def _number(tx: Tx, name: str) -> int:
 
 @dataclass
 class Doings:
-    """What two people do to their messages at random. words: of each message, all that it ever said."""
+    """What two people do to their messages at random. words: of each message, all that it ever said.
+
+    pinning: decides after each thing whether something is pinned too, or not any more; None: never.
+    """
 
     chance: random.Random
+    pinning: random.Random | None = None
     words: dict[str, list[str]] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)  # recalled by their authors
     deleted: dict[str, set[str]] = field(default_factory=dict)  # by whom: ids
     count: int = 0
+    verbs: tuple[str, ...] = VERBS
 
     def word(self) -> str:
         """A word that nobody has said yet."""
@@ -113,12 +125,26 @@ class Doings:
         return f"w{self.count}x"
 
     async def attempt(self, person: Person, of: str) -> None:
-        """One thing at random. Where it cannot be done, as to a recalled message, that is an answer too."""
+        """One thing at random, and maybe a pin. What cannot be done, as to a recalled message, is an answer too."""
+        await self._attempt(person, of)
+        if self.pinning is None or self.pinning.random() < 0.6:
+            return
+        line = self.pinning.choice([*(await lines_of(person, of)).values()][-4:])
+        try:
+            await person.call(self.pinning.choice(("chat.pin_message", "chat.unpin_message")), id=line["id"])
+        except UserFault as fault:
+            if fault.code not in REFUSED:
+                raise
+
+    async def _attempt(self, person: Person, of: str) -> None:
         lines = [*(await lines_of(person, of)).values()]
         line = self.chance.choice(lines[-6:]) if lines else None
-        verb = self.chance.choice(
-            ("send", "send", "reply", "react", "react", "edit", "edit", "recall", "forward", "delete")
-        )
+        verb = self.chance.choice(self.verbs)
+        if verb == "place":
+            word = self.word()
+            sent = await person.call("profile.send_location", to=of, latitude="1", longitude="2", label=word)
+            self.words[sent["message"]] = [word]
+            return
         if line is None or verb == "send":
             await self._say(person, of, None)
             return
@@ -148,7 +174,7 @@ class Doings:
                 self.dead.add(line)
             case "forward":
                 said = await person.call("chat.forward", id=line, to=of)
-                self.words[said["id"]] = [said["text"]]
+                self.words[said["id"]] = [said["place"]["label"] if said["place"] else said["text"]]
             case _:
                 if self.chance.random() < 0.3:
                     await person.call("chat.delete", id=line)
@@ -161,13 +187,18 @@ class Doings:
         assert before == await shown(other, one.name, gone)
         assert len(before) == len(self.words.keys() - gone)
         assert {line[0] for line in before if line[4]} == self.dead - gone
+        assert await pinned(one, other.name, gone) == await pinned(other, one.name, gone)
         for person, friend in ((one, other), (other, one)):
             there = await lines_of(person, friend.name)
+            assert {*await pinned(person, friend.name, set())} == {row["id"] for row in there.values() if row["pinned"]}
             mine = self.deleted.get(person.name, set())
             assert there.keys() == self.words.keys() - mine
             for line in there.values():
                 if not line["recalled"]:
-                    assert line["id"] in {row["id"] for row in await person.call("chat.search", query=line["text"])}
+                    query = line["place"]["label"] if line["place"] else line["text"]
+                    assert line["id"] in {row["id"] for row in await person.call("chat.search", query=query)}
+            placed = {row["message"] for row in await person.call("profile.locations", limit=1000)}
+            assert placed == {line["id"] for line in there.values() if line["place"]}
             living = there.keys() - self.dead
             kept = {word for line in living for word in self.words[line]}
             for lost in self.dead | mine:

@@ -12,10 +12,11 @@ from lab.world import Person, World, befriend
 from protocol import ids
 from tests import depth
 from tests.stories import acts_kit
-from tests.stories.acts_kit import Doings, arrived, lines_of
+from tests.stories.acts_kit import VERBS, Doings, arrived, lines_of
 from tests.stories.test_backups import kept, lose_and_restore
 from tests.stories.test_hostile_contacts import utter
 
+WITH_PLACES = (*VERBS, "place", "place", "forward")
 BAD_SEEDS = (504, 537)  # a text that was out of its lane for a while was taken for one that had arrived, and deleted
 
 
@@ -26,15 +27,21 @@ async def two(w: World) -> tuple[Person, Person]:
     return alice, bob
 
 
-@pytest.mark.parametrize("seed", sorted({*range(500, 500 + 2 * depth.WORLDS), *BAD_SEEDS}))
-def test_whatever_comes_when_both_show_the_same(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "verbs"),
+    [
+        *((seed, VERBS) for seed in sorted({*range(500, 500 + 2 * depth.WORLDS), *BAD_SEEDS})),
+        *((seed, WITH_PLACES) for seed in range(550, 550 + depth.WORLDS)),
+    ],
+)
+def test_whatever_comes_when_both_show_the_same(seed: int, verbs: tuple[str, ...]) -> None:
     """Loss, cuts, kills, replays, and messages that come long after others that were said later."""
 
     async def story(w: World) -> None:
         chance = random.Random(seed)
         alice, bob = await two(w)
         w.network.loss, w.network.replay = 0.01, 0.05
-        doings = Doings(chance)
+        doings = Doings(chance, None if seed in BAD_SEEDS else random.Random(seed), verbs=verbs)
         held: dict[str, list[tuple[int, int]]] = {"alice": [], "bob": []}
         for _ in range(70):
             person, friend = chance.sample((alice, bob), 2)
@@ -206,3 +213,64 @@ def test_what_was_done_to_messages_is_in_a_backup() -> None:
         assert (await lines_of(bob, "alice"))[said[3]]["text"] == "again"
 
     world.run(story, seed=525)
+
+
+def test_a_pin_is_both_sides_and_ends_with_its_message() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await two(w)
+        ids_of = [(await alice.call("chat.send", to="bob", text=f"word{n}"))["id"] for n in range(3)]
+        await alice.call("chat.timer", to="bob", seconds=60)
+        passing = (await alice.call("chat.send", to="bob", text="passing"))["id"]
+        await w.until(lambda: arrived(alice))
+        for one in (*ids_of[:2], passing):
+            assert (await alice.call("chat.pin_message", id=one))["pinned"]
+        await trio.sleep(1)
+        await bob.call("chat.pin_message", id=ids_of[2])
+        await w.until(lambda: arrived(alice, bob))
+
+        async def both() -> list[str]:
+            there = await acts_kit.pinned(bob, "alice", set())
+            assert there == await acts_kit.pinned(alice, "bob", set())
+            return there
+
+        assert await both() == [ids_of[2], passing, ids_of[1], ids_of[0]]
+        assert not (await bob.call("chat.unpin_message", id=ids_of[0]))["pinned"]  # whoever has pinned it
+        await w.until(lambda: arrived(bob))
+        assert await both() == [ids_of[2], passing, ids_of[1]]
+        await alice.call("chat.recall", id=ids_of[1])
+        await bob.call("chat.read", to="alice")
+        await w.until(lambda: arrived(alice))
+        await trio.sleep(120)
+        assert await both() == [ids_of[2]]
+        before = await run_count(alice)
+        await alice.call("chat.pin_message", id=ids_of[2])  # it is
+        await alice.call("chat.unpin_message", id=ids_of[0])  # it is not
+        assert await run_count(alice) == before
+        await bob.call("chat.delete", id=ids_of[2])
+        assert await acts_kit.pinned(bob, "alice", set()) == []
+        assert await acts_kit.pinned(alice, "bob", set()) == [ids_of[2]]
+
+    world.run(story, seed=527)
+
+
+async def run_count(person: Person) -> int:
+    """How many messages there are, of any kind."""
+    (count,) = await acts_kit.run(person, lambda tx: tx.one("SELECT COUNT(*) FROM message"))
+    return int(count)
+
+
+def test_the_last_turn_counts_whatever_the_clocks_say() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await two(w)
+        said = (await alice.call("chat.send", to="bob", text="word"))["id"]
+        await w.until(lambda: arrived(alice))
+        bob.clock_off_ms = 86_400_000 * 400
+        await bob.call("chat.pin_message", id=said)
+        await w.until(lambda: arrived(bob))
+        await alice.call("chat.unpin_message", id=said)
+        await w.until(lambda: arrived(alice))
+        for person, of in ((alice, "bob"), (bob, "alice")):
+            assert await acts_kit.pinned(person, of, set()) == []
+            assert not (await lines_of(person, of))[said]["pinned"]
+
+    world.run(story, seed=528)

@@ -86,6 +86,9 @@ SANE = {  # what stands in a place while another one is tried
     "tag": "friends",
     "latitude": "52.52",
     "longitude": "13.405",
+    "sticker_name": "wave",
+    "pack_name": "Cats",
+    "paths": "/no/such/folder/file",
 }
 
 

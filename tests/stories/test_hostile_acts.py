@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from features.chat import acts
-from features.chat.content import MARK_BYTES_MAX, Edit, How, React, Recall, Text
+from features.chat.content import MARK_BYTES_MAX, Edit, How, Pin, React, Recall, Text
+from features.chat.pins import PINS_MAX
 from lab import world
 from lab.world import Person, World
 from protocol import ids, record
@@ -162,3 +163,23 @@ def test_an_edit_that_waits_for_an_id_is_not_heeded_for_what_somebody_else_says_
         assert (line["text"], line["edited"], line["recalled"]) == ("I will pay ten", 0, False)
 
     world.run(story, seed=537)
+
+
+def test_a_flood_of_pins_shows_fifty_and_keeps_one_of_each_message() -> None:
+    async def story(w: World) -> None:
+        alice, bob, said = await said_by_alice(w)
+        for turn in range(1, 60):
+            await utter(bob, "alice", Pin(number(said), turn % 2, turn))
+        mine = await bob.call("chat.send_all", to="alice", texts=["x"] * (PINS_MAX + 10))
+        await utter(bob, "alice", *(Pin(number(one["id"]), 1, 1) for one in mine))
+        nothing = (ids.MessageId(bytes(12) + n.to_bytes(4)) for n in range(100))
+        await utter(bob, "alice", *(Pin(one, 1, 1) for one in nothing))
+        await w.until(lambda: arrived(bob))
+        assert (await acts_kept(alice)).count((Pin.KIND, 0)) == 1 + len(mine)
+        shown = [line["id"] for line in await alice.call("chat.pins", to="bob")]
+        assert shown == [one["id"] for one in reversed(mine)][:PINS_MAX]
+        await alice.call("chat.unpin_message", id=mine[-1]["id"])
+        assert len(await alice.call("chat.pins", to="bob")) == PINS_MAX
+        assert mine[-1]["id"] not in [line["id"] for line in await alice.call("chat.pins", to="bob")]
+
+    world.run(story, seed=538)

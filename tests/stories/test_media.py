@@ -20,6 +20,7 @@ from node.blobs.disk import NO_DISK
 from protocol.blobs import Blob
 from store import people
 
+SAMPLES = Path(__file__).parents[1] / "samples"
 MORE = 9 * MB  # more than what is fetched without asking
 
 
@@ -348,6 +349,28 @@ def test_a_picture_arrives_upright_without_where_it_was_taken_and_is_seen_before
         assert await saved(w, bo, "as it was") == (w.folder / "holiday.jpg").read_bytes()
 
     world.run(story, seed=2210)
+
+
+def test_a_video_is_seen_before_it_is_here_by_a_picture_that_its_sender_gives() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        film = put(w, "film.webm", (SAMPLES / "films" / "vp8-opus.webm").read_bytes())
+        await ana.call("media.send", to="bo", path=str(film), preview=str(with_gps(w, "frame.jpg")))
+        await w.until(partial(is_in, bo, "here"))
+        one = await file_of(bo)
+        assert (one["shape"], one["mime"], one["length_ms"]) == ("video", "video/webm", 1208)
+        assert (one["width"], one["height"]) == (64, 48)  # of the video, not of the picture
+        assert len(str(one["blurhash"])) == 28
+        preview = bytes.fromhex((await bo.call("media.preview", id=one["id"]))["webp"])
+        with Image.open(io.BytesIO(preview)) as small:
+            assert (small.format, small.size) == ("WEBP", (240, 320))
+        assert b"Secret" not in await saved(w, bo)
+        assert not list((w.folder / "ana.blobs").glob("*.plain"))
+        plain = await ana.call("media.send", to="bo", path=str(film))
+        assert (plain["has_preview"], plain["blurhash"]) == (False, "")
+
+    world.run(story, seed=2213)
 
 
 def test_a_recording_shows_how_long_it_is_and_its_levels() -> None:

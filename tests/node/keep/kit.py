@@ -12,8 +12,10 @@ from crypto import keys
 from crypto.keys import SigningKey
 from lab.network import SimHost, SimNetwork, open_network
 from node.ground import Ground
-from node.keep import client
+from node.keep import client, deposit_client
 from node.keep.client import KeeperStream, Posting
+from node.keep.deposit_client import DepositStream
+from node.keep.depot import Cellar
 from node.keep.server import Keeping
 from protocol import keep
 from protocol.keep import Status
@@ -23,6 +25,7 @@ from tests.store import keep_kit
 
 START_MS = 1_790_000_000_000
 GIB = 2**30
+FILES = 4_000_000
 MONTH_S = 30 * keep.DAY_S
 OWNER = SigningKey(b"O" * 32)
 
@@ -43,6 +46,14 @@ class Place:
         async with self.sim.open_host(name, name.encode().ljust(32)) as host:
             link = await host.dial(self.host.addresses()[0], self.host.peer)
             async with client.open_stream(link, host.peer) as stream:
+                yield stream
+
+    @asynccontextmanager
+    async def deposits(self, name: str) -> AsyncIterator[DepositStream]:
+        """The same about files."""
+        async with self.sim.open_host(name, name.encode().ljust(32)) as host:
+            link = await host.dial(self.host.addresses()[0], self.host.peer)
+            async with deposit_client.open_stream(link, host.peer) as stream:
                 yield stream
 
     @asynccontextmanager
@@ -81,15 +92,25 @@ def opener(path: Path, worker: Worker = Worker.INLINE) -> Callable[[], AbstractA
 
 @asynccontextmanager
 async def open_keeper(
-    folder: Path, clock: Clock | None = None, seed: int = 1, worker: Worker = Worker.INLINE
+    folder: Path,
+    clock: Clock | None = None,
+    seed: int = 1,
+    worker: Worker = Worker.INLINE,
+    files: int = FILES,
+    reserve_bytes: int = 0,
 ) -> AsyncIterator[Place]:
-    """A keeper whose database lies in this folder, with a permit for contact 1."""
+    """A keeper whose database and files lie in this folder, with a permit for contact 1. files: his allowance."""
     clock = clock or Clock()
     path = folder / "keeping.db"
     chance = random.Random(seed)
     ground = Ground(clock.now_ms, lambda _: chance.randbytes, keys.encapsulate, Worker.INLINE)
     async with open_network(seed) as sim, sim.open_host("keeper", b"keeper".ljust(32)) as host:
-        keeping = Keeping(ground, host, opener(path, worker), path.exists)
+
+        async def allowance() -> int:
+            return files
+
+        cellar = Cellar(folder / "files", allowance, reserve_bytes)
+        keeping = Keeping(ground, host, opener(path, worker), path.exists, cellar)
         await host.listen((sim.address("keeper"),))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeping.run)

@@ -10,7 +10,9 @@ from PIL import Image
 
 from node.workshop import pictures, program
 from node.workshop.faults import Refused
+from protocol.webp import measure
 from protocol.workshop import Format, Pictured, Why
+from tests.features.photos import chunk, riff
 from tests.node.workshop import made
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -118,6 +120,41 @@ def test_an_avatar_is_square_small_and_upright() -> None:
     assert Image.open(io.BytesIO(pictures.avatar(made.encoded(made.halves(3, 2), "GIF")).webp)).size == (256, 256)
 
 
+def test_a_sticker_is_small_upright_and_without_metadata() -> None:
+    webp = pictures.sticker(made.encoded(made.halves(900, 400), "JPEG", exif=made.exif(6))).webp
+    small = Image.open(io.BytesIO(webp))
+    assert small.size == (228, 512)
+    assert near(small.convert("RGB").getpixel((220, 256)), RED)
+    assert {"exif", "xmp", "icc_profile"}.isdisjoint(small.info)
+    loud = pictures.sticker(made.encoded(noise(1200, 900), "PNG")).webp
+    assert len(loud) <= 48 * 1024
+    clear = made.encoded(Image.new("RGBA", (600, 600), (0, 0, 0, 0)), "PNG")
+    assert Image.open(io.BytesIO(pictures.sticker(clear).webp)).mode == "RGBA"
+    for raw in (made.jpeg(), made.png(), made.webp(), made.gif()):
+        found = pictures.sticker(raw).webp
+        assert made.SECRET not in found
+        assert max(measure(found)) == 60
+
+
+def test_of_a_sticker_that_moves_the_first_frame_stays() -> None:
+    frames = [Image.new("RGB", (40, 40), colour) for colour in (RED, BLUE)]
+    for form in ("GIF", "WEBP", "PNG"):
+        raw = made.encoded(frames[0], form, save_all=True, append_images=frames[1:], duration=100)
+        still = Image.open(io.BytesIO(pictures.sticker(raw).webp))
+        assert not getattr(still, "is_animated", False)
+        assert near(still.convert("RGB").getpixel((20, 20)), RED)
+
+
+def test_what_is_a_sticker_already_stays_as_it_is_once_it_was_decoded() -> None:
+    once = pictures.sticker(made.encoded(made.halves(900, 400), "PNG")).webp
+    assert pictures.sticker(once).webp == once
+    whole = made.encoded(noise(64, 64), "WEBP", lossless=True)
+    half = riff(chunk(b"VP8L", whole[20 : len(whole) // 2]))  # a good head, and half of the pixels
+    for raw in (once[:-20], once[:12] + b"VP8 " + bytes(30), half):
+        with pytest.raises((Refused, *program.BROKEN)):
+            pictures.sticker(raw)
+
+
 def test_pixels_fit_where_they_are_shown() -> None:
     preview = made.encoded(made.halves(320, 200), "WEBP", lossless=True)
     shown = pictures.pixels(preview, 40, 80)
@@ -139,7 +176,7 @@ def test_only_webp_is_unpacked(raw: bytes, why: Why | None) -> None:
 
 def test_a_preview_that_is_larger_than_any_is_not_unpacked() -> None:
     with pytest.raises(Refused) as refused:
-        pictures.pixels(made.encoded(made.halves(321, 2), "WEBP"), 9, 9)
+        pictures.pixels(made.encoded(made.halves(513, 2), "WEBP"), 9, 9)
     assert refused.value.why is Why.LARGE
 
 

@@ -2,6 +2,7 @@
 
 import io
 import random
+import struct
 
 import pytest
 import soundfile
@@ -165,6 +166,58 @@ def test_when_it_was_filmed_is_gone() -> None:
     assert (222).to_bytes(4, "big") not in clean
 
 
+def described(sort: bytes, *entries: bytes) -> bytes:
+    """A film whose track says how its codec is called, and by whom it was made."""
+    table = made.box(b"stbl", made.box(b"stsd", struct.pack(">II", 0, len(entries)), *entries))
+    name = made.box(b"hdlr", bytes(4) + b"mhlr" + sort + b"maker" + bytes(7) + made.SECRET)
+    inside = made.box(b"trak", made.box(b"mdia", name, made.box(b"minf", table)))
+    return made.film() + made.box(b"moov", inside)
+
+
+def test_what_a_camera_calls_itself_in_tracks_and_encoders_is_gone() -> None:
+    picture = made.box(
+        b"avc1", bytes(12), b"made", bytes(26), b"\x12A camera of mine!!!".ljust(32), b"\x00\x18\xff\xff", b"avcC"
+    )
+    sound = made.box(b"mp4a", bytes(12), b"made", bytes(12), b"esds")
+    for sort, entries, kept in ((b"vide", [picture, picture], b"avcC"), (b"soun", [sound], b"esds")):
+        raw = described(sort, *entries)
+        clean = bytearray(raw)
+        for at, count in examined(raw).blank:
+            clean[at : at + count] = bytes(count)
+        for name in (made.SECRET, b"maker", b"made", b"A camera"):
+            assert name in raw or sort == b"soun"
+            assert name not in clean
+        assert clean.count(sort) == raw.count(sort)
+        assert clean.count(kept) == len(entries)
+
+
+@pytest.mark.parametrize("name", [b"sefd", b"gps ", b"moov", b"wide", b"pnot", b"emsg"])
+def test_boxes_that_a_player_does_not_need_are_gone(name: bytes) -> None:
+    own = made.box(name, made.SECRET)
+    place = own if name != b"moov" else made.box(b"moov", own)
+    for raw in (place, made.box(b"moov", own), made.box(b"moov", made.box(b"trak", own, made.box(b"hdlr", bytes(20))))):
+        clean = bytearray(made.film() + raw)
+        for at, count in examined(bytes(clean)).blank:
+            clean[at : at + count] = bytes(count)
+        assert made.SECRET not in clean
+
+
+def test_a_way_that_lies_in_fragments_is_not_overlooked() -> None:
+    fragment = made.box(b"moof", made.box(b"traf")) + made.box(b"mdat", made.SECRET)
+    with pytest.raises(Refused) as refused:
+        examined(made.film() + fragment)
+    assert refused.value.why is Why.STRANGE
+    assert examined(described(b"vide").replace(b"meta", b"text") + fragment).has_fragments  # no track but what is shown
+
+
+@pytest.mark.parametrize("size", [0, 23, 99])
+def test_a_codec_that_is_longer_than_what_it_is_in_is_broken(size: int) -> None:
+    entry = size.to_bytes(4, "big") + b"avc1" + bytes(20)
+    with pytest.raises(Refused) as refused:
+        examined(described(b"vide", entry))
+    assert refused.value.why is Why.BROKEN
+
+
 @pytest.mark.parametrize("raw", [b"", made.box(b"ftyp", b"heic", bytes(4)), made.box(b"moov")])
 def test_what_is_no_film_is_strange(raw: bytes) -> None:
     with pytest.raises(Refused) as refused:
@@ -175,8 +228,13 @@ def test_what_is_no_film_is_strange(raw: bytes) -> None:
 def test_boxes_in_boxes_without_end_are_broken() -> None:
     deep = b""
     for _ in range(12):
-        deep = made.box(b"moov", deep)
-    for raw in (deep, (3).to_bytes(4, "big") + b"moov", made.box(b"free") * 100_001):
+        deep = made.box(b"mdia", deep)
+    for raw in (
+        made.box(b"moov", made.box(b"trak", deep)),
+        made.box(b"moof", deep),
+        (3).to_bytes(4, "big") + b"moov",
+        made.box(b"free") * 100_001,
+    ):
         with pytest.raises(Refused) as refused:
             examined(made.film() + raw)
         assert refused.value.why is Why.BROKEN

@@ -27,6 +27,7 @@ from tests.sources import ROOT
 pytestmark = pytest.mark.process
 
 SHOP = Workshop()
+SAMPLES = ROOT / "tests" / "samples"
 HEARD = record.encode(Heard(Format.WAV, 7, bytes(64)))
 
 
@@ -81,15 +82,25 @@ async def test_a_picture_a_sound_and_a_film_come_out_clean(tmp_path: Path) -> No
     sound = await SHOP.sound(made.written(tmp_path, "b", made.sound("OGG", "OPUS")), tmp_path / "b.clean")
     film = await SHOP.moving(made.written(tmp_path, "c", made.film(brand=b"qt  ")), tmp_path / "c.clean")
     face = await SHOP.avatar(tmp_path / "a")
+    stamp = await SHOP.sticker(tmp_path / "a")
     assert isinstance(picture, Pictured)
     assert (picture.width, picture.height) == (40, 60)
     assert (sound.format.mime, sound.length_ms) == ("audio/ogg", 2000)
     assert film == Moving(Format.MOV, 5000, 640, 360)
     assert Image.open(io.BytesIO(face)).size == (256, 256)
+    assert Image.open(io.BytesIO(stamp)).size == (40, 60)
     for name in "abc":
         clean = tmp_path / f"{name}.clean"
         assert made.SECRET not in clean.read_bytes()
         assert clean.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_film_in_webm_comes_out_clean(tmp_path: Path) -> None:
+    film = await SHOP.moving(SAMPLES / "films" / "vp8-opus.webm", tmp_path / "clean")
+    sound = await SHOP.sound(SAMPLES / "films" / "sound.weba", tmp_path / "other")
+    assert film == Moving(Format.WEBM, 1208, 64, 48)
+    assert (sound.format, sound.length_ms, max(sound.waveform)) == (Format.WEBA, 1208, 255)
+    assert b"Secret" not in (tmp_path / "clean").read_bytes() + (tmp_path / "other").read_bytes()
 
 
 async def test_a_file_that_grows_meanwhile_is_taken_as_it_was(tmp_path: Path) -> None:
