@@ -13,13 +13,12 @@ from contextlib import suppress
 import click
 
 from cli import client as connection
-from cli import options, show
+from cli import options, past, show
 from cli.faults import Failure
 from cli.options import Door, Form
 from cli.screen import Message, Screen
 
 HISTORY = 10  # lines of the past shown first, or as many as are new
-HISTORY_MAX = 1000  # as many as the node gives at once
 LEAVE_S = 5.0  # how long piped lines may take to be delivered after the pipe has ended
 POLL_S = 0.05
 SOON_S = 1.0  # after it a line says why it waits: a keeper who is there has it by then, and one line is enough
@@ -43,8 +42,10 @@ def chat(door: Door, name: str) -> None:
     contact = speaker.client.call("contacts.show", name=name)["name"]
     speaker.client.watch(connection.RECEIVED, connection.CHANGED, connection.STATE)
     screen = Screen(door, "> " if terminal else "")
-    for message in _past(speaker.client, contact) if terminal else ():
-        screen.write(message, show.message_line(message))
+    if terminal:
+        for message in past.lines(speaker.client, contact, HISTORY):
+            screen.write(message, show.message_line(message))
+        speaker.client.call("chat.read", to=contact)
     show.talk(door, f"Talking with {show.clean(contact)}. Ctrl-D leaves.")
     heard = (screen, contact, speaker.client.cursor, speaker)
     threading.Thread(target=_listen, args=heard, daemon=True).start()
@@ -75,19 +76,6 @@ class _Speaker:
             self.is_cut = False
         message: Message = self.client.call("chat.send", to=contact, text=text)
         return message
-
-
-def _past(client: connection.Client, contact: str) -> list[Message]:
-    """The last lines of the conversation, and all that is new, which counts as read from now on."""
-    unread, limit = client.call("chat.timer", to=contact)["unread"], HISTORY
-    while True:
-        past: list[Message] = client.call("chat.history", to=contact, limit=limit, before=None)
-        new = [place for place, message in enumerate(past) if message["unread"]]
-        if len(new) >= unread or len(past) < limit or limit == HISTORY_MAX:
-            break
-        limit = min(HISTORY_MAX, 4 * limit)
-    client.call("chat.read", to=contact)
-    return past[min([*new, max(0, len(past) - HISTORY)]) :]
 
 
 def _say(screen: Screen, speaker: _Speaker, contact: str, text: str) -> None:

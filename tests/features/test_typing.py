@@ -17,6 +17,7 @@ from tests.features.kit import Faults
 from tests.features.test_chats import says
 from tests.features.test_search import run
 from tests.stories import wiretap
+from tests.stories.acts_kit import arrived
 
 SECOND = 1.0
 TYPES, ENDS = {"contact": "alice", "typing": True}, {"contact": "alice", "typing": False}
@@ -126,6 +127,7 @@ def test_it_ends_when_the_message_comes_and_with_no_other_word_of_his() -> None:
             assert await types(alice, "bob")
             await trio.sleep(SECOND)
             await alice.call("chat.react", id=said["id"], mark="ok")
+            await w.until(lambda: arrived(alice))
             await bob.call("chat.send", to="alice", text="his own")
             await says(chen, "bob", "of somebody else")
             assert taken(told) == [TYPES]
