@@ -96,7 +96,7 @@ class Withdraw:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Seek:
-    """What lies there for me under this name?"""
+    """Asks what lies there for the asker under this name."""
 
     KIND: ClassVar[int] = 7
 

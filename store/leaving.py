@@ -38,6 +38,7 @@ CREATE INDEX left_for_us_blob ON left_for_us (blob);
 )
 CHANGED = "media.kept"  # the topic of a change of a file that is left, by its row
 DAYS_MAX = 30  # a file that nobody took for so long is left no more
+TAKEN_BACK_DAYS_MAX = 120  # longer than any keeper has one: what could not be taken back until then is gone
 _DAY_MS = 86_400_000
 _COLUMNS = "id, blob, contact, state, sender, name, pieces, until_ms, made_ms, reason"
 
@@ -119,15 +120,19 @@ def review(tx: Tx, now_ms: int) -> tuple[tuple[int, int, int], ...]:
     rows = tx.all(
         "SELECT l.id, l.state, l.until_ms, l.made_ms, b.length, g.pieces FROM leaving l"
         " LEFT JOIN blob b ON b.number = l.blob LEFT JOIN blob_given g ON g.blob = l.blob AND g.contact = l.contact"
-        " WHERE l.state != ?",
-        (int(State.UNWANTED),),
     )
     for number, state, until_ms, made_ms, length, given in rows:
-        is_late = state == State.WANTED and made_ms <= now_ms - DAYS_MAX * _DAY_MS
-        if state == State.KEPT and until_ms <= now_ms:
-            ended(tx, number)
-        elif length is None or (given or 0) >= chunks.count(length) or is_late:
-            unwant(tx, number)
+        age_days = (now_ms - made_ms) // _DAY_MS
+        is_over = length is None or (given or 0) >= chunks.count(length)
+        match State(state):
+            case State.UNWANTED if age_days >= TAKEN_BACK_DAYS_MAX:
+                ended(tx, number)
+            case State.KEPT if until_ms <= now_ms:
+                ended(tx, number)
+            case State.KEPT if is_over:
+                unwant(tx, number)
+            case State.WANTED if is_over or age_days >= DAYS_MAX:
+                unwant(tx, number)
     return tuple(tx.all("SELECT contact, id, state FROM leaving WHERE state != ? ORDER BY id", (int(State.KEPT),)))
 
 

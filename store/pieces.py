@@ -9,7 +9,7 @@ from store.database import Tx
 
 
 class BlobGone(UserFault):
-    """What was here of this file is not on the disk any more, so nothing was done. Fetch it again."""
+    """What was here of this file is not on the disk any more, or not as it was, so nothing was done. Fetch it again."""
 
     code = "media.gone"
     next = "weft get ID"
@@ -17,7 +17,7 @@ class BlobGone(UserFault):
 
 
 class OriginalGone(BlobGone):
-    """This file is not here any more: it was taken from the disk. The original is needed: send that again."""
+    """This file is not here any more: the disk has lost it, or changed it. The original is needed: send that again."""
 
     next = "weft send NAME --file FILE"
 

@@ -13,12 +13,12 @@ from contextlib import suppress
 import click
 
 from cli import client as connection
-from cli import options, pictures, show
+from cli import options, past, pictures, show
 from cli.faults import Failure
 from cli.options import Door, Form
-from cli.screen import Screen
+from cli.screen import Message, Screen
 
-HISTORY = 10  # lines of the past shown first
+HISTORY = 10  # lines of the past shown first, or as many as are new
 LEAVE_S = 5.0  # how long piped lines may take to be delivered after the pipe has ended
 POLL_S = 0.05
 SOON_S = 1.0  # after it a line says why it waits: a keeper who is there has it by then, and one line is enough
@@ -38,21 +38,22 @@ def chat(door: Door, name: str) -> None:
     terminal = door.asks and sys.stdout.isatty() and door.form is Form.TEXT
     if door.form is Form.JSON:
         door.form = Form.JSONL  # a conversation is a stream
-    with door.connect() as client:
-        contact = client.call("contacts.show", name=name)["name"]
-        client.watch(connection.RECEIVED, connection.CHANGED, connection.STATE)
-        past = client.call("chat.history", to=contact, limit=HISTORY, before=None) if terminal else []
-        screen = Screen(door, "> " if terminal else "")
-        for message in past:
+    speaker = _Speaker(door)
+    contact = speaker.client.call("contacts.show", name=name)["name"]
+    speaker.client.watch(connection.RECEIVED, connection.CHANGED, connection.STATE)
+    screen = Screen(door, "> " if terminal else "")
+    if terminal:
+        for message in past.lines(speaker.client, contact, HISTORY):
             screen.write(message, show.message_line(message))
-        show.talk(door, f"Talking with {show.clean(contact)}. Ctrl-D leaves.")
-        listening = threading.Thread(target=_listen, args=(screen, contact, client.cursor), daemon=True)
-        listening.start()
-        if terminal:
-            threading.Thread(target=_tell_typing, args=(screen, contact), daemon=True).start()
-        while (line := screen.line()) is not None:
-            if line.strip():
-                _say(screen, client, contact, line.rstrip("\r\n"))
+        speaker.client.call("chat.read", to=contact)
+    show.talk(door, f"Talking with {show.clean(contact)}. Ctrl-D leaves.")
+    heard = (screen, contact, speaker.client.cursor, speaker)
+    threading.Thread(target=_listen, args=heard, daemon=True).start()
+    if terminal:
+        threading.Thread(target=_tell_typing, args=(screen, contact), daemon=True).start()
+    while (line := screen.line()) is not None:
+        if line.strip():
+            _say(screen, speaker, contact, line.rstrip("\r\n"))
     if not terminal:
         _wait(screen)
     for message_id in [*screen.waiting]:
@@ -60,12 +61,32 @@ def chat(door: Door, name: str) -> None:
     screen.close()
 
 
-def _say(screen: Screen, client: connection.Client, contact: str, text: str) -> None:
+class _Speaker:
+    """The connection by which lines are said: another one once the node went away, which who listens notices."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self.client = door.connect()
+        self.is_cut = False
+
+    def say(self, contact: str, text: str) -> Message:
+        """Sends a line. Raises: Failure; node.down where it was not sent because the node is still away."""
+        if self.is_cut:
+            self.client = self._door.connect()
+            self.is_cut = False
+        message: Message = self.client.call("chat.send", to=contact, text=text)
+        return message
+
+
+def _say(screen: Screen, speaker: _Speaker, contact: str, text: str) -> None:
+    was_cut = speaker.is_cut
     try:
-        message = client.call("chat.send", to=contact, text=text)
+        message = speaker.say(contact, text)
     except Failure as failure:
-        if failure.code in ("node.gone", "node.down", "node.silent"):
+        if failure.code in ("node.gone", "node.silent") or (failure.code == "node.down" and not was_cut):
             raise
+        if failure.code == "node.down":
+            failure.message = f"This line was not sent. {failure.message}"
         show.failure(screen.door, failure)  # this line was refused; the talk goes on
         return
     screen.posted.add(message["id"])
@@ -80,13 +101,18 @@ def _say(screen: Screen, client: connection.Client, contact: str, text: str) -> 
         soon.start()
 
 
-def _listen(screen: Screen, contact: str, cursor: int) -> None:
+def _listen(screen: Screen, contact: str, cursor: int, speaker: _Speaker) -> None:
     """Shows what comes from the contact and what becomes of one's own lines, until the command ends."""
     door = screen.door
     topics: tuple[str, ...] = (connection.RECEIVED, connection.CHANGED, connection.STATE)
     if screen.prompt:
         topics += (connection.TYPING,)
-    news = connection.follow(door.directory, topics, cursor, lambda said: screen.write({"talk": said}, said))
+
+    def gone(said: str) -> None:
+        speaker.is_cut = True
+        screen.write({"talk": said}, said)
+
+    news = connection.follow(door.directory, topics, cursor, gone)
     try:
         for topic, message in news:
             if message["contact"] != contact:

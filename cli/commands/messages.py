@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import click
 
 from cli import client as connection
-from cli import faults, moving, options, recorder, show, stdin
+from cli import faults, moving, options, past, recorder, show, stdin
 from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door, Form
@@ -19,6 +19,7 @@ SOON_S = 1.0  # what a person waits to see what becomes of a message: a keeper w
 WAIT_S = 30.0  # of --wait without a time
 TICK_S = 1.0
 LINES_MAX = 64  # messages in one call
+READ = 20  # lines that `read` shows, or all that is new
 CHUNK_BYTES = 1 << 16
 TIME = re.compile(r"\d{1,6}[smh]?")
 _RANK = {"queued": 0, "sent": 1, "held": 1, "kept": 1, "delivered": 2, "read": 3}
@@ -174,12 +175,17 @@ def inbox(door: Door, follow: bool, unread: bool, limit: int, after: int | None,
 
 @options.command()
 @options.contact_argument
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, metavar="N", help="How many of the newest. [20]")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), metavar="N", help="How many of the newest. [20, or all that is new]"
+)
 @click.pass_obj
-def read(door: Door, name: str, limit: int) -> None:
+def read(door: Door, name: str, limit: int | None) -> None:
     """Shows the conversation with a contact and marks it as read."""
     with door.connect() as client:
-        messages = client.call("chat.history", to=name, limit=limit, before=None)
+        if limit is None:
+            messages = past.lines(client, name, READ)
+        else:
+            messages = client.call("chat.history", to=name, limit=limit, before=None)
         count = client.call("chat.read", to=name)["read"]
     text = "\n".join(show.message_line(message) for message in messages)
     match door.form:

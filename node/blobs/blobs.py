@@ -158,6 +158,8 @@ class Blobs:
         try:
             await ground.aside(self.inward.ground, self.files.save, row.file, row.blob, names, file, entropy)
         except (Forged, Malformed):
+            if not await ground.aside(self.inward.ground, self.files.is_as_it_came, row.file, row.blob, names):
+                await disk.give_up(self.inward, row)  # the disk's fault, and nobody's who sent it
             await self.inward.database.transact(blobs.false, number, row.file)
             raise BlobFalse from None
         except FileExistsError:

@@ -5,6 +5,7 @@ Not here: what is written and read (files.py), the disk under the database (node
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 import structlog
 import trio
@@ -14,6 +15,7 @@ from node.blobs.files import NAME_BYTES, Files, sealed_total
 from node.inward import Inward
 from protocol.blobs import Blob
 from store import blobs, pieces
+from store.blobs import Row
 from store.database import Tx
 from store.faults import StoreFault
 from store.pieces import BlobGone, OriginalGone
@@ -33,16 +35,19 @@ async def is_gone(inward: Inward, files: Files, number: int) -> bool:
     row = await inward.database.read(blobs.row, number)
     if row is None or not row.bits or await ground.aside(inward.ground, files.stands, row.file, row.blob, row.bits):
         return False
-    if await inward.database.transact(blobs.gone, number, row.file):
-        log.error("a file of pieces is gone", file=row.file)
-        return True
-    return False
+    return await _gone(inward, row)
 
 
 async def require(inward: Inward, files: Files, number: int) -> None:
     """Returns where the file of a blob is as it should be. Raises: BlobGone, OriginalGone; OSError."""
     if await is_gone(inward, files, number):
-        raise OriginalGone if await inward.database.read(pieces.is_original, number) else BlobGone
+        await _refuse(inward, number)
+
+
+async def give_up(inward: Inward, row: Row) -> NoReturn:
+    """What the disk gives of a blob is not what was written: it is not here from now on. Raises: BlobGone always."""
+    await _gone(inward, row)
+    await _refuse(inward, row.number)
 
 
 async def resume(inward: Inward, files: Files, has_room: Callable[[int], bool]) -> None:
@@ -68,6 +73,17 @@ async def resume(inward: Inward, files: Files, has_room: Callable[[int], bool]) 
             if is_taken:
                 with suppress(StoreFault):
                     await inward.database.transact(_go_on, fitting)
+
+
+async def _gone(inward: Inward, row: Row) -> bool:
+    if await inward.database.transact(blobs.gone, row.number, row.file):
+        log.error("a file of pieces is gone, or not as it was", file=row.file)
+        return True
+    return False
+
+
+async def _refuse(inward: Inward, number: int) -> NoReturn:
+    raise OriginalGone if await inward.database.read(pieces.is_original, number) else BlobGone
 
 
 def sealed_missing(blob: Blob, here: int) -> int:

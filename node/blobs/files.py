@@ -117,6 +117,15 @@ class Files:
         least = last * chunks.SEALED_BYTES_MAX + sealed_length(blob, last)
         return length == least if bits.bit_count() == blob.count else least <= length <= sealed_total(blob)
 
+    def is_as_it_came(self, name: str, blob: Blob, names: bytes) -> bool:
+        """Whether each piece has the name that it had when it came, or was made. Raises: OSError."""
+        with self._opened(name, os.O_RDONLY) as descriptor:
+            return all(
+                chunks.name(_get(descriptor, sealed_length(blob, place), place * chunks.SEALED_BYTES_MAX))
+                == names[place * chunks.ID_BYTES :][: chunks.ID_BYTES]
+                for place in range(blob.count)
+            )
+
     def is_taken(self, name: str) -> bool:
         """Whether the disk takes a few bytes just now; nothing of them stays."""
         try:

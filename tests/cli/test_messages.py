@@ -158,3 +158,16 @@ async def test_read_shows_and_marks(tmp_path: Path) -> None:
         ran = await world.weft("read", "bo")
         assert (ran.code, "Bo: hi" in ran.out, ran.err) == (0, True, "0 marked as read.\n")
         assert (await world.weft("read", "bo", "-q")).err == ""
+
+
+async def test_what_is_read_was_shown(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        for number in range(70):
+            await world.chat.receive("Bo", f"number {number}.")
+        assert len((await world.weft("read", "bo", "--json")).json["messages"]) == 70
+        assert len((await world.weft("read", "bo", "--json")).json["messages"]) == 20
+        for number in range(70, 100):
+            await world.chat.receive("Bo", f"number {number}.")
+        shown = (await world.weft("read", "bo", "--json")).json
+        assert (shown["read"], [line["text"] for line in shown["messages"]][:1]) == (30, ["number 70."])
+        assert len((await world.weft("read", "bo", "--json", "--limit", "5")).json["messages"]) == 5

@@ -201,6 +201,38 @@ async def test_what_comes_in_a_chat_appears_above_the_line_being_typed(tmp_path:
         assert "● " not in terminal.shown
 
 
+async def test_a_chat_shows_all_that_is_new_and_marks_it_as_read(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Chen") as world:
+        await world.chat.receive("Chen", "of somebody else")
+        for number in range(100):
+            await world.chat.receive("Bo", f"number {number}.")
+        await world.chat.read("bo")
+        for number in range(100, 130):
+            await world.chat.receive("Bo", f"number {number}.")
+        async with _terminal(world, tmp_path, "chat", "bo") as terminal:
+            await terminal.until("Talking with Bo")
+            assert ("number 100." in terminal.shown, "number 0." in terminal.shown) == (True, False)
+            assert [line["contact"] for line in world.chat.lines if line["unread"]] == ["Chen"]
+            assert await terminal.leave() == 0
+
+
+async def test_a_chat_goes_on_with_the_next_node_and_a_line_in_between_is_said_to_be_unsent(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world, trio.open_nursery() as nursery:
+        async with _terminal(world, tmp_path, "chat", "bo") as terminal:
+            await world.chat.watched.wait()
+            world.serving.cancel()
+            await terminal.until("The node went away")
+            terminal.type("lost\n")
+            await terminal.until("This line was not sent. Node is not running.")
+            await world.start(nursery)
+            await terminal.until("The node is back.")
+            terminal.type("said\n")
+            await world.chat.posted.wait()
+            assert [line["text"] for line in world.chat.lines] == ["said"]
+            assert await terminal.leave() == 0
+        world.serving.cancel()
+
+
 async def test_who_types_is_shown_below_the_line_being_typed_and_told_what_one_types(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo", "Chen") as world, _terminal(world, tmp_path, "chat", "bo") as terminal:
         await terminal.until("> ")

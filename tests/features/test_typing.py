@@ -14,8 +14,10 @@ from protocol import talk
 from store import settings
 from store.database import Tx
 from tests.features.kit import Faults
+from tests.features.test_chats import says
 from tests.features.test_search import run
 from tests.stories import wiretap
+from tests.stories.acts_kit import arrived
 
 SECOND = 1.0
 TYPES, ENDS = {"contact": "alice", "typing": True}, {"contact": "alice", "typing": False}
@@ -125,8 +127,9 @@ def test_it_ends_when_the_message_comes_and_with_no_other_word_of_his() -> None:
             assert await types(alice, "bob")
             await trio.sleep(SECOND)
             await alice.call("chat.react", id=said["id"], mark="ok")
-            await chen.call("chat.send", to="bob", text="of somebody else")
-            await trio.sleep(SECOND)
+            await w.until(lambda: arrived(alice))
+            await bob.call("chat.send", to="alice", text="his own")
+            await says(chen, "bob", "of somebody else")
             assert taken(told) == [TYPES]
             await alice.call("chat.send", to="bob", text="fine")
             await trio.sleep(SECOND)

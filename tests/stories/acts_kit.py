@@ -129,9 +129,12 @@ class Doings:
         await self._attempt(person, of)
         if self.pinning is None or self.pinning.random() < 0.6:
             return
-        line = self.pinning.choice([*(await lines_of(person, of)).values()][-4:])
+        lines = [*await lines_of(person, of)][-4:]
+        if not lines:
+            return
         try:
-            await person.call(self.pinning.choice(("chat.pin_message", "chat.unpin_message")), id=line["id"])
+            verb = self.pinning.choice(("chat.pin_message", "chat.unpin_message"))
+            await person.call(verb, id=self.pinning.choice(lines))
         except UserFault as fault:
             if fault.code not in REFUSED:
                 raise

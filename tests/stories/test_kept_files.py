@@ -141,6 +141,7 @@ def test_a_keeper_that_gives_something_else_is_left_and_the_file_comes_from_else
         one = await file_of(bo)
         assert one["state"] == "fetching"
         assert int(str(one["here"])) < PIECES
+        assert [len(who) for who in core_of(bo).blobs._false.values()] == [1]  # it is asked for nothing more of it
         await ana.start()
         await w.until(partial(is_in, bo, "here"))
         assert await saved(w, bo) == data
@@ -245,6 +246,24 @@ def test_what_is_left_goes_where_it_is_not_needed_any_more() -> None:
         assert await core_of(ana).database.read(_rows) == 0
 
     world.run(story, seed=2307)
+
+
+def test_what_is_taken_back_while_it_is_left_goes_no_further() -> None:
+    async def story(w: World) -> None:
+        ana, bo, _chen = await three(w)
+        await bo.stop()
+        await ana.call("media.send", to="bo", path=str(put(w, "film.bin", content(11, 15 * MB))))
+
+        async def begun() -> bool:
+            """some of it lies there"""
+            return int(str((await file_of(ana))["kept"])) > 8
+
+        await w.until(begun)
+        await ana.call("media.leave", id=(await file_of(ana))["id"], withdraw=True)
+        await w.until(partial(is_empty, w))
+        assert w.network.sent_bytes["ana"] < 10 * MB
+
+    world.run(story, seed=2311)
 
 
 def _rows(tx: Tx) -> int:

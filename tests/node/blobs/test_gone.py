@@ -51,7 +51,14 @@ async def pair(w: World, length: int) -> tuple[Person, Person, bytes]:
     return ana, bo, data
 
 
-@pytest.mark.parametrize("harm", [removed, cut], ids=lambda harm: harm.__name__)
+def changed(place: Path) -> None:
+    """The disk gives other bytes than it was given"""
+    with place.open("r+b") as file:
+        file.seek(300_000)
+        file.write(b"rotten")
+
+
+@pytest.mark.parametrize("harm", [removed, cut, changed], ids=lambda harm: harm.__name__)
 def test_what_is_saved_and_gone_is_said_and_can_be_fetched_again(harm: Harm) -> None:
     async def story(w: World) -> None:
         _, bo, data = await pair(w, 600_000)

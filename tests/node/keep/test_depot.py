@@ -1,12 +1,14 @@
 """Files at a keeper: who leaves, gets and deletes them, how much, how long, and what nobody can break (keep.md 8)."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock
 
+from crypto import chunks
 from crypto.faults import Forged
 from crypto.keys import SigningKey
 from node import frames
@@ -366,3 +368,46 @@ async def test_mail_does_not_wait_for_files(autojump_clock: MockClock, tmp_path:
                 assert waiting.cancelled_caught
                 assert (await letters.put([posting(1, "mail")]))[0].status is Status.OK
                 assert texts(await owner.fetch(0, 9, 0)) == ["mail"]
+
+
+async def test_a_piece_of_another_length_is_not_kept_although_the_sender_has_named_it(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Else a file takes another place on the disk than it was given."""
+    async with open_keeper(tmp_path) as place:
+        await open_doors(place)
+        short = b"short"
+        manifest = chunks.name(short) + ONE.manifest[chunks.ID_BYTES :]
+        async with place.deposits("sender") as sender:
+            assert (await sender.leave(ONE.parting(1)._replace(manifest=manifest))).status is Status.OK
+            await sender.give(0, short)
+            with pytest.raises(Unavailable):
+                await sender.answer()
+
+
+async def test_files_of_all_owners_take_no_more_than_was_given(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with open_keeper(tmp_path) as place:
+        await open_doors(place)
+        theirs = await place.keeping.permit(2, GIB, MONTH_S)
+        async with place.owner("other", SigningKey(b"X" * 32)) as other:
+            assert await other.claim(SigningKey(b"X" * 32), theirs, enrols=True) is Status.OK
+            assert await other.open_queues((queue(2),)) is Status.OK
+        await open_doors(place)
+        await place.keeping.give(1_000_000)
+        async with place.deposits("sender") as sender:
+            assert (await sender.leave(ONE.parting(1))).status is Status.OK
+            assert (await sender.leave(ONE.parting(2))).status is Status.QUOTA
+
+
+async def test_a_disk_that_is_filled_meanwhile_takes_no_more_pieces(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with open_keeper(tmp_path) as place:
+        await open_doors(place)
+        kept = place.keeping._depot
+        assert kept is not None
+        async with place.deposits("sender") as sender:
+            await leave(sender, ONE, places=(0,))
+            cellar, kept.cellar = kept.cellar, replace(kept.cellar, reserve_bytes=2**60)
+            await sender.give(1, ONE.pieces[1])
+            assert await sender.answer() is Status.FULL
+            kept.cellar = cellar
+            assert (await leave(sender, ONE, places=(1, 2))).bits == 0b001
