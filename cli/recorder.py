@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -102,7 +103,8 @@ class Recording:
                 self.rate = max(1, int.from_bytes(head[at + 12 : at + 16], "little"))
                 bits = int.from_bytes(head[at + 22 : at + 24], "little")
             if name == b"data":
-                self._at = self._start = at + 8
+                if bits == 16:  # else these are no samples that we read, now or later
+                    self._at = self._start = at + 8
                 return bits == 16
             at += 8 + size + size % 2
         return False
@@ -148,7 +150,7 @@ def command(name: str, program: str, file: Path, platform: str = sys.platform) -
 def _run(door: Door, name: str, program: str, recording: Recording, limit_s: float) -> tuple[bool, str]:
     """Records until the person, the limit or the program ends it: whether he wants it, and what the program says."""
     errors = recording.file.with_suffix(".err")
-    with errors.open("wb") as out:
+    with errors.open("wb") as out, _heeding():
         running = subprocess.Popen(
             command(name, program, recording.file),
             stdin=subprocess.DEVNULL,
@@ -157,19 +159,37 @@ def _run(door: Door, name: str, program: str, recording: Recording, limit_s: flo
             env={name: value for name, value in door.environ.items() if not name.startswith("WEFT_")},
             start_new_session=True,  # Ctrl-C is for us; the program is ended so that its file is whole
         )
-    is_wanted = True
-    try:
-        is_wanted = _follow(door, name, running, recording, limit_s)
-    except KeyboardInterrupt:
-        is_wanted = bool(recording.count)  # before the first sound it means what it always does
-        if not is_wanted:
-            raise
-    finally:
-        _end(running)
-        show.passing(door, "")
+        is_wanted = True
+        try:
+            is_wanted = _follow(door, name, running, recording, limit_s)
+        except KeyboardInterrupt:
+            is_wanted = bool(recording.count)  # before the first sound it means what it always does
+            if not is_wanted:
+                raise
+        finally:
+            _end(running)
+            show.passing(door, "")
     recording.look()
     said = errors.read_text(errors="replace").strip().splitlines()
     return is_wanted, faults.quoted(said[-1]) if said else ""
+
+
+@contextmanager
+def _heeding() -> Iterator[None]:
+    """Who closes the terminal, or has this program ended, ends the recording too: else its program would go on."""
+
+    def over(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = (one for one in (signal.SIGHUP, signal.SIGTERM) if signal.getsignal(one) is signal.SIG_DFL)
+        before = {number: signal.signal(number, over) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, heeded in before.items():
+            signal.signal(number, heeded)
 
 
 def _follow(door: Door, name: str, running: "subprocess.Popen[bytes]", recording: Recording, limit_s: float) -> bool:

@@ -90,7 +90,13 @@ def send(
     if frame is not None and len(paths) != 1:
         raise faults.usage("--frame goes with one video, as in: weft send bo --video film.mp4 --frame frame.jpg.")
     if record:
-        if paths or lines or within is not None or any(one is not None for one in (reply, wait, preview, frame)):
+        if (
+            paths
+            or lines
+            or as_is
+            or within is not None
+            or any(one is not None for one in (reply, wait, preview, frame))
+        ):
             raise faults.usage("A recording goes alone, as in: weft send NAME --record 30s.")
         _send_recording(door, name, recorder.LIMIT_S if text is None else options.seconds_of(text))
         return

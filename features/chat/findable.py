@@ -61,9 +61,8 @@ class Findable:
 def tokens_of(said: object) -> Findable:
     """What a line of this content is found by; an unknown content by nothing."""
     match said:
-        case Text(text=text):
-            preview = linked.preview(said)
-            title = preview.title if preview is not None else None
+        case Text(text=text, preview=preview):
+            title = preview.title if preview is not None and linked.is_of(text, preview.url) else None
             return Findable(with_title(text, title or ""), frozenset((Trait.LINK,) if _LINK.search(text) else ()))
         case File(name=name, shape=shape):
             return Findable(name, traits_of(shape))

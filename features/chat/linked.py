@@ -1,21 +1,17 @@
-"""Which preview of a message is shown: that of the first link in its own text, and of no other.
+"""Whether a preview is of the first link in its own text: it is shown there, and nowhere else.
 
 A sender can put any preview beside any text. If one of another address were shown, its host, which a person is told to
 heed, would stand below a link that leads elsewhere. Pure. Not here: what he says of his link (linking.py).
 """
 
-from features.chat.content import Text
 from node.web import links
 from node.web.faults import Unseen
-from protocol.preview import Preview
 
 
-def preview(said: Text) -> Preview | None:
-    """The preview of a text, None for none or one of something else."""
-    link = links.first(said.text) if said.preview is not None else None
-    if said.preview is None or link is None:
-        return None
+def is_of(text: str, url: str) -> bool:
+    """Whether this address, in its one form, is what the first link in the text leads to."""
+    link = links.first(text)
     try:
-        return said.preview if links.parts(link).whole == said.preview.url else None
+        return link is not None and links.parts(link).whole == url
     except Unseen:
-        return None
+        return False

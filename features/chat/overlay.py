@@ -7,7 +7,7 @@ lines (view.py).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from features.chat import view
+from features.chat import linked, view
 from features.chat.content import Edit, Pin, React, Recall, Text
 from features.chat.view import Answered, Line, Reaction
 from protocol import content, ids
@@ -67,7 +67,7 @@ def dressed(tx: Tx, lines: Sequence[Line]) -> list[Line]:
     """The lines with what was done to them, by both and by us alone."""
     seqs = [one.seq for one in lines]
     acts, stars = _acts(tx, seqs), _stars(tx, seqs)
-    marked = (replace(one, starred=True) if one.seq in stars else one for one in lines)
+    marked = (replace(one, starred=True) if one.seq in stars else one for one in map(_linked, lines))
     return [_dressed(tx, one, acts.get(one.seq)) for one in marked]
 
 
@@ -106,6 +106,12 @@ def _text(tx: Tx, seq: int) -> str:
     said = hear(tx, seq).content
     assert isinstance(said, Edit | Text)
     return said.text
+
+
+def _linked(line: Line) -> Line:
+    """The line without a preview that is of something else than its text, as it was said, leads to."""
+    is_good = line.preview is None or linked.is_of(line.text, line.preview.url)
+    return line if is_good else replace(line, preview=None)
 
 
 def _dressed(tx: Tx, line: Line, acts: _Acts | None) -> Line:

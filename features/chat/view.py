@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from features.chat import linked
 from features.chat.content import Edit, How, Text, Timer
 from features.media import view as files
 from features.media.content import File
@@ -117,7 +116,7 @@ class Line:
     what is answered are put in by overlay.py.
     pinned: for both sides; starred: here alone; put in by overlay.py too.
     notice: what nobody typed is told here: "timer", or "" for a text. lasts_s: how long it stays once it was read
-    (mine: delivered); 0: for ever. preview: what the sender says of a link in it.
+    (mine: delivered); 0: for ever. preview: what the sender says of a link in it; overlay.py takes one of another away.
     """
 
     id: str
@@ -322,7 +321,6 @@ def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
     said = _KINDS.hear(body, content.Channel.RATCHET)
     what: Shown = said.content
     mine, answers = device == 0, what.answers if isinstance(what, Text) else None
-    preview = linked.preview(what) if isinstance(what, Text) else None
     return Line(
         id=ids.ulid(message_id),
         short=ids.short(message_id),
@@ -345,7 +343,7 @@ def _line(tx: Tx, row: tuple[Any, ...]) -> Line:
         reply_to=None if answers is None else Answered(ids.ulid(answers), ids.short(answers)),
         notice="timer" if isinstance(what, Timer) else "",
         lasts_s=said.expire_s or 0,
-        preview=None if preview is None else preview.shown,
+        preview=what.preview.shown if isinstance(what, Text) and what.preview else None,
     )
 
 

@@ -16,6 +16,8 @@ _SPECIAL4 = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24")))
 _SPECIAL6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
 # What no public name ends with (RFC 6761, 6762, 8375, 9476, and what routers use).
 _NEAR = frozenset(("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "alt", "arpa"))
+# What no resolver is to hear of (RFC 7686): who asks it for such a name says to others where he goes.
+_HIDDEN = frozenset(("onion", "i2p"))
 
 
 def is_public(ip: Ip) -> bool:
@@ -34,6 +36,11 @@ def is_public_name(host: str) -> bool:
     """Whether a name may be one of the internet: with a dot, and none that is only known nearby."""
     *before, last = host.split(".")
     return bool(before) and last not in _NEAR
+
+
+def is_hidden(host: str) -> bool:
+    """Whether this is a name that a network behind a proxy knows, and nobody else is asked for."""
+    return host.rpartition(".")[2] in _HIDDEN
 
 
 def ip_of(host: str) -> Ip | None:

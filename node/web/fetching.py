@@ -109,6 +109,8 @@ class Fetcher:
     async def _direct(self, at: Parts) -> trio.SocketStream:
         """A connection to an address that is allowed, and to no other."""
         written = addresses.ip_of(at.host)
+        if addresses.is_hidden(at.host):
+            raise Unseen(f"{at.shown} is reached through a proxy alone (links.proxy)")
         found = (written,) if written is not None else await self.resolve(at.host, at.port)
         allowed = [ip for ip in found if self.allows(ip)]
         if not allowed:
@@ -153,7 +155,7 @@ async def _heard(stream: trio.abc.Stream, line: h11.Connection, at: Parts, wante
         elif isinstance(event, h11.Response):
             head = event
             if head.status_code in _LEADS_ON:
-                return _header(head, b"location")
+                return _place(head)
             _check(head, at, wanted)
         elif isinstance(event, h11.Data):
             body += event.data
@@ -187,6 +189,15 @@ def _check(head: h11.Response, at: Parts, wanted: Wanted) -> None:
 def _header(head: h11.Response, name: bytes) -> str:
     """The first header of a name; "" for none."""
     return next((value.decode("latin-1") for key, value in head.headers if key == name), "")
+
+
+def _place(head: h11.Response) -> str:
+    """Where it leads to. Sites write it in UTF-8, as browsers read it, though a header has no such letters."""
+    said = _header(head, b"location").encode("latin-1")
+    try:
+        return said.decode()
+    except UnicodeDecodeError:
+        return said.decode("latin-1")
 
 
 def _why(at: Parts, broken: Exception) -> str:

@@ -1,6 +1,7 @@
 """send --record: voice messages from programs that record: real processes here, without a microphone."""
 
 import io
+import os
 import signal
 import stat
 import sys
@@ -28,7 +29,7 @@ tone = array.array("h", [int(LOUD * math.sin(n / 20)) for n in range(4800)]).tob
 out = open(sys.argv[-1], "wb", buffering=0)
 head = b"RIFF" + struct.pack("<I", 0xFFFFFFFF) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 48000, 96000, 2, 16)
 out.write(head + b"LIST" + struct.pack("<I", 8) + b"INFOdata" + b"data" + struct.pack("<I", 0xFFFFFFFF))
-while not over:
+while not over and out.tell() < 20_000_000:  # whatever becomes of a test, it ends
     out.write(tone)
     time.sleep(0.01)
 """
@@ -131,6 +132,7 @@ async def test_nobody_speaks_in_vain(tmp_path: Path) -> None:
             ("--reply", "ABCD"),
             ("--preview",),
             ("10", "--wait", "read"),
+            ("--as-is",),
         ):
             ran = await world.weft("send", "bo", "--record", *words)
             assert (ran.code, "A recording goes alone" in ran.err) == (2, True), words
@@ -162,6 +164,23 @@ async def test_at_a_terminal_one_sees_it_and_says_when_it_is_enough(tmp_path: Pa
         assert list((tmp_path / "run").iterdir()) == []
 
 
+@pytest.mark.parametrize("by", [signal.SIGHUP, signal.SIGTERM])
+async def test_who_closes_the_terminal_is_listened_to_no_more(tmp_path: Path, by: signal.Signals) -> None:
+    note = 'open(os.path.join(os.path.dirname(sys.argv[0]), "number"), "w").write(str(os.getpid()))\nover = []\n'
+    folder = put(tmp_path, "arecord", SOUNDS.replace("over = []\n", note))
+    async with fake.node(tmp_path, "Bo") as world:
+        at(world, tmp_path)
+        async with _terminal(world, _program(tmp_path), "send", "bo", "--record") as terminal:
+            await terminal.until("▃")
+            number = int((folder / "number").read_text())
+            terminal.program.send_signal(by)
+            code = await terminal.ended()
+        with pytest.raises(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+        assert (code, world.media.asked) == (128 + by, [])
+        assert list((tmp_path / "run").iterdir()) == []
+
+
 async def test_while_it_lasts_nobody_else_opens_it(tmp_path: Path) -> None:
     put(tmp_path, "arecord", SOUNDS)
     async with fake.node(tmp_path, "Bo") as world:
@@ -180,7 +199,8 @@ def test_a_head_that_is_not_whole_or_of_another_kind_has_no_samples(tmp_path: Pa
     for raw in (b"", head[:-1], b"RIFX" * 9, head.replace(b"\x04\0\x10\0", b"\x04\0\x18\0") + bytes(99)):
         (tmp_path / "a.wav").write_bytes(raw)
         recording = Recording(tmp_path / "a.wav")
-        recording.look()
+        for _ in range(2):
+            recording.look()
         assert recording.count == 0
     (tmp_path / "a.wav").write_bytes(head + b"\x01\0\xff\x7f\x05")
     recording.look()

@@ -89,6 +89,12 @@ async def test_a_name_that_changes_between_two_questions_is_judged_each_time() -
         assert (len(there.heads), told) == (1, [])
 
 
+async def test_where_it_leads_may_be_written_in_letters() -> None:
+    steps: dict[str, Behave] = {"root": leads_to("/seite-\u00fc"), "seite-%C3%BC": says(HTML)}
+    async with site(routed(**steps)) as there:
+        assert (await fetched(there.at())).at == there.at("/seite-%C3%BC")
+
+
 async def test_it_follows_three_steps_and_no_fourth() -> None:
     steps: dict[str, Behave] = {"root": leads_to("/b"), "b": leads_to("/c", "301 Moved"), "c": leads_to("/d", "308 So")}
     async with site(routed(**steps, d=says(HTML))) as there:
@@ -208,6 +214,15 @@ async def test_a_socks_proxy_gets_the_name_and_nobody_else_does(tmp_path: Path) 
         sealed = Fetcher(resolve=unasked, trust=lambda: trust)  # type: ignore[arg-type]
         at = there.at(scheme="https")
         assert (await fetched(at, proxy=f"socks5h://127.0.0.1:{proxy.port}", by=sealed)).raw == HTML
+
+
+async def test_a_name_that_a_proxy_alone_knows_is_told_to_no_resolver() -> None:
+    for host in ("weft7k2qexample.onion", "weft.i2p"):
+        at = Parts("http", host, 80, "/")
+        assert await why(at, by=BLIND) == f"{host} is reached through a proxy alone (links.proxy)"
+    async with site(says(HTML)) as there, socks(there.port) as proxy:
+        at = Parts("http", "weft7k2qexample.onion", 80, "/")
+        assert (await fetched(at, proxy=f"socks5h://127.0.0.1:{proxy.port}", by=BLIND)).raw == HTML
 
 
 async def test_an_http_proxy_gets_the_name_too(tmp_path: Path) -> None:
