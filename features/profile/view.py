@@ -24,6 +24,7 @@ CHANGED = "profile.changed"  # a topic: its key is the contact whose profile is 
 CARDS = "profile.cards"  # a topic: its key is the row of a card
 NOTE_BYTES_MAX = 4096
 PLACE_FIELDS = 5  # of a Location: all but how it came
+SAME_MAX = 8  # cards of one account that one contact has sent
 TOLD_AT_ONCE = 16  # profiles of up to 34 KB in one transaction
 LOCATIONS = "profile.locations"  # a topic: its key is the row of a place
 _MESSAGE = "COALESCE((SELECT message_id FROM message WHERE seq = message), x'')"
@@ -49,8 +50,9 @@ MIGRATIONS = (
         ) STRICT;
         CREATE TABLE card_received (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, account BLOB NOT NULL, name TEXT NOT NULL,
-          at_ms INTEGER NOT NULL, message INTEGER NOT NULL, UNIQUE (contact, account)
+          at_ms INTEGER NOT NULL, message INTEGER NOT NULL
         ) STRICT;
+        CREATE INDEX card_account ON card_received (contact, account, id);
         CREATE INDEX card_message ON card_received (message);
         CREATE TABLE location (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, mine INTEGER NOT NULL, latitude INTEGER NOT NULL,
@@ -151,23 +153,32 @@ def fold(tx: Tx, contact_id: int, message: int, said: Profile | ContactCard | Lo
 
 
 def _take_card(tx: Tx, contact_id: int, message: int, said: ContactCard, now_ms: int) -> None:
-    """Keeps a card in place of the same account's; of too many of one contact the oldest is dropped."""
-    tx.execute("DELETE FROM card_received WHERE contact = ? AND account = ?", (contact_id, said.account))
+    """Keeps a card; of too many accounts of one contact's cards the oldest is dropped.
+
+    Of one account some are kept, so that the card stays as long as one of the lines that have it.
+    """
     row = tx.insert(
         "INSERT INTO card_received (contact, account, name, at_ms, message) VALUES (?, ?, ?, ?, ?)",
         (contact_id, said.account, said.name, now_ms, message),
     )
     tx.execute(
-        "DELETE FROM card_received WHERE contact = ?1 AND id <="
-        " (SELECT id FROM card_received WHERE contact = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        "DELETE FROM card_received WHERE contact = ?1 AND account = ?2 AND id <= (SELECT id FROM card_received"
+        " WHERE contact = ?1 AND account = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)",
+        (contact_id, said.account, SAME_MAX),
+    )
+    tx.execute(
+        "DELETE FROM card_received WHERE contact = ?1 AND account IN (SELECT account FROM card_received"
+        " WHERE contact = ?1 GROUP BY account ORDER BY MAX(id) DESC LIMIT -1 OFFSET ?2)",
         (contact_id, CARDS_MAX),
     )
     tx.changed(CARDS, row)
 
 
 def cards(tx: Tx) -> tuple[Received, ...]:
-    """The cards that came, the newest first."""
-    return tuple(Received(*row) for row in tx.all(f"SELECT {_CARD} FROM card_received ORDER BY id DESC"))
+    """The cards that came, the newest first; of an account the newest of each contact."""
+    newest = "SELECT MAX(id) FROM card_received GROUP BY contact, account"
+    rows = tx.all(f"SELECT {_CARD} FROM card_received WHERE id IN ({newest}) ORDER BY id DESC")
+    return tuple(Received(*row) for row in rows)
 
 
 def card(tx: Tx, card_id: int) -> Received | None:
@@ -177,8 +188,9 @@ def card(tx: Tx, card_id: int) -> Received | None:
 
 
 def drop_card(tx: Tx, card_id: int) -> None:
-    """A card is not listed any more."""
-    tx.execute("DELETE FROM card_received WHERE id = ?", (card_id,))
+    """A card is not listed any more, nor an older one of that account that the same contact has sent."""
+    same = "SELECT contact, account FROM card_received WHERE id = ?"
+    tx.execute(f"DELETE FROM card_received WHERE (contact, account) IN ({same})", (card_id,))
 
 
 def take(tx: Tx, contact_id: int, message: int, said: Profile, now_ms: int) -> None:

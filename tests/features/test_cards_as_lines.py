@@ -215,6 +215,34 @@ def test_a_recall_that_comes_before_them_leaves_nothing_in_the_lists() -> None:
     world.run(story, seed=455)
 
 
+def test_a_card_stays_as_long_as_one_of_its_lines() -> None:
+    async def story(w: World) -> None:
+        ana, _, chen = await circle(w)
+        first, second, third = [(await ana.call("profile.introduce", name="bo", to="chen"))["id"] for _ in range(3)]
+        await w.until(lambda: arrived(ana))
+
+        async def listed() -> list[str]:
+            return [one["message"] for one in await chen.call("profile.cards")]
+
+        assert await listed() == [third]
+        await ana.call("chat.recall", id=third)
+        await w.until(lambda: arrived(ana))
+        assert await listed() == [second]
+        await chen.call("chat.delete", id=first)
+        assert await listed() == [second]
+        for _ in range(view.SAME_MAX + 2):
+            await ana.call("profile.introduce", name="bo", to="chen")
+        await w.until(lambda: arrived(ana))
+        counted = "SELECT COUNT(*) FROM card_received"
+        assert await run(chen, lambda tx: tx.all(counted)) == [(view.SAME_MAX,)]
+        (newest,) = await chen.call("profile.cards")
+        await chen.call("profile.forget", id=newest["id"])
+        assert await listed() == []
+        assert await run(chen, lambda tx: tx.all(counted)) == [(0,)]
+
+    world.run(story, seed=457)
+
+
 def test_a_backup_has_them_and_not_what_was_deleted() -> None:
     async def story(w: World) -> None:
         ana, _, chen = await circle(w)
