@@ -3,7 +3,7 @@
 Titles, places and whatever else programs add are written over with zeros, in boxes named `free`, so that every place in
 the file stays where it is; so are the times of recording, what tracks and encoders are called (by which cameras name
 themselves), and the samples of tracks that are neither picture, sound nor subtitles: that is where cameras put the way
-they went. Not here: the copy itself (films.py, sounds.py).
+they went, and as a time code the time of day. Not here: the copy itself (films.py, sounds.py).
 """
 
 from collections.abc import Callable, Iterator
@@ -20,13 +20,14 @@ _HOLDERS = frozenset((b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mo
 _BLANKED = frozenset((b"udta", b"meta", b"uuid", b"free", b"skip"))
 # What stays in the file, in its index and in a track, all else goes: there cameras put boxes of their own.
 _KEPT = {
-    b"": frozenset((b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"sidx", b"ssix", b"prft", b"pdin")),
+    b"": frozenset((b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"sidx", b"ssix", b"pdin")),
     b"moov": frozenset((b"mvhd", b"iods", b"trak", b"mvex", b"cmov", b"ctab", b"clip", b"rmra", b"pssh")),
     b"trak": frozenset((b"tkhd", b"mdia", b"edts", b"tref", b"trgr", b"tapt", b"load", b"clip", b"matt")),
 }
 _TIMED = frozenset((b"mvhd", b"tkhd", b"mdhd"))
-_TRACKS = frozenset((b"vide", b"soun", b"text", b"sbtl", b"subt", b"clcp", b"tmcd"))
+_TRACKS = frozenset((b"vide", b"soun", b"text", b"sbtl", b"subt", b"clcp"))
 _HEAD_BYTES = 8
+_TAPE = 34  # behind how a time code counts
 _BRANDS_OF_PICTURES = frozenset((b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"crx "))
 
 Read = Callable[[int, int], bytes]
@@ -125,7 +126,7 @@ def _walk(parent: bytes, held: bytes, place: int, found: Found, track: _Track, d
             _walk(name, inside, place + body, found, inner, depth + 1)
             if name == b"trak":
                 found.drops |= inner.sort not in _TRACKS
-                found.blank += _samples(inner) if inner.sort not in _TRACKS else _makers(inner)
+                found.blank += (*_samples(inner), *_reels(inner)) if inner.sort not in _TRACKS else _makers(inner)
 
 
 def _blank(found: Found, at: int, body: int, end: int) -> None:
@@ -168,14 +169,27 @@ def _samples(track: _Track) -> Iterator[tuple[int, int]]:
 
 def _makers(track: _Track) -> Iterator[tuple[int, int]]:
     """Where it says who made the encoder of a track, and how that is called."""
-    at, last = 8, len(track.described)
-    while at + 24 <= last:
-        end = at + _number(track.described, at, 4)
-        if end < at + 24 or end > last:
-            _broken()
+    for at, end in _entries(track, 24):
         yield track.described_at + at + 20, 4
         if track.sort == b"vide" and end >= at + 82:
             yield track.described_at + at + 50, 32
+
+
+def _reels(track: _Track) -> Iterator[tuple[int, int]]:
+    """Where it says how the tape of a time code is called: cameras and people write their names there."""
+    for at, end in _entries(track, 8):
+        if track.described[at + 4 : at + 8] == b"tmcd" and end > at + _TAPE:
+            yield track.described_at + at + _TAPE, end - at - _TAPE
+
+
+def _entries(track: _Track, least: int) -> Iterator[tuple[int, int]]:
+    """Where each thing that describes the codec of a track begins and ends."""
+    at, last = 8, len(track.described)
+    while at + least <= last:
+        end = at + _number(track.described, at, 4)
+        if end < at + least or end > last:
+            _broken()
+        yield at, end
         at = end
 
 

@@ -191,7 +191,21 @@ def test_what_a_camera_calls_itself_in_tracks_and_encoders_is_gone() -> None:
         assert clean.count(kept) == len(entries)
 
 
-@pytest.mark.parametrize("name", [b"sefd", b"gps ", b"moov", b"wide", b"pnot", b"emsg"])
+def test_the_time_of_day_and_the_tape_of_a_time_code_are_gone() -> None:
+    counts = struct.pack(">IIIIBB", 0, 1, 25, 1, 25, 0)
+    entry = made.box(b"tmcd", bytes(6), b"\0\1", counts, made.box(b"name", made.SECRET))
+    coded = made.film().replace(b"meta" + bytes(12), b"tmcd" + bytes(12))  # the track whose sample is the secret
+    for raw in (coded, described(b"tmcd", entry, entry)):
+        clean = bytearray(raw)
+        for at, count in examined(raw).blank:
+            clean[at : at + count] = bytes(count)
+        assert made.SECRET in raw
+        assert made.SECRET not in clean
+        assert clean.count(counts) == raw.count(counts)
+        assert clean.count(b"frame") == 1
+
+
+@pytest.mark.parametrize("name", [b"sefd", b"gps ", b"moov", b"wide", b"pnot", b"emsg", b"prft"])
 def test_boxes_that_a_player_does_not_need_are_gone(name: bytes) -> None:
     own = made.box(name, made.SECRET)
     place = own if name != b"moov" else made.box(b"moov", own)
