@@ -214,7 +214,7 @@ def _follow(door: Door, name: str, running: "subprocess.Popen[bytes]", recording
 
 
 def _how(door: Door) -> str:
-    return f"Enter sends it; {DROP} and Enter drops it." if door.asks else "Ctrl-C ends it, and sends it."
+    return f"Enter or Ctrl-C sends it; {DROP} and Enter drops it." if door.asks else "Ctrl-C ends it, and sends it."
 
 
 def _end(running: "subprocess.Popen[bytes]") -> None:

@@ -32,6 +32,15 @@ def is_public(ip: Ip) -> bool:
     return ip.is_global and not (is_special or ip.is_multicast or ip.is_reserved)
 
 
+def is_beside(own: Ip, other: Ip) -> bool:
+    """Whether what is reached from this address of ours is this machine, or one of its network.
+
+    Addresses of the internet may be so too, where no firewall stands between: our own, and those of IPv6 at home.
+    """
+    shift = 64 if own.version == 6 else 0
+    return own.version == other.version and int(own) >> shift == int(other) >> shift
+
+
 def is_public_name(host: str) -> bool:
     """Whether a name may be one of the internet: with a dot, and none that is only known nearby."""
     *before, last = host.split(".")

@@ -42,7 +42,12 @@ async def resolved(host: str, port: int) -> tuple[Ip, ...]:
         found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise Unseen(f"there is no site {host}, or no way to look it up") from None
-    return tuple(dict.fromkeys(ip_address(str(row[4][0]).partition("%")[0]) for row in found))
+    return tuple(dict.fromkeys(_ip(row[4][0]) for row in found))
+
+
+def _ip(text: object) -> Ip:
+    """An address as the system writes it, without the interface."""
+    return ip_address(str(text).partition("%")[0])
 
 
 @cache
@@ -53,11 +58,15 @@ def trusted() -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """It is a `Web` (looking.py). allows: which addresses are connected to; trust: whose certificates are good."""
+    """It is a `Web` (looking.py). allows: which addresses are connected to; trust: whose certificates are good.
+
+    is_beside: whether what is reached from an address of ours is too near to be asked.
+    """
 
     allows: Callable[[Ip], bool] = addresses.is_public
     resolve: Resolve = resolved
     trust: Callable[[], ssl.SSLContext] = field(default=trusted)
+    is_beside: Callable[[Ip, Ip], bool] = addresses.is_beside
 
     async def fetch(self, at: Parts, proxy: str, wanted: Wanted) -> Fetched:
         """What stands there, or where it leads to in at most three steps. Raises: Unseen."""
@@ -118,9 +127,17 @@ class Fetcher:
         for ip in allowed[:TRIED_MAX]:
             with trio.move_on_after(TRY_S), suppress(OSError):
                 stream = await trio.open_tcp_stream(str(ip), at.port)
-                if self.allows(ip_address(str(stream.socket.getpeername()[0]).partition("%")[0])):
-                    return stream
-                await trio.aclose_forcefully(stream)
+                is_good = False
+                try:
+                    own, other = (_ip(name[0]) for name in (stream.socket.getsockname(), stream.socket.getpeername()))
+                    is_good = self.allows(other) and not self.is_beside(own, other)
+                    if is_good:
+                        return stream
+                finally:
+                    if not is_good:
+                        await trio.aclose_forcefully(stream)
+                if self.allows(other):
+                    raise Unseen(f"{at.shown} is this machine, or in its network, where weft asks nobody")
         raise Unseen(f"{at.shown} does not answer")
 
     async def _through(self, at: Parts, proxy: Proxy) -> trio.SocketStream:

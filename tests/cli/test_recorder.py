@@ -151,7 +151,7 @@ async def test_at_a_terminal_one_sees_it_and_says_when_it_is_enough(tmp_path: Pa
     async with fake.node(tmp_path, "Bo") as world:
         at(world, tmp_path)
         async with _terminal(world, _program(tmp_path), "send", "bo", "--record") as terminal:
-            await terminal.until("at most 15:00. Enter sends it; x and Enter drops it.")
+            await terminal.until("at most 15:00. Enter or Ctrl-C sends it; x and Enter drops it.")
             await terminal.until("● 0:0")
             await terminal.until("▃")
             if typed == "^C":

@@ -120,7 +120,7 @@ def fetcher(*names: str, trust: Callable[[], ssl.SSLContext] = ssl.create_defaul
     async def resolve(host: str, _port: int) -> tuple[Ip, ...]:
         return (ip_address(HERE if host in names else "127.0.0.2"),)
 
-    return Fetcher(lambda ip: ip == IPv4Address(HERE), resolve, trust)
+    return Fetcher(lambda ip: ip == IPv4Address(HERE), resolve, trust, lambda _own, _other: False)
 
 
 @asynccontextmanager

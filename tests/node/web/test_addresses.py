@@ -64,6 +64,20 @@ def test_the_internet_is_asked(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "other", "is_near"),
+    [
+        ("9.9.9.9", "9.9.9.9", True),
+        ("9.9.9.9", "9.9.9.8", False),
+        ("2a00:1450:4001:1::7", "2a00:1450:4001:1:ffff::9", True),
+        ("2a00:1450:4001:1::7", "2a00:1450:4001:2::7", False),
+        ("::9", "0.0.0.9", False),
+    ],
+)
+def test_what_has_our_own_address_or_shares_its_network_is_beside_us(own: str, other: str, is_near: bool) -> None:
+    assert addresses.is_beside(ip_address(own), ip_address(other)) is is_near
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "localhost",

@@ -2,11 +2,13 @@
 
 import gzip
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 
+from node.web import addresses
 from node.web.faults import Unseen
 from node.web.fetching import AGENT, Fetcher
 from node.web.looking import Fetched, Wanted
@@ -67,6 +69,15 @@ async def test_by_itself_it_asks_nobody_near() -> None:
         assert there.heads == []
 
 
+async def test_what_is_reached_from_its_own_address_is_not_asked_whatever_that_is() -> None:
+    near = replace(FETCHER, is_beside=addresses.is_beside)
+    async with site(says(HTML)) as there:
+        assert (
+            await why(there.at(), by=near) == "site.example is this machine, or in its network, where weft asks nobody"
+        )
+        assert there.heads == []
+
+
 async def test_a_site_that_leads_to_a_machine_nearby_leads_nowhere() -> None:
     for place in ("http://127.0.0.2:8080/", "http://near.example/", "http://[::1]:8080/", "//10.0.0.1/"):
         async with site(leads_to(place)) as there:
@@ -83,7 +94,7 @@ async def test_a_name_that_changes_between_two_questions_is_judged_each_time() -
     async def resolve(host: str, port: int) -> "tuple[object, ...]":
         return await base.resolve("site.example" if told.pop(0) == "127.0.0.1" else "near.example", port)
 
-    changing = Fetcher(base.allows, resolve)  # type: ignore[arg-type]
+    changing = replace(base, resolve=resolve)  # type: ignore[arg-type]
     async with site(leads_to("/again")) as there:
         assert await why(there.at(), by=changing) == "site.example is in a private network, where weft asks nobody"
         assert (len(there.heads), told) == (1, [])
