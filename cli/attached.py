@@ -40,7 +40,7 @@ class Attached:
         file = message.get("file")
         if message.get("sticker"):
             place = self._save_sticker(message)
-            self.saved += 1
+            self.saved += place is not None
             return {**message, "saved": place}
         if not file:
             return message
@@ -67,10 +67,15 @@ class Attached:
             return None
         return f"{folder.name}/{Path(told['file']).name}"
 
-    def _save_sticker(self, message: Mapping[str, Any]) -> str:
-        """Its picture, under a name of ours: nothing of it is theirs. Raises: Failure."""
+    def _save_sticker(self, message: Mapping[str, Any]) -> str | None:
+        """Its picture, under a name of ours: nothing of it is theirs; None where it is gone. Raises: Failure."""
+        try:
+            picture = bytes.fromhex(self.client.call("stickers.show", sticker=message["id"])["webp"])
+        except Failure as refused:
+            if refused.code != "sticker.unknown":
+                raise
+            return None
         folder = self.folder or self._make()
-        picture = bytes.fromhex(self.client.call("stickers.show", sticker=message["id"])["webp"])
         file = folder / f"sticker-{message['short']}.webp"
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

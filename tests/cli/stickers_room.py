@@ -20,6 +20,7 @@ class StickersRoom:
     asked: list[tuple[object, ...]] = field(default_factory=list)
     sent: Row = field(default_factory=dict)
     picture: bytes = WEBP
+    gone: set[str] = field(default_factory=set)  # messages that are recalled
 
     async def pack(self, name: str, paths: list[str]) -> Row:
         """Made."""
@@ -62,7 +63,7 @@ class StickersRoom:
         return pack(name or "Cats", ["wave"])
 
     def _named(self, sticker: str) -> str:
-        if sticker not in ("wave", "Cats", "Cats/wave") and len(sticker) != ID_CHARS:
+        if sticker in self.gone or (sticker not in ("wave", "Cats", "Cats/wave") and len(sticker) != ID_CHARS):
             raise UnknownSticker
         return sticker
 

@@ -72,3 +72,15 @@ async def test_an_export_saves_stickers_under_names_of_its_own(tmp_path: Path) -
         assert f'<img src="./bo-files/{name}"' in page
         plain = await world.weft("export", "--chat", "bo", "--to", str(tmp_path / "plain.html"), "--json")
         assert (plain.code, "<img" in (tmp_path / "plain.html").read_text()) == (0, False)
+
+
+async def test_a_sticker_that_goes_while_a_page_is_written_is_named_and_the_page_is_written(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        for number in range(2):
+            sticker = {"name": "wave", "pack": "Cats", "alt": "👋", "bytes": 12, "width": 1, "height": 1}
+            await world.chat.receive("Bo", f"[sticker] 👋 wave {number} (Cats)", sticker=sticker)
+        world.stickers.gone.add(world.chat.lines[0]["id"])
+        ran = await world.weft("export", "--chat", "bo", "--media", "--to", str(tmp_path / "bo.html"), "--json")
+        assert (ran.code, ran.json["saved"], ran.json["left"]) == (0, 1, 0)
+        page = (tmp_path / "bo.html").read_text()
+        assert ("wave 0 (Cats)" in page, page.count("<img")) == (True, 1)
