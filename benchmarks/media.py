@@ -2,9 +2,11 @@
 
 media.file_rate: from `media.get` on the receiver's local socket until all of it is there: every piece came sealed, was
 checked against the manifest in the message, and is on the disk (fsync). whole_s: the same with sealing at the sender
-before and opening into a folder after it. Beside it, in turn, a bare stream between two of the node's own hosts: Noise
-and Yamux, zeros, nothing checked and nothing written; `python -m benchmarks.media` is its other end.
+before and opening into a folder after it. Beside it, in turn, a raw stream of py-libp2p (stock.py): Noise and Yamux,
+zeros, nothing checked and nothing written.
 media.file: the one as a share of the other, in the same round.
+media.file_bare: the same beside a bare stream between two of the node's own hosts, which are faster than libp2p's;
+`python -m benchmarks.media` is its other end.
 media.memory: the most memory of the receiver's node during 2 GB, above what it had before; the sender's as a remark.
 media.chat_delay: a message of 100 bytes until it is delivered, while 2 GB travel the same way, more than without.
 """
@@ -19,7 +21,7 @@ from typing import Any
 
 import trio
 
-from benchmarks import figures, profiles
+from benchmarks import figures, profiles, stock
 from benchmarks.messages import Api
 from benchmarks.node import rss_mb
 from node.host import open_host
@@ -35,6 +37,7 @@ MESSAGES = 100
 DELAY_RUNS = 3
 GAP_S = 0.02
 TEXT = "x" * 100
+LIBP2P = "a raw py-libp2p stream"
 
 
 def main() -> None:
@@ -52,7 +55,7 @@ def main() -> None:
 
 
 def _rate(home: Path, ana: Api, bo: Api) -> None:
-    ours, bare, wholes = [], [], []
+    ours, raw, bare, wholes = [], [], [], []
     for _ in range(RUNS + 1):
         began = time.monotonic()
         ident = _told(ana, bo, _random(home / "file.bin", BYTES))
@@ -63,14 +66,14 @@ def _rate(home: Path, ana: Api, bo: Api) -> None:
         wholes.append(time.monotonic() - began)
         Path(saved["file"]).unlink()
         ours.append(BYTES / 1e6 / (there - sealed))
+        raw.append(BYTES / 1e6 / stock.stream_s(stock.free_port(), BYTES))
         bare.append(BYTES / 1e6 / _bare_s())
         for one in (ana, bo):
             one.call("media.drop", id=ident)
-    ours, bare, wholes = ours[1:], bare[1:], wholes[1:]  # the first warms both
-    figures.show("media.file_rate", ours, "MB/s", "higher", "a bare stream", bare, whole_s=round(median(wholes), 2))
-    figures.show(
-        "media.file", [a / b for a, b in zip(ours, bare, strict=True)], "ratio", "higher", "a bare stream", [1]
-    )
+    ours, raw, bare, wholes = ours[1:], raw[1:], bare[1:], wholes[1:]  # the first warms both
+    figures.show("media.file_rate", ours, "MB/s", "higher", LIBP2P, raw, whole_s=round(median(wholes), 2))
+    for name, baseline, theirs in (("media.file", LIBP2P, raw), ("media.file_bare", "a bare stream", bare)):
+        figures.show(name, [a / b for a, b in zip(ours, theirs, strict=True)], "ratio", "higher", baseline, [1])
 
 
 def _delay(home: Path, ana: Api, bo: Api) -> None:

@@ -9,7 +9,6 @@ libp2p's own host, when 200 MB are pushed into one stream that it does not read.
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -88,7 +87,7 @@ def _reconnect() -> None:
                         raise profiles.Failed("the contact was not connected again")
                     time.sleep(0.01)
                 took.append(time.monotonic() - began)
-    theirs = stock.reconnect_s(_free_port(), STOCK_S_MAX)
+    theirs = stock.reconnect_s(stock.free_port(), STOCK_S_MAX)
     figures.show("node.reconnect", took, "s", "lower", "raw py-libp2p connect()", [theirs])
 
 
@@ -103,7 +102,7 @@ def _attacks() -> None:
             address = Address(status["addresses"][0])
             attacks = (_hold_all, _hold_sockets, _overrun, _open_streams)
             peaks = [_peak_mb(status["pid"], address, attack) for attack in attacks]
-    port = _free_port()
+    port = stock.free_port()
     with stock.running(port) as program:
         time.sleep(SETTLE_S)
         theirs = _peak_mb(program.pid, Address(f"/ip4/127.0.0.1/tcp/{port}"), _overrun)
@@ -162,11 +161,6 @@ async def _open_streams(address: Address) -> None:
                 link.put(frame(WINDOW, SYN, number, 0))
                 await link.flush()
             await trio.sleep_forever()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _imports_mb() -> float:
