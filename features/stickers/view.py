@@ -4,6 +4,7 @@ A sticker that was said is in its message and nowhere else: with the message it 
 which is a line of the room of chats.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -205,7 +206,7 @@ def drop(tx: Tx, text: str) -> tuple[str, int]:
 
     Raises: UnknownSticker, AmbiguousSticker.
     """
-    pack_row = tx.one("SELECT id, name FROM sticker_pack WHERE folded = ?", (text.strip().casefold(),))
+    pack_row = tx.one("SELECT id, name FROM sticker_pack WHERE folded = ?", (_folded(text),))
     if pack_row is not None:
         number, name = pack_row
         count = tx.execute("DELETE FROM sticker WHERE pack = ?", (number,)).rowcount
@@ -221,18 +222,23 @@ def drop(tx: Tx, text: str) -> tuple[str, int]:
 
 
 def _pack(tx: Tx, name: str) -> tuple[int, str]:
-    row = tx.one("SELECT id, name FROM sticker_pack WHERE folded = ?", (" ".join(name.split()).casefold(),))
+    row = tx.one("SELECT id, name FROM sticker_pack WHERE folded = ?", (_folded(name),))
     if row is None:
         raise UnknownPack(f"You have no pack {quoted(name)}.")
     return row[0], row[1]
 
 
+def _folded(text: str) -> str:
+    """A name as it is compared: some systems type a letter and its accent as two signs."""
+    return " ".join(unicodedata.normalize("NFC", text).split()).casefold()
+
+
 def _matching(tx: Tx, text: str) -> list[int]:
     """Rows of stickers that are called so: by the whole name, else by the emoji, else by its beginning."""
-    of, _, rest = text.rpartition("/")
+    of, _, rest = unicodedata.normalize("NFC", text).rpartition("/")
     rows = tx.all("SELECT s.id, p.folded, s.folded, s.alt FROM sticker s JOIN sticker_pack p ON p.id = s.pack")
-    rows = [row for row in rows if not of or row[1] == of.strip().casefold()]
-    alt, wanted = rest.strip(), rest.strip().casefold()
+    rows = [row for row in rows if not of or row[1] == _folded(of)]
+    alt, wanted = rest.strip(), _folded(rest)
     return (
         [number for number, _, _, emoji in rows if emoji and emoji == alt]
         or [number for number, _, folded, _ in rows if folded == wanted]

@@ -68,6 +68,7 @@ def test_a_sticker_is_found_by_name_pack_emoji_and_beginning() -> None:
         faults = Faults(ana)
         await cats(w, ana, "wave 👋.png", "waver.png", "sleepy.png")
         await ana.call("stickers.pack", name="Dogs", paths=[put(w, "wave.png"), put(w, "bark.png")])
+        await ana.call("stickers.pack", name="Fu\u0308chse", paths=[put(w, "gru\u0308n.png")])
         for said, pack, name in (
             ("dogs/wave", "Dogs", "wave"),
             ("Cats/WAVE", "Cats", "wave"),
@@ -76,6 +77,8 @@ def test_a_sticker_is_found_by_name_pack_emoji_and_beginning() -> None:
             ("👋", "Cats", "wave"),
             ("cats/s", "Cats", "sleepy"),
             ("waver", "Cats", "waver"),
+            ("gr\u00fcn", "F\u00fcchse", "gr\u00fcn"),
+            ("fu\u0308chse/gru\u0308n", "F\u00fcchse", "gr\u00fcn"),
         ):
             shown = await ana.call("stickers.show", sticker=said)
             assert (shown["pack"], shown["name"]) == (pack, name), said
@@ -83,6 +86,7 @@ def test_a_sticker_is_found_by_name_pack_emoji_and_beginning() -> None:
             assert await faults.code("stickers.show", sticker=said) == "sticker.ambiguous"
         for said in ("", "/", "cats/", "birds/wave", "none"):
             assert await faults.code("stickers.show", sticker=said) == "sticker.unknown"
+        assert await ana.call("stickers.remove", sticker="FU\u0308CHSE") == {"pack": "F\u00fcchse", "removed": 1}
 
     world.run(story, seed=461)
 
