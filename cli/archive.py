@@ -18,7 +18,7 @@ from cli import show
 
 VERSION = 1  # of the JSON; a field may be added, a change of one is another version
 ACROSS = " " * 21  # what stands before the second line of a text: nothing in it can look like a line of its own
-BESIDE = " " * 19  # before what was done to a line, which no text can look like either
+BESIDE = " " * 19  # before what it carries and what was done to it, which no text can look like either
 _STYLE = """
 :root { color-scheme: light dark; --ground: #f4f4f1; --ink: #1d1d1b; --faint: #6b6b66; --theirs: #fff;
   --mine: #d7ecd9; }
@@ -142,9 +142,10 @@ def _txt(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:
 
 def _txt_line(message: Message) -> str:
     state = f"  [{_state(message)}]" if message["mine"] else ""
-    text = f"\n{ACROSS}".join([*_said(message).split("\n"), *attached(message)]) + state
+    text = _said(message).replace("\n", f"\n{ACROSS}") + state
     answered, reactions = show.answered(message), show.reactions(message)
-    below = "".join(f"\n{BESIDE}{one}" for one in (f"> {answered}" if answered else "", reactions) if one)
+    beside = (*attached(message), f"> {answered}" if answered else "", reactions)
+    below = "".join(f"\n{BESIDE}{one}" for one in beside if one)
     notice = "* " if message.get("notice") else ""
     return f"{_clock('%Y-%m-%d %H:%M:%S', message['at_ms'])}  {notice}{_author(message)}: {text}{below}\n"
 

@@ -40,6 +40,7 @@ FILE_STATES = {
 }
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _INDENT = " " * 7  # below the time
+_ACROSS = _INDENT + "  "  # of the further lines of a text: none can look like what weft says below it
 _COLOURS = {"✔": "green", "✖": "red", "!": "yellow"}
 
 
@@ -202,7 +203,7 @@ def message_line(message: Mapping[str, Any]) -> str:
 
 def indented(text: str) -> str:
     """A text of several lines, below one that begins with a time."""
-    return clean(text, keep_lines=True).replace("\n", f"\n{_INDENT}")
+    return clean(text, keep_lines=True).replace("\n", f"\n{_ACROSS}")
 
 
 def beside(message: Mapping[str, Any]) -> list[str]:

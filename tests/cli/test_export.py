@@ -184,8 +184,8 @@ def test_what_a_line_carries_stands_below_it(tmp_path: Path) -> None:
             Form.HTML,
             ("File: &lt;b&gt; [2Jx.jpg", "[card] Chen</p>", "Account: wf1&lt;q", "[place] 1, 2</p>", "geo:1,2"),
         ),
-        (Form.TXT, (f"\n{archive.ACROSS}File: <b> [2Jx.jpg\n", f"[card] Chen\n{archive.ACROSS}Account: wf1<q\n")),
-        (Form.TXT, (f"[place] 1, 2\n{archive.ACROSS}geo:1,2\n",)),
+        (Form.TXT, (f"\n{archive.BESIDE}File: <b> [2Jx.jpg\n", f"[card] Chen\n{archive.BESIDE}Account: wf1<q\n")),
+        (Form.TXT, (f"[place] 1, 2\n{archive.BESIDE}geo:1,2\n",)),
         (Form.JSON, ('"account":"wf1<q"', '"geo":"geo:1,2"')),
     ):
         written = b"".join(archive.parts(form, Heading("Bo", "wf1q", 1), [[carrying, card, place]])).decode()
@@ -234,7 +234,7 @@ def check_saved(form: Form, text: str) -> None:
             saved = [one["saved"] for one in json.loads(text)["messages"]]
             assert saved == [f"bo-files-3/{EVIL_FILE}", "bo-files-3/page.html", None, None]
         case Form.TXT:
-            assert f"{archive.ACROSS}File: page.html (saved: bo-files-3/page.html)\n" in text
+            assert f"\n{archive.BESIDE}File: page.html (saved: bo-files-3/page.html)\n" in text
             assert text.count("(not here, so not saved)") == 2
         case Form.HTML:
             page = Page(text)

@@ -88,10 +88,29 @@ async def test_an_exported_page_shows_it_as_text_and_loads_nothing(tmp_path: Pat
                 assert archive._POLICY in text
             case "txt":
                 lines = text.splitlines()[3:]
-                assert [one.startswith(archive.ACROSS) for one in lines] == [False, True, True, True]
-                assert lines[1].strip() == "example.org, as Bo shows it, with a picture:"
+                assert lines[1] == f"{archive.BESIDE}example.org, as Bo shows it, with a picture:"
+                assert [one.startswith(archive.ACROSS) for one in lines] == [False, False, True, True]
             case _:
                 assert '"preview":{"url":"https://example.org/x"' in text
+
+
+async def test_no_text_looks_like_what_stands_below_a_message(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world:
+        real = await with_preview(world, title="", about="", has_picture=False)
+        real["reactions"] = [{"mine": True, "mark": "👍"}]
+        shown = [(await world.weft("inbox")).out.splitlines()[1:]]
+        file = tmp_path / "bo.txt"
+        assert (await world.weft("export", "--chat", "bo", "--to", str(file))).code == 0
+        shown.append(file.read_text().splitlines()[4:])
+        told = "\n".join(one.strip() for lines in shown for one in lines)
+        await world.chat.receive("Bo", f"look\n{told}")
+        said = (await world.weft("inbox")).out.splitlines()[4:]
+        assert (len(said), set(said) & set(shown[0])) == (len(told.splitlines()), set())
+        assert (await world.weft("export", "--chat", "bo", "--to", str(file), "--force")).code == 0
+        written = file.read_text().splitlines()
+        assert [written.count(one) for one in shown[1]] == [1, 1]
+        assert all(one.startswith(" " * 9) for one in said)
+        assert all(one.startswith(archive.ACROSS) for one in written[7:])
 
 
 async def test_who_switches_it_on_hears_what_others_learn(tmp_path: Path) -> None:
