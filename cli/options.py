@@ -22,6 +22,7 @@ from cli.client import Client
 from cli.faults import Failure
 
 _WEFT = re.compile(r"^(?:[A-Z_]+=\S+ )*weft(?= |$)")  # a command of ours, perhaps with its environment before it
+_PARTS = (re.compile(r"[;:](?= )| (?=\()"), re.compile(r",(?= )"))  # where a sentence may end before its end
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(ms|s|m|h|d|w)?")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "": 1}
 COMPLETE_S = 1.0  # a shell's Tab key waits no longer for names
@@ -127,11 +128,25 @@ def seconds_of(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2] or ""]
 
 
+class Said(click.Command):
+    """A command that a list of commands shows by the first part of its sentence that fits, not by a cut one."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        sentence = " ".join((self.help or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".") + "."
+        if len(sentence) <= limit:
+            return sentence
+        for ends in _PARTS:
+            found = [part.start() for part in ends.finditer(sentence, 0, limit)]
+            if found:
+                return f"{sentence[: found[-1]]}."
+        return super().get_short_help_str(limit)
+
+
 def command(**settings: Any) -> Callable[[Callable[..., None]], click.Command]:
     """A click command with the options that all commands take."""
 
     def make(function: Callable[..., None]) -> click.Command:
-        made: click.Command = click.command(**settings)(function)
+        made: click.Command = click.command(**{"cls": Said, **settings})(function)
         made.params.extend(shared())
         return made
 

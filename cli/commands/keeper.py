@@ -79,7 +79,7 @@ def offer(door: Door, contacts: str, space: str | None) -> None:
 @click.option("--name", metavar="NAME", help="How you call the node of a code. [home at first]")
 @click.pass_obj
 def use(door: Door, who: str, name: str | None) -> None:
-    """Lets a contact, or a node of your own, keep mail for you while you are away.
+    """Has mail kept for you by a contact, or by a node of your own, while you are away.
 
     WHO is a contact, who is asked where he has not offered it, a node of yours by its name, or the code that
     `weft keeper node` has shown there ("-": read it from stdin). At most three keep for you. A code is for one account:
@@ -110,7 +110,7 @@ def use(door: Door, who: str, name: str | None) -> None:
 @click.option("--for", "owner", metavar="NAME", shell_complete=options.contact_names, help="Keep nothing for this one.")
 @click.pass_obj
 def stop(door: Door, who: str | None, owner: str | None) -> None:
-    """Ends what WHO keeps for you, or, with --for, what you keep for a contact.
+    """Ends what WHO keeps for you; with --for, what you keep for a contact.
 
     What lies there is deleted. Nothing is lost by it: its senders have it until you have got it.
     """

@@ -8,6 +8,7 @@ import click
 import pytest
 import trio
 
+from cli import options
 from cli.__main__ import COMMANDS
 from ledger import units
 from tests.cli import fake
@@ -67,6 +68,24 @@ def test_the_list_of_commands_begins_as_each_command_does(name: str) -> None:
     listed = COMMANDS.places[name][1]
     assert listed.endswith(".")
     assert made.help.split()[0] == listed.split()[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "listed"),
+    [
+        ("Does it.", "Does it."),
+        ("Does it. Twice.", "Does it."),
+        ("Does it all, at once; and more of it, again.", "Does it all, at once."),
+        ("Does it all, and more of it, and again.", "Does it all, and more of it."),
+        ("Does it all with that (as it is) and again.", "Does it all with that."),
+        ("Does all of it without a place to end.", "Does all of it without a..."),
+    ],
+)
+def test_a_list_of_commands_shows_whole_clauses(said: str, listed: str) -> None:
+    @options.command(help=said)
+    def made() -> None: ...
+
+    assert made.get_short_help_str(29) == listed
 
 
 def test_help_is_help(tmp_path: Path) -> None:
