@@ -36,6 +36,14 @@ class Recalled(UserFault):
     exit = 1
 
 
+class Notice(UserFault):
+    """This is a notice about the conversation, which nobody has written; it is not forwarded, and nothing was sent."""
+
+    code = "message.notice"
+    next = "weft send NAME TEXT"
+    exit = 1
+
+
 class NoPreview(UserFault):
     """This message shows no picture of a link."""
 

@@ -25,7 +25,7 @@ from features.chat import (
     words,
 )
 from features.chat.content import How, Text
-from features.chat.faults import NoPreview, Recalled
+from features.chat.faults import NoPreview, Notice, Recalled
 from features.chat.index import Filters
 from features.chat.overlay import Version
 from features.chat.view import Line
@@ -115,10 +115,12 @@ class Chat:
         """Says what a message says to another contact, marked as forwarded; its author is not named.
 
         Errors: contact.unknown, contact.ambiguous, contact.blocked, contact.account_changed, message.unknown,
-        message.ambiguous, message.recalled, id.malformed, media.gone.
+        message.ambiguous, message.recalled, message.notice, id.malformed, media.gone.
         """
         contact = await self._core.database.read(people.find_contact, to)
         line = await self._found(id)
+        if line.notice:
+            raise Notice
         if line.file is not None:
             return await self.message((await self._core.services["media"].forward(line.id, to)).id)
         if any(one is not None for one in (line.card, line.place, line.sticker)):

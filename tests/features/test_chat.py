@@ -84,6 +84,9 @@ async def met_when_looking(alice: Person, faults: Faults) -> None:
     assert codes == ["message.unknown", "id.malformed", "message.ambiguous"]
     third = await alice.call("chat.send", to="bobby", text="three")
     assert await faults.code("chat.preview", id=third["id"]) == "message.no_preview"
+    await alice.call("chat.timer", to="bobby", seconds=3600)
+    (notice,) = [one for one in await alice.call("chat.history", to="bobby") if one["notice"]]
+    assert await faults.code("chat.forward", id=notice["id"], to="bobby") == "message.notice"
     ambiguous = await faults.of("chat.message", id="0000")
     assert (ambiguous.code, ambiguous.exit, len(ambiguous.data["ids"])) == ("message.ambiguous", 5, 2)  # type: ignore[arg-type]
     assert await faults.code("chat.message", id=first["short"]) == "message.unknown"
