@@ -8,7 +8,7 @@ of several sources (fetching.py), what a keeper does (node/keep/depot.py), what 
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import structlog
@@ -67,19 +67,33 @@ class KeptSource:
     _manifest: bytes = b""
 
     async def join(self) -> int | None:
-        """The pieces that lie there. Raises: Nothing, Malformed, Unavailable, TooSlowError."""
+        """The pieces that lie there, under the name that has most of what is missing here.
+
+        Raises: Nothing, Malformed, Unavailable, TooSlowError.
+        """
+        row = await self.inward.database.read(blobs.row, self.number)
+        here, best, sought = 0 if row is None else row.bits, b"", b""
+        most = -1
         for name in self.desk.names:
-            with trio.fail_after(ANSWER_S):
-                found = await self.stream.seek(name)
-            if isinstance(found, Status):
-                raise Unavailable(f"the keeper refuses: {found.name}")
-            if found.bits:
-                bits, self._manifest = bits_of(found.bits), found.manifest
-                await self.inward.database.transact(
-                    leaving.found, self.desk.keeper.id, name, self.number, bits.bit_count()
-                )
-                return bits
-        raise Nothing
+            found, sought = await self._seek(name), name
+            if found.bits and (news := (bits_of(found.bits) & ~here).bit_count()) > most:
+                most, best = news, name
+        if not best:
+            raise Nothing
+        if sought != best:  # what is wanted is of what was sought last
+            found = await self._seek(best)
+        bits, self._manifest = bits_of(found.bits), found.manifest
+        if not bits:
+            raise Nothing
+        await self.inward.database.transact(leaving.found, self.desk.keeper.id, best, self.number, bits.bit_count())
+        return bits
+
+    async def _seek(self, name: bytes) -> deposit.Found:
+        with trio.fail_after(ANSWER_S):
+            found = await self.stream.seek(name)
+        if isinstance(found, Status):
+            raise Unavailable(f"the keeper refuses: {found.name}")
+        return found
 
     async def names(self) -> bytes:
         """The manifest that lies there; nobody has checked it."""
@@ -102,6 +116,7 @@ class Kept:
 
     inward: Inward
     roads: Roads
+    _later: dict[int, float] = field(default_factory=dict)  # keeper -> when it is told again, after it failed
 
     async def desks(self, number: int) -> tuple[Desk, ...]:
         """The keepers where pieces of a blob may lie, and that can be asked now."""
@@ -133,7 +148,7 @@ class Kept:
             if one is None or one.state is not keepers.State.USED:  # what lay there goes with our queues
                 await database.transact(leaving.thanked, files)
                 continue
-            if not self._is_there(one):
+            if not self._is_there(one) or trio.current_time() < self._later.get(keeper_id, 0.0):
                 left = True
                 continue
             try:
@@ -146,6 +161,7 @@ class Kept:
                         await database.transact(leaving.thanked, (file,))
             except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
                 log.info("a keeper still has a file", keeper=keeper_id, reason=str(first(faults)))
+                self._later[keeper_id] = trio.current_time() + THANK_S  # not at every piece of another file
                 left = True
         return left
 

@@ -8,6 +8,7 @@ What is wanted is a row of store/leaving.py; one file goes to one keeper. Mail i
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,6 +16,7 @@ import trio
 
 from node import ground
 from node.bell import Bell
+from node.blobs import disk
 from node.blobs.files import Files, sealed_total
 from node.delivery import Delivery
 from node.ground import jitter
@@ -57,6 +59,10 @@ _SAID = {
 }
 
 log = structlog.get_logger("leaver")
+
+
+class _NotHere(Unavailable):
+    """The disk does not give a piece of ours."""
 
 
 class _Stopped(Exception):
@@ -215,24 +221,28 @@ class Leaver:
         while (step := one.next()) is not None:
             line, jobs = step
             box, place = one.boxes[line]
-            for job in jobs:
-                one.tried.add((job.leaving.id, line))
-                one.reasons[job.leaving.id] = NOT_REACHED
+            begun: list[_Job] = []  # what breaks the stream keeps no other file from its turn
             try:
                 async with (
                     self.roads.to(place, self.inward.now() // 1000) as way,
                     deposit_client.open_stream(way.link, self.roads.network.peer) as stream,
                 ):
                     for job in jobs:
+                        begun.append(job)
                         reason = await self._settle(one, job, box, stream, is_relayed=way.link.is_relayed)
+                        one.tried.add((job.leaving.id, line))
                         if reason:
                             one.reasons[job.leaving.id] = reason
                         else:
                             del one.jobs[job.leaving.id]
             except* _Stopped:
                 one.jobs.clear()
-            except* (PeerFault, Unavailable, trio.TooSlowError, OSError) as faults:
-                log.info("a file is not left", reason=str(first(faults)))
+            except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
+                fault = first(faults)
+                log.info("a file is not left", reason=str(fault))
+                for job in begun[-1:] or jobs:
+                    one.tried.add((job.leaving.id, line))
+                    one.reasons[job.leaving.id] = NOT_HERE if isinstance(fault, _NotHere) else NOT_REACHED
 
     async def _settle(self, one: _Round, job: _Job, box: Mailbox, stream: DepositStream, *, is_relayed: bool) -> str:
         """Leaves a file or takes it back; returns why not, "" where it is done. Raises: _Stopped, and what breaks."""
@@ -259,12 +269,24 @@ class Leaver:
             if left.status is not Status.OK:
                 return _SAID.get(left.status, left.status.name)
             missing = [place for place in range(row.blob.count) if not left.bits >> place & 1]
-            await self._note(job, parting, row.blob.count - len(missing))
+            try:
+                await self._note(job, parting, row.blob.count - len(missing))
+            except _Stopped:
+                if await self.inward.database.read(leaving.at, number) is None:  # so nobody else takes it back
+                    with trio.fail_after(ANSWER_S):
+                        await stream.withdraw(line.sender, line.put_key, name)
+                raise
             if not missing:
                 until_ms = self.inward.now() + 1000 * left.kept_s
                 await self.inward.database.transact(leaving.kept, number, until_ms)
                 return ""
-            status = await self._give(one, job, parting, missing, stream)
+            try:
+                status = await self._give(one, job, parting, missing, stream)
+            except OSError as broken:  # of ours
+                log.error("a file of pieces cannot be read", reason=str(broken))
+                with suppress(OSError):
+                    await disk.is_gone(self.inward, self.files, row.number)
+                raise _NotHere from broken
             if status is not Status.OK:
                 return _SAID.get(status, status.name)
         return NOT_REACHED

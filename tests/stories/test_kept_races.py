@@ -1,0 +1,170 @@
+"""Files at keepers where one thing stands in the way of another: none is held up, forgotten or left lying."""
+
+import os
+from functools import partial
+
+import trio
+
+from features.media.view import MB
+from lab import world
+from lab.world import Person, World, befriend
+from node.blobs.files import Files
+from store.database import Tx
+from tests.stories.crowd_kit import has_lines
+from tests.stories.stranger_kit import core_of
+from tests.stories.test_kept_files import (
+    LENGTH,
+    PIECES,
+    at_keeper,
+    configure,
+    is_empty,
+    is_kept,
+    left,
+    says,
+    three,
+)
+from tests.stories.test_media import content, file_of, is_in, put, saved
+
+
+async def send(w: World, person: Person, name: str, seed: int, length: int = LENGTH) -> None:
+    """A file for bo."""
+    await person.call("media.send", to="bo", path=str(put(w, name, content(seed, length))))
+
+
+async def is_lying(person: Person, number: int, state: str) -> bool:
+    """so it stands with one of the files of a person"""
+    return str((await file_of(person, number))["keeping"]) == state
+
+
+def test_what_is_recalled_for_one_is_taken_back_although_another_was_told_it_too() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await three(w)
+        await befriend(ana, chen)
+        await bo.stop()
+        await left(w, ana)
+        one = await file_of(ana)
+        await ana.call("chat.forward", id=one["id"], to="chen")
+        await ana.call("chat.forward", id=one["id"], to="bo")
+        again = await file_of(ana)
+        await ana.call("chat.recall", id=again["id"])
+        await trio.sleep(600.0)
+        assert len(at_keeper(w)) == 1  # another message to bo still tells it
+        await ana.call("chat.recall", id=one["id"])
+        await w.until(partial(is_empty, w))
+        assert (await file_of(ana))["state"] == "here"
+
+    world.run(story, seed=2401)
+
+
+def test_a_file_that_the_disk_of_its_sender_has_lost_or_changed_keeps_no_other_back() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await three(w)
+        await bo.stop()
+        await chen.stop()
+        folder = w.folder / "ana.blobs"
+        for number in range(3):
+            there = set(os.listdir(folder)) if folder.is_dir() else set()
+            await send(w, ana, f"film-{number}.bin", 20 + number)
+            (name,) = set(os.listdir(folder)) - there
+            if number == 0:
+                os.unlink(folder / name)
+            if number == 1:
+                Files(folder).write(name, [(1, bytes(262_160))])
+        await w.until(partial(says, ana, "is reached"))
+        await chen.start()
+        await w.until(partial(is_lying, ana, 2, "kept"), patience_s=3600.0)
+        assert [(await file_of(ana, number))["keeping"] for number in range(2)] == ["wanted", "wanted"]
+
+        async def is_said() -> bool:
+            """a person is told that the first is gone"""
+            return "not all of it is here" in str((await file_of(ana, 0))["keep_reason"])
+
+        await w.until(is_said, patience_s=3600.0)
+
+    world.run(story, seed=2402)
+
+
+def test_what_is_recalled_while_it_is_announced_takes_no_room_at_the_keeper() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await three(w)
+        await bo.stop()
+        database = core_of(chen).keeping.database
+        await send(w, ana, "film.bin", 40)
+        for _ in range(20_000):  # nobody says so there
+            if await database.read(_announced):
+                break
+            await trio.sleep(0.0005)
+        assert await core_of(ana).database.read(_nothing_noted)
+        await ana.call("chat.recall", id=(await file_of(ana))["id"])
+        await trio.sleep(60.0)
+        assert await database.read(_announced) == 0
+
+    world.run(story, seed=2404)
+
+
+def _announced(tx: Tx) -> int:
+    (count,) = tx.one("SELECT COUNT(*) FROM deposit") or (0,)
+    return int(count)
+
+
+def _nothing_noted(tx: Tx) -> bool:
+    return tx.one("SELECT sender FROM leaving") == (b"",)
+
+
+def test_a_part_that_one_has_left_does_not_hide_the_whole_file_of_another() -> None:
+    async def story(w: World) -> None:
+        ana, bo, _chen = await three(w)
+        dana = await w.person("dana")
+        await befriend(dana, bo)
+        await befriend(ana, dana)
+        await w.until(partial(has_lines, dana, bo, 1))
+        await bo.stop()
+        data = content(50, 15 * MB)
+        await ana.call("media.send", to="dana", path=str(put(w, "film.bin", data)))
+        await w.until(partial(_has, dana, 1))
+        await dana.call("media.get", id=(await file_of(dana))["id"])
+        await w.until(partial(is_in, dana, "here"))
+        await ana.call("chat.forward", id=(await file_of(ana))["id"], to="bo")
+
+        async def begun() -> bool:
+            """some of it lies there"""
+            return int(str((await file_of(ana))["kept"])) > 8
+
+        await w.until(begun)
+        await ana.stop()
+        await dana.call("chat.forward", id=(await file_of(dana))["id"], to="bo")
+        await w.until(partial(is_kept, dana, pieces=58))
+        await dana.stop()
+        await bo.start()
+        await w.until(partial(_has, bo, 2))
+        await bo.call("media.get", id=(await file_of(bo))["id"])
+        await w.until(partial(is_in, bo, "here", 2), patience_s=600.0)
+        assert await saved(w, bo) == data
+
+    world.run(story, seed=2405)
+
+
+async def _has(person: Person, count: int) -> bool:
+    """so many messages tell files"""
+    found = await person.call("media.list")
+    return len(found) == count
+
+
+def test_a_file_that_comes_to_the_keeper_after_its_message_is_fetched_soon() -> None:
+    """They are there at one time, and reach only the keeper."""
+
+    async def story(w: World) -> None:
+        ana, bo, _chen = await three(w)
+        await configure(ana, "media.keep", "0")
+        w.network.cut("ana", "bo")
+        await send(w, ana, "film.bin", 60)
+        await w.until(partial(is_in, bo, "fetching"), patience_s=3600.0)
+        await trio.sleep(20.0)  # the keeper was asked, and has nothing
+        await ana.call("media.leave", id=(await file_of(ana))["id"])
+        await w.until(partial(is_kept, ana))
+        assert (await file_of(bo))["here"] == 0
+        await w.until(partial(is_in, bo, "here"), patience_s=90.0)
+        assert (await file_of(bo))["pieces"] == PIECES
+        assert await saved(w, bo) == content(60, LENGTH)
+
+    world.run(story, seed=2406)
