@@ -9,8 +9,13 @@ from features.media.view import MB
 from lab import world
 from lab.world import Person, World, befriend
 from node.blobs.files import Files
+from node.network import Stream
+from protocol import deposit
+from protocol.keep import Status
+from store import blobs, leaving
 from store.database import Tx
 from tests.stories.crowd_kit import has_lines
+from tests.stories.false_keepers import always, false_keeper, used
 from tests.stories.stranger_kit import core_of
 from tests.stories.test_kept_files import (
     LENGTH,
@@ -168,3 +173,26 @@ def test_a_file_that_comes_to_the_keeper_after_its_message_is_fetched_soon() -> 
         assert await saved(w, bo) == content(60, LENGTH)
 
     world.run(story, seed=2406)
+
+
+def test_a_keeper_that_breaks_is_not_told_again_at_every_piece_of_another_file() -> None:
+    async def story(w: World) -> None:
+        bo = await w.person("bo")
+        async with false_keeper(w, always(Status.OK)) as keeper:
+            streams: list[Stream] = []
+
+            async def accept(_protocol: str, stream: Stream) -> None:
+                streams.append(stream)
+                await stream.aclose()
+
+            keeper.host.serve((deposit.PROTOCOL,), accept)
+            keeper_id = await used(bo, keeper)
+            await core_of(bo).database.transact(leaving.found, keeper_id, b"n" * 16, 4711, 3)
+            for _ in range(60):
+                await core_of(bo).database.transact(lambda tx: tx.changed(blobs.CHANGED, 4711))
+                await trio.sleep(1.0)
+            assert len(streams) == 1
+            await trio.sleep(400.0)
+            assert len(streams) == 2
+
+    world.run(story, seed=2407)
