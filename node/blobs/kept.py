@@ -134,22 +134,23 @@ class Kept:
         database = self.inward.database
         with database.watch(frozenset({blobs.CHANGED, keepers.CHANGED})) as changes:
             while True:
-                left = await self._thank()
-                with trio.move_on_after(THANK_S if left else float("inf")):
+                with trio.move_on_at(await self._thank()):
                     await changes.receive()
 
-    async def _thank(self) -> bool:
-        """Has deleted what can be; whether something is left for later."""
+    async def _thank(self) -> float:
+        """Has deleted what can be; when something is left to be tried again, inf for never."""
         database = self.inward.database
-        left = False
+        again_at = float("inf")
         for keeper_id, some in groupby(await database.read(leaving.to_thank), key=lambda one: one.keeper):
             files = tuple(some)
             one = await database.read(keepers.find, keeper_id)
             if one is None or one.state is not keepers.State.USED:  # what lay there goes with our queues
                 await database.transact(leaving.thanked, files)
                 continue
-            if not self._is_there(one) or trio.current_time() < self._later.get(keeper_id, 0.0):
-                left = True
+            now = trio.current_time()
+            later = self._later.get(keeper_id, 0.0) if self._is_there(one) else now + THANK_S
+            if now < later:
+                again_at = min(again_at, later)
                 continue
             try:
                 async with self._claimed(one, is_small=True) as stream:
@@ -161,9 +162,9 @@ class Kept:
                         await database.transact(leaving.thanked, (file,))
             except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
                 log.info("a keeper still has a file", keeper=keeper_id, reason=str(first(faults)))
-                self._later[keeper_id] = trio.current_time() + THANK_S  # not at every piece of another file
-                left = True
-        return left
+                later = self._later[keeper_id] = trio.current_time() + THANK_S  # not at every piece of another file
+                again_at = min(again_at, later)
+        return again_at
 
     @asynccontextmanager
     async def _claimed(self, one: Keeper, *, is_small: bool) -> AsyncIterator[DepositStream]:
