@@ -326,14 +326,13 @@ class Leaver:
 def _round(tx: Tx, contact_id: int, is_away: bool) -> _Round:
     """What is to be left for a contact or taken back, and the lines at which that can be."""
     boxes: dict[bytes, tuple[Mailbox, Place]] = {}
-    if may_be_left(tx, contact_id):
-        for device_id in inboxes.devices_of(tx, contact_id):
-            boxes |= {box.line.sender: (box, place_of(tx, contact_id, box)) for box in inboxes.of(tx, device_id)}
-    jobs = {}
+    for device_id in inboxes.devices_of(tx, contact_id):
+        boxes |= {box.line.sender: (box, place_of(tx, contact_id, box)) for box in inboxes.of(tx, device_id)}
+    is_wanted, jobs = is_away and may_be_left(tx, contact_id), {}
     for one in leaving.due(tx, contact_id):
         if one.state is State.UNWANTED and one.sender not in boxes:
             leaving.ended(tx, one.id)  # its line is gone: what lies there goes by itself
-        elif one.state is State.UNWANTED or is_away:
+        elif one.state is State.UNWANTED or is_wanted:  # also from one who was turned away since
             row = blobs.row(tx, one.blob)
             is_whole = row is not None and row.state is blobs.State.WHOLE
             jobs[one.id] = _Job(one, row, blobs.names(tx, one.blob) if is_whole else b"")

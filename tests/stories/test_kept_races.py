@@ -61,6 +61,20 @@ def test_what_is_recalled_for_one_is_taken_back_although_another_was_told_it_too
     world.run(story, seed=2401)
 
 
+def test_what_lies_there_for_somebody_who_was_blocked_since_can_be_taken_back() -> None:
+    async def story(w: World) -> None:
+        ana, bo, _chen = await three(w)
+        await bo.stop()
+        await left(w, ana)
+        await ana.call("contacts.block", name="bo")
+        await trio.sleep(600.0)
+        assert len(at_keeper(w)) == 1
+        await ana.call("media.leave", id=(await file_of(ana))["id"], withdraw=True)
+        await w.until(partial(is_empty, w))
+
+    world.run(story, seed=2408)
+
+
 def test_a_file_that_the_disk_of_its_sender_has_lost_or_changed_keeps_no_other_back() -> None:
     async def story(w: World) -> None:
         ana, bo, chen = await three(w)
