@@ -57,6 +57,7 @@ _SAID = {
     Status.REFUSED: "the keeper takes no files",
     Status.FULL: "the disk of the keeper is full",
 }
+_LEAST = (_SAID[Status.REFUSED], _SAID[Status.GONE], NOT_REACHED)  # what another keeper says is more than that
 
 log = structlog.get_logger("leaver")
 
@@ -95,6 +96,13 @@ class _Round:
             if (line := self._line(job.leaving)) is not None:
                 found.setdefault(line, []).append(job)
         return next(iter(found.items()), None)
+
+    def failed(self, number: int, line: bytes, reason: str) -> None:
+        """A file is not left at this line; of what several keepers say, what helps a person stays."""
+        self.tried.add((number, line))
+        before = self.reasons.get(number)
+        if before is None or (before in _LEAST and reason not in _LEAST[: _LEAST.index(before)]):
+            self.reasons[number] = reason
 
     def _line(self, one: Leaving) -> bytes | None:
         """Where a part of it lies already, else the best; what is taken back lies at one line alone."""
@@ -230,9 +238,8 @@ class Leaver:
                     for job in jobs:
                         begun.append(job)
                         reason = await self._settle(one, job, box, stream, is_relayed=way.link.is_relayed)
-                        one.tried.add((job.leaving.id, line))
                         if reason:
-                            one.reasons[job.leaving.id] = reason
+                            one.failed(job.leaving.id, line, reason)
                         else:
                             del one.jobs[job.leaving.id]
             except* _Stopped:
@@ -241,8 +248,7 @@ class Leaver:
                 fault = first(faults)
                 log.info("a file is not left", reason=str(fault))
                 for job in begun[-1:] or jobs:
-                    one.tried.add((job.leaving.id, line))
-                    one.reasons[job.leaving.id] = NOT_HERE if isinstance(fault, _NotHere) else NOT_REACHED
+                    one.failed(job.leaving.id, line, NOT_HERE if isinstance(fault, _NotHere) else NOT_REACHED)
 
     async def _settle(self, one: _Round, job: _Job, box: Mailbox, stream: DepositStream, *, is_relayed: bool) -> str:
         """Leaves a file or takes it back; returns why not, "" where it is done. Raises: _Stopped, and what breaks."""

@@ -75,6 +75,21 @@ def test_what_lies_there_for_somebody_who_was_blocked_since_can_be_taken_back() 
     world.run(story, seed=2408)
 
 
+def test_of_what_several_keepers_say_a_person_is_told_what_helps() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen, dana, emil = await three(w, "chen", "dana", "emil")
+        await configure(chen, "keeper.files", "5")
+        await configure(dana, "keeper.files", "0")
+        await bo.stop()
+        await emil.stop()
+        await send(w, ana, "film.bin", 80)
+        await w.until(partial(says, ana, "takes no file so large"))
+        await configure(chen, "keeper.files", "0")
+        await w.until(partial(says, ana, "no keeper of theirs that takes files is reached"), patience_s=3600.0)
+
+    world.run(story, seed=2409)
+
+
 def test_a_file_that_the_disk_of_its_sender_has_lost_or_changed_keeps_no_other_back() -> None:
     async def story(w: World) -> None:
         ana, bo, chen = await three(w)
