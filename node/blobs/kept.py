@@ -14,6 +14,7 @@ from itertools import groupby
 import structlog
 import trio
 
+from crypto import chunks
 from node.inward import Inward
 from node.keep import deposit_client
 from node.keep.collector import place_of
@@ -69,22 +70,24 @@ class KeptSource:
     async def join(self) -> int | None:
         """The pieces that lie there, under the name that has most of what is missing here.
 
-        Raises: Nothing, Malformed, Unavailable, TooSlowError.
+        What is another file by its manifest is passed over: whoever told us this one may leave anything under his name,
+        and that is neither the keeper's fault nor that of who left the right one. Raises: Nothing, Unavailable.
         """
         row = await self.inward.database.read(blobs.row, self.number)
-        here, best, sought = 0 if row is None else row.bits, b"", b""
-        most = -1
+        if row is None:
+            raise Nothing
+        most, best, sought = -1, b"", b""
         for name in self.desk.names:
             found, sought = await self._seek(name), name
-            if found.bits and (news := (bits_of(found.bits) & ~here).bit_count()) > most:
+            if _is_of(found, row.blob) and (news := (bits_of(found.bits) & ~row.bits).bit_count()) > most:
                 most, best = news, name
         if not best:
             raise Nothing
         if sought != best:  # what is wanted is of what was sought last
             found = await self._seek(best)
-        bits, self._manifest = bits_of(found.bits), found.manifest
-        if not bits:
+        if not _is_of(found, row.blob):
             raise Nothing
+        bits, self._manifest = bits_of(found.bits), found.manifest
         await self.inward.database.transact(leaving.found, self.desk.keeper.id, best, self.number, bits.bit_count())
         return bits
 
@@ -96,7 +99,7 @@ class KeptSource:
         return found
 
     async def names(self) -> bytes:
-        """The manifest that lies there; nobody has checked it."""
+        """The manifest that lies there."""
         return self._manifest
 
     async def want(self, places: Sequence[int]) -> None:
@@ -180,6 +183,11 @@ class Kept:
 
     def _is_there(self, one: Keeper) -> bool:
         return one.contact == keepers.OWN or self.roads.talks.online(one.contact)
+
+
+def _is_of(found: deposit.Found, blob: Blob) -> bool:
+    """Whether something of this blob lies there."""
+    return bool(found.bits) and chunks.name(found.manifest) == blob.root
 
 
 def _desks(tx: Tx, number: int) -> tuple[Desk, ...]:

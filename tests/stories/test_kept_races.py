@@ -145,20 +145,35 @@ def _nothing_noted(tx: Tx) -> bool:
     return tx.one("SELECT sender FROM leaving") == (b"",)
 
 
+async def told_by_two(w: World) -> tuple[Person, Person, Person, Person, bytes]:
+    """ana, bo, chen, and dana who has a file of ana's; both know bo, who is away, and at whom chen keeps for him."""
+    ana, bo, chen = await three(w)
+    dana = await w.person("dana")
+    await befriend(dana, bo)
+    await befriend(ana, dana)
+    await w.until(partial(has_lines, dana, bo, 1))
+    await bo.stop()
+    data = content(50, 15 * MB)
+    await ana.call("media.send", to="dana", path=str(put(w, "film.bin", data)))
+    await w.until(partial(_has, dana, 1))
+    await dana.call("media.get", id=(await file_of(dana))["id"])
+    await w.until(partial(is_in, dana, "here"))
+    await ana.call("chat.forward", id=(await file_of(ana))["id"], to="bo")
+    return ana, bo, chen, dana, data
+
+
+async def comes_from_the_keeper(w: World, bo: Person, data: bytes) -> None:
+    """The file of both of them, who are away."""
+    await bo.start()
+    await w.until(partial(_has, bo, 2))
+    await bo.call("media.get", id=(await file_of(bo))["id"])
+    await w.until(partial(is_in, bo, "here", 2), patience_s=600.0)
+    assert await saved(w, bo) == data
+
+
 def test_a_part_that_one_has_left_does_not_hide_the_whole_file_of_another() -> None:
     async def story(w: World) -> None:
-        ana, bo, _chen = await three(w)
-        dana = await w.person("dana")
-        await befriend(dana, bo)
-        await befriend(ana, dana)
-        await w.until(partial(has_lines, dana, bo, 1))
-        await bo.stop()
-        data = content(50, 15 * MB)
-        await ana.call("media.send", to="dana", path=str(put(w, "film.bin", data)))
-        await w.until(partial(_has, dana, 1))
-        await dana.call("media.get", id=(await file_of(dana))["id"])
-        await w.until(partial(is_in, dana, "here"))
-        await ana.call("chat.forward", id=(await file_of(ana))["id"], to="bo")
+        ana, bo, _chen, dana, data = await told_by_two(w)
 
         async def begun() -> bool:
             """some of it lies there"""
@@ -169,13 +184,28 @@ def test_a_part_that_one_has_left_does_not_hide_the_whole_file_of_another() -> N
         await dana.call("chat.forward", id=(await file_of(dana))["id"], to="bo")
         await w.until(partial(is_kept, dana, pieces=58))
         await dana.stop()
-        await bo.start()
-        await w.until(partial(_has, bo, 2))
-        await bo.call("media.get", id=(await file_of(bo))["id"])
-        await w.until(partial(is_in, bo, "here", 2), patience_s=600.0)
-        assert await saved(w, bo) == data
+        await comes_from_the_keeper(w, bo, data)
 
     world.run(story, seed=2405)
+
+
+def test_who_leaves_something_else_under_his_name_keeps_nobody_from_what_another_left() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen, dana, data = await told_by_two(w)
+        await w.until(partial(is_kept, ana, pieces=58))
+        await dana.call("chat.forward", id=(await file_of(dana))["id"], to="bo")
+        await w.until(partial(is_kept, dana, pieces=58))
+        await ana.stop()
+        await dana.stop()
+        await core_of(chen).keeping.database.transact(_is_another_at_first)
+        await comes_from_the_keeper(w, bo, data)
+
+    world.run(story, seed=2411)
+
+
+def _is_another_at_first(tx: Tx) -> None:
+    """What ana has left has a manifest of other pieces."""
+    tx.execute("UPDATE deposit SET manifest = zeroblob(length(manifest)) WHERE id = (SELECT MIN(id) FROM deposit)")
 
 
 async def _has(person: Person, count: int) -> bool:
