@@ -224,7 +224,9 @@ class DepotVisit:
         if found is not None and not self._depot.has_room(
             found.size * (found.count - found.bits.bit_count()) // found.count
         ):
-            return deposits.Begun(Status.FULL, begun.key)  # what lies of it stays: there may be room later
+            with suppress(StoreFault):  # what lies of it stays: there may be room later
+                await database.transact(deposits.unbegun, found.id)
+            return deposits.Begun(Status.FULL, begun.key)
         return begun
 
     async def _take(self, place: int) -> Status:

@@ -229,6 +229,7 @@ async def test_a_keeper_without_room_takes_no_file_and_goes_on_with_mail(
         await open_doors(place)
         async with place.deposits("sender") as sender:
             assert (await sender.leave(ONE.parting(1))).status is Status.FULL
+        assert await place.keeping.files(1) == (0, 0)  # and none for what it did not take
         async with place.stream("sender") as letters:
             assert (await letters.put([posting(1, "mail")]))[0].status is Status.OK
     (tmp_path / "none").mkdir()
