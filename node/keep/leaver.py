@@ -211,6 +211,7 @@ class Leaver:
                 failures += 1
                 with trio.move_on_after(pause_s):
                     await wake.bell.wait()
+                    failures = 0  # something is new: what waits for long already is no reason to wait for that
         finally:
             self._rounds.pop(contact_id, None)
 

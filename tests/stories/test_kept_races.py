@@ -118,6 +118,23 @@ def test_a_file_that_the_disk_of_its_sender_has_lost_or_changed_keeps_no_other_b
     world.run(story, seed=2402)
 
 
+def test_a_file_does_not_wait_as_long_as_another_that_nobody_takes() -> None:
+    async def story(w: World) -> None:
+        ana, bo, chen = await three(w)
+        await configure(chen, "keeper.files", "8")
+        await bo.stop()
+        await send(w, ana, "large.bin", 30, 5 * MB)
+        await w.until(partial(says, ana, "takes no file so large"))
+        await trio.sleep(6 * 3600.0)  # by now it is tried every two hours
+        await chen.stop()
+        await send(w, ana, "film.bin", 31)
+        await w.until(partial(says, ana, "is reached"))
+        await chen.start()
+        await w.until(partial(is_kept, ana), patience_s=100.0)
+
+    world.run(story, seed=2412)
+
+
 def test_what_is_recalled_while_it_is_announced_takes_no_room_at_the_keeper() -> None:
     async def story(w: World) -> None:
         ana, bo, chen = await three(w)
