@@ -103,8 +103,8 @@ def await_kept(door: Door, client: Client, files: Iterable[FileLine], until: flo
     while not all(map(is_kept, found.values())) and (left_s := until - time.monotonic()) > 0:
         pieces, kept = (sum(file[what] for file in found.values()) for what in ("pieces", "kept"))
         show.passing(door, f"Leaving it at a keeper… {kept * 100 // pieces} %")
-        for _, news in client.changes(within_s=min(left_s, TICK_S)):
-            if news["id"] in found:
+        for topic, news in client.changes(within_s=min(left_s, TICK_S)):
+            if topic in (KEPT, GIVEN) and news["id"] in found:  # not how its message stands, which has that id too
                 found[news["id"]] = news
         if client.lagged:
             found = {one: client.call("media.show", id=one) for one in found}

@@ -95,6 +95,11 @@ def begin(tx: Tx, asked: Leave, n: int, nonce: bytes, age_s: int, allowance: int
     return Begun(Status.OK, door.put_key, kept_s, Deposit(number, door.owner, asked.size, 0, asked.manifest))
 
 
+def unbegun(tx: Tx, number: int) -> None:
+    """A file that was announced cannot be taken now: where nothing of it is here it takes no room either."""
+    tx.execute("DELETE FROM deposit WHERE id = ? AND bits = X''", (number,))
+
+
 def turned_away(tx: Tx, asked: Leave, n: int, nonce: bytes, status: Status) -> Begun:
     """The same where nothing can be taken: this status to those who show the key of their door."""
     door = _door(tx, asked.sender)

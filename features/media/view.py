@@ -159,10 +159,16 @@ def note(tx: Tx, seq: int, contact_id: int, number: int) -> None:
 
 
 def forget(tx: Tx, seq: int) -> None:
-    """The message is gone; its blob too, where no other message tells it."""
-    found = tx.one("DELETE FROM media_file WHERE seq = ? RETURNING blob", (seq,))
-    if found is not None and tx.one("SELECT 1 FROM media_file WHERE blob = ?", found) is None:
-        blobs.forget(tx, found[0])
+    """The message is gone; its blob too, where no other message tells it, and what lies of it for this contact."""
+    found = tx.one("DELETE FROM media_file WHERE seq = ? RETURNING blob, contact", (seq,))
+    if found is None:
+        return
+    number, contact_id = found
+    left = leaving.of(tx, number, contact_id)
+    if left is not None and tx.one("SELECT 1 FROM media_file WHERE blob = ? AND contact = ?", found) is None:
+        leaving.unwant(tx, left.id)
+    if tx.one("SELECT 1 FROM media_file WHERE blob = ?", (number,)) is None:
+        blobs.forget(tx, number)
 
 
 def file_of(blob: Blob) -> str:

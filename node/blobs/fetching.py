@@ -40,7 +40,7 @@ OPEN_S = 10.0
 SILENT_S = 20.0  # a source that was asked and says nothing for so long is left
 WHOLE_S = 60.0  # for one answer, however slow the line is: 35 kbit/s
 AGAIN_S = 30.0  # until it is asked again; sooner where its owner has come back
-NOTHING_S = 600.0  # the same for a contact who had nothing of it
+NOTHING_S = 600.0  # the same for a contact who had nothing of it; a keeper comes to that by and by
 MORE_S = 15.0  # until a source that has not all is asked what it has by now
 WRITTEN_MAX = 16  # pieces that wait for the disk: 4 MiB
 GATHERED_MAX = 8  # pieces that are written at once: threads that take turns cost more than the writing
@@ -105,6 +105,7 @@ class Fetching:
     _asked: dict[int, float] = field(default_factory=dict)  # source -> when it may be asked again; inf while it is
     _keepers: dict[int, int] = field(default_factory=dict)  # source -> the contact who keeps, where it is a keeper
     _told: set[int] = field(default_factory=set)  # who told it since he was asked
+    _vain: dict[int, int] = field(default_factory=dict)  # keeper -> how often it was asked and gave nothing
 
     def __post_init__(self) -> None:
         self._getting = Getting(self.row.blob.count, self.row.bits)
@@ -139,6 +140,7 @@ class Fetching:
         for key in (contact_id, *(key for key, one in self._keepers.items() if one == contact_id)):
             if self._asked.get(key, 0.0) != float("inf"):
                 self._asked.pop(key, None)
+                self._vain.pop(key, None)
         self.bell.ring()
 
     async def _from_all(self, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
@@ -170,7 +172,7 @@ class Fetching:
 
     async def _from(self, key: int, source: "OpenSource", send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
         """One source, to its end."""
-        again_s = AGAIN_S
+        again_s, before = AGAIN_S, self.here
         try:
             async with self.limiter(key), source() as opened:
                 await self._ask(key, opened, send)
@@ -183,6 +185,9 @@ class Fetching:
             log.info("a source is gone", source=key, reason=str(first(faults)))
         finally:
             self._getting.leave(key)
+            if key < 0:  # its sender may be leaving it now; and nobody says when one of our own is there again
+                self._vain[key] = 0 if self.here > before else self._vain.get(key, -1) + 1
+                again_s = min(AGAIN_S * 2 ** min(self._vain[key], 8), NOTHING_S)
             self._asked[key] = trio.current_time() + again_s
             self._stir()
 

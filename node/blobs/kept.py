@@ -8,12 +8,13 @@ of several sources (fetching.py), what a keeper does (node/keep/depot.py), what 
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import structlog
 import trio
 
+from crypto import chunks
 from node.inward import Inward
 from node.keep import deposit_client
 from node.keep.collector import place_of
@@ -67,22 +68,38 @@ class KeptSource:
     _manifest: bytes = b""
 
     async def join(self) -> int | None:
-        """The pieces that lie there. Raises: Nothing, Malformed, Unavailable, TooSlowError."""
+        """The pieces that lie there, under the name that has most of what is missing here.
+
+        What is another file by its manifest is passed over: whoever told us this one may leave anything under his name,
+        and that is neither the keeper's fault nor that of who left the right one. Raises: Nothing, Unavailable.
+        """
+        row = await self.inward.database.read(blobs.row, self.number)
+        if row is None:
+            raise Nothing
+        most, best, sought = -1, b"", b""
         for name in self.desk.names:
-            with trio.fail_after(ANSWER_S):
-                found = await self.stream.seek(name)
-            if isinstance(found, Status):
-                raise Unavailable(f"the keeper refuses: {found.name}")
-            if found.bits:
-                bits, self._manifest = bits_of(found.bits), found.manifest
-                await self.inward.database.transact(
-                    leaving.found, self.desk.keeper.id, name, self.number, bits.bit_count()
-                )
-                return bits
-        raise Nothing
+            found, sought = await self._seek(name), name
+            if _is_of(found, row.blob) and (news := (bits_of(found.bits) & ~row.bits).bit_count()) > most:
+                most, best = news, name
+        if not best:
+            raise Nothing
+        if sought != best:  # what is wanted is of what was sought last
+            found = await self._seek(best)
+        if not _is_of(found, row.blob):
+            raise Nothing
+        bits, self._manifest = bits_of(found.bits), found.manifest
+        await self.inward.database.transact(leaving.found, self.desk.keeper.id, best, self.number, bits.bit_count())
+        return bits
+
+    async def _seek(self, name: bytes) -> deposit.Found:
+        with trio.fail_after(ANSWER_S):
+            found = await self.stream.seek(name)
+        if isinstance(found, Status):
+            raise Unavailable(f"the keeper refuses: {found.name}")
+        return found
 
     async def names(self) -> bytes:
-        """The manifest that lies there; nobody has checked it."""
+        """The manifest that lies there."""
         return self._manifest
 
     async def want(self, places: Sequence[int]) -> None:
@@ -102,6 +119,7 @@ class Kept:
 
     inward: Inward
     roads: Roads
+    _later: dict[int, float] = field(default_factory=dict)  # keeper -> when it is told again, after it failed
 
     async def desks(self, number: int) -> tuple[Desk, ...]:
         """The keepers where pieces of a blob may lie, and that can be asked now."""
@@ -119,22 +137,23 @@ class Kept:
         database = self.inward.database
         with database.watch(frozenset({blobs.CHANGED, keepers.CHANGED})) as changes:
             while True:
-                left = await self._thank()
-                with trio.move_on_after(THANK_S if left else float("inf")):
+                with trio.move_on_at(await self._thank()):
                     await changes.receive()
 
-    async def _thank(self) -> bool:
-        """Has deleted what can be; whether something is left for later."""
+    async def _thank(self) -> float:
+        """Has deleted what can be; when something is left to be tried again, inf for never."""
         database = self.inward.database
-        left = False
+        again_at = float("inf")
         for keeper_id, some in groupby(await database.read(leaving.to_thank), key=lambda one: one.keeper):
             files = tuple(some)
             one = await database.read(keepers.find, keeper_id)
             if one is None or one.state is not keepers.State.USED:  # what lay there goes with our queues
                 await database.transact(leaving.thanked, files)
                 continue
-            if not self._is_there(one):
-                left = True
+            now = trio.current_time()
+            later = self._later.get(keeper_id, 0.0) if self._is_there(one) else now + THANK_S
+            if now < later:
+                again_at = min(again_at, later)
                 continue
             try:
                 async with self._claimed(one, is_small=True) as stream:
@@ -146,8 +165,9 @@ class Kept:
                         await database.transact(leaving.thanked, (file,))
             except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
                 log.info("a keeper still has a file", keeper=keeper_id, reason=str(first(faults)))
-                left = True
-        return left
+                later = self._later[keeper_id] = trio.current_time() + THANK_S  # not at every piece of another file
+                again_at = min(again_at, later)
+        return again_at
 
     @asynccontextmanager
     async def _claimed(self, one: Keeper, *, is_small: bool) -> AsyncIterator[DepositStream]:
@@ -163,6 +183,11 @@ class Kept:
 
     def _is_there(self, one: Keeper) -> bool:
         return one.contact == keepers.OWN or self.roads.talks.online(one.contact)
+
+
+def _is_of(found: deposit.Found, blob: Blob) -> bool:
+    """Whether something of this blob lies there."""
+    return bool(found.bits) and chunks.name(found.manifest) == blob.root
 
 
 def _desks(tx: Tx, number: int) -> tuple[Desk, ...]:

@@ -39,6 +39,7 @@ RESERVE_BYTES = 256 << 20  # of the disk, which no file takes: mail and the pers
 VISITS_MAX = 16  # at once, each with a piece and a manifest in memory
 SETTING = "keeper.files"  # MB of files for one owner
 MB = 1_000_000
+SPARE_S = 30.0  # without a request: such a stream ends where another wants its place
 TRIES_MAX = 8  # requests of a stream that are refused
 REFUSING = frozenset({Status.GONE, Status.REFUSED, Status.BUSY})
 
@@ -140,17 +141,31 @@ class DepotVisit:
         self._found: Deposit | None = None  # by the owner
         self._n = 0
         self._refusals = 0
+        self._waits_since = trio.current_time()  # for a request; inf while one is dealt with
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Who has shown nothing comes before who has, and who waits longest for a request before all others."""
+        return self._is_proven, self._waits_since
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether it may end in favour of another: it has shown nothing yet, or nothing of a request comes."""
+        is_silent = trio.current_time() - self._waits_since >= SPARE_S and not self._reader.begun
+        return not self._is_proven or is_silent
 
     async def run(self) -> None:
         """Serves until the stream ends or is silent for too long. Raises: PeerFault, Unavailable."""
         began = trio.current_time()
         await self._write(keep.Hello(keep.VERSION, self._nonce))
         while True:
-            raw = None
-            with trio.move_on_at(trio.current_time() + IDLE_S if self._is_proven else began + PROVE_S):
+            raw, self._waits_since = None, trio.current_time() if self._is_proven else began
+            with trio.move_on_at(self._waits_since + (IDLE_S if self._is_proven else PROVE_S)):
                 raw = await self._reader.read()
             if raw is None:
                 return
+            if self._is_proven:
+                self._waits_since = float("inf")
             self._n += 1
             await self._answer(deposit.decode_request(raw))
 
@@ -209,7 +224,9 @@ class DepotVisit:
         if found is not None and not self._depot.has_room(
             found.size * (found.count - found.bits.bit_count()) // found.count
         ):
-            return deposits.Begun(Status.FULL, begun.key)  # what lies of it stays: there may be room later
+            with suppress(StoreFault):  # what lies of it stays: there may be room later
+                await database.transact(deposits.unbegun, found.id)
+            return deposits.Begun(Status.FULL, begun.key)
         return begun
 
     async def _take(self, place: int) -> Status:

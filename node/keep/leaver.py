@@ -8,6 +8,7 @@ What is wanted is a row of store/leaving.py; one file goes to one keeper. Mail i
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,6 +16,7 @@ import trio
 
 from node import ground
 from node.bell import Bell
+from node.blobs import disk
 from node.blobs.files import Files, sealed_total
 from node.delivery import Delivery
 from node.ground import jitter
@@ -55,8 +57,13 @@ _SAID = {
     Status.REFUSED: "the keeper takes no files",
     Status.FULL: "the disk of the keeper is full",
 }
+_LEAST = (_SAID[Status.REFUSED], _SAID[Status.GONE], NOT_REACHED)  # what another keeper says is more than that
 
 log = structlog.get_logger("leaver")
+
+
+class _NotHere(Unavailable):
+    """The disk does not give a piece of ours."""
 
 
 class _Stopped(Exception):
@@ -89,6 +96,13 @@ class _Round:
             if (line := self._line(job.leaving)) is not None:
                 found.setdefault(line, []).append(job)
         return next(iter(found.items()), None)
+
+    def failed(self, number: int, line: bytes, reason: str) -> None:
+        """A file is not left at this line; of what several keepers say, what helps a person stays."""
+        self.tried.add((number, line))
+        before = self.reasons.get(number)
+        if before is None or (before in _LEAST and reason not in _LEAST[: _LEAST.index(before)]):
+            self.reasons[number] = reason
 
     def _line(self, one: Leaving) -> bytes | None:
         """Where a part of it lies already, else the best; what is taken back lies at one line alone."""
@@ -197,6 +211,7 @@ class Leaver:
                 failures += 1
                 with trio.move_on_after(pause_s):
                     await wake.bell.wait()
+                    failures = 0  # something is new: what waits for long already is no reason to wait for that
         finally:
             self._rounds.pop(contact_id, None)
 
@@ -215,24 +230,26 @@ class Leaver:
         while (step := one.next()) is not None:
             line, jobs = step
             box, place = one.boxes[line]
-            for job in jobs:
-                one.tried.add((job.leaving.id, line))
-                one.reasons[job.leaving.id] = NOT_REACHED
+            begun: list[_Job] = []  # what breaks the stream keeps no other file from its turn
             try:
                 async with (
                     self.roads.to(place, self.inward.now() // 1000) as way,
                     deposit_client.open_stream(way.link, self.roads.network.peer) as stream,
                 ):
                     for job in jobs:
+                        begun.append(job)
                         reason = await self._settle(one, job, box, stream, is_relayed=way.link.is_relayed)
                         if reason:
-                            one.reasons[job.leaving.id] = reason
+                            one.failed(job.leaving.id, line, reason)
                         else:
                             del one.jobs[job.leaving.id]
             except* _Stopped:
                 one.jobs.clear()
-            except* (PeerFault, Unavailable, trio.TooSlowError, OSError) as faults:
-                log.info("a file is not left", reason=str(first(faults)))
+            except* (PeerFault, Unavailable, trio.TooSlowError) as faults:
+                fault = first(faults)
+                log.info("a file is not left", reason=str(fault))
+                for job in begun[-1:] or jobs:
+                    one.failed(job.leaving.id, line, NOT_HERE if isinstance(fault, _NotHere) else NOT_REACHED)
 
     async def _settle(self, one: _Round, job: _Job, box: Mailbox, stream: DepositStream, *, is_relayed: bool) -> str:
         """Leaves a file or takes it back; returns why not, "" where it is done. Raises: _Stopped, and what breaks."""
@@ -259,12 +276,24 @@ class Leaver:
             if left.status is not Status.OK:
                 return _SAID.get(left.status, left.status.name)
             missing = [place for place in range(row.blob.count) if not left.bits >> place & 1]
-            await self._note(job, parting, row.blob.count - len(missing))
+            try:
+                await self._note(job, parting, row.blob.count - len(missing))
+            except _Stopped:
+                if await self.inward.database.read(leaving.at, number) is None:  # so nobody else takes it back
+                    with trio.fail_after(ANSWER_S):
+                        await stream.withdraw(line.sender, line.put_key, name)
+                raise
             if not missing:
                 until_ms = self.inward.now() + 1000 * left.kept_s
                 await self.inward.database.transact(leaving.kept, number, until_ms)
                 return ""
-            status = await self._give(one, job, parting, missing, stream)
+            try:
+                status = await self._give(one, job, parting, missing, stream)
+            except OSError as broken:  # of ours
+                log.error("a file of pieces cannot be read", reason=str(broken))
+                with suppress(OSError):
+                    await disk.is_gone(self.inward, self.files, row.number)
+                raise _NotHere from broken
             if status is not Status.OK:
                 return _SAID.get(status, status.name)
         return NOT_REACHED
@@ -304,14 +333,13 @@ class Leaver:
 def _round(tx: Tx, contact_id: int, is_away: bool) -> _Round:
     """What is to be left for a contact or taken back, and the lines at which that can be."""
     boxes: dict[bytes, tuple[Mailbox, Place]] = {}
-    if may_be_left(tx, contact_id):
-        for device_id in inboxes.devices_of(tx, contact_id):
-            boxes |= {box.line.sender: (box, place_of(tx, contact_id, box)) for box in inboxes.of(tx, device_id)}
-    jobs = {}
+    for device_id in inboxes.devices_of(tx, contact_id):
+        boxes |= {box.line.sender: (box, place_of(tx, contact_id, box)) for box in inboxes.of(tx, device_id)}
+    is_wanted, jobs = is_away and may_be_left(tx, contact_id), {}
     for one in leaving.due(tx, contact_id):
         if one.state is State.UNWANTED and one.sender not in boxes:
             leaving.ended(tx, one.id)  # its line is gone: what lies there goes by itself
-        elif one.state is State.UNWANTED or is_away:
+        elif one.state is State.UNWANTED or is_wanted:  # also from one who was turned away since
             row = blobs.row(tx, one.blob)
             is_whole = row is not None and row.state is blobs.State.WHOLE
             jobs[one.id] = _Job(one, row, blobs.names(tx, one.blob) if is_whole else b"")

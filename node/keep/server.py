@@ -72,7 +72,7 @@ class Keeping:
         self._has = has_keeping
         self._entropy = ground.entropy("keeping")
         self._depot = None if cellar is None else Depot(ground, cellar)
-        self._depot_visits = 0
+        self._depot_visits: dict[trio.CancelScope, DepotVisit] = {}
         self._database: Database | None = None
         self._opened = trio.Event()
         self._fault: UserFault | None = None  # why it could not be opened
@@ -164,12 +164,11 @@ class Keeping:
             or self._visits.total() >= VISITS_MAX
             or self._visits[stream.peer] >= VISITS_PER_PEER_MAX
             or self._unproven >= UNPROVEN_MAX
-            or (protocol == deposit.PROTOCOL and self._depot_visits >= depot.VISITS_MAX)
+            or (protocol == deposit.PROTOCOL and not self._has_place())
         ):
             raise Crowded
         stream.welcome()
         self._visits[stream.peer] += 1
-        self._depot_visits += protocol == deposit.PROTOCOL
         self._unproven += 1
         is_unproven = True
 
@@ -181,13 +180,16 @@ class Keeping:
         scope = trio.CancelScope()
         self._here[scope] = None
         try:
+            visit = self._visit(protocol, stream, proven)
+            if isinstance(visit, DepotVisit):
+                self._depot_visits[scope] = visit
             with scope:
-                await self._visit(protocol, stream, proven).run()
+                await visit.run()
         finally:
             del self._here[scope]
+            self._depot_visits.pop(scope, None)
             self._left.ring()
             self._unproven -= is_unproven
-            self._depot_visits -= protocol == deposit.PROTOCOL
             self._visits[stream.peer] -= 1
             if not self._visits[stream.peer]:
                 del self._visits[stream.peer]
@@ -232,6 +234,16 @@ class Keeping:
             waited_for.set()
 
     # --- inside
+
+    def _has_place(self) -> bool:
+        """Whether one more stream about files can be served, in the place of one that is needed least if need be."""
+        held = {scope: one for scope, one in self._depot_visits.items() if not scope.cancel_called}
+        if len(held) < depot.VISITS_MAX:
+            return True
+        spare = [scope for scope, one in held.items() if one.is_spare]
+        if spare:
+            min(spare, key=lambda scope: held[scope].rank).cancel()
+        return bool(spare)
 
     def _visit(self, protocol: str, stream: Stream, proven: Callable[[], None]) -> Visit | DepotVisit:
         nonce, noise = self._entropy(keep.NONCE_BYTES), self._entropy(NOISE_BYTES)

@@ -235,6 +235,22 @@ async def test_who_waits_until_a_file_is_kept_is_told_once_it_and_its_message_ar
         assert world.media.asked[-1] == ("leave", world.media.rows[0]["id"], False)
 
 
+async def test_how_a_message_stands_meanwhile_is_not_taken_for_its_file(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        world.contacts.rows.append(contacts_room.contact("bo"))
+
+        async def goes_on(row: dict[str, Any]) -> None:
+            """The message lies there, then it is delivered; the file is not left yet."""
+            for state in ("kept", "delivered"):
+                world.chat.lines.append(stands(row["id"], state))
+                await world.changed("delivery", len(world.chat.lines))
+
+        world.media.then = goes_on
+        ran = await world.weft("send", "bo", "--file", "film.mp4", "--wait", "kept", "1")
+        assert ran.code == 6
+        assert "film.mp4 is told and not kept after 1" in ran.err
+
+
 async def test_who_waits_for_what_is_not_kept_is_told_why(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
         world.contacts.rows.append(contacts_room.contact("bo"))

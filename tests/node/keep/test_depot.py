@@ -229,6 +229,7 @@ async def test_a_keeper_without_room_takes_no_file_and_goes_on_with_mail(
         await open_doors(place)
         async with place.deposits("sender") as sender:
             assert (await sender.leave(ONE.parting(1))).status is Status.FULL
+        assert await place.keeping.files(1) == (0, 0)  # and none for what it did not take
         async with place.stream("sender") as letters:
             assert (await letters.put([posting(1, "mail")]))[0].status is Status.OK
     (tmp_path / "none").mkdir()
@@ -296,32 +297,6 @@ async def test_a_piece_that_comes_for_what_is_gone_is_not_kept(autojump_clock: M
             await sender.give(1, ONE.pieces[1])
             assert await sender.answer() is Status.GONE
         assert on_disk(tmp_path) == []
-
-
-async def test_no_more_streams_than_fit_into_memory(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with open_keeper(tmp_path) as place, place.sim.open_host("many", b"many".ljust(32)) as host:
-        await open_doors(place)
-        link = await host.dial(place.host.addresses()[0], place.host.peer)
-        async with trio.open_nursery() as nursery:
-            held = [await link.open(deposit.PROTOCOL) for _ in range(server.VISITS_PER_PEER_MAX)]
-            for number in range(depot.VISITS_MAX - len(held)):
-                opened = trio.Event()
-                nursery.start_soon(_hold, place, f"peer {number // 8}", opened)
-                await opened.wait()
-            async with place.sim.open_host("late", b"late".ljust(32)) as late:
-                way = await late.dial(place.host.addresses()[0], place.host.peer)
-                with pytest.raises(Unavailable):
-                    async with deposit_client.open_stream(way, late.peer):
-                        pass
-            async with place.stream("sender") as letters:  # mail is served all the same
-                assert (await letters.put([posting(1, "mail")]))[0].status is Status.OK
-            nursery.cancel_scope.cancel()
-
-
-async def _hold(place: Place, name: str, opened: trio.Event) -> None:
-    async with place.deposits(f"{name} {id(opened)}"):
-        opened.set()
-        await trio.sleep_forever()
 
 
 async def test_who_is_refused_again_and_again_or_shows_nothing_is_sent_away(
