@@ -90,6 +90,21 @@ def test_a_recall_that_comes_before_its_message_takes_it_as_it_comes() -> None:
     world.run(story, seed=520)
 
 
+def test_what_is_recalled_before_it_left_and_deleted_then_is_never_heard_of() -> None:
+    async def story(w: World) -> None:
+        alice, bob = await two(w)
+        await bob.kill()
+        said = await alice.call("chat.send", to="bob", text="oopsword")
+        await alice.call("chat.recall", id=said["id"])
+        await alice.call("chat.delete", id=said["id"])
+        await bob.start()
+        after = await alice.call("chat.send", to="bob", text="hello")
+        await w.until(lambda: arrived(alice), patience_s=1200)
+        assert list(await lines_of(bob, "alice")) == list(await lines_of(alice, "bob")) == [after["id"]]
+
+    world.run(story, seed=534)
+
+
 def test_what_is_recalled_before_it_left_never_leaves() -> None:
     async def story(w: World) -> None:
         alice, bob = await two(w)
