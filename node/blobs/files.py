@@ -154,8 +154,10 @@ class Files:
         return 0
 
     def make_folder(self) -> None:
-        """Makes the folder, where there is none. Raises: OSError."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        """Makes the folder, where there is none, and puts its name on the disk. Raises: OSError."""
+        if not self.folder.is_dir():
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            drafts.sync_directory(self.folder.parent)
 
     @contextmanager
     def _opened(self, name: str, flags: int) -> Iterator[int]:
