@@ -8,7 +8,7 @@ Not here: how it is drawn (cli/screen.py).
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import click
 
@@ -38,7 +38,11 @@ def chat(door: Door, name: str) -> None:
     terminal = door.asks and sys.stdout.isatty() and door.form is Form.TEXT
     if door.form is Form.JSON:
         door.form = Form.JSONL  # a conversation is a stream
-    speaker = _Speaker(door)
+    with _Speaker(door) as speaker:
+        _converse(door, speaker, name, terminal)
+
+
+def _converse(door: Door, speaker: "_Speaker", name: str, terminal: bool) -> None:
     contact = speaker.client.call("contacts.show", name=name)["name"]
     speaker.client.watch(connection.RECEIVED, connection.CHANGED, connection.STATE)
     screen = Screen(door, "> " if terminal else "")
@@ -66,13 +70,21 @@ class _Speaker:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self.client = door.connect()
+        self._open = ExitStack()
+        self.client = self._open.enter_context(door.connect())
         self.is_cut = False
+
+    def __enter__(self) -> "_Speaker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     def say(self, contact: str, text: str) -> Message:
         """Sends a line. Raises: Failure; node.down where it was not sent because the node is still away."""
         if self.is_cut:
-            self.client = self._door.connect()
+            self._open.close()
+            self.client = self._open.enter_context(self._door.connect())
             self.is_cut = False
         message: Message = self.client.call("chat.send", to=contact, text=text)
         return message

@@ -88,7 +88,7 @@ def send(
         *((one, "video") for one in videos),
     ]
     if frame is not None and len(paths) != 1:
-        raise faults.usage("--frame goes with one video, as in: weft send bo --video film.mp4 --frame frame.jpg.")
+        raise faults.usage("A --frame goes with one video, as in: weft send bo --video film.mp4 --frame frame.jpg.")
     if record:
         if (
             paths

@@ -61,7 +61,7 @@ async def test_a_video_is_sent_with_a_picture_of_it(tmp_path: Path) -> None:
         for more in ((), ("--video", "a", "--video", "b"), ("--video", "a", "--file", "b")):
             ran = await world.weft("send", "bo", *more, "--frame", "frame.jpg")
             assert (ran.code, ran.out) == (2, "")
-            assert ran.err.startswith("--frame goes with one video, as in:")
+            assert ran.err.startswith("A --frame goes with one video, as in:")
         assert len(world.media.asked) == 1
 
 

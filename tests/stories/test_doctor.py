@@ -82,7 +82,7 @@ def test_a_running_node_then_away_then_stopped_then_killed(tmp_path: Path, pair:
     found = examined(tmp_path, "ana", 0)
     whole = {"program", "profile", "files", "vault", "identity", "store", "clock", "node", "socket", "log", "ports"}
     assert {name for name, worst in levels(found).items() if worst == {"ok"}} >= whole
-    assert "Online, speaks version 1" in found["contact Bo"][0]["sentence"]
+    assert "Online, speaks version 2" in found["contact Bo"][0]["sentence"]
     bo.down()
     ana.await_that(lambda: not is_online(ana, "bo"), START_S)
     ana.call("chat.send", to="bo", text="later")

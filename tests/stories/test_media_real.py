@@ -34,7 +34,8 @@ def test_what_arrives_says_nothing_of_place_camera_and_people(tmp_path: Path) ->
     pictures = [SAMPLES / name for name in (*FEW, *(MANY if depth.LEVEL else ()))]
     film, sound = SAMPLES / "films" / "vp8-opus.webm", SAMPLES / "films" / "sound.m4a"
     for place in pictures:
-        assert exifread.process_file(io.BytesIO(place.read_bytes()))
+        raw = place.read_bytes()
+        assert exifread.process_file(io.BytesIO(raw)) or len(Image.open(io.BytesIO(raw)).getexif())  # each reads some
     with open_pair(tmp_path) as (ana, bo):
         for place in pictures:
             ana.call("media.send", to="bo", path=str(place))
