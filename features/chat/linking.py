@@ -19,7 +19,6 @@ from store.people import STOPS, Contact, ContactState
 
 SETTING, PROXY = "links.preview", "links.proxy"
 LOOK_S = 10.0  # that a message waits for its preview, in all
-NAME_BYTES = 16
 
 
 async def look(core: Core, contact: Contact, text: str, is_wanted: bool | None) -> tuple[Preview | None, str]:
@@ -39,7 +38,7 @@ async def look(core: Core, contact: Contact, text: str, is_wanted: bool | None) 
     await aside(core.ground, files.make_folder)
 
     def fresh() -> Path:
-        return files.folder / f"{core.ground.entropy('workshop')(NAME_BYTES).hex()}.plain"
+        return files.plain(core.ground.entropy("workshop"))
 
     try:
         at, proxy = links.parts(link), str(values[PROXY])

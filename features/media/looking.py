@@ -21,8 +21,6 @@ from node.workshop.faults import Broken, CannotOpen, Ended, NoRoom, Strange, Too
 from protocol.blobs import Blob
 from protocol.workshop import Heard, Moving, Pictured
 
-NAME_BYTES = 16
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -91,7 +89,7 @@ async def _seen(core: Core, frame: Path) -> dict[str, Any]:
 
 def _plain(core: Core) -> Path:
     """Where the workshop may write a copy."""
-    return core.blobs.files.folder / f"{core.ground.entropy('workshop')(NAME_BYTES).hex()}.plain"
+    return core.blobs.files.plain(core.ground.entropy("workshop"))
 
 
 def _look(core: Core, shape: Shape) -> Callable[[Path, Path], Any] | None:

@@ -21,7 +21,6 @@ from node.workshop.faults import Broken, CannotOpen, Ended, NoRoom, Strange, Too
 from protocol.faults import quoted
 
 ENTRIES_MAX = 10_000  # of a folder that are looked through for pictures
-NAME_BYTES = 16
 
 
 def files(places: Iterable[Path]) -> tuple[Path, ...]:
@@ -67,7 +66,7 @@ async def laid(core: Core, length: int) -> Path:
     if core.blobs.free_bytes() < length + core.blobs.reserve_bytes:
         raise NoRoomForBlob
     await ground.aside(core.ground, core.blobs.files.make_folder)
-    return core.blobs.files.folder / f"{core.ground.entropy('sticker')(NAME_BYTES).hex()}.plain"
+    return core.blobs.files.plain(core.ground.entropy("sticker"))
 
 
 @contextmanager

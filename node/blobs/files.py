@@ -153,6 +153,10 @@ class Files:
             return os.stat(self.folder / name).st_blocks * 512
         return 0
 
+    def plain(self, entropy: Entropy) -> Path:
+        """A place where nothing lies, for a plain copy that is gone in a moment, or at the node's next start."""
+        return self.folder / f"{entropy(NAME_BYTES).hex()}.plain"
+
     def make_folder(self) -> None:
         """Makes the folder, where there is none, and puts its name on the disk. Raises: OSError."""
         if not self.folder.is_dir():
