@@ -45,6 +45,7 @@ class Label(StrEnum):
     INVOICE = "weft/1/invoice"
     BLOB = "weft/1/blob"
     BLOB_ASK = "weft/1/blob-ask"
+    MOMENT = "weft/1/moment"
 
 
 # One encoding of each label, with the separating zero byte: labels have no zero byte inside, so no labelled message

@@ -18,12 +18,12 @@ from typing import Any
 from crypto.faults import Malformed
 from features.chat import carried, index, overlay, view
 from features.chat.content import Edit, How, Pin, React, Recall, Text
-from features.media.content import File
 from features.media.view import LINE_KINDS
 from features.profile.content import ContactCard, Location
 from features.stickers.content import Sticker
 from protocol import content, delivery
 from protocol.content import Said
+from protocol.file import File
 from store import bodies
 from store.database import Migration, Tx
 from store.inbox import Arrival

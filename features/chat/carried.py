@@ -4,11 +4,11 @@ The rooms of files and of profiles keep lists of them; a line that goes takes it
 """
 
 from features.media import view as files
-from features.media.content import File
 from features.profile import view as told
 from features.profile.content import ContactCard, Location
 from features.stickers import view as stickers
 from features.stickers.content import Sticker
+from protocol.file import File
 from store.database import Tx
 from store.inbox import Arrival
 

@@ -6,11 +6,11 @@ from crypto.keys import Entropy
 from features.chat import acts, conversations, hearing, index, lasting, overlay, service, view
 from features.chat.content import Edit, Gone, Pin, React, Recall, Seen, Text, Timer
 from features.chat.service import Chat
-from features.media.content import File
 from features.profile.content import ContactCard, Location
 from features.stickers.content import Sticker
 from node.feature import Feature, Keeping
 from protocol import ids
+from protocol.file import File
 from store.database import Tx
 from store.identity import Identity
 

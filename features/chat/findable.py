@@ -11,12 +11,12 @@ from enum import StrEnum
 
 from features.chat import linked
 from features.chat.content import Text
-from features.media.content import File, Shape
 from features.profile import view as told
 from features.profile.content import ContactCard, Location
 from features.stickers import view as stickers
 from features.stickers.content import Sticker
 from protocol.faults import UserFault
+from protocol.file import File, Shape
 
 # Where no Latin letter stands before it: a sentence in Chinese has no space there.
 _LINK = re.compile(r"(?<![0-9a-z])(?:(?:https?|ftp)://[^\s/]|www\.[^\s./]+\.[^\s./]|weft:[a-z]/)", re.IGNORECASE)

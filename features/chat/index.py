@@ -13,9 +13,9 @@ from features.chat.content import Text
 from features.chat.findable import Trait
 from features.chat.view import LINES_MAX, Line
 from features.chat.words import Asked
-from features.media.content import Shape
 from protocol import content
 from protocol.content import Channel
+from protocol.file import Shape
 from store.database import Migration, Tx
 
 SLICE_ROWS = 500  # of one transaction: about 15 ms, so that no message waits long for the index

@@ -9,7 +9,6 @@ from typing import Any, assert_never
 
 from features.chat.content import Edit, How, Text, Timer
 from features.media import view as files
-from features.media.content import File
 from features.media.view import FileLine
 from features.profile import view as told
 from features.profile.content import ContactCard, Location
@@ -19,6 +18,7 @@ from features.stickers.content import Sticker
 from features.stickers.view import StickerLine
 from protocol import content, delivery, ids
 from protocol.faults import UserFault, quoted
+from protocol.file import File
 from protocol.preview import SeenLink
 from store import whereabouts
 from store.database import Migration, Tx

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from features.media import folders
-from features.media.content import File, Shape
 from features.media.faults import BadFile, BadPreview, Unlooked
 from node import ground
 from node.blobs.blobs import NoRoomForBlob
 from node.core import Core
 from node.workshop.faults import Broken, CannotOpen, Ended, NoRoom, Strange, TooMuch
 from protocol.blobs import Blob
+from protocol.file import File, Shape
 from protocol.workshop import Heard, Moving, Pictured
 
 

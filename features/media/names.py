@@ -5,7 +5,7 @@ import re
 import unicodedata
 from pathlib import PurePath
 
-from features.media.content import NAME_BYTES_MAX, Shape
+from protocol.file import NAME_BYTES_MAX, Shape
 
 SAVED_BYTES_MAX = 200  # room for " (99)" and for the name of a draft
 NAMELESS = "file"

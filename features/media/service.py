@@ -10,7 +10,6 @@ from pathlib import Path
 import trio
 
 from features.media import aging, folders, keeping, looking, names, storage, view
-from features.media.content import File, Shape
 from features.media.faults import (
     BadFile,
     BadKeep,
@@ -28,6 +27,7 @@ from node.blobs.files import SourceChanged
 from node.core import Core
 from protocol.blobs import BYTES_MAX, Blob
 from protocol.faults import quoted
+from protocol.file import File, Shape
 from store import blobs, people
 from store.blobs import State
 from store.database import Tx

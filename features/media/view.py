@@ -8,12 +8,12 @@ from typing import TypedDict
 
 from crypto import hashing
 from crypto.hashing import Label
-from features.media.content import File
 from features.media.faults import NoFile
 from protocol import content, ids
 from protocol.blobs import Blob
 from protocol.content import Channel
 from protocol.faults import UserFault, quoted
+from protocol.file import File
 from store import blobs, inboxes, keepers, leaving, people, pieces, settings, whereabouts
 from store.blobs import Row, State
 from store.database import Migration, Tx

@@ -7,7 +7,6 @@ from pathlib import Path
 from crypto.faults import Malformed
 from features.media import service as media
 from features.media import view as files
-from features.media.content import Shape
 from features.media.looking import Source
 from features.media.view import FileLine
 from features.stickers import names, picture, view
@@ -19,6 +18,7 @@ from node.blobs.blobs import NoRoomForBlob
 from node.core import Core
 from protocol import ids, record
 from protocol.faults import quoted
+from protocol.file import Shape
 from store import blobs, people
 from store.blobs import State
 from store.database import Tx

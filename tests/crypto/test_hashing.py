@@ -67,7 +67,7 @@ def test_subkeys_of_one_secret_are_each_hkdf_under_its_purpose(secret: bytes, pu
 
 def test_the_table_of_labels_is_the_one_of_the_protocol() -> None:
     names = "devlist dev-cert card prekeys otpk invite px3 sid dr-root chan beacon rv dht keep log spine cosig group"
-    names += " chan-post backup link pair sas nearby ledger invoice blob blob-ask"
+    names += " chan-post backup link pair sas nearby ledger invoice blob blob-ask moment"
     assert [label.value for label in Label] == [f"weft/1/{name}" for name in names.split()]
     assert all("\x00" not in label.value and label.value.isascii() for label in Label)
 

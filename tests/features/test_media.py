@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from features.media import folders, names, view
-from features.media.content import Shape
 from lab import world
 from lab.world import Person, World, befriend
+from protocol.file import Shape
 from store import blobs as rows
 from store.database import Tx
 from tests.features.kit import Faults

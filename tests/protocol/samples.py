@@ -71,15 +71,22 @@ def sample(cls: type, source: Source) -> Any:
     return cls(*(_value(hints[field.name], source) for field in fields(cls)))
 
 
-def contents() -> tuple[type, ...]:
-    """The content classes of all rooms, by kind: every class with KIND and CHANNELS in a features/*/content.py."""
-    found: dict[int, type] = {}
+def rooms() -> Mapping[type, str]:
+    """The content classes of all rooms, by kind, with their rooms: all with KIND and CHANNELS in a
+    features/*/content.py, where it is made or in what it offers."""
+    found: dict[type, str] = {}
     for room in pkgutil.iter_modules(features.__path__):
         module = importlib.import_module(f"features.{room.name}.content")
-        for cls in vars(module).values():
-            if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "CHANNELS"):
-                found[cls.KIND] = cls  # type: ignore[attr-defined]
-    return tuple(cls for _, cls in sorted(found.items()))
+        for name, cls in vars(module).items():
+            is_own = getattr(cls, "__module__", "") == module.__name__ or name in getattr(module, "__all__", ())
+            if isinstance(cls, type) and is_own and hasattr(cls, "CHANNELS"):
+                found[cls] = room.name
+    return dict(sorted(found.items(), key=lambda one: one[0].KIND))  # type: ignore[attr-defined]
+
+
+def contents() -> tuple[type, ...]:
+    """The content classes of all rooms, by kind."""
+    return tuple(rooms())
 
 
 def terms() -> tuple[type, ...]:

@@ -12,12 +12,12 @@ from typing import cast
 import trio
 from PIL import Image
 
-from features.media.content import File, Shape
 from features.media.view import MB
 from lab import world
 from lab.world import Person, World, befriend
 from node.blobs.disk import NO_DISK
 from protocol.blobs import Blob
+from protocol.file import File, Shape
 from store import people
 
 SAMPLES = Path(__file__).parents[1] / "samples"

@@ -12,7 +12,6 @@ import pytest
 import trio
 
 from crypto import chunks
-from features.media.content import File, Shape
 from features.media.view import MB
 from lab import world
 from lab.world import Person, World, befriend
@@ -23,6 +22,7 @@ from protocol import blob_stream, record
 from protocol.blob_stream import Ask, Has, Names, NamesWanted, Piece, Want
 from protocol.blobs import Blob, Making
 from protocol.faults import Unavailable
+from protocol.file import File, Shape
 from store import blobs, people
 from tests.stories.test_media import content, file_of, is_in, no_files, put, saved
 
