@@ -189,7 +189,8 @@ class Circle:
 
     def opens(self, reader: int, wrote: Wrote) -> bool:
         """Whether somebody opens a content with anything that he has: every wrapping key of the place on every slot,
-        what he finds or was handed and every key of a post as a key, and each of these with each wrapping key."""
+        what he finds or was handed and every key of a post as a key, and each of these with each wrapping key and none.
+        """
         one = self.people[reader]
         spot = wrote.spot
         handed = one.keys.get((spot.log, spot.seq), set())
@@ -199,7 +200,7 @@ class Circle:
             wraps.add(wrote.wrap)
         found = {held for wrap in wraps if (held := moment.held(wrap, spot, wrote.content))}
         tries = found | wraps | one.posts
-        tries |= {moment.answer_key(key, wrap) for key in one.posts | found for wrap in wraps}
+        tries |= {moment.answer_key(key, wrap) for key in one.posts | found for wrap in (*wraps, b"")}
         for key in tries:
             if moment.is_under(key, spot, wrote.content):
                 moment.unseal(key, spot, wrote.content)
