@@ -1,12 +1,12 @@
 """Feeds of many people without nodes: what each writes, and which keys each is handed by the rules of moments.
 
-People are numbers. A feed's secret is known to all its readers, so everybody is taken to have every content; who opens
-one is decided by keys alone, and nobody here asks the rules before he tries. Not here: what an honest node drops and
-shows beside that (tests/features), the room's own handing out (features/moments).
+People are numbers. Everybody is taken to have every content; who opens one is decided by keys alone, and nobody here
+asks the rules before he tries. Not here: what an honest reader drops and does not show (tests/features), how the room
+hands keys out (features/moments).
 """
 
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from protocol import moment
@@ -107,19 +107,37 @@ class Circle:
 
     def meet(self, one: int, other: int) -> None:
         """Two become contacts, or become it again."""
-        for mine, theirs in ((self.people[one], other), (self.people[other], one)):
-            mine.contacts.add(theirs)
-            self.hand_out(mine, theirs, lambda _: True)
+        self.join(one, other)
+        self.join(other, one)
 
     def part(self, one: int, other: int) -> None:
-        """Two are contacts no more: each goes on in a feed with other chains."""
-        for mine, theirs in ((self.people[one], other), (self.people[other], one)):
-            mine.contacts.discard(theirs)
-            self._anew(mine, mine.contacts)
+        """Two are contacts no more."""
+        self.leave(one, other)
+        self.leave(other, one)
 
-    def hide(self, author: int, reader: int) -> None:
-        """The feed goes on without a reader, who stays what he is to the author."""
-        self._anew(self.people[author], self.people[author].contacts - {reader})
+    def join(self, author: int, reader: int) -> None:
+        """Somebody reads a feed from now on, and what the rules let him see of before."""
+        self.people[author].contacts.add(reader)
+        self.hand_out(author, reader, lambda _: True)
+
+    def leave(self, author: int, reader: int) -> None:
+        """Somebody reads a feed no more: it goes on with other chains."""
+        one = self.people[author]
+        one.contacts.discard(reader)
+        one.feeds += 1
+        self._begin(one)
+        for name in one.mine:
+            for each in sorted(one.contacts):
+                if name == ALL or each in one.tags[name]:
+                    self._hand(one, name, each)
+
+    def forget(self, reader: int, author: int) -> None:
+        """Somebody drops all that he has of another, as an honest node does when it is told to."""
+        one, other = self.people[reader], self.people[author]
+        logs = {wrote.spot.log for wrote in other.wrote} | {other.log}
+        one.chains = {log: held for log, held in one.chains.items() if log not in logs}
+        one.keys = {place: held for place, held in one.keys.items() if place[0] not in logs}
+        one.posts -= {wrote.key for wrote in other.wrote if wrote.about is None}
 
     def tag(self, author: int, name: str, reader: int) -> None:
         """Somebody is in an audience from now on."""
@@ -127,7 +145,8 @@ class Circle:
         if name not in one.tags:
             one.tags[name], one.mine[name] = set(), self.random.randbytes(32)
         one.tags[name].add(reader)
-        self._hand(one, name, reader)
+        if reader in one.contacts:
+            self._hand(one, name, reader)
 
     def untag(self, author: int, name: str, reader: int) -> None:
         """Somebody is in an audience no more: it has another chain, which those get who stay."""
@@ -137,17 +156,16 @@ class Circle:
         for each in sorted(one.tags[name] & one.contacts):
             self._hand(one, name, each)
 
-    def hand_out(self, author: Person, reader: int, is_shown: Callable[[Wrote], bool]) -> None:
+    def hand_out(self, author: int, reader: int, is_shown: Callable[[Wrote], bool]) -> None:
         """What somebody is handed who becomes a reader: the chains where they stand, and the keys of what was before.
 
-        is_shown: what is not to be kept from him by a rule that counts backwards.
+        is_shown: what is not too old.
         """
-        for name in author.mine:
-            if name == ALL or reader in author.tags[name]:
-                self._hand(author, name, reader)
-        for wrote in author.wrote:
-            if not is_shown(wrote):
-                continue
+        one = self.people[author]
+        for name in one.mine:
+            if name == ALL or reader in one.tags[name]:
+                self._hand(one, name, reader)
+        for wrote in filter(is_shown, one.wrote):
             if wrote.about is not None:
                 self._give(wrote, reader, wrote.wrap)
             elif wrote.to.meant(reader):
@@ -155,17 +173,17 @@ class Circle:
 
     # --- what is written
 
-    def post(self, author: int, to: To, readers: Iterable[int] | None = None) -> Wrote:
-        """A post. readers: of the feed, all contacts where None."""
+    def post(self, author: int, to: To) -> Wrote:
+        """A post."""
         one = self.people[author]
         spot, nonce = self._spot(one), self.random.randbytes(24)
         key = moment.own_key(one.secret, spot, nonce)
         wrote = self._write(one, key, key, to, spot, nonce, self._slots(one, to, key, None), None)
-        self._tell_list(wrote, readers)
+        self._tell_list(wrote)
         one.posts.add(key)
         return wrote
 
-    def replace(self, post: Wrote, readers: Iterable[int] | None = None) -> Wrote:
+    def replace(self, post: Wrote) -> Wrote:
         """A post as it reads from now on."""
         one = self.people[post.author]
         spot, nonce = self._spot(one), self.random.randbytes(24)
@@ -174,7 +192,7 @@ class Circle:
             to = To(to.is_all, to.listed)  # whoever came into a tag since has its chain, and is not meant
         slots = self._slots(one, to, post.key, moment.name_of(post.key))
         wrote = self._write(one, post.key, post.key, to, spot, nonce, slots, None)
-        self._tell_list(wrote, readers)
+        self._tell_list(wrote)
         return wrote
 
     def answer(self, author: int, post: Wrote) -> Wrote:
@@ -228,14 +246,6 @@ class Circle:
         one.mine = {ALL: moment.first_chain(one.secret, one.log)}
         one.mine |= {name: self.random.randbytes(32) for name in one.tags}
 
-    def _anew(self, one: Person, readers: Collection[int]) -> None:
-        one.feeds += 1
-        self._begin(one)
-        for name in one.mine:
-            for each in sorted(readers):
-                if name == ALL or each in one.tags[name]:
-                    self._hand(one, name, each)
-
     def _spot(self, one: Person) -> Spot:
         return Spot(one.author, one.log, one.seq)
 
@@ -267,11 +277,11 @@ class Circle:
         one.mine = {name: moment.step(chain) for name, chain in one.mine.items()}
         return wrote
 
-    def _tell_list(self, wrote: Wrote, readers: Iterable[int] | None) -> None:
+    def _tell_list(self, wrote: Wrote) -> None:
         """In the ratchet, where no audience has a chain for it."""
         if wrote.to == PUBLIC or 0 < len(wrote.to.tags) <= TAGS_IN_SLOTS:
             return
-        for each in sorted(self.people[wrote.author].contacts if readers is None else readers):
+        for each in sorted(self.people[wrote.author].contacts):
             if wrote.to.meant(each):
                 self._give(wrote, each, wrote.key)
 
