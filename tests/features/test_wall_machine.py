@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests import depth
 from tests.features.wall import PEOPLE, TAGS, To, Wall, like_of
+from tests.features.wall_kit import Rooms
 from tests.features.wall_model import Answer, Model, Post
 from tests.features.wall_sealed import Sealed
 
@@ -226,9 +227,13 @@ def pick(found: Collection[T], at: int) -> T:
     return sorted(found)[at % len(found)]
 
 
-Walls.TestCase.settings = settings(
-    max_examples=2 * depth.EXAMPLES,
-    stateful_step_count=30,
-    deadline=None,
-)
+class RoomWalls(Walls):
+    """The same with the room of moments."""
+
+    make = Rooms
+
+
+_settings = settings(max_examples=2 * depth.EXAMPLES, stateful_step_count=30, deadline=None)
+Walls.TestCase.settings = RoomWalls.TestCase.settings = _settings
 TestSealedWalls = Walls.TestCase
+TestRoomWalls = RoomWalls.TestCase
