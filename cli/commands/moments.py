@@ -215,7 +215,7 @@ def _follow(door: Door, found: Sequence[Row], cursor: int, whose: str | None, pi
             show.outcome(door, one, "")
             continue
         said = walls.news(before, one)
-        show.outcome(door, None, said)
+        show.outcome(door, None, f"\n{said}" if said else "")
         if said and before is None:
             with door.connect() as client:
                 _show_pictures(door, client, one, IN_A_ROW, picture)

@@ -1,15 +1,22 @@
 """moments: what is asked of the node, what is said, what is refused before it is asked, and what others cannot do."""
 
 import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from cli import show, walls
 from tests.cli import fake, moments_room
 from tests.cli.moments_room import comment, ident, moment, notice, picture, place, rule
 from tests.cli.test_escapes import EVIL, steering
+from tests.node.workshop import made
+from tests.sources import ROOT
 
 WHEN = show.clock(moments_room.AT_MS)
 LINK = "https://example.org/lake"
@@ -370,11 +377,11 @@ def test_a_change_is_told_once_and_only_what_is_new() -> None:
     assert walls.news(before, fetched) == ""
     liked = before | {"likes": ["Dee"], "comments": 1}
     assert walls.news(before, liked) == f"↻ Bo  {WHEN}  a0000001\n  ♥ Dee   1 comment"
-    assert walls.news(before, before | {"likes": [], "comments": 0}).endswith("\n  no likes and no comments")
+    assert walls.news(before, before | {"likes": [], "comments": 0}).endswith("\n  no likes and no comments any more")
     edited = before | {"text": "At sea.", "edited_ms": 1}
     assert walls.news(before, edited) == f"↻ {walls.moment(edited)}"
     ours = moment("x", author="", mine=True, waits_for="Bo")
-    assert walls.news(ours, ours | {"waits_for": ""}) != ""
+    assert walls.news(ours, ours | {"waits_for": ""}) == f"↻ You  {WHEN}  a0000001"
 
 
 def test_many_likes_are_counted() -> None:
@@ -446,3 +453,43 @@ async def test_no_text_looks_like_what_weft_says(tmp_path: Path) -> None:
         assert [line for line in lines if "c0000002" in line] == ["            Dee  12:00  c0000002"]
         lines = (await world.weft("moments", "notify")).out.splitlines()
         assert [line[:4] for line in lines[1:]] == ["    "] * (len(lines) - 1)
+
+
+@pytest.mark.process
+async def test_pictures_are_drawn_at_a_terminal_where_they_stand(tmp_path: Path) -> None:
+    """One alone, several beside each other, at most three of a moment and twelve of a list."""
+    async with fake.node(tmp_path) as world:
+        world.moments.webp = made.webp()
+        world.moments.rows += [
+            moment("one", 1, pictures=[picture(1, "a.jpg"), picture(2, "b.jpg", has_preview=False)]),
+            *(moment("many", number, pictures=[picture(n, "c.jpg") for n in range(1, 10)]) for number in range(2, 6)),
+        ]
+        shown = await trio.to_thread.run_sync(at_terminal, world, "moments")
+        assert len(world.moments.looked) == 12  # of the four newest three each
+        assert "▀" not in shown.partition("many")[0]
+        assert shown.count("▀") > 4 * 50
+        del world.moments.rows[1:], world.moments.looked[:]
+        shown = await trio.to_thread.run_sync(at_terminal, world, "moments", "--picture", "blocks")
+        assert [one["number"] for one in world.moments.looked] == [1]
+        assert shown.count("▀") >= 36
+        assert "▀" not in await trio.to_thread.run_sync(at_terminal, world, "moments", "--picture", "none")
+        shown = await trio.to_thread.run_sync(at_terminal, world, "moments", "show", "a000")
+        assert shown.count("▀") >= 60
+
+
+def at_terminal(world: fake.World, *words: str) -> str:
+    """What a command writes to a terminal."""
+    environ = {**os.environ, **world.door.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    environ.pop("NO_COLOR", None)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", *words], cwd=ROOT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as program:
+        os.close(theirs)
+        said = b""
+        with suppress(OSError):  # the terminal is gone with its last program
+            while part := os.read(ours, 1 << 16):
+                said += part
+        assert program.wait(30) == 0, said
+    os.close(ours)
+    return said.decode()
