@@ -1,22 +1,15 @@
 """moments: what is asked of the node, what is said, what is refused before it is asked, and what others cannot do."""
 
 import os
-import pty
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
 
 from cli import show, walls
 from tests.cli import fake, moments_room
 from tests.cli.moments_room import comment, ident, moment, notice, picture, place, rule
 from tests.cli.test_escapes import EVIL, steering
-from tests.node.workshop import made
-from tests.sources import ROOT
 
 WHEN = show.clock(moments_room.AT_MS)
 LINK = "https://example.org/lake"
@@ -248,7 +241,7 @@ async def test_liking_saying_hiding_editing_and_deleting(tmp_path: Path) -> None
         assert ran.out == "✔ Said to Bo.   (id c0000002)\n"
         assert world.moments.asked == [("comment", "a000", "Yes", None), ("comment", "a000", "No", "c0000001")]
         ran = await world.weft("moments", "hide", "c0000002")
-        assert ran.out == "✔ Hidden: what You said is shown to nobody but you.   (id c0000002)\n"
+        assert ran.out == "✔ Hidden: what you said is shown to nobody but you.   (id c0000002)\n"
         ran = await world.weft("moments", "edit", "a000", "Ho")
         assert ran.out == f"✔ {head}  (edited)\n    Ho\n  ♥ Chen\n"
         ran = await world.weft("moments", "delete", "a000", "--yes")
@@ -432,7 +425,7 @@ def evil() -> dict[str, Any]:
 async def test_what_others_share_steers_no_terminal(tmp_path: Path, words: tuple[str, ...], form: str) -> None:
     async with fake.node(tmp_path, "Bo") as world:
         world.moments.rows.append(evil())
-        world.moments.comments.append(comment(1, EVIL + HTML, author=EVIL, answers="c0000002", answers_whom=EVIL))
+        world.moments.comments.append(comment(1, EVIL + HTML, author=EVIL, answers=EVIL, answers_whom=EVIL))
         world.moments.told.append(notice(1, "comment", who=EVIL, of=EVIL, text=EVIL, answer=EVIL, moment=EVIL))
         world.moments.laws.append(rule(EVIL, hide_mine=True))
         ran = await world.weft(*([form] if form else []), "moments", *words)
@@ -453,43 +446,3 @@ async def test_no_text_looks_like_what_weft_says(tmp_path: Path) -> None:
         assert [line for line in lines if "c0000002" in line] == ["            Dee  12:00  c0000002"]
         lines = (await world.weft("moments", "notify")).out.splitlines()
         assert [line[:4] for line in lines[1:]] == ["    "] * (len(lines) - 1)
-
-
-@pytest.mark.process
-async def test_pictures_are_drawn_at_a_terminal_where_they_stand(tmp_path: Path) -> None:
-    """One alone, several beside each other, at most three of a moment and twelve of a list."""
-    async with fake.node(tmp_path) as world:
-        world.moments.webp = made.webp()
-        world.moments.rows += [
-            moment("one", 1, pictures=[picture(1, "a.jpg"), picture(2, "b.jpg", has_preview=False)]),
-            *(moment("many", number, pictures=[picture(n, "c.jpg") for n in range(1, 10)]) for number in range(2, 6)),
-        ]
-        shown = await trio.to_thread.run_sync(at_terminal, world, "moments")
-        assert len(world.moments.looked) == 12  # of the four newest three each
-        assert "▀" not in shown.partition("many")[0]
-        assert shown.count("▀") > 4 * 50
-        del world.moments.rows[1:], world.moments.looked[:]
-        shown = await trio.to_thread.run_sync(at_terminal, world, "moments", "--picture", "blocks")
-        assert [one["number"] for one in world.moments.looked] == [1]
-        assert shown.count("▀") >= 36
-        assert "▀" not in await trio.to_thread.run_sync(at_terminal, world, "moments", "--picture", "none")
-        shown = await trio.to_thread.run_sync(at_terminal, world, "moments", "show", "a000")
-        assert shown.count("▀") >= 60
-
-
-def at_terminal(world: fake.World, *words: str) -> str:
-    """What a command writes to a terminal."""
-    environ = {**os.environ, **world.door.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    environ.pop("NO_COLOR", None)
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "cli", *words], cwd=ROOT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs
-    ) as program:
-        os.close(theirs)
-        said = b""
-        with suppress(OSError):  # the terminal is gone with its last program
-            while part := os.read(ours, 1 << 16):
-                said += part
-        assert program.wait(30) == 0, said
-    os.close(ours)
-    return said.decode()
