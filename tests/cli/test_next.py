@@ -32,6 +32,7 @@ from features.logs.view import Line as LogLine
 from features.media.service import Media
 from features.media.storage import Share, Storage
 from features.media.view import FileLine
+from features.moments.service import Moments
 from features.moments.shown import AnswerLine, MomentLine, Notice, Picture, PlaceLine, Rule
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
@@ -98,7 +99,7 @@ ROOMS = {
     "keepers": (Keepers, keepers_room.KeepersRoom),
     "logs": (Logs, logs_room.LogsRoom),
     "media": (Media, media_room.MediaRoom),
-    "moments": (moments_room.MomentsRoom,),
+    "moments": (Moments, moments_room.MomentsRoom),
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
     "packets": (Packets, packets_room.PacketsRoom),
