@@ -89,7 +89,7 @@ def granted(tx: Tx, arrival: Arrival) -> None:
 def put_back(tx: Tx, number: int, contact_id: int, said: Grant) -> None:
     """The space of a log as a backup has it, where it is not there yet. since_ms is lost.
 
-    What it goes on is over, where the backup has that too: of ledgers alone.
+    What it goes on is over, where the backup has that too: of ledgers and feeds.
     """
     before = None if said.previous is None else logs.by_id(tx, said.previous)
     if tx.one("SELECT 1 FROM space WHERE log = ?", (number,)) is None:
