@@ -247,8 +247,8 @@ def _insert(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) ->
 
 
 def _fill(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) -> None:
-    """Keeps the contents among these that were awaited; they are checked."""
-    tx.executemany(
+    """Keeps the contents among these that were awaited; they are checked. Who reads the log is told, where one was."""
+    filled = tx.executemany(
         "UPDATE entry SET kept = ?, content = ? WHERE key = ? AND kept = ?",
         [
             (Kept.HERE, content, logs.key(number, one.body.seq), Kept.AWAITED)
@@ -256,6 +256,8 @@ def _fill(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) -> N
             if kept == Kept.HERE
         ],
     )
+    if filled.rowcount > 0:
+        tx.changed(logs.TOPIC, number)
 
 
 def _content_of(one: Entry, content: bytes | None) -> tuple[int, bytes]:
