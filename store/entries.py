@@ -193,9 +193,11 @@ def evidence(tx: Tx, number: int, seq: int) -> Entry | None:
 
 def awaited(tx: Tx, number: int, first: int, count: int) -> tuple[int, ...]:
     """Places from this seq on whose content has not come yet, of the next `count` entries."""
+    if not count:
+        return ()
     keys = tx.all(
-        "SELECT key FROM (SELECT key, kept FROM entry WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?) WHERE kept = ?",
-        (*logs.span(number, first), count, Kept.AWAITED),
+        "SELECT key FROM entry INDEXED BY entry_awaited WHERE kept = 1 AND key BETWEEN ? AND ? ORDER BY key",
+        logs.span(number, first, min(first + count - 1, entry.SEQ_MAX)),
     )
     return tuple(_seq(key) for (key,) in keys)
 

@@ -394,6 +394,7 @@ PLANS = [
     "SELECT key, raw, kept, content FROM entry WHERE key BETWEEN 1 AND 2 ORDER BY key LIMIT 3",
     "SELECT raw FROM entry WHERE key = 1",
     "UPDATE entry SET kept = 1 WHERE key = 1",
+    "SELECT key FROM entry INDEXED BY entry_awaited WHERE kept = 1 AND key BETWEEN 1 AND 2 ORDER BY key",
     "SELECT number FROM log WHERE id = x'00'",
     "SELECT seq FROM unchained WHERE log = 1 ORDER BY seq LIMIT 1",
     "SELECT COUNT(*), TOTAL(bytes) FROM unchained WHERE log = 1",
