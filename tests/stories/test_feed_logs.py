@@ -7,6 +7,7 @@ import trio
 
 from lab import world
 from lab.world import Person, World
+from node.logs.patience import PATIENCE_MS
 from node.logs.pen import Pen
 from protocol.entry import Entry
 from protocol.grant import Role
@@ -146,3 +147,51 @@ def test_who_was_let_go_gets_of_what_is_over_no_content_from_those_who_read_on()
         await nobody_is_accused(ana, bo, cy, dee)
 
     world.run(story, 92)
+
+
+def test_a_feed_does_not_wait_for_an_anchor_who_is_away_while_others_are_here() -> None:
+    async def story(w: World) -> None:
+        ana, bo, cy, dee = await circle(w, "ana", "bo", "cy", "dee")
+        begun = await begin(ana, "bo", "cy", "dee", anchor="bo")
+        over = begun.log.id.hex()
+        await post(ana, b"one")
+        await w.until(has(dee, over, b"one"))
+        await dee.stop()
+        await trio.sleep(HOUR_S)
+        await bo.kill()
+        await trio.sleep(HOUR_S)
+        await post(ana, b"two")
+        await trio.sleep(PATIENCE_MS / 1000 - 120.0)
+        assert (await row(ana, over))["state"] == "ok"
+        await trio.sleep(240.0)
+        assert (await row(ana, over))["state"] == "over"
+        found = await row(ana, "moments")
+        assert (found["anchor"], found["previous"], found["entries"]) == ("Cy", over, 0)
+        assert await contents(ana, over) == [b"one"]  # what nobody has is taken back: its room says it again
+        await post(ana, b"two, in its new place")
+        await w.until(has(cy, "moments", b"two, in its new place"), 60.0)
+        await dee.start()
+        await w.until(has(dee, "moments", b"two, in its new place"))
+        await bo.start()
+        await w.until(has(bo, "moments", b"two, in its new place"))
+        await nobody_is_accused(ana, bo, cy, dee)
+
+    world.run(story, 93)
+
+
+def test_a_feed_waits_where_nobody_else_is_here() -> None:
+    async def story(w: World) -> None:
+        ana, bo, cy = await circle(w, "ana", "bo", "cy")
+        begun = await begin(ana, "bo", "cy", anchor="bo")
+        for one in (bo, cy):
+            await w.until(has(one, "moments"))
+            await one.stop()
+        await post(ana, b"one")
+        await trio.sleep(DAY_S)
+        assert (await row(ana, "moments"))["id"] == begun.log.id.hex()
+        await bo.start()
+        await w.until(has(bo, "moments", b"one"))
+        await cy.start()
+        await w.until(has(cy, "moments", b"one"))
+
+    world.run(story, 94)
