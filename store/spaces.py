@@ -18,7 +18,8 @@ from store.people import STOPS, ContactState
 
 CHANGED = "space"  # a topic: who may have which log; its key is the number of the log
 OURS = 0  # as a contact: we write it
-LOGS_OF_CONTACT_MAX = 256  # granted by one contact: 64 of each of four devices would be many
+LOGS_OF_CONTACT_MAX = 256  # that go on, granted by one contact: 64 of each of four devices would be many
+LOGS_EVER_MAX = 4096  # with those that are over: a feed that goes on in another twice a day, for five years
 _SPACE = "s.log, s.contact, s.role, s.name, s.anchor, s.epoch, s.previous, s.since_ms"
 _LOG = "l.number, l.id, l.author, l.own, l.secret_ref, l.state, l.published"
 _JOINED = f"SELECT {_SPACE}, {_LOG} FROM space s JOIN log l ON l.number = s.log"
@@ -70,17 +71,20 @@ def granted(tx: Tx, arrival: Arrival) -> None:
     said = arrival.said.content
     assert isinstance(said, Grant)
     author = arrival.device.device
-    count = tx.one("SELECT COUNT(*) FROM space WHERE contact = ?", (arrival.contact.id,))
-    assert count is not None
-    if count[0] >= LOGS_OF_CONTACT_MAX:
-        raise TooManyLogs
     # Looked for first: a log that names itself is not there yet.
     before = None if said.previous is None else logs.by_id(tx, said.previous)
+    if before is not None and (before.own or space(tx, before.number).contact != arrival.contact.id):
+        before = None
+    current, ever = _count(tx, arrival.contact.id)
+    if before is not None and before.state is State.OK:  # it ends now
+        current -= 1
+    if current >= LOGS_OF_CONTACT_MAX or ever >= LOGS_EVER_MAX:
+        raise TooManyLogs
     begun = logs.begin(tx, chains.log_id(said.secret, author, said.epoch), author, said.secret, own=False)
     if tx.one("SELECT 1 FROM space WHERE log = ?", (begun.number,)) is not None:
         return
     goes_on = 0
-    if before is not None and not before.own and space(tx, before.number).contact == arrival.contact.id:
+    if before is not None:
         goes_on = before.number
         logs.end(tx, goes_on)
     _put(tx, begun.number, arrival.contact.id, said.role, said.name, said.anchor, said.epoch, goes_on, arrival.now_ms)
@@ -134,8 +138,8 @@ def known_to(tx: Tx, contact_id: int, count_max: int) -> tuple[Space, ...]:
     rows = tx.all(
         f"{_JOINED} LEFT JOIN contact c ON c.id = s.contact"
         " WHERE (s.contact = ? AND EXISTS (SELECT 1 FROM reader r WHERE r.log = s.log AND r.contact = ?))"
-        " OR (s.contact != ? AND c.state = ?) ORDER BY s.contact != ?, s.contact != ?, s.log DESC LIMIT ?",
-        (OURS, contact_id, OURS, int(ContactState.ACTIVE), OURS, contact_id, count_max),
+        " OR (s.contact != ? AND c.state = ?) ORDER BY s.contact != ?, s.contact != ?, l.state = ?, s.log DESC LIMIT ?",
+        (OURS, contact_id, OURS, int(ContactState.ACTIVE), OURS, contact_id, State.OVER, count_max),
     )
     return tuple(map(_space, rows))
 
@@ -216,6 +220,17 @@ def newest_spine(tx: Tx, contact_id: int, author: bytes) -> Space | None:
         (contact_id, Role.SPINE, author, State.OK),
     )
     return None if row is None else _space(row)
+
+
+def _count(tx: Tx, contact_id: int) -> tuple[int, int]:
+    """How many logs of a contact go on, or were frozen; and how many there are."""
+    row = tx.one(
+        "SELECT COUNT(*) FILTER (WHERE l.state != ?), COUNT(*) FROM space s JOIN log l ON l.number = s.log"
+        " WHERE s.contact = ?",
+        (State.OVER, contact_id),
+    )
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 def _put(
