@@ -330,9 +330,45 @@ def test_a_picture_of_ours_that_the_disk_lost_is_said_and_after_a_restore_it_com
         await in_db(ana, pictures.told, HERE, None, media, 0)  # as it is read again
         await pictures.get(core_of(ana), HERE, None, 1)
         await w.until(partial(are, ana, media, "here"))
-        assert await in_db(ana, lambda tx: storage.loose(tx, lambda _tx, _seq: False)) == ()
+        await hears(ana, "bo", media, AGAIN)  # who tells it too has it, as far as he says; it is ours all the same
+        assert await in_db(ana, loose) == ()
+        await in_db(ana, pictures.forget, HERE)
+        assert len(await in_db(ana, loose)) == 1
 
     world.run(story, seed=7807)
+
+
+def loose(tx: Tx) -> tuple[storage.Loose, ...]:
+    """What a quota may let go."""
+    return storage.loose(tx, lambda _tx, _seq: False)
+
+
+def test_who_has_files_from_before_needs_them_as_well() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await w.person("ana"), await w.person("bo")
+        await befriend(ana, bo)
+        for one, other in ((ana, bo), (bo, ana), (bo, ana)):
+            await one.call("media.send", to=other.name, path=str(put(w, "a.bin", content(1, 10))))
+
+        async def came() -> bool:
+            """ana has three files"""
+            return len(await ana.call("media.list")) == 3
+
+        await w.until(came)
+        await ana.call("media.forward", id=(await file_of(ana, 1))["id"], to="bo")
+        needed = await in_db(ana, lambda tx: tx.all("SELECT * FROM blob_use"))
+        assert [ours for _, _, ours in needed] == [1, 1, 0]
+
+        def again(tx: Tx) -> list[tuple[object, ...]]:
+            tx.execute("DELETE FROM blob_use")
+            (third,) = [one for one in view.MIGRATIONS if one.number == 3]
+            for statement in statements(third.sql):
+                tx.execute(statement)
+            return [*tx.all("SELECT * FROM blob_use")]
+
+        assert await in_db(ana, again) == [*needed]
+
+    world.run(story, seed=7811)
 
 
 def test_a_hostile_author_is_held_to_what_a_moment_can_show() -> None:
