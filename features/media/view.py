@@ -33,7 +33,7 @@ MIGRATIONS = (
     Migration(
         "media",
         3,
-        "INSERT INTO blob_use (blob, room, ours) SELECT f.blob, 'media', COALESCE(MIN(m.device) = 0, 0)"
+        "INSERT INTO blob_use (blob, room, ours, quiet) SELECT f.blob, 'media', COALESCE(MIN(m.device) = 0, 0), 0"
         " FROM media_file f LEFT JOIN message m ON m.seq = f.seq GROUP BY f.blob;",
     ),
 )
@@ -280,7 +280,7 @@ def _weigh(tx: Tx, number: int) -> None:
     )
     assert found is not None
     if found[0]:
-        uses.needed(tx, number, ROOM, found[1] == 0)
+        uses.needed(tx, number, ROOM, is_ours=found[1] == 0)
     else:
         uses.ended(tx, number, ROOM)
 

@@ -1,8 +1,8 @@
 """What moments do with pictures and films: seal them, note which moment tells which blob, fetch, save and forget them.
 
-A picture is fetched when somebody looks at it: from its author, and from contacts of ours who are his too. Which tables
-a room needs a blob by: store/uses.py. Not here: moments themselves, which are named by their rows; what a file is
-looked into for, and saved as (features/media).
+A picture is fetched when somebody looks at it: from its author, and from contacts of ours who are his too. Who gives
+it away does not write down to whom. Not here: moments themselves, which are named by their rows; what is looked for in
+a file, and how it is saved (features/media).
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -153,7 +153,7 @@ def _note(tx: Tx, moment_id: int, numbers: Sequence[int], is_ours: bool) -> None
         if found is None or found[0] is None:
             uses.ended(tx, number, ROOM)
         else:
-            uses.needed(tx, number, ROOM, is_ours=bool(found[0]))
+            uses.needed(tx, number, ROOM, is_ours=bool(found[0]), is_quiet=True)
 
 
 # --- seeing
