@@ -12,6 +12,7 @@ ALL: tuple[str, ...] = (
     "stickers",
     "profile",
     "chat",
+    "moments",
     "nearby",
     "logs",
     "keepers",

@@ -80,9 +80,14 @@ def answer_key(key: bytes, wrap: bytes) -> bytes:
     return hashing.subkey(key + wrap, Label.MOMENT, b"answer")
 
 
-def own_key(secret: bytes, spot: Spot, nonce: bytes) -> bytes:
-    """The key of a post of our own: who has our secret finds it again, nobody else."""
-    return hashing.subkey(secret, Label.MOMENT, b"post" + spot.name + nonce)
+def own_key(secret: bytes, nonce: bytes) -> bytes:
+    """The key of a post of our own, from the nonce of its content: who has our secret finds it again, nobody else."""
+    return hashing.subkey(secret, Label.MOMENT, b"post" + nonce)
+
+
+def audience_id(secret: bytes, name: str) -> bytes:
+    """By which a reader knows the next chain of an audience from that of another, 16 bytes; it tells him no name."""
+    return hashing.subkey(secret, Label.MOMENT, b"audience" + name.encode())[: hashing.ID_BYTES]
 
 
 def first_chain(secret: bytes, log: bytes) -> bytes:

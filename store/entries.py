@@ -227,6 +227,15 @@ def detach(tx: Tx, number: int, seqs: Iterable[int]) -> None:
     tx.changed(logs.TOPIC, number)
 
 
+def release(tx: Tx, number: int) -> None:
+    """Keeps no content of a log any more; each may come again, unless it was deleted."""
+    tx.execute(
+        "UPDATE entry SET kept = ?, content = x'' WHERE key BETWEEN ? AND ? AND kept = ? AND content != x''",
+        (Kept.AWAITED, *logs.span(number, 0), Kept.HERE),
+    )
+    tx.changed(logs.TOPIC, number)
+
+
 def take_back(tx: Tx, number: int, seq: int) -> int:
     """Takes the entries from this seq on out of our own log; returns how many. Nobody has seen them (log 5.5)."""
     mine = logs.log(tx, number)

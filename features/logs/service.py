@@ -34,7 +34,7 @@ from store.spaces import Space
 Names = list[str]
 Rows = list["Shown"]
 NOTES_MAX = 512  # of one call: one transaction
-ROLES = {Role.SPINE: "spine", Role.NOTES: "notes", Role.LEDGER: "ledger"}
+ROLES = {Role.SPINE: "spine", Role.NOTES: "notes", Role.LEDGER: "ledger", Role.FEED: "feed"}
 
 
 @dataclass(frozen=True, slots=True)

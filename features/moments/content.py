@@ -140,10 +140,12 @@ class Window:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The chain of an audience of the sender, where it stands. The audience has no name."""
+    """The chain of an audience of the sender, where it stands; it goes on instead of the one before of this audience.
+    audience: 16 bytes without meaning."""
 
     KIND: ClassVar[int] = 169
 
+    audience: Bytes16
     log: Bytes16
     seq: Seq
     chain: Bytes32

@@ -1,13 +1,27 @@
 """The room of moments: a feed that a person shares with the contacts they choose."""
 
+from dataclasses import asdict
+
+from features.moments import hearing, pictures, service, view, wall
 from features.moments.content import CONTENTS
+from features.moments.service import Moments
+from features.moments.wall import Eye
 from node.feature import Feature
+from store.database import Tx
+
+
+def _show_notice(tx: Tx, number: int) -> dict[str, object] | None:
+    one = wall.notice(tx, Eye(0), number)
+    return None if one is None else asdict(one)
+
 
 FEATURE = Feature(
     name="moments",
     contents=CONTENTS,
-    migrations=(),
-    apply=lambda _tx, _arrival: (),
-    open=lambda _core: None,
+    migrations=(*view.MIGRATIONS, pictures.PICTURES_SCHEMA),
+    apply=hearing.apply,
+    open=Moments,
+    shows={view.CHANGED: service.shown, view.NOTICED: _show_notice},
+    run=service.run,
     needs=("media", "profile"),
 )

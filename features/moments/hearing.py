@@ -1,0 +1,108 @@
+"""What contacts tell us in the ratchet of their moments: chains, keys, answers to ours, that we shall forget theirs.
+
+Each is one step of the transaction in which it arrives; what it opens is read at once. Feeds: reading.py.
+"""
+
+from typing import Any
+
+from features.moments import reading, view
+from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
+from features.moments.view import OURS
+from protocol import moment
+from protocol.grant import Role
+from store import entries, spaces
+from store.database import Tx
+from store.inbox import Arrival
+
+CHAINS_MAX = 64  # of one feed that are kept: of its audiences that we are in
+KEYS_MAX = 50_000  # of one contact for entries that are not here
+
+
+def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
+    """Takes what a contact tells; nothing is answered."""
+    _HEARS[type(arrival.said.content)](tx, arrival)
+    return ()
+
+
+def forget(tx: Tx, contact_id: int) -> None:
+    """Nothing stays of what this contact has written; it can be had again where he shows it again."""
+    for one in view.of(tx, contact_id):
+        view.set_aside(tx, one, moment.name_of(one.key))
+    for row in tx.all("SELECT id FROM moment_answer WHERE contact = ?", (contact_id,)):
+        found = view.answer(tx, row[0])
+        if found is not None:
+            view.drop_answer(tx, found)
+    for table in ("moment_chain", "moment_key", "moment_wait"):
+        tx.execute(f"DELETE FROM {table} WHERE contact = ?", (contact_id,))
+    for of in spaces.of(tx, contact_id):
+        if of.role is Role.FEED:
+            entries.release(tx, of.log.number)
+
+
+def _chains(tx: Tx, arrival: Arrival) -> None:
+    """A contact has us in these audiences."""
+    what, contact_id = arrival.said.content, arrival.contact.id
+    assert isinstance(what, Chains)
+    tx.execute("INSERT OR REPLACE INTO moment_author (contact, window_s) VALUES (?, ?)", (contact_id, what.window_s))
+    for one in what.chains:
+        row = _keep(tx, contact_id, one)
+        of = reading.feed(tx, contact_id, one.log)
+        if row is not None and of is not None:
+            reading.read_again(tx, of, row, arrival.now_ms)
+
+
+def _keep(tx: Tx, contact_id: int, one: Chain) -> int | None:
+    """Keeps a chain; its row, None where it is known, or too much. Up to it goes the one before of its audience."""
+    known = tx.all("SELECT audience, chain FROM moment_chain WHERE contact = ? AND feed = ?", (contact_id, one.log))
+    if len(known) >= CHAINS_MAX or (one.audience, one.chain) in known:
+        return None
+    tx.execute(
+        "UPDATE moment_chain SET until = MIN(until, ?) WHERE contact = ? AND feed = ? AND audience = ?",
+        (one.seq, contact_id, one.log, one.audience),
+    )
+    return tx.insert(
+        "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until) VALUES (?, ?, ?, ?, ?, ?)",
+        (contact_id, one.log, one.audience, one.seq, one.chain, reading.NO_END),
+    )
+
+
+def _keys(tx: Tx, arrival: Arrival) -> None:
+    """A contact lets us open these entries of his."""
+    what, contact_id = arrival.said.content, arrival.contact.id
+    assert isinstance(what, Keys)
+    count = tx.one("SELECT COUNT(*) FROM moment_key WHERE contact = ?", (contact_id,))
+    assert count is not None
+    rows = [(contact_id, one.log, one.seq, one.key) for one in what.keys][: max(0, KEYS_MAX - count[0])]
+    tx.executemany("INSERT OR IGNORE INTO moment_key (contact, feed, seq, key) VALUES (?, ?, ?, ?)", rows)
+    for feed_id in dict.fromkeys(one.log for one in what.keys):
+        of = reading.feed(tx, contact_id, feed_id)
+        if of is not None:
+            reading.read_late(tx, of, arrival.now_ms)
+
+
+def _answer(tx: Tx, arrival: Arrival) -> None:
+    """A contact has answered a post of ours: we are told beside his feed, which he may hide from us."""
+    what, contact_id = arrival.said.content, arrival.contact.id
+    assert isinstance(what, Answered)
+    one = view.at(tx, OURS, what.post)
+    if one is not None:
+        saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
+        reading.answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", arrival.now_ms)
+
+
+def _withdrawn(tx: Tx, arrival: Arrival) -> None:
+    """A contact has taken an answer to a post of ours back."""
+    what = arrival.said.content
+    assert isinstance(what, Withdrawn)
+    found = view.answer_at(tx, arrival.contact.id, what.where)
+    if found is not None:
+        view.drop_answer(tx, found)
+
+
+def _forget(tx: Tx, arrival: Arrival) -> None:
+    """A contact does not show us his moments any more."""
+    assert isinstance(arrival.said.content, Forget)
+    forget(tx, arrival.contact.id)
+
+
+_HEARS = {Chains: _chains, Keys: _keys, Answered: _answer, Withdrawn: _withdrawn, Forget: _forget}

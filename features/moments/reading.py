@@ -1,0 +1,340 @@
+"""What stands in the feeds of others: opened with what we were told, kept as posts and answers.
+
+    an entry ──its log's secret──> dropped, a window          told to all who carry it
+             ──a slot──> the key of a post | the name of a post that is known | something that is waited for
+             ──a key that we were told──> a post, or the place of an answer
+
+Each function is one step of a transaction. Keys may come before the entries that they open, and after; posts before
+what is said about them, and after. What no key of ours opens is carried for others. docs/protocol/moments.md.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from crypto.faults import Forged, Malformed
+from features.moments import view
+from features.moments.content import (
+    Comment,
+    Drop,
+    Hide,
+    Like,
+    Post,
+    Ref,
+    Replace,
+    Said,
+    Window,
+    said,
+)
+from features.moments.view import OURS, Moment
+from protocol import entry, moment
+from protocol.grant import Role
+from protocol.moment import Spot
+from store import entries, logs, spaces
+from store.database import Tx
+from store.entries import Held, Kept
+from store.spaces import Space
+
+READ_MAX = 256  # entries that are read at once
+READ_BYTES = 4 << 20
+ANSWERS_MAX = 1_000  # of one contact below one post that are kept
+WAITS_MAX = 20_000  # of one contact, that are about posts which we do not know
+NO_END = entry.SEQ_MAX + 1  # of a chain that goes on
+
+
+@dataclass(slots=True)
+class _Chain:
+    """A chain where it stands. until: the place where another takes its."""
+
+    row: int
+    seq: int
+    chain: bytes
+    until: int
+
+
+def read(tx: Tx, of: Space, now_ms: int) -> int:
+    """Reads what is new in a feed of somebody else; returns how many entries that were."""
+    row = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
+    first = following = 0 if row is None else int(row[0])
+    chains = _chains(tx, of)
+    while held := entries.read(tx, of.log.number, following, READ_MAX, READ_BYTES):
+        for one in held:
+            _read_one(tx, of, one, _wraps(chains, one.seq), now_ms)
+        following = held[-1].seq + 1
+    if following > first:
+        tx.execute("INSERT OR REPLACE INTO moment_read (feed, next) VALUES (?, ?)", (of.log.id, following))
+        _keep(tx, chains)
+    read_late(tx, of, now_ms)
+    return following - first
+
+
+def known(tx: Tx, one: Moment, now_ms: int) -> None:
+    """What was waited for is said about a post that is known now: of others, and of ours."""
+    name = moment.name_of(one.key)
+    for contact_id, feed_id, seq, wrap in tx.all(
+        "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq", (name,)
+    ):
+        if contact_id == OURS:
+            _ours_again(tx, one, Ref(feed_id, seq), wrap)
+            continue
+        of = feed(tx, contact_id, feed_id)
+        held = () if of is None else entries.read(tx, of.log.number, seq, 1, READ_BYTES)
+        if of is not None and held and held[0].seq == seq:
+            _read_one(tx, of, held[0], [wrap], now_ms)
+
+
+def _ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
+    """What we said below a post before it was taken from us."""
+    row = tx.one("SELECT said, at_ms FROM moment_entry WHERE feed = ? AND seq = ?", (where.log, where.seq))
+    what = None if row is None else said(row[0])
+    if row is not None and isinstance(what, Comment | Like) and what.post == one.ref:
+        put_answer(tx, one.id, OURS, where, what, row[1], wrap)
+
+
+def _read_one(tx: Tx, of: Space, held: Held, wraps: Sequence[bytes], now_ms: int) -> None:
+    """Reads an entry as far as this opens it."""
+    if held.content is None:
+        if wraps and entries.kept(tx, of.log.number, held.seq) is Kept.AWAITED:
+            rows = [(of.contact, of.log.id, held.seq, wrap) for wrap in wraps]
+            tx.executemany("INSERT OR IGNORE INTO moment_key (contact, feed, seq, key) VALUES (?, ?, ?, ?)", rows)
+        return
+    with suppress(Malformed, Forged):  # of his own entries everybody may write into what he likes
+        _open(tx, of, held, held.content, wraps, now_ms)
+
+
+def _open(tx: Tx, of: Space, held: Held, content: bytes, wraps: Sequence[bytes], now_ms: int) -> None:
+    spot = Spot(of.log.author, of.log.id, held.seq)
+    carried = entry.content_key(of.log.secret, of.log.id, held.seq)
+    if moment.is_under(carried, spot, content):
+        _heed(tx, of, said(moment.unseal(carried, spot, content)))
+        return
+    for wrap in wraps:
+        holds = moment.held(wrap, spot, content)
+        if holds is None:
+            continue
+        if moment.is_under(holds, spot, content):
+            _posted(tx, of, held, holds, said(moment.unseal(holds, spot, content)), now_ms)
+            return
+        if _about(tx, of, held, content, holds, wrap, now_ms):
+            return
+        _wait(tx, of, held.seq, holds, wrap)
+    for key in wraps:  # what we were told may be the key itself
+        if moment.is_under(key, spot, content):
+            _posted(tx, of, held, key, said(moment.unseal(key, spot, content)), now_ms)
+            return
+
+
+def _about(tx: Tx, of: Space, held: Held, content: bytes, name: bytes, wrap: bytes, now_ms: int) -> bool:
+    """Whether this is about a post that is known, and then what is said about it is kept."""
+    spot = Spot(of.log.author, of.log.id, held.seq)
+    for one in view.named(tx, name):
+        key = moment.answer_key(one.key, wrap)
+        if moment.is_under(key, spot, content):
+            what = said(moment.unseal(key, spot, content))
+            _hear(tx, of, held, one, what, wrap, now_ms)
+            return True
+        if moment.is_under(one.key, spot, content):
+            _posted(tx, of, held, one.key, said(moment.unseal(one.key, spot, content)), now_ms)
+            return True
+    return False
+
+
+def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) -> None:
+    """A post, or how one reads from now on."""
+    here = Ref(of.log.id, held.seq)
+    match what:
+        case Post():
+            row = view.put(tx, of.contact, here, key, moment.name_of(key), what, min(what.at_ms, now_ms), here)
+        case Replace(post) if _is_his(tx, of, post):
+            before = view.at(tx, of.contact, post)
+            at_ms = min(entry_ms(held), now_ms)
+            if before is not None:
+                if before.edited_ms <= at_ms:
+                    view.replace(tx, before.id, what.said, at_ms, here)
+                return
+            shown_ms = min(what.said.at_ms, now_ms)
+            row = view.put(tx, of.contact, post, key, moment.name_of(key), what.said, shown_ms, here)
+            if row is not None:
+                view.replace(tx, row, what.said, at_ms, here)
+        case _:
+            return
+    one = None if row is None else view.moment(tx, row)
+    if one is not None:
+        known(tx, one, now_ms)
+
+
+def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, now_ms: int) -> None:
+    """What a contact says about a post."""
+    here = Ref(of.log.id, held.seq)
+    match what:
+        case Comment(post) | Like(post) if post == one.ref:
+            answered(tx, one, of.contact, here, what, entry_ms(held), wrap, now_ms)
+        case Hide(post, answer) if post == one.ref and of.contact == one.contact:
+            view.hide(tx, one.id, answer)
+        case _:
+            pass
+
+
+def answered(
+    tx: Tx, one: Moment, contact_id: int, where: Ref, what: Comment | Like, at_ms: int, wrap: bytes, now_ms: int
+) -> None:
+    """Keeps a comment or a like, as far as there is room."""
+    count = tx.one("SELECT COUNT(*) FROM moment_answer WHERE contact = ? AND moment = ?", (contact_id, one.id))
+    assert count is not None
+    if count[0] >= ANSWERS_MAX:
+        return
+    row = put_answer(tx, one.id, contact_id, where, what, min(at_ms, now_ms), wrap)
+    if row is not None and contact_id != OURS:
+        _notice(tx, one, row, what, now_ms)
+
+
+def put_answer(
+    tx: Tx, row: int, contact_id: int, where: Ref, what: Comment | Like, at_ms: int, wrap: bytes
+) -> int | None:
+    """An answer below a post; its row, None where it is there already. wrap: what opened it, b"" for nothing."""
+    text, answers = (what.text, what.answers) if isinstance(what, Comment) else ("", None)
+    about = (None, None) if answers is None else (answers.log, answers.seq)
+    found = tx.one(
+        "INSERT INTO moment_answer (moment, contact, feed, seq, tag, kind, text, at_ms, answers_feed, answers_seq,"
+        " wrap) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+        (row, contact_id, where.log, where.seq, view.id_of(where), what.KIND, text, at_ms, *about, wrap),
+    )
+    tx.changed(view.CHANGED, row)
+    return None if found is None else int(found[0])
+
+
+def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, now_ms: int) -> None:
+    """Tells the person, where it is about something of ours."""
+    kind = ""
+    if isinstance(what, Comment):
+        if what.answers is not None and view.answer_at(tx, OURS, what.answers) is not None:
+            kind = "reply"
+        elif one.contact == OURS:
+            kind = "comment"
+        elif tx.one(
+            "SELECT 1 FROM moment_answer WHERE contact = ? AND moment = ? AND kind = ?", (OURS, one.id, Comment.KIND)
+        ):
+            kind = "also"
+    elif one.contact == OURS:
+        kind = "like"
+    if kind:
+        number = tx.insert(
+            "INSERT INTO moment_notice (kind, answer, at_ms, seen) VALUES (?, ?, ?, 0)", (kind, row, now_ms)
+        )
+        tx.changed(view.NOTICED, number)
+
+
+def _heed(tx: Tx, of: Space, what: Said) -> None:
+    """What all heed who carry the log."""
+    match what:
+        case Drop(refs):
+            for ref in refs:
+                if _is_his(tx, of, ref):
+                    _dropped(tx, of, ref)
+        case Window(seconds):
+            tx.execute("INSERT OR REPLACE INTO moment_author (contact, window_s) VALUES (?, ?)", (of.contact, seconds))
+            tx.changed(view.CHANGED, 0)
+        case _:
+            pass
+
+
+def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
+    """Nobody shall keep what an entry of this author says."""
+    log = logs.by_id(tx, ref.log)
+    if log is not None:
+        entries.detach(tx, log.number, (ref.seq,))
+    where = (of.contact, ref.log, ref.seq)
+    tx.execute("DELETE FROM moment_key WHERE contact = ? AND feed = ? AND seq = ?", where)
+    tx.execute("DELETE FROM moment_wait WHERE contact = ? AND feed = ? AND seq = ?", where)
+    one = view.saying(tx, of.contact, ref)
+    if one is not None:
+        view.remove(tx, one.id)
+    found = view.answer_at(tx, of.contact, ref)
+    if found is not None:
+        view.drop_answer(tx, found)
+
+
+def read_again(tx: Tx, of: Space, row: int, now_ms: int) -> None:
+    """Reads once more, with a chain that came late, what was read without it. row: of the chain."""
+    read_to = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
+    following = 0 if read_to is None else int(read_to[0])
+    chains = [one for one in _chains(tx, of) if one.row == row]
+    seq = chains[0].seq
+    while seq < following:
+        held = entries.read(tx, of.log.number, seq, min(READ_MAX, following - seq), READ_BYTES)
+        if not held:
+            break
+        for one in held:
+            _read_one(tx, of, one, _wraps(chains, one.seq), now_ms)
+        seq = held[-1].seq + 1
+    _keep(tx, chains)
+
+
+def read_late(tx: Tx, of: Space, now_ms: int) -> None:
+    """Reads what keys were told for, or kept for, and whose contents are here by now."""
+    rows = tx.all(
+        "SELECT k.seq, k.key FROM moment_key k JOIN entry e ON e.key = (?1 << ?2) | k.seq"
+        " WHERE k.feed = ?3 AND k.contact = ?4 AND e.kept = ?5 ORDER BY k.seq",
+        (of.log.number, logs.SEQ_BITS, of.log.id, of.contact, int(Kept.HERE)),
+    )
+    for seq, key in rows:
+        (held,) = entries.read(tx, of.log.number, seq, 1, READ_BYTES)
+        _read_one(tx, of, held, [key], now_ms)
+    tx.executemany(
+        "DELETE FROM moment_key WHERE feed = ? AND contact = ? AND seq = ? AND key = ?",
+        [(of.log.id, of.contact, seq, key) for seq, key in rows],
+    )
+
+
+def _wait(tx: Tx, of: Space, seq: int, name: bytes, wrap: bytes) -> None:
+    """Keeps what may be about a post that is not known yet."""
+    count = tx.one("SELECT COUNT(*) FROM moment_wait WHERE contact = ?", (of.contact,))
+    if count is not None and count[0] < WAITS_MAX:
+        tx.execute(
+            "INSERT OR IGNORE INTO moment_wait (name, contact, feed, seq, wrap) VALUES (?, ?, ?, ?, ?)",
+            (name, of.contact, of.log.id, seq, wrap),
+        )
+
+
+def _chains(tx: Tx, of: Space) -> list[_Chain]:
+    rows = tx.all(
+        "SELECT id, seq, chain, until FROM moment_chain WHERE feed = ? AND contact = ?", (of.log.id, of.contact)
+    )
+    return [_Chain(*one) for one in rows]
+
+
+def _wraps(chains: Sequence[_Chain], seq: int) -> list[bytes]:
+    """The wrapping keys of a place; the chains stand behind it then, so nothing before is opened with them any more."""
+    found = []
+    for one in chains:
+        if one.seq <= seq < one.until:
+            one.chain = moment.stepped(one.chain, seq - one.seq)
+            found.append(moment.wrap_key(one.chain))
+            one.seq, one.chain = seq + 1, moment.step(one.chain)
+    return found
+
+
+def _keep(tx: Tx, chains: Sequence[_Chain]) -> None:
+    """Keeps chains where they stand, but for those that are over."""
+    for one in chains:
+        if one.seq >= one.until:
+            tx.execute("DELETE FROM moment_chain WHERE id = ?", (one.row,))
+        else:
+            tx.execute("UPDATE moment_chain SET seq = ?, chain = ? WHERE id = ?", (one.seq, one.chain, one.row))
+
+
+def feed(tx: Tx, contact_id: int, feed_id: bytes) -> Space | None:
+    """The feed of this id, if it is one of this contact's."""
+    log = logs.by_id(tx, feed_id)
+    found = None if log is None else spaces.space(tx, log.number)
+    return found if found is not None and (found.contact, found.role) == (contact_id, Role.FEED) else None
+
+
+def _is_his(tx: Tx, of: Space, ref: Ref) -> bool:
+    """Whether this is a place in a feed of the same author; one that is not known here may be."""
+    return logs.by_id(tx, ref.log) is None or feed(tx, of.contact, ref.log) is not None
+
+
+def entry_ms(held: Held) -> int:
+    """When an entry was written, by its author's clock."""
+    return entry.recall_acks(held.raw)[0]

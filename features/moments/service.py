@@ -1,0 +1,340 @@
+"""What a person can do with moments: post, look, like, comment, change and hide; who sees what."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
+
+from features.moments import audience, feeds, handing, reading, view, wall, writing
+from features.moments.clerk import Clerk
+from features.moments.content import Answered, Comment, Forget, Hide, Like, Post, Withdrawn
+from features.moments.faults import (
+    BadWindow,
+    NotBelowYours,
+    NothingLiked,
+    NothingSaid,
+    NotYours,
+    TooLong,
+    UnknownMoment,
+)
+from features.moments.feeds import By
+from features.moments.shown import AnswerLine, MomentLine, Notice, Rule, Shown
+from features.moments.view import OURS, Moment
+from features.moments.wall import Eye
+from node.core import Core
+from protocol.faults import OverLimit
+from store import people
+from store.database import Tx
+
+DAY_S = 86_400
+WINDOWS = {"3d": 3 * DAY_S, "1m": 30 * DAY_S, "6m": 180 * DAY_S, "all": 0}
+ME = "me"
+Names = list[str]
+Rows = list[MomentLine]
+Told = list[Notice]
+Rules = list[Rule]
+
+T = TypeVar("T")
+
+
+class Moments:
+    """Moments. Every public method is a call of the local API, `moments.NAME`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def post(
+        self,
+        text: str = "",
+        to: Names | None = None,
+        excepted: Names | None = None,
+        at_ms: int | None = None,
+    ) -> MomentLine:
+        """Posts a moment, durable on return; those whom it is for get it from us, and from others who have it.
+
+        to: ["all"], which is what nothing means, ["private"], or tags and contacts; whom a tag means is settled now.
+        excepted: all but these. at_ms: of when it is, not after now.
+        Errors: moment.empty, limit, moment.audience, moment.nobody, contact.ambiguous, moment.feed.
+        """
+        now_ms = self._core.ground.now_ms()
+        said = _post(text, now_ms if at_ms is None else min(max(at_ms, 0), now_ms))
+
+        def write(tx: Tx, by: By) -> MomentLine:
+            return self._line(tx, writing.post(tx, by, said, audience.chosen(tx, to, excepted)))
+
+        return await self._write(write)
+
+    async def list(self, by: str | None = None, limit: int = 50, before: str | None = None) -> Rows:
+        """Returns the newest moments, the oldest first. by: of one contact, "me": ours. before: only older than this.
+
+        Errors: contact.unknown, contact.ambiguous, moment.unknown, moment.ambiguous.
+        """
+
+        def look(tx: Tx) -> Rows:
+            whose = None if by is None else OURS if by.strip().lower() == ME else people.find_contact(tx, by)
+            eye = self._eye()
+            return wall.page(tx, eye, whose, limit, None if before is None else view.find(tx, before))
+
+        return await self._core.database.read(look)
+
+    async def show(self, id: str) -> Shown:
+        """Returns a moment with what is below it, as far as we may see it.
+
+        Errors: moment.unknown, moment.ambiguous.
+        """
+        return await self._core.database.read(lambda tx: wall.show(tx, self._eye(), self._found(tx, id)))
+
+    async def like(self, id: str) -> MomentLine:
+        """Likes a moment. Its author, and who is his contact and ours, can see it.
+
+        Errors: moment.unknown, moment.ambiguous, moment.feed.
+        """
+
+        def write(tx: Tx, by: By) -> MomentLine:
+            one = self._found(tx, id)
+            if not _likes(tx, one):
+                _answer(tx, by, one, Like(one.ref))
+            return self._line(tx, one.id)
+
+        return await self._write(write)
+
+    async def unlike(self, id: str) -> MomentLine:
+        """Likes a moment no more. Errors: moment.unknown, moment.ambiguous, moment.not_liked, moment.feed."""
+
+        def write(tx: Tx, by: By) -> MomentLine:
+            one = self._found(tx, id)
+            found = _likes(tx, one)
+            if not found:
+                raise NothingLiked
+            for answer in found:
+                _take_back(tx, by, one, answer)
+            return self._line(tx, one.id)
+
+        return await self._write(write)
+
+    async def comment(self, id: str, text: str, reply: str | None = None) -> AnswerLine:
+        """Writes below a moment. Its author, and who is his contact and ours, can read it. reply: to a comment there.
+
+        Errors: moment.unknown, moment.ambiguous, moment.empty, limit, moment.feed.
+        """
+        if not text.strip():
+            raise NothingSaid
+
+        def write(tx: Tx, by: By) -> AnswerLine:
+            one = self._found(tx, id)
+            about = None if reply is None else view.find_comment(tx, reply)
+            if about is not None and about.moment != one.id:
+                raise UnknownMoment("This comment is not below that moment.")
+            try:
+                said = Comment(one.ref, text, None if about is None else about.ref)
+            except OverLimit:
+                raise TooLong from None
+            made = view.answer(tx, _answer(tx, by, one, said))
+            assert made is not None
+            return wall.answer_line(tx, self._eye(), made)
+
+        return await self._write(write)
+
+    async def hide(self, id: str) -> AnswerLine:
+        """Hides a comment below a moment of ours from all others.
+
+        Errors: moment.unknown, moment.ambiguous, moment.not_below_yours, moment.feed.
+        """
+
+        def write(tx: Tx, by: By) -> AnswerLine:
+            answer = view.find_comment(tx, id)
+            one = view.moment(tx, answer.moment)
+            if one is None or one.contact != OURS:
+                raise NotBelowYours
+            writing.answer(tx, by, one, Hide(one.ref, answer.ref))
+            view.hide(tx, one.id, answer.ref)
+            return wall.answer_line(tx, self._eye(), answer)
+
+        return await self._write(write)
+
+    async def delete(self, id: str) -> dict[str, object]:
+        """Deletes a moment of ours, or a comment, here and with all who keep to it: {"id", "what"}.
+
+        what: "moment" or "comment". Errors: moment.unknown, moment.ambiguous, moment.not_yours, moment.feed.
+        """
+
+        def write(tx: Tx, by: By) -> dict[str, object]:
+            try:
+                one = view.find(tx, id)
+            except UnknownMoment:
+                answer = view.find_comment(tx, id)
+                if answer.contact != OURS:
+                    raise NotYours from None
+                below = view.moment(tx, answer.moment)
+                assert below is not None
+                _take_back(tx, by, below, answer)
+                return {"id": view.id_of(answer.ref).hex(), "what": "comment"}
+            if one.contact != OURS:
+                raise NotYours
+            writing.delete(tx, by, one)
+            return {"id": view.id_of(one.ref).hex(), "what": "moment"}
+
+        return await self._write(write)
+
+    async def edit(self, id: str, text: str) -> MomentLine:
+        """Changes the text of a moment of ours, for the same people; what it said before is dropped.
+
+        Errors: moment.unknown, moment.ambiguous, moment.not_yours, moment.empty, limit, moment.feed.
+        """
+
+        def write(tx: Tx, by: By) -> MomentLine:
+            one = view.find(tx, id)
+            if one.contact != OURS:
+                raise NotYours
+            writing.edit(tx, by, one, _edited(one.said, text))
+            return self._line(tx, one.id)
+
+        return await self._write(write)
+
+    async def notices(self, limit: int = 50) -> Told:
+        """Returns who liked or answered, the oldest first; they are seen then."""
+
+        def look(tx: Tx) -> Told:
+            found = wall.notices(tx, self._eye(), limit)
+            tx.execute("UPDATE moment_notice SET seen = 1 WHERE seen = 0")
+            return found
+
+        return await self._core.database.transact(look)
+
+    # --- who sees what
+
+    async def rule(
+        self,
+        name: str,
+        chats_only: bool | None = None,
+        hide_mine: bool | None = None,
+        hide_theirs: bool | None = None,
+    ) -> Rule:
+        """Decides what holds with a contact, at once and also for what was before; None: as it is.
+
+        chats_only: neither sees the other's. hide_mine: he sees none of ours. hide_theirs: his are not on our wall.
+        Errors: contact.unknown, contact.ambiguous.
+        """
+
+        def decide(tx: Tx, by: By) -> Rule:
+            contact = people.find_contact(tx, name)
+            before = audience.rule(tx, contact)
+            after = replace(
+                before,
+                chats_only=before.chats_only if chats_only is None else chats_only,
+                hide_mine=before.hide_mine if hide_mine is None else hide_mine,
+                hide_theirs=before.hide_theirs if hide_theirs is None else hide_theirs,
+            )
+            if after != before:
+                audience.set_rule(tx, contact.id, after)
+                if audience.is_barred(after) and not audience.is_barred(before) and audience.may_hear(contact):
+                    by.say(tx, contact.id, Forget())
+            return after
+
+        return await self._write(decide)
+
+    async def rules(self) -> Rules:
+        """Returns what holds with those contacts with whom anything does."""
+        return await self._core.database.read(lambda tx: list(audience.rules(tx)))
+
+    async def window(self, last: str | None = None) -> dict[str, object]:
+        """Decides, or says, how old a moment of ours may be that others see: {"window": "3d", "1m", "6m" or "all"}.
+
+        Errors: moment.window, moment.feed.
+        """
+        if last is not None and last not in WINDOWS:
+            raise BadWindow
+
+        def decide(tx: Tx, by: By) -> dict[str, object]:
+            if last is not None and WINDOWS[last] != feeds.window_s(tx):
+                writing.set_window(tx, by, WINDOWS[last])
+            seconds = feeds.window_s(tx)
+            return {"window": next(name for name, one in WINDOWS.items() if one == seconds)}
+
+        return await self._write(decide)
+
+    # ---
+
+    def _by(self) -> By:
+        ground = self._core.ground
+        return By(self._core.identity, ground.now_ms(), ground.entropy("logs"), ground.entropy("message"))
+
+    def _eye(self) -> Eye:
+        return Eye(self._core.ground.now_ms())
+
+    def _found(self, tx: Tx, text: str) -> Moment:
+        return wall.find(tx, text, self._core.ground.now_ms())
+
+    def _line(self, tx: Tx, row: int) -> MomentLine:
+        one = view.moment(tx, row)
+        assert one is not None
+        return wall.line(tx, self._eye(), one)
+
+    async def _write(self, step: Callable[[Tx, By], T]) -> T:
+        """One transaction; who is told something in it is stirred. Before it nobody is a reader who shall not be."""
+        for number, without in (await self._core.database.read(handing.barred)).items():
+            await self._core.sync.desks.give_up(number, None, without)
+        by = self._by()
+        found = await self._core.database.transact(step, by)
+        for contact_id in sorted(by.told):
+            self._core.delivery.stir(contact_id)
+        return found
+
+
+def _answer(tx: Tx, by: By, one: Moment, said: Comment | Like) -> int:
+    """Writes an answer, and tells the author of the post beside; returns its row."""
+    where, wrap = writing.answer(tx, by, one, said)
+    row = reading.put_answer(tx, one.id, OURS, where, said, by.now_ms, wrap)
+    assert row is not None
+    if _hears(tx, one.contact):
+        text, about = (said.text, said.answers) if isinstance(said, Comment) else (None, None)
+        by.say(tx, one.contact, Answered(where, one.ref, text, about, by.now_ms))
+    return row
+
+
+def _take_back(tx: Tx, by: By, one: Moment, answer: view.Answer) -> None:
+    writing.drop(tx, by, (answer.ref,))
+    view.drop_answer(tx, answer)
+    if _hears(tx, one.contact):
+        by.say(tx, one.contact, Withdrawn(answer.ref))
+
+
+def _hears(tx: Tx, contact_id: int) -> bool:
+    """Whether the author of a post can be told of an answer."""
+    return contact_id != OURS and audience.may_hear(people.contact(tx, contact_id))
+
+
+def _likes(tx: Tx, one: Moment) -> list[view.Answer]:
+    """Our likes of a post: one."""
+    rows = tx.all(
+        "SELECT id FROM moment_answer WHERE contact = ? AND moment = ? AND kind = ?", (OURS, one.id, Like.KIND)
+    )
+    found = (view.answer(tx, row) for (row,) in rows)
+    return [answer for answer in found if answer is not None]
+
+
+def _post(text: str, at_ms: int, **beside: Any) -> Post:
+    """What a post says. Raises: NothingSaid, TooLong."""
+    if not text.strip() and not any(beside.values()):
+        raise NothingSaid
+    try:
+        return Post(text, at_ms, **beside)
+    except OverLimit:
+        raise TooLong from None
+
+
+def _edited(said: Post, text: str) -> Post:
+    beside = {"media": said.media, "link": said.link, "preview": said.preview, "place": said.place}
+    return _post(text, said.at_ms, **beside)
+
+
+def shown(tx: Tx, row: int) -> dict[str, object] | None:
+    """What watchers are told when a moment is another: as it is stored, whatever the time is."""
+    one = view.moment(tx, row)
+    if one is None or not wall.is_seen(tx, one, now_ms=0):
+        return None
+    return asdict(wall.line(tx, Eye(0), one))
+
+
+async def run(moments: Moments) -> None:
+    """What the room does by itself, until cancelled."""
+    await Clerk(moments._core).run()

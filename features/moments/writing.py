@@ -1,0 +1,238 @@
+"""What we write into our feed: sealed for its audience, appended, and written again where it was taken back.
+
+Each function is one step of a transaction. Our feeds and their chains: feeds.py; who is told which chain: handing.py.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from features.moments import audience, feeds, handing, view
+from features.moments.audience import Audience, Kind
+from features.moments.content import (
+    DROPS_MAX,
+    Comment,
+    Drop,
+    Hide,
+    Key,
+    Keys,
+    Like,
+    Post,
+    Ref,
+    Replace,
+    Said,
+    Window,
+    said,
+)
+from features.moments.feeds import EVERYBODY, By
+from features.moments.handing import ANSWERS
+from features.moments.view import OURS, Moment
+from protocol import entry, moment, record
+from protocol.entry import Kind as EntryKind
+from protocol.moment import Slot, Spot
+from store import authoring, entries, logs
+from store.database import Tx
+from store.entries import Draft
+from store.spaces import Space
+
+TAGS_MAX = moment.SLOTS - 1  # one slot is always for all contacts, be it with a decoy
+
+
+def post(tx: Tx, by: By, what: Post, whom: Audience) -> int:
+    """Writes a post; returns its row. Raises: FeedStopped, OverLimit."""
+    of = _ready(tx, by)
+    nonce = by.entropy(authoring.NONCE_BYTES)
+    key = moment.own_key(feeds.secret(tx, by.entropy), nonce)
+    ref = Ref(of.log.id, feeds.next_seq(tx, of))
+    row = view.put(tx, OURS, ref, key, moment.name_of(key), what, min(what.at_ms, by.now_ms), ref)
+    assert row is not None
+    audience.keep(tx, row, whom)
+    tags = whom.tags if whom.kind is Kind.THESE and 0 < len(whom.tags) <= TAGS_MAX else ()
+    chains = handing.hand_tags(tx, by, of, tags)
+    one = view.moment(tx, row)
+    assert one is not None
+    _append(tx, by, of, what, row, nonce, lambda wrap: _post_slots(by, one, whom, wrap, chains))
+    if not tags and whom.kind is not Kind.ALL:
+        _tell(tx, by, one, whom)
+    return row
+
+
+def edit(tx: Tx, by: By, one: Moment, what: Post) -> None:
+    """Writes how a post of ours reads from now on, and drops what it said before. Raises: FeedStopped, OverLimit."""
+    of, whom, before = _ready(tx, by), audience.of(tx, one.id), one.text
+    nonce = by.entropy(authoring.NONCE_BYTES)
+    ref = _append(tx, by, of, Replace(one.ref, what), one.id, nonce, lambda wrap: _edit_slots(one, whom, wrap))
+    view.replace(tx, one.id, what, by.now_ms, ref)
+    drop(tx, by, (before,))
+    if whom.kind is not Kind.ALL:
+        _tell(tx, by, replace(one, text=ref), whom)
+
+
+def answer(tx: Tx, by: By, one: Moment, what: Comment | Like | Hide) -> tuple[Ref, bytes]:
+    """Writes a comment or a like below a post, or that an answer below ours is hidden; its place, and what opens it."""
+    of = _ready(tx, by)
+    slots = lambda wrap: [Slot(wrap, moment.name_of(one.key))]  # noqa: E731
+    ref = _append(tx, by, of, what, one.id, by.entropy(authoring.NONCE_BYTES), slots)
+    row = tx.one("SELECT wrap FROM moment_entry WHERE feed = ? AND seq = ?", (ref.log, ref.seq))
+    assert row is not None
+    return ref, row[0]
+
+
+def delete(tx: Tx, by: By, one: Moment) -> None:
+    """Drops a post of ours, and what we wrote below it."""
+    rows = tx.all("SELECT feed, seq FROM moment_entry WHERE moment = ? ORDER BY id", (one.id,))
+    refs = [Ref(feed_id, seq) for feed_id, seq in rows]
+    for start in range(0, len(refs), DROPS_MAX):
+        drop(tx, by, refs[start : start + DROPS_MAX])
+    view.remove(tx, one.id)
+
+
+def drop(tx: Tx, by: By, refs: Sequence[Ref]) -> None:
+    """Nobody shall keep what these entries of ours say; here it is gone."""
+    _carried(tx, by, Drop(tuple(refs)))
+    for ref in refs:
+        log = logs.by_id(tx, ref.log)
+        if log is not None:
+            entries.detach(tx, log.number, (ref.seq,))
+        tx.execute("DELETE FROM moment_entry WHERE feed = ? AND seq = ? AND open = 0", (ref.log, ref.seq))
+
+
+def set_window(tx: Tx, by: By, seconds: int) -> None:
+    """From now on others are given and shown nothing older, 0: of any age."""
+    feeds.secret(tx, by.entropy)
+    tx.execute("UPDATE moment_self SET window_s = ?", (seconds,))
+    if feeds.every(tx):
+        _carried(tx, by, Window(seconds))
+
+
+def settle(tx: Tx, by: By) -> bool:
+    """Notes what others have by now, and writes again what was taken back; returns whether anything was."""
+    rows = tx.all("SELECT id, feed, seq, entry, said, nonce, moment FROM moment_entry WHERE open = 1 ORDER BY id")
+    gone = []
+    for number, feed_id, seq, entry_id, raw, nonce, row in rows:
+        log = logs.by_id(tx, feed_id)
+        if log is None or entries.id_at(tx, log.number, seq) != entry_id:
+            gone.append((Ref(feed_id, seq), raw, nonce, row))
+            tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
+        elif log.published >= seq:
+            tx.execute("UPDATE moment_entry SET open = 0 WHERE id = ?", (number,))
+    moved: dict[Ref, Ref] = {}
+    for before, raw, nonce, row in gone:
+        after = _again(tx, by, _remapped(said(raw), moved), row, nonce)
+        if after is not None:
+            moved[before] = after
+    for before in reversed(moved):  # each to a later place, or to another log: none to where one still stands
+        _move(tx, before, moved[before])
+    return bool(gone)
+
+
+def _again(tx: Tx, by: By, what: Said, row: int, nonce: bytes) -> Ref | None:
+    """Writes what was taken back once more; None where it is about nothing any more."""
+    if isinstance(what, Drop | Window):
+        return _carried(tx, by, what)
+    one = view.moment(tx, row)
+    if one is None:
+        return None
+    of, whom = _ready(tx, by), audience.of(tx, row)
+    match what:
+        case Post():
+            ref = _append(tx, by, of, what, row, nonce, lambda wrap: _post_slots(by, one, whom, wrap, ()))
+        case Replace():
+            ref = _append(tx, by, of, what, row, nonce, lambda wrap: _edit_slots(one, whom, wrap))
+        case _:
+            return answer(tx, by, one, what)[0]
+    if whom.kind is not Kind.ALL:
+        _tell(tx, by, replace(one, text=ref), whom)
+    return ref
+
+
+def _append(
+    tx: Tx, by: By, of: Space, what: Said, row: int, nonce: bytes, slots: Callable[[bytes], Sequence[Slot]]
+) -> Ref:
+    """Seals and appends an entry; returns its place."""
+    seq = feeds.next_seq(tx, of)
+    spot = Spot(of.log.author, of.log.id, seq)
+    found = feeds.chain(tx, by, of, EVERYBODY)
+    assert found is not None
+    wrap = moment.wrap_key(found[1])
+    if isinstance(what, Drop | Window):
+        key = entry.content_key(of.log.secret, of.log.id, seq)
+    else:
+        one = view.moment(tx, row)
+        assert one is not None
+        key = moment.answer_key(one.key, wrap) if what.KIND in ANSWERS else one.key
+    raw = record.encode(what)
+    content = moment.seal(key, spot, raw, slots(wrap), nonce, by.entropy)
+    draft = Draft(EntryKind.SEALED, content, authoring.acks(tx, of, seq))
+    (made,) = entries.append(tx, of.log.number, [draft], by.me.device_key, by.now_ms)
+    tx.execute(
+        "INSERT INTO moment_entry (feed, seq, entry, kind, said, nonce, wrap, moment, at_ms, open)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        (of.log.id, seq, made.id, what.KIND, raw, nonce, wrap, row, by.now_ms),
+    )
+    return Ref(of.log.id, seq)
+
+
+def _carried(tx: Tx, by: By, what: Drop | Window) -> Ref:
+    """Writes what all shall read who carry the log."""
+    decoy = lambda wrap: [Slot(wrap, by.entropy(moment.KEY_BYTES))]  # noqa: E731
+    return _append(tx, by, _ready(tx, by), what, 0, by.entropy(authoring.NONCE_BYTES), decoy)
+
+
+def _post_slots(by: By, one: Moment, whom: Audience, wrap: bytes, chains: Sequence[bytes]) -> list[Slot]:
+    """Nobody tells a post that excludes him from an answer that he cannot open: all contacts find 32 bytes in each."""
+    if whom.kind is Kind.ALL:
+        return [Slot(wrap, one.key)]
+    decoy = Slot(wrap, by.entropy(moment.KEY_BYTES))
+    return [decoy, *(Slot(moment.wrap_key(tag), one.key) for tag in chains)]
+
+
+def _edit_slots(one: Moment, whom: Audience, wrap: bytes) -> list[Slot]:
+    return [Slot(wrap, one.key if whom.kind is Kind.ALL else moment.name_of(one.key))]
+
+
+def _tell(tx: Tx, by: By, one: Moment, whom: Audience) -> None:
+    """Tells everybody whom a post is for its key, in the ratchet."""
+    for contact in audience.readers(tx):
+        if audience.is_for(whom, contact.id):
+            by.say(tx, contact.id, Keys((Key(one.text.log, one.text.seq, one.key),)))
+
+
+def _ready(tx: Tx, by: By) -> Space:
+    """Our feed, as it is written into: all its readers have the chain up to what comes. Raises: FeedStopped."""
+    of = feeds.feed(tx, by)
+    handing.hand(tx, by)
+    return of
+
+
+def _move(tx: Tx, before: Ref, after: Ref) -> None:
+    """What stood in one place stands in another."""
+    old, new = (before.log, before.seq), (after.log, after.seq)
+    for table in ("moment", "moment_answer"):
+        tx.execute(
+            f"UPDATE {table} SET feed = ?, seq = ?, tag = ? WHERE contact = ? AND feed = ? AND seq = ?",
+            (*new, view.id_of(after), OURS, *old),
+        )
+    tx.execute(
+        "UPDATE moment SET text_feed = ?, text_seq = ? WHERE contact = ? AND text_feed = ? AND text_seq = ?",
+        (*new, OURS, *old),
+    )
+    tx.execute(
+        "UPDATE moment_answer SET answers_feed = ?, answers_seq = ? WHERE answers_feed = ? AND answers_seq = ?",
+        (*new, *old),
+    )
+
+
+def _remapped(what: Said, moved: dict[Ref, Ref]) -> Said:
+    """The same about the places where that stands now."""
+    match what:
+        case Comment():
+            answers = None if what.answers is None else moved.get(what.answers, what.answers)
+            return replace(what, post=moved.get(what.post, what.post), answers=answers)
+        case Replace() | Like():
+            return replace(what, post=moved.get(what.post, what.post))
+        case Hide():
+            return replace(what, post=moved.get(what.post, what.post), answer=moved.get(what.answer, what.answer))
+        case Drop():
+            return replace(what, entries=tuple(moved.get(one, one) for one in what.entries))
+        case _:
+            return what
