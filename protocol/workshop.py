@@ -104,13 +104,16 @@ class Failed:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Pictured:
-    """A picture, upright. preview: WebP of at most 320 px a side. blurhash: 28 characters of base 83."""
+    """A picture, upright. preview: WebP of at most 320 px a side, empty where none is as small as was asked.
+
+    blurhash: 28 characters of base 83.
+    """
 
     KIND: ClassVar[int] = 1
     format: Format
     width: Annotated[int, Range(1, SIDE_MAX)]
     height: Annotated[int, Range(1, SIDE_MAX)]
-    preview: Annotated[bytes, Size(12, PREVIEW_BYTES_MAX)]
+    preview: Annotated[bytes, Size(0, PREVIEW_BYTES_MAX)]
     blurhash: Annotated[str, Line(_HASH_CHARS)]
 
 
@@ -220,7 +223,7 @@ def _is_whole(answer: object) -> bool:
             return (
                 small
                 and answer.format <= Format.GIF
-                and is_webp(answer.preview)
+                and (not answer.preview or is_webp(answer.preview))
                 and _HASH.fullmatch(answer.blurhash) is not None
             )
         case Heard():

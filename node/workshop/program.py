@@ -1,7 +1,7 @@
 """The workshop's own program: one file, one answer, then it ends. Runs as a child of the node or of a door.
 
-weft.py _workshop picture FD    the file on stdin, a copy without metadata to descriptor FD
-weft.py _workshop sound FD      likewise
+weft.py _workshop picture FD N  the file on stdin, a copy without metadata to descriptor FD; N: bytes of its preview
+weft.py _workshop sound FD      the same without a preview
 weft.py _workshop moving FD     likewise
 weft.py _workshop avatar        the file on stdin
 weft.py _workshop sticker       the file on stdin
@@ -77,11 +77,12 @@ def _worked(argv: list[str]) -> object:
 def _prepared(argv: list[str]) -> tuple[Callable[[], object], int]:
     """The work, all that it needs loaded and the limits in force; and how many descriptors it keeps."""
     match argv:
-        case ["picture", descriptor]:
+        case ["picture", descriptor, preview]:
             bounds.enter(PICTURE_BYTES_MAX)
             from node.workshop import pictures
 
-            return lambda: pictures.picture(_read(PICTURE_BYTES_MAX), writer(int(descriptor))), int(descriptor) + 1
+            copy, most = int(descriptor), int(preview)
+            return lambda: pictures.picture(_read(PICTURE_BYTES_MAX), writer(copy), most), copy + 1
         case ["avatar"]:
             bounds.enter(0)
             from node.workshop import pictures
