@@ -171,7 +171,7 @@ class Stamp:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """When a picture was taken, by its camera's clock: 2026-05-04T12:30:00, and +02:00 behind it where its zone is known;
+    """When a picture was taken, by its camera's clock: 2026-05-04T12:30:00, then +02:00 where its zone is known;
     "" where it does not say so. Whether there is such a day is not checked."""
 
     KIND: ClassVar[int] = 8
