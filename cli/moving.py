@@ -73,16 +73,19 @@ def await_here(door: Door, client: Client, first: FileLine) -> FileLine:
             file = client.call("media.show", id=file["id"])
             client.lagged = False
     show.passing(door, "")
-    match file["state"]:
-        case "here":
-            return file
-        case "false":
-            said = "This file is not what its sender said it is, so nothing of it is kept. Ask him to send it again."
-            raise Failure("media.false", said, next="weft files", exit=faults.REFUSED, data={"file": file})
-        case _:
-            why = f": {show.clean(file['reason'])}" if file["reason"] else ""
-            said = f"It does not go on now{why}; what is here of it stays."
-            raise Failure("media.stopped", said, next=f"weft get {file['short']}", exit=faults.NOT_DELIVERED)
+    if file["state"] == "here":
+        return file
+    raise not_here(file, "weft files", f"weft get {file['short']}")
+
+
+def not_here(file: Mapping[str, Any], listed: str, again: str) -> Failure:
+    """Why a file that was waited for is not here. listed: the command that shows it; again: that goes on with it."""
+    if file["state"] == "false":
+        said = "This file is not what its sender said it is, so nothing of it is kept. Ask him to send it again."
+        return Failure("media.false", said, next=listed, exit=faults.REFUSED, data={"file": dict(file)})
+    why = f": {show.clean(file['reason'])}" if file["reason"] else ""
+    said = f"It does not go on now{why}; what is here of it stays."
+    return Failure("media.stopped", said, next=again, exit=faults.NOT_DELIVERED)
 
 
 def keep(client: Client, file: FileLine) -> FileLine:

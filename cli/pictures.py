@@ -28,6 +28,7 @@ UNPACK_S = 10.0  # it takes a tenth of a second
 COLUMNS_MAX = 160
 STICKER_COLUMNS = 32
 SIDE_MAX = 320  # of a preview
+GAP = 1  # pixels between two pictures of a row
 CELL = (8, 16)  # pixels of a character, where the terminal does not say; a sixel is never smaller
 _KITTY_CHARS = 4096  # of base64 in one piece, by its protocol
 _LEVELS = 6  # of red, green and blue in the palettes of sixels and of 256 colours
@@ -101,6 +102,45 @@ def preview(door: Door, webp: bytes, columns: int, wanted: str = "auto") -> str 
     if shown is None:
         return None
     return drawn(shown, drawn_by, columns, door.environ.get("COLORTERM", "") in _TRUE_COLOURS)
+
+
+def row(door: Door, webps: Sequence[tuple[bytes, int, int]], columns: int, wanted: str = "auto") -> str:
+    """Pictures beside each other, each as a square so many characters wide, out of its middle; "" where nobody sees it.
+
+    webps: previews, with the width and height of what each is of. What cannot be unpacked is left out.
+    """
+    drawn_by = seen_by(door, wanted)
+    side = min(columns if drawn_by is Way.BLOCKS else columns * CELL[0], SIDE_MAX)
+    cells = []
+    for webp, width, height in webps if drawn_by is not Way.NONE else ():
+        short = max(1, min(width, height))
+        shown = unpacked(door, webp, *(max(side, min(side * one // short, SIDE_MAX)) for one in (width, height)))
+        cells += [square(shown, side)] if shown is not None else []
+    if not cells:
+        return ""
+    wide = (columns + GAP) * len(cells)
+    return drawn(beside(cells), drawn_by, wide, door.environ.get("COLORTERM", "") in _TRUE_COLOURS)
+
+
+def square(shown: Shown, side: int) -> Shown:
+    """The middle of a picture; black around one that is smaller."""
+    left, top = (shown.width - side) // 2, (shown.height - side) // 2
+    lines = []
+    for y in range(top, top + side):
+        line = shown.rgb[y * shown.width * 3 : (y + 1) * shown.width * 3] if 0 <= y < shown.height else b""
+        line = bytes(max(0, -left) * 3) + line[max(0, left) * 3 :][: side * 3]
+        lines.append(line.ljust(side * 3, b"\0")[: side * 3])
+    return Shown(side, side, b"".join(lines))
+
+
+def beside(cells: Sequence[Shown]) -> Shown:
+    """Pictures of one height as one picture, with a gap between them."""
+    height = cells[0].height
+    lines = [
+        bytes(GAP * 3).join(one.rgb[y * one.width * 3 : (y + 1) * one.width * 3] for one in cells)
+        for y in range(height)
+    ]
+    return Shown(sum(one.width for one in cells) + GAP * (len(cells) - 1), height, b"".join(lines))
 
 
 def with_sticker(door: Door, client: Client, message: Mapping[str, Any], text: str) -> str:

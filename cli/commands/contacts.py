@@ -1,6 +1,7 @@
 """contacts: who you know, and how sure you are of them."""
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -23,10 +24,16 @@ _ALARMS = {
 }
 
 
+def tag_argument(function: Callable[..., None]) -> Callable[..., None]:
+    """The argument TAG: one of yours, or a new one."""
+    known = options.completed("profile.tags", lambda rows: [str(row["tag"]) for row in rows])
+    return click.argument("tag", metavar="TAG", shell_complete=known)(function)
+
+
 @options.group()
 @click.pass_context
 def contacts(ctx: click.Context) -> None:
-    """Lists, shows, renames, verifies and blocks contacts."""
+    """Lists, shows, renames, tags, verifies and blocks contacts."""
     if ctx.invoked_subcommand is None:
         _list(ctx.obj)
 
@@ -134,6 +141,38 @@ def trust(door: Door, name: str) -> None:
 
 
 @options.sub(contacts)
+@tag_argument
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=options.contact_names)
+@click.pass_obj
+def tag(door: Door, tag: str, names: tuple[str, ...]) -> None:
+    """Puts contacts under a tag that only you see.
+
+    weft contacts tag family ana bo
+
+    `weft tags` lists them, and a tag stands for all who are under it: weft moments post "…" --to family
+    """
+    with door.connect() as client:
+        people = _named(client, names)  # before anything is changed
+        found = [client.call("profile.tag", name=name, tag=tag) for name in people]
+    show.rows(door, "contacts", found, f"✔ #{show.clean(tag.strip())}: {show.clean(', '.join(people))}")
+
+
+@options.sub(contacts)
+@tag_argument
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=options.contact_names)
+@click.pass_obj
+def untag(door: Door, tag: str, names: tuple[str, ...]) -> None:
+    """Takes a tag from contacts; who does not have it is left as he is."""
+    wanted = tag.strip().casefold()
+    with door.connect() as client:
+        people = _named(client, names)
+        tagged = {row["name"] for row in client.call("profile.marks") if wanted in map(str.casefold, row["tags"])}
+        taken = [name for name in people if name in tagged] or people  # of nobody: the node says so
+        found = [client.call("profile.untag", name=name, tag=tag) for name in taken]
+    show.rows(door, "contacts", found, f"✔ Not #{show.clean(tag.strip())} any more: {show.clean(', '.join(taken))}")
+
+
+@options.sub(contacts)
 @click.argument("file", metavar="[FILE]", required=False)
 @click.option("--vcard", is_flag=True, expose_value=False, help="As vCard 4.0; there is no other form yet.")
 @click.option("--photos/--no-photos", default=True, help="With their photos, or without. [with]")
@@ -185,6 +224,11 @@ def marked(row: dict[str, Any], marks: dict[str, dict[str, Any]]) -> dict[str, A
     """A contact with what you wrote on it. marks: the rows of profile.marks, by account."""
     mine = marks.get(row["account"], {})
     return {**row, "remark": mine.get("remark", ""), "tags": mine.get("tags", [])}
+
+
+def _named(client: Client, names: Sequence[str]) -> list[str]:
+    """What these contacts are called, each once. Raises: Failure."""
+    return [*dict.fromkeys(str(client.call("contacts.show", name=name)["name"]) for name in names)]
 
 
 def _called(row: dict[str, Any], names: dict[str, str]) -> str:

@@ -24,6 +24,7 @@ from tests.cli.faults import BackupExists, TooLong
 from tests.cli.keepers_room import KeepersRoom
 from tests.cli.logs_room import LogsRoom
 from tests.cli.media_room import MediaRoom
+from tests.cli.moments_room import MomentsRoom
 from tests.cli.packets_room import PacketsRoom
 from tests.cli.paths_room import PathsRoom
 from tests.cli.payments_room import Debts
@@ -282,6 +283,7 @@ class World:
         self.packets = PacketsRoom()
         self.shop, self.paths = ShopRoom(), PathsRoom()
         self.media, self.profile, self.stickers = MediaRoom(), ProfileRoom(), StickersRoom()
+        self.moments = MomentsRoom(self)
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -293,7 +295,7 @@ class World:
         services = {"node": self.node, "contacts": self.contacts, "chat": _Calls(self.chat), "nearby": self.nearby}
         services |= {"logs": self.logs, "keepers": self.keepers, "bills": self.bills, "packets": self.packets}
         services |= {"shop": self.shop, "paths": self.paths, "media": self.media, "profile": self.profile}
-        services["stickers"] = self.stickers
+        services |= {"stickers": self.stickers, "moments": self.moments}
         services |= self.debts.services()
         shows: dict[str, rpc.Show] = {
             "chat.received": lambda _, seq: self.chat.shown(seq),
@@ -306,6 +308,8 @@ class World:
             "media.progress": lambda _, number: dict(self.media.rows[number - 1]),
             "media.given": lambda _, number: dict(self.media.rows[number - 1]),
             "media.kept": lambda _, number: dict(self.media.rows[number - 1]),
+            "moments.changed": lambda _, number: dict(self.moments.rows[number - 1]),
+            "moments.noticed": lambda _, number: dict(self.moments.told[number - 1]),
         }
         database = self.database
 

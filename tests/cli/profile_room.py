@@ -36,7 +36,7 @@ class ProfileRoom:
     async def untag(self, name: str, tag: str) -> dict[str, Any]:
         """One less."""
         row = self.written.setdefault(name, marked(name))
-        row["tags"].remove(tag)
+        row["tags"] = [one for one in row["tags"] if one.casefold() != tag.casefold()]
         return row
 
     async def tags(self, tag: str | None = None) -> Rows:

@@ -32,6 +32,7 @@ from features.logs.view import Line as LogLine
 from features.media.service import Media
 from features.media.storage import Share, Storage
 from features.media.view import FileLine
+from features.moments.shown import AnswerLine, MomentLine, Notice, Picture, PlaceLine, Rule
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted
 from features.packets.lines import Got
@@ -66,6 +67,7 @@ from tests.cli import (
     keepers_room,
     logs_room,
     media_room,
+    moments_room,
     packets_room,
     paths_room,
     payments_room,
@@ -96,6 +98,7 @@ ROOMS = {
     "keepers": (Keepers, keepers_room.KeepersRoom),
     "logs": (Logs, logs_room.LogsRoom),
     "media": (Media, media_room.MediaRoom),
+    "moments": (moments_room.MomentsRoom,),
     "nearby": (Nearby, strangers.NearbyRoom),
     "node": (NodeService, fake.NodeRoom),
     "packets": (Packets, packets_room.PacketsRoom),
@@ -291,6 +294,12 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(media_room.file("a", 1)) == set(FileLine.__annotations__)
     assert set(media_room.room()) == set(Storage.__annotations__)
     assert set(media_room.share("bo")) == set(Share.__annotations__)
+    assert set(moments_room.moment("hi")) == set(MomentLine.__annotations__)
+    assert set(moments_room.picture(1, "a")) == set(Picture.__annotations__)
+    assert set(moments_room.place("here")) == set(PlaceLine.__annotations__)
+    assert set(moments_room.comment(1, "hi")) == set(AnswerLine.__annotations__)
+    assert set(moments_room.notice(1, "like")) == set(Notice.__annotations__)
+    assert set(moments_room.rule("bo")) == set(Rule.__annotations__)
     assert set(packets_room.line()) == set(PacketLine.__annotations__)
     assert set(packets_room.got(1, "bo", "1")) == set(Got.__annotations__)
     assert set(logs_room.line(0)) == set(LogLine.__annotations__)

@@ -119,6 +119,34 @@ def test_a_person_at_a_terminal_sees_the_preview(webp: bytes, shown: str) -> Non
     os.close(ours)
 
 
+def test_several_pictures_stand_beside_each_other_as_squares() -> None:
+    wide = Shown(4, 2, bytes((1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4)) * 2)
+    assert pictures.square(wide, 2).rgb == bytes((2, 2, 2, 3, 3, 3)) * 2
+    tiny = Shown(1, 1, b"\x09\x09\x09")
+    assert pictures.square(tiny, 3) == Shown(3, 3, bytes(12) + b"\x09\x09\x09" + bytes(12))
+    row = pictures.beside([pictures.square(wide, 2), pictures.square(FLAG, 2)])
+    assert (row.width, row.height, len(row.rgb)) == (5, 2, 30)
+    assert row.rgb[:15] == bytes((2, 2, 2, 3, 3, 3, 0, 0, 0)) + FLAG.rgb[:6]
+
+
+@pytest.mark.process
+def test_a_row_is_drawn_to_a_person_at_a_terminal() -> None:
+    webp = made.encoded(made.halves(6, 4), "WEBP", lossless=True)
+    script = (
+        f"from cli import pictures\nfrom cli.options import Door\n"
+        f"door = Door(environ={{'TERM': 'xterm-256color', 'COLORTERM': 'truecolor'}})\n"
+        f"print(pictures.row(door, [({webp!r}, 6, 4), (b'no picture', 1, 1), ({webp!r}, 6, 4)], 4), end='')"
+    )
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs) as door:
+        assert door.wait(30) == 0
+        os.close(theirs)
+    red, gap, blue = (f"\x1b[38;2;{ink};48;2;{ink}m" for ink in ("255;0;0", "0;0;0", "0;0;255"))
+    lines = os.read(ours, 1 << 16).decode().splitlines()
+    assert lines == [f"{ink}▀▀▀▀{gap}▀{ink}▀▀▀▀\x1b[0m" for ink in (red, blue)]
+    os.close(ours)
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
     "script",
