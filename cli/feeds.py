@@ -121,7 +121,7 @@ def _rss(heading: Heading, pages: Iterable[Sequence[Moment]]) -> Iterator[str]:
 
 
 def _rss_item(moment: Moment) -> str:
-    shown = html.escape(said(moment)).replace("\n", "<br>\n")
+    shown = html.escape(said(moment) or _title(moment)).replace("\n", "<br>\n")
     link = f"<link>{saxutils.escape(address)}</link>\n" if (address := _link(moment)) else ""
     beside = "".join(
         _empty("enclosure", {"url": _place(one), "length": str(one["bytes"]), "type": _clean(one["mime"])})

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from cli import albums, faults, feeds, files, moving, options, show
+from cli import albums, audience, faults, feeds, files, moving, options, show
 from cli import moments as days
 from cli.albums import NoCaption, Picture
 from cli.attached import GONE
@@ -96,9 +96,17 @@ def export(
     "--to",
     multiple=True,
     metavar="all|private|TAG,NAME…",
+    shell_complete=audience.names,
     help="Who sees them: all contacts, you alone, or these tags and contacts as they are now. [all]",
 )
-@click.option("--except", "excepted", multiple=True, metavar="TAG,NAME…", help="All contacts see them but these.")
+@click.option(
+    "--except",
+    "excepted",
+    multiple=True,
+    metavar="TAG,NAME…",
+    shell_complete=audience.names,
+    help="All contacts see them but these.",
+)
 @click.option(
     "--each/--per-day", "alone", help="A moment of each picture, or of the pictures of a day, up to 9. [--per-day]"
 )
@@ -118,13 +126,14 @@ def import_folder(
     """
     if not folder:
         raise faults.usage("There is no folder without a name; nothing was posted.")
+    readers = audience.read(to, excepted)
     place = Path(os.path.abspath(os.path.expanduser(folder)))
     found, others = albums.find(place)
     if not found:
         said = f"There is no picture in {faults.quoted(str(place))}: JPEG, PNG, WebP or GIF; nothing was posted."
         raise Failure("moment.folder", said, next="weft moments import FOLDER", verb="Name another", exit=faults.USAGE)
     with door.connect() as client:
-        album = _Album(door, client, str(place), dry_run, others, _named(to), _named(excepted))
+        album = _Album(door, client, str(place), dry_run, others, *readers)
         made = albums.moments(album.look(found, again), 1 if alone else albums.PICTURES_MAX)
         if made and door.asks and not dry_run and not to and not excepted:
             asked = f"{_many(len(made), 'moment')} for all your contacts to see: post them?"
@@ -213,7 +222,7 @@ class _Album:
     moments: list[Row] = field(default_factory=list)
     known: list[Row] = field(default_factory=list)
     failed: list[Row] = field(default_factory=list)
-    audience: str = ""
+    seen_by: str = ""
 
     def look(self, found: Sequence[Path], again: bool) -> list[Picture]:
         """The pictures that are to be posted, each once, with their dates. Raises: Failure."""
@@ -272,8 +281,9 @@ class _Album:
         }
         pictures = sum(len(one["files"]) for one in self.moments)
         count = f"{_many(len(self.moments), 'moment')} with {_many(pictures, 'picture')}"
-        whom = f", for {show.clean(self.audience)}" if self.audience else ""
+        whom = f", for {show.clean(self.seen_by)}" if self.seen_by else ""
         said = f"Nothing was posted; there would be {count}." if self.dry_run else f"✔ Posted: {count}{whom}."
+        said = said if self.moments else "Nothing was posted: there is nothing new."
         failing = bool(self.failed) and self.door.form is not options.Form.TEXT
         if not failing:
             show.outcome(self.door, told, "\n".join([*map(_line, self.moments), said]))
@@ -315,7 +325,7 @@ class _Album:
             at_ms=pictures[0].at_ms,
             origins=[one.origin for one in pictures],
         )
-        self.audience = line["audience"]
+        self.seen_by = line["audience"]
         return line
 
     def _fail(self, pictures: Sequence[Picture], reason: str) -> None:
@@ -366,11 +376,6 @@ def _line(moment: Row) -> str:
     of = "" if moment["source"] == "exif" else " (of the file)"
     text = f"  {show.clean(moment['text'])[: feeds.TITLE_CHARS_MAX]}" if moment["text"] else ""
     return f"{at}{of}  {names}{text}" + (f"   (id {moment['short']})" if moment["short"] else "")
-
-
-def _named(values: Sequence[str]) -> list[str] | None:
-    """The tags and names of TAG,NAME…, None where none was typed."""
-    return [one.strip() for value in values for one in value.split(",") if one.strip()] if values else None
 
 
 def _many(count: int, what: str) -> str:
