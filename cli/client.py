@@ -179,10 +179,17 @@ class Patience:
         time.sleep(RETRY_S)
 
 
-def follow(profile: Path, topics: tuple[str, ...], cursor: int, gone: Callable[[str], None]) -> Iterator[Change]:
+def follow(
+    profile: Path,
+    topics: tuple[str, ...],
+    cursor: int,
+    gone: Callable[[str], None],
+    anew: str = "weft inbox, weft read NAME",
+) -> Iterator[Change]:
     """Changes after the cursor for ever, also across restarts of the node, each at least once and in order.
 
-    gone: is told when the node goes away and comes back. Raises: Failure when it stays away for RECONNECT_S.
+    gone: is told when the node goes away and comes back. anew: the commands that show all.
+    Raises: Failure when it stays away for RECONNECT_S.
     """
     patience = Patience(gone)
     while True:
@@ -194,7 +201,7 @@ def follow(profile: Path, topics: tuple[str, ...], cursor: int, gone: Callable[[
                     cursor = client.cursor
                     if client.lagged:
                         client.lagged = False
-                        gone("More happened than the node keeps for watchers; all of it: weft inbox, weft read NAME")
+                        gone(f"More happened than the node keeps for watchers; all of it: {anew}")
                     yield change
         except Failure as failure:
             patience.wait(failure)

@@ -35,9 +35,9 @@ def send(
     preview: a picture that is shown of the video that this is.
     """
     sent: list[FileLine] = []
-    frame = None if preview is None else _whole(preview)
+    frame = None if preview is None else whole(preview)
     for path, shape in paths:
-        place = _whole(path)
+        place = whole(path)
         show.passing(door, f"Sealing {show.clean(Path(path).name)}…")
         try:
             call = partial(client.call, "media.send", within_s=WORK_S)
@@ -47,7 +47,8 @@ def send(
     return sent
 
 
-def _whole(path: str) -> str:
+def whole(path: str) -> str:
+    """A path as the node finds it, which runs elsewhere."""
     return os.path.abspath(os.path.expanduser(path))
 
 

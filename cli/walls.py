@@ -42,7 +42,8 @@ def news(before: Moment | None, now: Moment) -> str:
         return f"↻ {moment(now)}"
     if (before["waits_for"], marks(before)) == (now["waits_for"], marks(now)):
         return ""
-    return f"↻ {head(now)}\n{_INDENT}{marks(now) or 'no likes and no comments'}"
+    rest = marks(now) or ("no likes and no comments any more" if marks(before) else "")
+    return "\n".join([f"↻ {head(now)}", *([f"{_INDENT}{rest}"] if rest else [])])
 
 
 def head(one: Moment) -> str:

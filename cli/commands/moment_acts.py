@@ -1,6 +1,5 @@
 """moments post, like, unlike, comment, hide, edit, delete: what you say and do. Put together in moments.py."""
 
-import os
 import re
 from typing import Any
 
@@ -83,9 +82,9 @@ def post(
             door,
             client,
             text=said,
-            images=[_whole(one) for one in images],
-            video=None if video is None else _whole(video),
-            frame=None if frame is None else _whole(frame),
+            images=[moving.whole(one) for one in images],
+            video=None if video is None else moving.whole(video),
+            frame=None if frame is None else moving.whole(frame),
             link=link,
             place=place,
             latitude=latitude,
@@ -145,7 +144,7 @@ def hide(door: Door, comment_id: str) -> None:
     """Hides a comment below a moment of yours: nobody else is shown it any more. Its author is not told."""
     with door.connect() as client:
         found = client.call("moments.hide", id=comment_id)
-    who = walls.who(found["author"], found["mine"])
+    who = "you" if found["mine"] else show.clean(found["author"])
     show.outcome(door, found, f"✔ Hidden: what {who} said is shown to nobody but you.   (id {found['short']})")
     show.talk(door, "  Who has read it has read it.")
 
@@ -240,7 +239,3 @@ def _named(client: Client, moment_id: str) -> str:
         return f"A comment: {show.clean(moment_id)}"  # or nothing at all: the node says so then
     said = show.clean(moment["text"])
     return f"{walls.head(moment)}: {said[:SAID_CHARS]}{'…' if len(said) > SAID_CHARS else ''}"
-
-
-def _whole(path: str) -> str:
-    return os.path.abspath(os.path.expanduser(path))

@@ -6,6 +6,7 @@ Not here: what is posted, liked and said (moment_acts.py), who sees what (moment
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -125,7 +126,9 @@ def notify(door: Door, limit: int, follow: bool) -> None:
         show.outcome(door, one, walls.notice(one))
     last = max((one["number"] for one in found), default=0)
     show.talk(door, "Waiting for likes and answers… (Ctrl-C ends it)")
-    for _, one in connection.follow(door.directory, (NOTICED,), cursor, lambda said: show.talk(door, said)):
+    for _, one in connection.follow(
+        door.directory, (NOTICED,), cursor, partial(show.talk, door), "weft moments notify"
+    ):
         if one["number"] > last:  # those that came between the two looks were shown
             last = one["number"]
             show.outcome(door, one, walls.notice(one))
@@ -164,8 +167,9 @@ def get(door: Door, moment_id: str, number: int | None, folder: str | None, no_w
     else:
         said = "\n".join(f"✔ {show.clean(str(one['file']))} ({show.size(int(one['bytes']))})" for one in saved)
     if missing:
-        show.outcome(door, None, said) if door.form is Form.TEXT else None
-        typed = show.clean(moment_id)
+        if door.form is Form.TEXT:
+            show.outcome(door, None, said)
+        typed = show.typed_name(moment_id)
         failure = moving.not_here(missing[0], f"weft moments show {typed}", f"weft moments get {typed}")
         failure.data = {"files": saved, "missing": missing}
         raise failure
@@ -206,7 +210,7 @@ def _follow(door: Door, found: Sequence[Row], cursor: int, whose: str | None, pi
     """Shows what comes and what changes until somebody ends it. whose: only of this author, "" for ours."""
     known = {one["id"]: one for one in found}
     show.talk(door, "Waiting for moments… (Ctrl-C ends it)")
-    for _, one in connection.follow(door.directory, (CHANGED,), cursor, lambda said: show.talk(door, said)):
+    for _, one in connection.follow(door.directory, (CHANGED,), cursor, partial(show.talk, door), "weft moments list"):
         if whose is not None and one["author"] != whose:
             continue
         before = known.pop(one["id"], None)
@@ -217,7 +221,7 @@ def _follow(door: Door, found: Sequence[Row], cursor: int, whose: str | None, pi
             show.outcome(door, one, "")
             continue
         said = walls.news(before, one)
-        show.outcome(door, None, said)
+        show.outcome(door, None, f"\n{said}" if said else "")
         if said and before is None:
             with door.connect() as client:
                 _show_pictures(door, client, one, IN_A_ROW, picture)

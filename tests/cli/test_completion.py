@@ -11,6 +11,7 @@ import trio
 
 from cli import completion
 from tests.cli import contacts_room, fake
+from tests.cli.profile_room import marked
 
 pytestmark = pytest.mark.process
 
@@ -103,6 +104,25 @@ async def test_who_can_be_paid_is_known_beside_what_else_pay_does(tmp_path: Path
         assert await completed(world, "request", "ana") == ["Ana\\ Maria"]
         assert await completed(world, "ledger", "limit", "b") == ["Bo"]
         assert await completed(world, "voucher", "redeem", "1", "tea", "--at", "b") == ["Bo"]
+
+
+async def test_for_whom_a_moment_is_is_known_name_by_name(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo", "Ana Maria") as world:
+        world.profile.written["Bo"] = marked("Bo", tags=["family"])
+        assert await completed(world, "moments", "post", "hi", "--to", "") == [
+            "all",
+            "private",
+            "family",
+            "Bo",
+            "Ana\\ Maria",
+        ]
+        assert await completed(world, "moments", "post", "hi", "--to", "family,a") == ["family\\,Ana\\ Maria"]
+        assert await completed(world, "moments", "post", "hi", "--except", "f") == ["family"]
+        assert await completed(world, "moments", "list", "--by", "") == ["me", "Bo", "Ana\\ Maria"]
+        assert await completed(world, "moments", "rule", "b") == ["Bo"]
+        assert await completed(world, "moments", "window", "") == ["3d", "1m", "6m", "all"]
+        assert await completed(world, "contacts", "tag", "f") == ["family"]
+        assert await completed(world, "contacts", "tag", "family", "b") == ["Bo"]
 
 
 async def test_without_a_node_the_commands_are_known(tmp_path: Path) -> None:

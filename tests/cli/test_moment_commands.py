@@ -241,7 +241,7 @@ async def test_liking_saying_hiding_editing_and_deleting(tmp_path: Path) -> None
         assert ran.out == "✔ Said to Bo.   (id c0000002)\n"
         assert world.moments.asked == [("comment", "a000", "Yes", None), ("comment", "a000", "No", "c0000001")]
         ran = await world.weft("moments", "hide", "c0000002")
-        assert ran.out == "✔ Hidden: what You said is shown to nobody but you.   (id c0000002)\n"
+        assert ran.out == "✔ Hidden: what you said is shown to nobody but you.   (id c0000002)\n"
         ran = await world.weft("moments", "edit", "a000", "Ho")
         assert ran.out == f"✔ {head}  (edited)\n    Ho\n  ♥ Chen\n"
         ran = await world.weft("moments", "delete", "a000", "--yes")
@@ -370,11 +370,11 @@ def test_a_change_is_told_once_and_only_what_is_new() -> None:
     assert walls.news(before, fetched) == ""
     liked = before | {"likes": ["Dee"], "comments": 1}
     assert walls.news(before, liked) == f"↻ Bo  {WHEN}  a0000001\n  ♥ Dee   1 comment"
-    assert walls.news(before, before | {"likes": [], "comments": 0}).endswith("\n  no likes and no comments")
+    assert walls.news(before, before | {"likes": [], "comments": 0}).endswith("\n  no likes and no comments any more")
     edited = before | {"text": "At sea.", "edited_ms": 1}
     assert walls.news(before, edited) == f"↻ {walls.moment(edited)}"
     ours = moment("x", author="", mine=True, waits_for="Bo")
-    assert walls.news(ours, ours | {"waits_for": ""}) != ""
+    assert walls.news(ours, ours | {"waits_for": ""}) == f"↻ You  {WHEN}  a0000001"
 
 
 def test_many_likes_are_counted() -> None:
@@ -425,7 +425,7 @@ def evil() -> dict[str, Any]:
 async def test_what_others_share_steers_no_terminal(tmp_path: Path, words: tuple[str, ...], form: str) -> None:
     async with fake.node(tmp_path, "Bo") as world:
         world.moments.rows.append(evil())
-        world.moments.comments.append(comment(1, EVIL + HTML, author=EVIL, answers="c0000002", answers_whom=EVIL))
+        world.moments.comments.append(comment(1, EVIL + HTML, author=EVIL, answers=EVIL, answers_whom=EVIL))
         world.moments.told.append(notice(1, "comment", who=EVIL, of=EVIL, text=EVIL, answer=EVIL, moment=EVIL))
         world.moments.laws.append(rule(EVIL, hide_mine=True))
         ran = await world.weft(*([form] if form else []), "moments", *words)

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import trio
 
+from cli import walls
 from tests.cli import fake
+from tests.cli.moments_room import moment, notice
 
 pytestmark = pytest.mark.process
 
@@ -228,3 +230,43 @@ async def test_the_bell_rings_but_not_for_who_is_muted(tmp_path: Path) -> None:
                 lines.append(await weft.line())
             assert [line.startswith("\a") for line in lines] == [False, False, True]  # behind what Chen said
             assert json.loads(lines[2].removeprefix("\a"))["muted"] is True
+
+
+async def test_who_follows_moments_sees_what_comes_and_what_changes(tmp_path: Path) -> None:
+    async with fake.node(tmp_path, "Bo") as world, trio.open_nursery() as nursery:
+        world.moments.rows.append(moment("old", 1))
+        async with _weft(world, "moments", "--follow") as typed:
+            assert (await typed.line(), await typed.line()) == (walls.head(moment("old", 1)), "    old")
+            world.moments.rows.append(moment("new", 2))
+            await world.changed("moments.changed", 2)
+            assert [await typed.line() for _ in range(3)] == ["", walls.head(moment("new", 2)), "    new"]
+            world.serving.cancel()
+            world.moments.rows[0]["likes"] = ["Chen"]
+            await world.changed("moments.changed", 1)
+            await world.start(nursery)
+            changed = [await typed.line() for _ in range(3)]
+            assert changed == ["", f"↻ {walls.head(moment('old', 1))}", "  ♥ Chen"]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("author", "seen"), [("bo", [1, 4]), ("me", [3, 5])])
+async def test_who_follows_one_author_sees_no_other(tmp_path: Path, author: str, seen: list[int]) -> None:
+    ours = {"author": "", "mine": True}
+    async with fake.node(tmp_path, "Bo", "Chen") as world:
+        world.moments.rows += [moment("1", 1), moment("2", 2, author="Chen"), moment("3", 3, **ours)]
+        async with _weft(world, "moments", "list", "--by", author, "--follow", "--json") as typed:
+            assert (await typed.json())["text"] == str(seen[0])
+            world.moments.rows += [moment("4", 4), moment("5", 5, **ours)]
+            await world.changed("moments.changed", 2, 4, 5)
+            assert (await typed.json())["text"] == str(seen[1])
+
+
+async def test_who_follows_what_is_said_of_his_moments_hears_each_once(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        world.moments.told.append(notice(1, "like"))
+        async with _weft(world, "moments", "notify", "--follow", "--jsonl") as typed:
+            assert (await typed.json())["number"] == 1
+            await world.changed("moments.noticed", 1)
+            world.moments.told.append(notice(2, "comment"))
+            await world.changed("moments.noticed", 2)
+            assert (await typed.json())["number"] == 2
