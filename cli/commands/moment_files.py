@@ -112,9 +112,17 @@ def export(
 )
 @click.option("--again", is_flag=True, help="Also what was imported before.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be posted.")
+@click.option("--yes", is_flag=True, help="Do not ask before.")
 @click.pass_obj
 def import_folder(
-    door: Door, folder: str, to: Sequence[str], excepted: Sequence[str], alone: bool, again: bool, dry_run: bool
+    door: Door,
+    folder: str,
+    to: Sequence[str],
+    excepted: Sequence[str],
+    alone: bool,
+    again: bool,
+    dry_run: bool,
+    yes: bool,
 ) -> None:
     """Posts the pictures of a folder as moments of the days on which they were taken.
 
@@ -137,8 +145,9 @@ def import_folder(
         made = albums.moments(album.look(found, again), 1 if alone else albums.PICTURES_MAX)
         if made and door.asks and not dry_run and not to and not excepted:
             asked = f"{_many(len(made), 'moment')} for all your contacts to see: post them?"
-            if not click.confirm(asked, default=True, err=True):
-                raise click.Abort
+            if not yes and not click.confirm(asked, default=True, err=True):
+                show.talk(door, "Nothing was posted.")
+                return
         album.post(made)
     album.say()
 
