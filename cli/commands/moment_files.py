@@ -1,7 +1,7 @@
 """moments export, import: your moments as a feed that other programs read, and pictures of a folder as moments.
 
 Put together with the other commands of the group in moments.py. Not here: what a feed looks like (cli/feeds.py), which
-pictures become one moment (cli/albums.py).
+pictures become one moment (cli/albums.py), how they are posted (cli/importing.py).
 """
 
 import os
@@ -15,9 +15,8 @@ from typing import Any
 
 import click
 
-from cli import albums, audience, faults, feeds, files, moving, options, show
+from cli import albums, audience, faults, feeds, files, importing, moving, options, show
 from cli import moments as days
-from cli.albums import NoCaption, Picture
 from cli.attached import GONE
 from cli.beside import Beside
 from cli.client import Client
@@ -26,12 +25,8 @@ from cli.feeds import Form, Heading
 from cli.options import Door
 
 PAGE = 50  # moments in memory at a time
-ASKED_AT_ONCE = 16  # pictures in one question: 2 s, then the person sees that it goes on
 PRIVATE = "private"
-NAMED_MAX = 3  # pictures in the sentence that says which were not posted
 _GONE = GONE | {"moment.no_picture", "moment.unknown"}
-_OF_ONE = ("media.", "workshop.", "moment.picture")  # the next moment may go well
-_OF_ALL = frozenset(("media.room",))
 
 Row = dict[str, Any]
 
@@ -141,10 +136,10 @@ def import_folder(
         said = f"There is no picture in {faults.quoted(str(place))}: JPEG, PNG, WebP or GIF; nothing was posted."
         raise Failure("moment.folder", said, next="weft moments import FOLDER", verb="Name another", exit=faults.USAGE)
     with door.connect() as client:
-        album = _Album(door, client, str(place), dry_run, others, *readers)
+        album = importing.Album(door, client, str(place), dry_run, others, *readers)
         made = albums.moments(album.look(found, again), 1 if alone else albums.PICTURES_MAX)
         if made and door.asks and not dry_run and not to and not excepted:
-            asked = f"{_many(len(made), 'moment')} for all your contacts to see: post them?"
+            asked = f"{importing.many(len(made), 'moment')} for all your contacts to see: post them?"
             if not yes and not click.confirm(asked, default=True, err=True):
                 show.talk(door, "Nothing was posted.")
                 return
@@ -217,130 +212,6 @@ class _Taken:
         return f"{folder.name}/{Path(told['file']).name}", int(told["bytes"])
 
 
-@dataclass
-class _Album:
-    """The pictures of a folder on their way to be moments, and what became of each."""
-
-    door: Door
-    client: Client
-    folder: str
-    dry_run: bool
-    others: int
-    to: list[str] | None
-    excepted: list[str] | None
-    moments: list[Row] = field(default_factory=list)
-    known: list[Row] = field(default_factory=list)
-    failed: list[Row] = field(default_factory=list)
-    seen_by: str = ""
-
-    def look(self, found: Sequence[Path], again: bool) -> list[Picture]:
-        """The pictures that are to be posted, each once, with their dates. Raises: Failure."""
-        wanted: dict[str, Picture] = {}
-        now_s, asked = time.time(), [one for one in found if self._can_be_named(one)]
-        for at in range(0, len(asked), ASKED_AT_ONCE):
-            show.passing(self.door, f"Looking at the pictures… {at} of {len(asked)}")
-            paths = [str(one) for one in asked[at : at + ASKED_AT_ONCE]]
-            try:
-                rows = self.client.call("moments.dates", within_s=moving.WORK_S, paths=paths)
-            finally:
-                show.passing(self.door, "")
-            for row in rows:
-                name = Path(row["path"]).name
-                if row["trouble"]:
-                    self.failed.append({"file": name, "reason": row["trouble"]})
-                elif (row["moment"] and not again) or row["origin"] in wanted:
-                    twin = wanted.get(row["origin"])
-                    self.known.append({"file": name, "moment": row["moment"], "as": twin.path.name if twin else ""})
-                else:
-                    self._take(wanted, row, now_s)
-        return [*wanted.values()]
-
-    def post(self, made: Sequence[Sequence[Picture]]) -> None:
-        """Posts them, oldest first. Raises: Failure for what the next one would end with too."""
-        for number, pictures in enumerate(made, 1):
-            show.passing(self.door, f"Posting {pictures[0].day}… {number} of {len(made)}")
-            try:
-                text = albums.caption(pictures)
-                line = {"id": "", "short": ""} if self.dry_run else self._post(text, pictures)
-            except NoCaption as why:
-                self._fail(pictures, f"{str(why)[0].upper()}{str(why)[1:]}.")
-            except Failure as refused:
-                show.passing(self.door, "")
-                if refused.code in _OF_ALL or not (refused.code.startswith(_OF_ONE) or refused.code == "limit"):
-                    if self.moments:
-                        show.talk(self.door, f"! Posted before that: {_many(len(self.moments), 'moment')}.")
-                    raise
-                self._fail(pictures, refused.message)
-            else:
-                names = [one.path.name for one in pictures]
-                about = {"at_ms": pictures[0].at_ms, "source": pictures[0].source, "text": text, "files": names}
-                self.moments.append({"id": line["id"], "short": line["short"], **about})
-            finally:
-                show.passing(self.door, "")
-
-    def say(self) -> None:
-        """Says what became of them. Raises: Failure where pictures were not posted."""
-        told = {
-            "folder": self.folder,
-            "dry_run": self.dry_run,
-            "moments": self.moments,
-            "known": self.known,
-            "failed": self.failed,
-            "others": self.others,
-        }
-        pictures = sum(len(one["files"]) for one in self.moments)
-        count = f"{_many(len(self.moments), 'moment')} with {_many(pictures, 'picture')}"
-        whom = f", for {show.clean(self.seen_by)}" if self.seen_by else ""
-        said = f"Nothing was posted; there would be {count}." if self.dry_run else f"✔ Posted: {count}{whom}."
-        said = said if self.moments else "Nothing was posted: there is nothing new."
-        failing = bool(self.failed) and self.door.form is not options.Form.TEXT
-        if not failing:
-            show.outcome(self.door, told, "\n".join([*map(_line, self.moments), said]))
-        if self.known:
-            show.talk(self.door, f"• Imported before, so left out: {_many(len(self.known), 'picture')}. All: --again")
-        if self.others:
-            show.talk(self.door, f"• No picture that weft knows, so left out: {_many(self.others, 'file')}.")
-        for one in self.failed:
-            show.talk(self.door, f"! {show.clean(one['file'])}: {show.clean(one['reason'])}")
-        if self.failed:
-            names = ", ".join(faults.quoted(one["file"]) for one in self.failed[:NAMED_MAX])
-            more = f" and {len(self.failed) - NAMED_MAX} more" if len(self.failed) > NAMED_MAX else ""
-            why = f"Not everything can be posted: not {names}{more}. What was posted is not posted again next time."
-            raise Failure("moment.import", why, next="weft moments import FOLDER", verb="Again", data=told)
-
-    def _can_be_named(self, path: Path) -> bool:
-        try:
-            str(path).encode()
-        except UnicodeEncodeError:
-            name = path.name.encode(errors="replace").decode()
-            self.failed.append({"file": name, "reason": "Its name is not text in UTF-8."})
-            return False
-        return True
-
-    def _take(self, wanted: dict[str, Picture], row: Row, now_s: float) -> None:
-        try:
-            wanted[row["origin"]] = albums.dated(row, os.stat(row["path"]).st_mtime, now_s)
-        except OSError:
-            self.failed.append({"file": Path(row["path"]).name, "reason": "It is not there any more."})
-
-    def _post(self, text: str, pictures: Sequence[Picture]) -> Row:
-        line: Row = self.client.call(
-            "moments.post",
-            within_s=moving.WORK_S,
-            text=text,
-            images=[str(one.path) for one in pictures],
-            to=self.to,
-            excepted=self.excepted,
-            at_ms=pictures[0].at_ms,
-            origins=[one.origin for one in pictures],
-        )
-        self.seen_by = line["audience"]
-        return line
-
-    def _fail(self, pictures: Sequence[Picture], reason: str) -> None:
-        self.failed += [{"file": one.path.name, "reason": reason} for one in pictures]
-
-
 def _form(form: str | None, file: str) -> Form:
     """The form that was asked for, or that of the file's name."""
     ending = os.path.splitext(file)[1].lower().removeprefix(".")
@@ -357,35 +228,25 @@ def _say_exported(door: Door, taken: _Taken, wrote: Row) -> None:
     audiences = dict(taken.audiences.most_common())
     count = sum(audiences.values())
     wrote |= {"moments": count, "audiences": audiences, "private_left": taken.kept_back}
-    said = f"✔ Written: {show.clean(wrote['file'])} ({_many(count, 'moment')}, {wrote['bytes']:,} bytes)"
+    said = f"✔ Written: {show.clean(wrote['file'])} ({importing.many(count, 'moment')}, {wrote['bytes']:,} bytes)"
     if taken.beside is not None:
         folder = None if taken.beside.folder is None else os.path.abspath(taken.beside.folder)
         wrote |= {"folder": folder, "saved": taken.saved, "left": taken.left}
         if taken.saved:
-            said += f"\n✔ Saved: {show.clean(str(folder))} ({_many(taken.saved, 'file')})"
+            said += f"\n✔ Saved: {show.clean(str(folder))} ({importing.many(taken.saved, 'file')})"
     show.outcome(door, wrote, said)
     if taken.left:
         show.talk(
-            door, f"! Not here, so not saved: {_many(taken.left, 'file')}. Fetch what you want: weft moments get ID"
+            door,
+            f"! Not here, so not saved: {importing.many(taken.left, 'file')}. Fetch what you want: weft moments get ID",
         )
     if taken.kept_back:
         them = "it" if taken.kept_back == 1 else "them"
-        show.talk(door, f"• Left out: {_many(taken.kept_back, 'private moment')}. To take {them} in: --private")
+        show.talk(
+            door, f"• Left out: {importing.many(taken.kept_back, 'private moment')}. To take {them} in: --private"
+        )
     whom = "; ".join(
         f"{number} for {'you alone' if who == PRIVATE else show.clean(who)}" for who, number in audiences.items()
     )
     if whom:
         show.talk(door, f"! In weft they are: {whom}. Whoever gets the file sees them all: it is not encrypted.")
-
-
-def _line(moment: Row) -> str:
-    """A moment that was imported, or would be, on one line."""
-    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(moment["at_ms"] / 1000))
-    names = ", ".join(show.clean(one) for one in moment["files"])
-    of = "" if moment["source"] == "exif" else " (of the file)"
-    text = f"  {show.clean(moment['text'])[: feeds.TITLE_CHARS_MAX]}" if moment["text"] else ""
-    return f"{at}{of}  {names}{text}" + (f"   (id {moment['short']})" if moment["short"] else "")
-
-
-def _many(count: int, what: str) -> str:
-    return f"1 {what}" if count == 1 else f"{count:,} {what}s"

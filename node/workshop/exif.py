@@ -65,8 +65,8 @@ class _Tiff:
 
     def text(self, value: int | None, size: int) -> bytes:
         """The first so many bytes of a text that is longer than 4."""
-        at = 0 if value is None else self.number(value, 4)
-        return self.raw[at : at + size] if at else b""
+        at = len(self.raw) if value is None else self.number(value, 4)
+        return self.raw[at : at + size]
 
 
 def _opened(exif: bytes) -> _Tiff | None:
