@@ -99,6 +99,7 @@ class Album:
         pictures = sum(len(one["files"]) for one in self.moments)
         count = f"{many(len(self.moments), 'moment')} with {many(pictures, 'picture')}"
         whom = f", for {show.clean(self.seen_by)}" if self.seen_by else ""
+        whom = ", for you alone" if self.seen_by == "private" else whom
         said = f"Nothing was posted; there would be {count}." if self.dry_run else f"✔ Posted: {count}{whom}."
         said = said if self.moments else "Nothing was posted: there is nothing new."
         failing = bool(self.failed) and self.door.form is not options.Form.TEXT
@@ -113,7 +114,8 @@ class Album:
         if self.failed:
             names = ", ".join(faults.quoted(one["file"]) for one in self.failed[:NAMED_MAX])
             more = f" and {len(self.failed) - NAMED_MAX} more" if len(self.failed) > NAMED_MAX else ""
-            why = f"Not everything can be posted: not {names}{more}. What was posted is not posted again next time."
+            later = "Nothing was posted." if self.dry_run else "What was posted is not posted again next time."
+            why = f"Not everything can be posted: not {names}{more}. {later}"
             raise Failure("moment.import", why, next="weft moments import FOLDER", verb="Again", data=told)
 
     def _can_be_named(self, path: Path) -> bool:

@@ -107,6 +107,8 @@ async def test_many_of_a_day_are_several_moments_and_each_may_be_one(tmp_path: P
         ran = await world.weft("moments", "import", str(folder), "--each", "--again", "--except", "bo", "--json")
         assert [one["files"] for one in ran.json["moments"]] == [[one] for one in names]
         assert world.moments.posted["excepted"] == ["bo"]
+        ran = await world.weft("moments", "import", str(folder), "--again", "--to", "private")
+        assert ran.out.endswith("✔ Posted: 3 moments with 20 pictures, for you alone.\n")
         ran = await world.weft("moments", "import", str(folder), "--to", "private,bo")
         assert (ran.code, "stands alone" in ran.err) == (2, True)
 
@@ -121,6 +123,8 @@ async def test_what_cannot_be_posted_is_named_and_the_others_are(tmp_path: Path)
         (folder / "c.txt").write_text("x" * 9000)
         (folder / os.fsdecode(b"\xff.jpg")).write_bytes(b"d")
         world.moments.refuses = {"bad.jpg": BadFile("This file is none.")}
+        ran = await world.weft("moments", "import", str(folder), "--dry-run")
+        assert (ran.code, "Nothing was posted. Again" in ran.err, world.moments.rows) == (1, True, [])
         ran = await world.weft("moments", "import", str(folder), "--each", "--json")
         error = ran.json["error"]
         assert (ran.code, error["code"]) == (1, "moment.import")
