@@ -29,9 +29,9 @@ def moment(one: Moment) -> str:
     return "\n".join([head(one), *body(one), *([f"{_INDENT}{rest}"] if rest else [])])
 
 
-def whole(shown: Mapping[str, Any]) -> str:
-    """A moment with its comments."""
-    return "\n".join([moment(shown["moment"]), *(line for one in shown["comments"] for line in _comment(one))])
+def comments(said: Sequence[Mapping[str, Any]]) -> str:
+    """What is said below a moment."""
+    return "\n".join(line for one in said for line in _comment(one))
 
 
 def news(before: Moment | None, now: Moment) -> str:
@@ -49,9 +49,14 @@ def news(before: Moment | None, now: Moment) -> str:
 def head(one: Moment) -> str:
     """The line by which a moment is known: who, when, the id to type, and of ours for whom it is."""
     parts = [who(one["author"], one["mine"]), show.clock(one["at_ms"]), one["short"]]
-    parts += [f"for {show.clean(one['audience'])}"] if one["audience"] else []
+    parts += [for_whom(one)] if one["audience"] else []
     parts += ["(edited)"] if one["edited_ms"] else []
     return "  ".join(parts) + waits(one)
+
+
+def for_whom(one: Moment) -> str:
+    """For whom a moment of ours is."""
+    return f"for {'you alone' if one['audience'] == 'private' else show.clean(one['audience'])}"
 
 
 def waits(one: Moment) -> str:

@@ -62,7 +62,9 @@ def post(
     to: tuple[str, ...],
     excepted: tuple[str, ...],
 ) -> None:
-    """Shares a moment: TEXT ("-": from stdin), pictures or a film, a link, a place.
+    """Shares a moment with the contacts you choose.
+
+    TEXT ("-": from stdin), pictures or a film, a link, a place:
 
     weft moments post "At the lake" --image a.jpg --image b.jpg --to family,bo
 
@@ -93,7 +95,7 @@ def post(
             excepted=others,
             preview=preview,
         )
-    show.outcome(door, made, f"✔ Posted{_for_whom(made)}{walls.waits(made)}.   (id {made['short']})")
+    show.outcome(door, made, f"✔ Posted {walls.for_whom(made)}{walls.waits(made)}.   (id {made['short']})")
     if preview and link and not made["preview"]:
         show.talk(door, "! The site said nothing of itself, so the link stands alone.")
 
@@ -124,9 +126,11 @@ def unlike(door: Door, moment_id: str) -> None:
 @click.option("--reply", metavar="ID", help="The comment that TEXT answers.")
 @click.pass_obj
 def comment(door: Door, moment_id: str, text: str, reply: str | None) -> None:
-    """Says something below a moment ("-": from stdin): its author sees it, and who knows you both.
+    """Says something below a moment: its author sees it, and who knows you both.
 
     weft moments comment 3f2a "Lovely!"
+
+    TEXT "-" is read from stdin.
     """
     with door.connect() as client:
         said = stdin.whole() if text == "-" else text
@@ -154,7 +158,10 @@ def hide(door: Door, comment_id: str) -> None:
 @click.argument("text")
 @click.pass_obj
 def edit(door: Door, moment_id: str, text: str) -> None:
-    """Changes the text of a moment of yours ("-": from stdin); it is marked as edited, and pictures stay."""
+    """Changes the text of a moment of yours; the rest stays.
+
+    It is marked as edited. TEXT "-" is read from stdin.
+    """
     with door.connect() as client:
         found = client.call("moments.edit", id=moment_id, text=stdin.whole() if text == "-" else text)
     show.outcome(door, found, f"✔ {walls.moment(found)}")
@@ -217,16 +224,6 @@ def _posted(door: Door, client: Client, **said: Any) -> dict[str, Any]:
     finally:
         show.passing(door, "")
     return made
-
-
-def _for_whom(made: dict[str, Any]) -> str:
-    match made["audience"]:
-        case "private":
-            return " for you alone"
-        case "":
-            return ""
-        case audience:
-            return f" for {show.clean(audience)}"
 
 
 def _named(client: Client, moment_id: str) -> str:

@@ -45,9 +45,10 @@ def rule(
 @click.argument("last", metavar="[3d|1m|6m|all]", required=False, type=click.Choice([*WINDOWS], case_sensitive=False))
 @click.pass_obj
 def window(door: Door, last: str | None) -> None:
-    """Lets others see only the last 3 days, month or 6 months of your moments, or all; shows what is so.
+    """Limits how far back others see your moments; shows what is so.
 
-    You keep seeing all of yours. A wider window shows older ones again.
+    They see those of the last 3 days, the last month, the last 6 months, or all. You keep seeing all of yours, and a
+    wider window shows older ones again.
     """
     with door.connect() as client:
         found = client.call("moments.window", last=last)

@@ -25,8 +25,7 @@ LISTED = 20
 DRAWN_MAX = 12  # pictures in a list: each takes a tenth of a second
 IN_A_ROW = 3
 ROW_COLUMNS = 18  # of one of several pictures
-ALONE_COLUMNS = 36
-WHOLE_COLUMNS = 60
+ALONE_COLUMNS = 56
 FOLLOWED_MAX = 1000  # moments whose changes are compared with what was shown
 PICTURES_MAX = 9
 POST = 'weft moments post "…"'
@@ -91,16 +90,13 @@ def list_all(door: Door, author: str | None, limit: int, before: str | None, fol
 @click.option("--picture", type=click.Choice(pictures.WAYS), default="auto", help="How it is drawn. [auto]")
 @click.pass_obj
 def show_one(door: Door, moment_id: str, picture: str) -> None:
-    """Shows a moment with its comments and the previews of its pictures."""
+    """Shows a moment with its comments and previews."""
     with door.connect() as client:
         found = client.call("moments.show", id=moment_id)
-        show.outcome(door, found, walls.whole(found))
-        if pictures.seen_by(door, picture) is pictures.Way.NONE:
-            return
-        for one in found["moment"]["pictures"]:
-            if webp := _preview(client, found["moment"], one):
-                click.echo(f"{walls.picture(one, found['moment']['mine'])}")
-                pictures.show_preview(door, webp, WHOLE_COLUMNS, picture)
+        show.outcome(door, found, walls.moment(found["moment"]))
+        if door.form is Form.TEXT:
+            _show_pictures(door, client, found["moment"], PICTURES_MAX, picture)
+            show.outcome(door, None, walls.comments(found["comments"]))
 
 
 @options.sub(moments)
@@ -239,15 +235,16 @@ def _draw(door: Door, client: Client, found: Sequence[Row], picture: str) -> Non
 
 
 def _show_pictures(door: Door, client: Client, moment: Row, count: int, picture: str) -> None:
-    """Draws the first pictures of a moment, beside each other where they are several."""
+    """Draws the first pictures of a moment: one as it is, several in rows."""
     if not count or pictures.seen_by(door, picture) is pictures.Way.NONE:
         return
     seen = [(_preview(client, moment, one), one) for one in moment["pictures"][:count]]
     webps = [(webp, one["width"], one["height"]) for webp, one in seen if webp]
     if len(webps) == 1:
         pictures.show_preview(door, webps[0][0], ALONE_COLUMNS, picture)
-    elif webps:
-        click.echo(pictures.row(door, webps, ROW_COLUMNS, picture), nl=False)
+        return
+    for at in range(0, len(webps), IN_A_ROW):
+        click.echo(pictures.row(door, webps[at : at + IN_A_ROW], ROW_COLUMNS, picture), nl=False)
 
 
 def _preview(client: Client, moment: Row, one: Row) -> bytes:

@@ -127,7 +127,7 @@ async def test_ours_says_for_whom_it_is_and_for_whom_it_waits(tmp_path: Path) ->
             moment("two", 2, **ours, audience="all but Bo", waits_for="Chen", edited_ms=1),
         ]
         assert (await world.weft("moments", "--by", "me")).out.splitlines() == [
-            f"You  {WHEN}  a0000001  for private",
+            f"You  {WHEN}  a0000001  for you alone",
             "    one",
             "",
             f"You  {WHEN}  a0000002  for all but Bo  (edited); others see it once Chen has it",

@@ -12,7 +12,7 @@ import trio
 
 from cli import show
 from tests.cli import fake, moments_room
-from tests.cli.moments_room import moment, picture
+from tests.cli.moments_room import comment, moment, picture
 from tests.cli.test_escapes import EVIL, steering
 from tests.node.workshop import made
 from tests.sources import ROOT
@@ -39,8 +39,12 @@ async def test_pictures_are_drawn_at_a_terminal_where_they_stand(tmp_path: Path)
         assert [one["number"] for one in world.moments.looked] == [1]
         assert shown.count("▀") >= 36
         assert "▀" not in await trio.to_thread.run_sync(at_terminal, world, "moments", "--picture", "none")
+        world.moments.rows[0]["pictures"] = [picture(number, "a.jpg") for number in range(1, 10)]
+        world.moments.comments.append(comment(1, "Lovely!"))
         shown = await trio.to_thread.run_sync(at_terminal, world, "moments", "show", "a000")
-        assert shown.count("▀") >= 60
+        lines = ["▀" if "▀" in line else line for line in shown.splitlines()]
+        assert lines.count("▀") == 3 * 9  # three rows, each of nine lines
+        assert lines[-2:] == [f"    Chen  {WHEN}  c0000001", "        Lovely!"]
 
 
 async def test_before_a_moment_is_deleted_a_person_is_asked(tmp_path: Path) -> None:
