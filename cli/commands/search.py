@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from cli import faults, moments, options, show
+from cli import days, faults, options, show
 from cli.options import Door
 
 SEARCH_S = 120.0  # the first search after an upgrade may have a million messages to index
@@ -50,8 +50,8 @@ def search(
         "contact": contact,
         "author": author,
         "has": has,
-        "since_ms": None if since is None else moments.since(since),
-        "until_ms": None if until is None else moments.until(until),
+        "since_ms": None if since is None else days.since(since),
+        "until_ms": None if until is None else days.until(until),
     }
     _check(query, filters)
     with door.connect() as client:

@@ -280,5 +280,5 @@ def _range(text: str) -> tuple[bytes, bytes]:
     """The lowest and the highest id that begin like this. Raises: UnknownMoment."""
     wanted = text.strip().lower()
     if not ID_CHARS_MIN <= len(wanted) <= _ID_CHARS or not set(wanted) <= set("0123456789abcdef"):
-        raise UnknownMoment(f"{quoted(text)} is no id of a moment: it has at least {ID_CHARS_MIN} of 0-9 and a-f.")
+        raise UnknownMoment(f"The id of a moment has {ID_CHARS_MIN} and more of 0-9 and a-f; {quoted(text)} is none.")
     return bytes.fromhex(wanted.ljust(_ID_CHARS, "0")), bytes.fromhex(wanted.ljust(_ID_CHARS, "f"))

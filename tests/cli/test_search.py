@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import moments
+from cli import days
 from tests.cli import fake
 
 
@@ -57,7 +57,7 @@ async def test_filters_stand_alone_or_beside_words(tmp_path: Path) -> None:
         ):
             ran = await world.weft("search", *line.split(), "--json")
             assert [message["text"] for message in ran.json["messages"]] == texts
-        assert world.chat.asked["until_ms"] == moments.until("2000-01-01")
+        assert world.chat.asked["until_ms"] == days.until("2000-01-01")
         ran = await world.weft("search", "--has", "voice")
         assert (ran.code, ran.out) == (0, "No message was found.\n")
         ran = await world.weft("search", "--from", "eve")

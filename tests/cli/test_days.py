@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from cli import moments
+from cli import days
 from cli.faults import Failure
 
 NOW_S = datetime(2026, 11, 30, 9, 30).timestamp()
@@ -31,7 +31,7 @@ def at(*when: int) -> int:
     ],
 )
 def test_what_is_typed_is_what_is_meant(text: str, since: int, until: int) -> None:
-    assert (moments.since(text, NOW_S), moments.until(text, NOW_S)) == (since, until)
+    assert (days.since(text, NOW_S), days.until(text, NOW_S)) == (since, until)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_what_is_typed_is_what_is_meant(text: str, since: int, until: int) -> No
     ["", "soon", "2026-13-01", "2026-02-30", "30.11.2026", "2026-11-30 25:00", "0000-01-01", "9999-12-31", "-7d"],
 )
 def test_what_is_no_day_is_said_to_be_none(text: str) -> None:
-    for meant in (moments.since, moments.until):
+    for meant in (days.since, days.until):
         with pytest.raises(Failure, match="is written 2026-11-30") as met:
             meant(text, NOW_S)
         assert (met.value.code, met.value.exit) == ("usage", 2)
@@ -50,7 +50,7 @@ def test_what_is_no_day_is_said_to_be_none(text: str) -> None:
     [("Europe/Berlin", "2026-03-29", 23), ("Europe/Berlin", "2026-10-25", 25), ("Asia/Shanghai", "2026-03-29", 24)],
 )
 def test_a_day_is_as_long_as_it_is_where_one_lives(zone: str, day: str, hours: int) -> None:
-    asks = f"from cli import moments; print(moments.until('{day}') - moments.since('{day}'))"
+    asks = f"from cli import days; print(days.until('{day}') - days.since('{day}'))"
     environ = {**os.environ, "TZ": zone}
     ran = subprocess.run([sys.executable, "-c", asks], env=environ, capture_output=True, text=True, check=True)
     assert int(ran.stdout) == hours * 3_600_000
