@@ -14,12 +14,12 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import trio
-from features.moments.service import Moments
 from trio.testing import wait_all_tasks_blocked
 
 from crypto import keys
 from features.moments import service
 from features.moments.feature import FEATURE
+from features.moments.service import Moments
 from node import speech
 from node.ground import Ground
 from node.inward import Inward
