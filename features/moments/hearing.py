@@ -25,11 +25,13 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
 
 
 def forget(tx: Tx, contact_id: int) -> None:
-    """Nothing stays of what this contact has written; it can be had again where he shows it again."""
+    """Nothing stays of what this contact has written but what stands below our own; it can be had again where he shows
+    it again."""
     for one in view.of(tx, contact_id):
         pictures.forget(tx, one.id)
         view.set_aside(tx, one, moment.name_of(one.key))
-    for row in tx.all("SELECT id FROM moment_answer WHERE contact = ?", (contact_id,)):
+    below = "SELECT w.id FROM moment_answer w JOIN moment m ON m.id = w.moment WHERE w.contact = ? AND m.contact != ?"
+    for row in tx.all(below, (contact_id, OURS)):
         found = view.answer(tx, row[0])
         if found is not None:
             view.drop_answer(tx, found)

@@ -1,8 +1,8 @@
 """Moments as a person sees them: the wall, a moment with what is below it, who liked or answered.
 
 What is kept and not shown: of who is no contact, is set to chats only, or whose moments are hidden; what is older than
-its author lets others see; answers that the author of the post has hidden; answers of who is no contact of ours, but
-below our own posts.
+its author lets others see; answers that the author of the post has hidden; answers of who is no contact of ours or is
+set to chats only, but below our own posts.
 """
 
 from dataclasses import dataclass, field
@@ -31,8 +31,9 @@ _JOINED = (
     " LEFT JOIN moment_author a ON a.contact = m.contact"
 )
 _BELOW = (
-    " FROM moment_answer w LEFT JOIN contact c ON c.id = w.contact WHERE w.moment = ? AND w.kind = ?"
-    " AND (w.contact = 0 OR c.state = ? OR ? = 0)"
+    " FROM moment_answer w LEFT JOIN contact c ON c.id = w.contact LEFT JOIN moment_rule r ON r.contact = w.contact"
+    " WHERE w.moment = ? AND w.kind = ?"
+    " AND (w.contact = 0 OR (c.state = ? AND COALESCE(r.chats_only, 0) = 0) OR ? = 0)"
     " AND (? = 0 OR NOT EXISTS (SELECT 1 FROM moment_hidden h WHERE h.moment = w.moment AND h.feed = w.feed"
     " AND h.seq = w.seq))"
 )

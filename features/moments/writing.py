@@ -109,8 +109,12 @@ def drop(tx: Tx, by: By, refs: Sequence[Ref]) -> None:
 
 
 def set_window(tx: Tx, by: By, seconds: int) -> None:
-    """From now on others are given and shown nothing older, 0: of any age."""
+    """From now on others are given and shown nothing older, 0: of any age. Who joined while less was shown is given the
+    rest."""
     feeds.secret(tx, by.entropy)
+    before = feeds.window_s(tx)
+    if before and not 0 < seconds <= before:
+        tx.execute("DELETE FROM moment_met")  # all are told again what they may see of before
     tx.execute("UPDATE moment_self SET window_s = ?", (seconds,))
     feeds.limit(tx, spaces.OURS, seconds)
     if feeds.every(tx):
