@@ -17,7 +17,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from crypto import keys
-from features.moments import service
+from features.moments import ruling, service
 from features.moments.feature import FEATURE
 from features.moments.service import Moments
 from node import speech
@@ -40,7 +40,7 @@ from tests.store.kit import Clock, Side
 KINDS = content.Kinds((*grant.CONTENTS, *FEATURE.contents))
 MIGRATIONS = (*kit.MIGRATIONS, *FEATURE.migrations)
 RULES = {"chats_only": "chats_only", "mine": "hide_mine", "theirs": "hide_theirs"}
-WINDOWS = {seconds: name for name, seconds in service.WINDOWS.items()}
+WINDOWS = {seconds: name for name, seconds in ruling.WINDOWS.items()}
 ROUNDS_MAX = 40  # until nothing is on its way any more
 SHARED_MAX = 1000
 T = TypeVar("T")
