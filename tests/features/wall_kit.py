@@ -193,8 +193,12 @@ class Rooms:
         return self.nodes[who].known[whom][0]
 
     def _ask(self, who: str, verb: str, **params: Any) -> Any:
-        method = getattr(self.nodes[who].moments, verb)
-        return self._call(lambda: method(**params))
+        return self._call(self._asked, getattr(self.nodes[who].moments, verb), params)
+
+    async def _asked(self, method: Callable[..., Awaitable[Any]], params: dict[str, Any]) -> Any:
+        """An answer of the local API, once the clerks are quiet: what nobody has yet may be written again elsewhere."""
+        await wait_all_tasks_blocked()
+        return await method(**params)
 
     def _write(self, who: str, f: Callable[..., Any], *args: Any) -> None:
         self._call(self.nodes[who].database.transact, f, *args)
@@ -208,12 +212,13 @@ class Rooms:
         """Carries everything that is on its way until nothing is."""
         for _ in range(ROUNDS_MAX):
             await wait_all_tasks_blocked()
-            moved = [await self._scribe(one) for one in self.nodes.values()]
+            moved = []
             for author in self.nodes.values():
                 for name in author.known:
                     reader = self.nodes[name]
                     if _are_here(author, reader):
                         moved += [await self._deliver(author, reader), await self._show(author, reader)]
+            moved += [await self._scribe(one) for one in self.nodes.values()]  # what is new for it waits longest
             if not any(moved):
                 return
         raise AssertionError("something is always on its way")
