@@ -235,9 +235,9 @@ def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
     tx.execute("DELETE FROM moment_key WHERE contact = ? AND feed = ? AND seq = ?", where)
     tx.execute("DELETE FROM moment_wait WHERE contact = ? AND feed = ? AND seq = ?", where)
     one = view.saying(tx, of.contact, ref)
-    if one is not None:
+    if one is not None:  # it may only read otherwise since: what was said below it is kept for that
         pictures.forget(tx, one.id)
-        view.remove(tx, one.id)
+        view.set_aside(tx, one, moment.name_of(one.key))
     found = view.answer_at(tx, of.contact, ref)
     if found is not None:
         view.drop_answer(tx, found)

@@ -30,7 +30,7 @@ MIGRATIONS = (
         1,
         """
         CREATE TABLE moment (
-          id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL,
+          id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL,
           tag BLOB NOT NULL, key BLOB NOT NULL, name BLOB NOT NULL, said BLOB NOT NULL, at_ms INTEGER NOT NULL,
           edited_ms INTEGER NOT NULL, text_feed BLOB NOT NULL, text_seq INTEGER NOT NULL, UNIQUE (contact, feed, seq)
         ) STRICT;
