@@ -208,6 +208,7 @@ def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, n
             nonce = moment.nonce_of(held.content or b"")
             below.answered(tx, one, of.contact, here, what, entry_ms(held), wrap, nonce, now_ms)
         case Hide(post, answer) if below.is_about(tx, one, post) and of.contact == one.contact:
+            _wait(tx, of, held.seq, moment.name_of(one.key), wrap)  # for when the post goes and comes again
             view.hide(tx, one.id, answer)
         case _:
             pass

@@ -180,11 +180,11 @@ def remove(tx: Tx, moment: int) -> None:
 
 
 def set_aside(tx: Tx, one: Moment, name: bytes) -> None:
-    """As `remove`, but what others and we said below it, as far as it stands in feeds, is found when it comes again."""
+    """As `remove`, but what was said below it, as far as it stands in feeds, is found when it comes again."""
     tx.execute(
         "INSERT OR IGNORE INTO moment_wait (name, contact, feed, seq, wrap) SELECT ?, contact, feed, seq, wrap"
-        " FROM moment_answer WHERE moment = ? AND contact != ? AND wrap != x''",
-        (name, one.id, one.contact),
+        " FROM moment_answer WHERE moment = ? AND wrap != x''",
+        (name, one.id),
     )
     remove(tx, one.id)
 

@@ -127,14 +127,20 @@ def test_a_post_that_was_changed_twice_before_anybody_heard_keeps_what_is_below_
     wall.post("ana", "p1", ALL)
     wall.settle()
     wall.like("bo", "p1")
+    wall.like("ana", "p1")
     wall.comment("cy", "p1", "c1")
+    wall.comment("bo", "p1", "c2")
     wall.settle()
-    wall.edit("ana", "p1", "once")
-    wall.edit("ana", "p1", "twice")
+    wall.hide("ana", "p1", "c2")
     wall.settle()
-    for one in ("ana", "bo", "cy"):
-        assert wall.visible(one) == {"p1": "twice"}
-        assert wall.visible_answers(one, "p1") == {like_of("p1", "bo"), "c1"}
+    for words in ("three", "four"):
+        wall.edit("ana", "p1", "not this")
+        wall.edit("ana", "p1", words)
+        wall.settle()
+        for one in ("ana", "bo", "cy"):
+            assert wall.visible(one) == {"p1": words}
+            hidden = {"c2"} if one == "ana" else set()
+            assert wall.visible_answers(one, "p1") == {like_of("p1", "bo"), like_of("p1", "ana"), "c1"} | hidden
 
 
 def test_who_deletes_a_post_takes_nothing_back_that_he_said_below_one_he_was_shown_once(wall: Wall) -> None:
