@@ -21,6 +21,7 @@ from cli.options import Door, Form
 SHORT_DIGITS = 8
 LINES_OF_CALL = 512
 SEQ_MAX = 2**40 - 1
+_BY_ITSELF = frozenset({"spine", "feed"})  # roles of logs that weft keeps without being asked
 _MISSING = {"awaited": "(not here yet)", "deleted": "(deleted)"}
 
 
@@ -36,7 +37,12 @@ def log(ctx: click.Context) -> None:
 
 
 @options.sub(log, name="list")
-@click.option("--all", "everything", is_flag=True, help="Also those that are over, and spines: the logs over logs.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also those that are over, spines (the logs over logs), and feeds of moments.",
+)
 @click.pass_obj
 def list_all(door: Door, everything: bool) -> None:
     """Lists logs: whose they are, how long, who has all of them."""
@@ -242,7 +248,7 @@ def verify(door: Door, file: str, author: str | None, text: bool) -> None:
 def _list(door: Door, everything: bool) -> None:
     with door.connect() as client:
         found = client.call("logs.list")
-    shown = [one for one in found if everything or (one["role"] != "spine" and one["state"] != "over")]
+    shown = [one for one in found if everything or (one["role"] not in _BY_ITSELF and one["state"] != "over")]
     lines = [(show.clean(one["name"]), _short(one), _count(one), _state(door, one)) for one in shown]
     none = f"No logs yet. Begin one that some contacts read: {door.typed('weft log new NAME --for CONTACT')}"
     show.rows(door, "logs", shown, show.table(door, ("Log", "Id", "Entries", "State"), lines) if lines else none)
@@ -273,6 +279,8 @@ def _line(one: Mapping[str, Any]) -> str:
         logs = "" if one["size"] is None else f" over {one['size']} log{'' if one['size'] == 1 else 's'}"
         seen = _names(one["cosigned"])
         said = f"spine{logs}" + (f"; seen by {seen}" if seen else "")
+    elif one["kind"] == "moment":
+        said = _MISSING.get(one["content"], "(a moment, sealed)")
     else:
         said = _MISSING.get(one["content"], "(sealed for others, or by a newer weft)")
     return f"{one['seq']:>6}  {show.clock(one['at_ms'])}  {said}"

@@ -11,6 +11,7 @@ import trio
 from node import speech
 from node.delivery import Delivery
 from node.inward import Inward
+from node.logs import patience
 from node.sync import Sync
 from protocol import grant, spine
 from protocol.grant import Role
@@ -53,6 +54,11 @@ class Scribe:
         database = self.inward.database
         for number, without in (await database.transact(self._lost)).items():
             await self.sync.desks.give_up(number, None, without)
+        online = frozenset(talk.contact for talk in self.delivery.talks)
+        waiting = await database.transact(patience.waiting, self.inward.now(), online)
+        for one in waiting:
+            if one.next is not None:
+                await self.sync.desks.give_up(one.number, one.next)
         stirred = {*await database.transact(self._grant), *await database.transact(self._sign)}
         now = trio.current_time()
         if now >= self._next_spine_at and await database.transact(self._commit):
@@ -60,7 +66,8 @@ class Scribe:
         stirred |= {*await database.transact(self._show)}
         for contact_id in sorted(stirred):
             self.delivery.stir(contact_id)
-        return max(0.0, self._next_spine_at - now) or float("inf")
+        wait_s = max(0.0, self._next_spine_at - now) or float("inf")
+        return min(wait_s, patience.LOOK_S) if waiting else wait_s
 
     def _lost(self, tx: Tx) -> dict[int, frozenset[int]]:
         """Our logs that cannot go on as they are, with their readers who are no contacts any more."""
