@@ -142,16 +142,19 @@ def _open(tx: Tx, of: Space, held: Held, content: bytes, wraps: Sequence[bytes],
 
 def _about(tx: Tx, of: Space, held: Held, content: bytes, name: bytes, wrap: bytes, now_ms: int) -> bool:
     """Whether this is about a post that is known, and then what is said about it is kept."""
-    spot = Spot(of.log.author, of.log.id, held.seq)
-    for one in view.named(tx, name):
-        key = moment.answer_key(one.key, wrap)
-        if moment.is_under(key, spot, content):
-            what = said(moment.unseal(key, spot, content))
+    spot, post_key = Spot(of.log.author, of.log.id, held.seq), view.key_named(tx, name)
+    if post_key is None:
+        return False
+    key = moment.answer_key(post_key, wrap)
+    if moment.is_under(key, spot, content):
+        what = said(moment.unseal(key, spot, content))
+        one = view.named(tx, name, what.post) if isinstance(what, Comment | Like | Hide) else None
+        if one is not None:
             _hear(tx, of, held, one, what, wrap, now_ms)
-            return True
-        if moment.is_under(one.key, spot, content):
-            _posted(tx, of, held, one.key, said(moment.unseal(one.key, spot, content)), now_ms)
-            return True
+        return one is not None
+    if moment.is_under(post_key, spot, content):
+        _posted(tx, of, held, post_key, said(moment.unseal(post_key, spot, content)), now_ms)
+        return True
     return False
 
 
@@ -160,14 +163,17 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
     here = Ref(of.log.id, held.seq)
     match what:
         case Post():
+            clear(tx, of.contact, here)
             row = view.put(tx, of.contact, here, key, moment.name_of(key), what, min(what.at_ms, now_ms), here)
-        case Replace(post) if _is_his(tx, of, post):
+        case Replace(post) if is_his(tx, of.contact, post):
             before = view.at(tx, of.contact, post)
             at_ms = min(entry_ms(held), now_ms)
             if before is not None:
-                if before.edited_ms <= at_ms:
+                if _is_after(here, at_ms, before):
                     view.replace(tx, before.id, what.said, at_ms, here)
                 return
+            if feed(tx, of.contact, post.log) is not None:
+                clear(tx, of.contact, post)
             shown_ms = min(what.said.at_ms, now_ms)
             row = view.put(tx, of.contact, post, key, moment.name_of(key), what.said, shown_ms, here)
             if row is not None:
@@ -179,11 +185,25 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
         known(tx, one, now_ms)
 
 
+def _is_after(here: Ref, at_ms: int, before: Moment) -> bool:
+    """Whether what stands here was written after what a post says: in one log its places tell, whatever clocks say."""
+    return here.seq > before.text.seq if here.log == before.text.log else before.edited_ms <= at_ms
+
+
+def clear(tx: Tx, contact_id: int, ref: Ref) -> None:
+    """Who called this place in a feed of another his, before the feed was known here, does not keep it."""
+    for one in view.others_at(tx, contact_id, ref):
+        view.set_aside(tx, one, moment.name_of(one.key))
+    for answer in view.other_answers_at(tx, contact_id, ref):
+        view.drop_answer(tx, answer)
+
+
 def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, now_ms: int) -> None:
     """What a contact says about a post."""
     here = Ref(of.log.id, held.seq)
     match what:
         case Comment(post) | Like(post) if post == one.ref:
+            clear(tx, of.contact, here)
             answered(tx, one, of.contact, here, what, entry_ms(held), wrap, now_ms)
         case Hide(post, answer) if post == one.ref and of.contact == one.contact:
             view.hide(tx, one.id, answer)
@@ -245,7 +265,7 @@ def _heed(tx: Tx, of: Space, what: Said) -> None:
     match what:
         case Drop(refs):
             for ref in refs:
-                if _is_his(tx, of, ref):
+                if is_his(tx, of.contact, ref):
                     _dropped(tx, of, ref)
         case Window(seconds):
             windowed(tx, of.contact, seconds)
@@ -345,9 +365,9 @@ def feed(tx: Tx, contact_id: int, feed_id: bytes) -> Space | None:
     return found if found is not None and (found.contact, found.role) == (contact_id, Role.FEED) else None
 
 
-def _is_his(tx: Tx, of: Space, ref: Ref) -> bool:
-    """Whether this is a place in a feed of the same author; one that is not known here may be."""
-    return logs.by_id(tx, ref.log) is None or feed(tx, of.contact, ref.log) is not None
+def is_his(tx: Tx, contact_id: int, ref: Ref) -> bool:
+    """Whether this is a place in a feed of this contact; one that is not known here may be."""
+    return logs.by_id(tx, ref.log) is None or feed(tx, contact_id, ref.log) is not None
 
 
 def entry_ms(held: Held) -> int:
