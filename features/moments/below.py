@@ -3,9 +3,10 @@
 Each function is one step of a transaction. What opens an answer: reading.py.
 """
 
-from features.moments import view
+from features.moments import pictures, view
 from features.moments.content import Comment, Like, Ref
 from features.moments.view import OURS, Moment
+from protocol import moment
 from store import logs, spaces
 from store.database import Tx
 
@@ -90,3 +91,12 @@ def is_about(tx: Tx, one: Moment, post: Ref) -> bool:
         return True
     log = logs.by_id(tx, post.log)
     return log is not None and spaces.space(tx, log.number).contact == one.contact
+
+
+def clear(tx: Tx, contact_id: int, ref: Ref) -> None:
+    """Who called this place in a feed of another his, before the feed was known here, does not keep it."""
+    for one in view.others_at(tx, contact_id, ref):
+        pictures.forget(tx, one.id)
+        view.set_aside(tx, one, moment.name_of(one.key))
+    for answer in view.other_answers_at(tx, contact_id, ref):
+        view.drop_answer(tx, answer)
