@@ -91,15 +91,17 @@ def granted(tx: Tx, arrival: Arrival) -> None:
 
 
 def put_back(tx: Tx, number: int, contact_id: int, said: Grant) -> None:
-    """The space of a log as a backup has it, where it is not there yet. since_ms is lost.
+    """The space of a log as a backup has it, where it is not there yet, and which log it goes on. since_ms is lost.
 
     What it goes on is over, where the backup has that too: of ledgers and feeds.
     """
     before = None if said.previous is None else logs.by_id(tx, said.previous)
     if tx.one("SELECT 1 FROM space WHERE log = ?", (number,)) is None:
         _put(tx, number, contact_id, said.role, said.name, said.anchor, said.epoch, before.number if before else 0, 0)
-        if before is not None:
-            logs.end(tx, before.number)
+    elif before is not None:
+        tx.execute("UPDATE space SET previous = ? WHERE log = ? AND previous = 0", (before.number, number))
+    if before is not None:
+        logs.end(tx, before.number)
 
 
 def space(tx: Tx, number: int) -> Space:

@@ -40,6 +40,10 @@ def hand(tx: Tx, by: By) -> None:
     if of is None:
         return
     for one in feeds.every(tx):
+        if (
+            not one.log.own
+        ):  # a grant is about what its sender writes (grant 1.1): of a lost device's nobody new is told
+            continue
         known = set(spaces.readers(tx, one.log.number))
         for contact in readers:
             if contact.id not in known:

@@ -5,8 +5,8 @@ Each is one step of the transaction in which it arrives; what it opens is read a
 
 from typing import Any
 
-from features.moments import reading, view
-from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
+from features.moments import awaited, lost, reading, view
+from features.moments.content import Answered, Chain, Chains, Forget, Keys, Withdrawn
 from features.moments.view import OURS
 from protocol import moment
 from protocol.grant import Role
@@ -86,14 +86,16 @@ def _answer(tx: Tx, arrival: Arrival) -> None:
     assert isinstance(what, Answered)
     one = view.at(tx, OURS, what.post)
     if one is not None:
-        saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
-        reading.answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", arrival.now_ms)
+        reading.told(tx, one, contact_id, what, arrival.now_ms)
+    elif lost.feed(tx, what.post.log) is not None:
+        awaited.hold(tx, contact_id, what)
 
 
 def _withdrawn(tx: Tx, arrival: Arrival) -> None:
     """A contact has taken an answer to a post of ours back."""
     what = arrival.said.content
     assert isinstance(what, Withdrawn)
+    awaited.withdraw(tx, arrival.contact.id, what.where)
     found = view.answer_at(tx, arrival.contact.id, what.where)
     if found is not None:
         view.drop_answer(tx, found)

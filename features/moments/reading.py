@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import feeds, view
+from features.moments import awaited, feeds, lost, view
 from features.moments.content import (
+    Answered,
     Comment,
     Drop,
     Hide,
@@ -91,7 +92,7 @@ def known(tx: Tx, one: Moment, now_ms: int) -> None:
         "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq", (name,)
     ):
         if contact_id == OURS:
-            _ours_again(tx, one, Ref(feed_id, seq), wrap)
+            ours_again(tx, one, Ref(feed_id, seq), wrap)
             continue
         of = feed(tx, contact_id, feed_id)
         held = () if of is None else entries.read(tx, of.log.number, seq, 1, READ_BYTES)
@@ -99,12 +100,17 @@ def known(tx: Tx, one: Moment, now_ms: int) -> None:
             _read_one(tx, of, held[0], [wrap], now_ms)
 
 
-def _ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
-    """What we said below a post before it was taken from us."""
+def ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
+    """What we said below a post before it was taken from us, or what the lost device said."""
     row = tx.one("SELECT said, at_ms FROM moment_entry WHERE feed = ? AND seq = ?", (where.log, where.seq))
-    what = None if row is None else said(row[0])
-    if row is not None and isinstance(what, Comment | Like) and what.post == one.ref:
-        put_answer(tx, one.id, OURS, where, what, row[1], wrap)
+    found = lost.answer(tx, one, where, wrap) if row is None else (said(row[0]), row[1])
+    match found:
+        case (Comment(post) | Like(post) as what, at_ms) if post == one.ref:
+            put_answer(tx, one.id, OURS, where, what, at_ms, wrap)
+        case (Hide(post, answer), _) if post == one.ref and one.contact == OURS:
+            view.hide(tx, one.id, answer)
+        case _:
+            pass
 
 
 def _read_one(tx: Tx, of: Space, held: Held, wraps: Sequence[bytes], now_ms: int) -> None:
@@ -201,7 +207,13 @@ def answered(
         return
     row = put_answer(tx, one.id, contact_id, where, what, min(at_ms, now_ms), wrap)
     if row is not None and contact_id != OURS:
-        _notice(tx, one, row, what, now_ms)
+        _notice(tx, one, row, what, at_ms, now_ms)
+
+
+def told(tx: Tx, one: Moment, contact_id: int, what: Answered, now_ms: int) -> None:
+    """A contact has told us beside his feed of an answer to a post of ours."""
+    saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
+    answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", now_ms)
 
 
 def put_answer(
@@ -219,8 +231,8 @@ def put_answer(
     return None if found is None else int(found[0])
 
 
-def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, now_ms: int) -> None:
-    """Tells the person, where it is about something of ours."""
+def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, at_ms: int, now_ms: int) -> None:
+    """Tells the person, where it is about something of ours. Of what she had seen on a lost device it is no news."""
     kind = ""
     if isinstance(what, Comment):
         if what.answers is not None and view.answer_at(tx, OURS, what.answers) is not None:
@@ -234,8 +246,10 @@ def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, now_ms: int) ->
     elif one.contact == OURS:
         kind = "like"
     if kind:
+        is_seen = at_ms <= awaited.seen_ms(tx)
         number = tx.insert(
-            "INSERT INTO moment_notice (kind, answer, at_ms, seen) VALUES (?, ?, ?, 0)", (kind, row, now_ms)
+            "INSERT INTO moment_notice (kind, answer, at_ms, seen) VALUES (?, ?, ?, ?)",
+            (kind, row, at_ms if is_seen else now_ms, int(is_seen)),
         )
         tx.changed(view.NOTICED, number)
 

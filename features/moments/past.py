@@ -1,0 +1,165 @@
+"""What a device of ours wrote that is lost, read again from its feeds, which our contacts give back.
+
+    the secret of our posts + the nonce of a content -> the key of a post      | both secrets come
+    the secret + the place of an entry               -> that of an edited one  | from the backup
+    a slot for all contacts -> the name of the post that something was said of, which is known or waited for
+
+What nobody has any more stays lost. docs/protocol/moments.md. Not here: feeds of others (reading.py).
+"""
+
+import hmac
+from contextlib import suppress
+
+from crypto.faults import Forged, Malformed
+from features.moments import audience, awaited, feeds, lost, reading, view
+from features.moments.audience import Audience, Kind
+from features.moments.content import Drop, Post, Ref, Replace, Said, Window, said
+from features.moments.feeds import EVERYBODY, By
+from features.moments.view import OURS
+from protocol import entry, moment
+from protocol.moment import Spot
+from store import entries, logs
+from store.database import Tx
+from store.entries import Held, Kept
+from store.spaces import Space
+
+READ_MAX = 256  # entries that are read at once
+
+
+def read(tx: Tx, of: Space, by: By) -> None:
+    """Reads what is new of a feed of a lost device."""
+    secret = feeds.secret(tx, by.entropy)
+    row = tx.one(
+        "SELECT id, seq, chain FROM moment_own_chain WHERE feed = ? AND audience = ? ORDER BY id DESC LIMIT 1",
+        (of.log.id, EVERYBODY),
+    )
+    if row is None:
+        first = moment.first_chain(secret, of.log.id)
+        row = (feeds.begin_chain(tx, of, EVERYBODY, 0, first), 0, first)
+    number, seq, chain = row
+    for held, wrap in _late(tx, of):
+        _read_one(tx, of, held, secret, wrap, by.now_ms)
+    begun = seq
+    while run := entries.read(tx, of.log.number, seq, READ_MAX, lost.READ_BYTES):
+        for held in run:
+            _read_one(tx, of, held, secret, moment.wrap_key(chain), by.now_ms)
+            seq, chain = held.seq + 1, moment.step(chain)
+    if seq > begun:
+        tx.execute("UPDATE moment_own_chain SET seq = ?, chain = ? WHERE id = ?", (seq, chain, number))
+
+
+def _late(tx: Tx, of: Space) -> list[tuple[Held, bytes]]:
+    """Entries that were here without their contents, and have them now; each with its wrapping key."""
+    rows = tx.all(
+        "SELECT k.seq, k.key FROM moment_key k JOIN entry e ON e.key = (?1 << ?2) | k.seq"
+        " WHERE k.feed = ?3 AND k.contact = ?4 AND e.kept = ?5 ORDER BY k.seq",
+        (of.log.number, logs.SEQ_BITS, of.log.id, OURS, int(Kept.HERE)),
+    )
+    tx.executemany(
+        "DELETE FROM moment_key WHERE feed = ? AND contact = ? AND seq = ? AND key = ?",
+        [(of.log.id, OURS, seq, key) for seq, key in rows],
+    )
+    return [(entries.read(tx, of.log.number, seq, 1, lost.READ_BYTES)[0], key) for seq, key in rows]
+
+
+def _read_one(tx: Tx, of: Space, held: Held, secret: bytes, wrap: bytes, now_ms: int) -> None:
+    """Reads an entry as far as its content is here."""
+    here = Ref(of.log.id, held.seq)
+    if held.content is None:
+        if entries.kept(tx, of.log.number, held.seq) is Kept.AWAITED:
+            row = (OURS, of.log.id, held.seq, wrap)
+            tx.execute("INSERT OR IGNORE INTO moment_key (contact, feed, seq, key) VALUES (?, ?, ?, ?)", row)
+        return
+    if awaited.is_gone(tx, here):
+        entries.detach(tx, of.log.number, (held.seq,))
+        return
+    with suppress(Malformed, Forged):  # what a later version of weft wrote
+        _open(tx, of, held, held.content, secret, wrap, now_ms)
+
+
+def _open(tx: Tx, of: Space, held: Held, content: bytes, secret: bytes, wrap: bytes, now_ms: int) -> None:
+    spot = Spot(of.log.author, of.log.id, held.seq)
+    carried = entry.content_key(of.log.secret, of.log.id, held.seq)
+    if moment.is_under(carried, spot, content):
+        what = said(moment.unseal(carried, spot, content))
+        lost.note(tx, of, held, what, wrap, 0)
+        _heed(tx, held, what)
+        return
+    holds = moment.held(wrap, spot, content)
+    edited = moment.held(moment.own_wrap(secret, spot), spot, content)
+    for key in (moment.own_key(secret, moment.nonce_of(content)), edited):
+        if key is not None and moment.is_under(key, spot, content):
+            is_for_all = holds is not None and hmac.compare_digest(holds, key)
+            what = said(moment.unseal(key, spot, content))
+            _posted(tx, of, held, key, what, wrap, is_for_all, now_ms)
+            return
+    if holds is not None:
+        tx.execute(
+            "INSERT OR IGNORE INTO moment_wait (name, contact, feed, seq, wrap) VALUES (?, ?, ?, ?, ?)",
+            (holds, OURS, of.log.id, held.seq, wrap),
+        )
+        for one in view.named(tx, holds):
+            reading.ours_again(tx, one, Ref(of.log.id, held.seq), wrap)
+
+
+def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, wrap: bytes, is_for_all: bool, now_ms: int) -> None:
+    """A post of ours, or how one reads from then on."""
+    here, at_ms = Ref(of.log.id, held.seq), min(reading.entry_ms(held), now_ms)
+    match what:
+        case Post():
+            post, shown = here, what
+        case Replace(post, shown) if logs.by_id(tx, post.log) is None or reading.feed(tx, OURS, post.log) is not None:
+            pass
+        case _:
+            return
+    before = view.at(tx, OURS, post)
+    row = view.put(tx, OURS, post, key, moment.name_of(key), shown, min(shown.at_ms, now_ms), here)
+    if isinstance(what, Replace):
+        if before is None:
+            assert row is not None
+            view.replace(tx, row, shown, at_ms, here)
+        elif before.edited_ms <= at_ms:
+            view.replace(tx, before.id, shown, at_ms, here)
+    one = view.at(tx, OURS, post)
+    assert one is not None
+    lost.note(tx, of, held, what, wrap, one.id)
+    if row is None:
+        return
+    whom = awaited.thaw(tx, post) or Audience(Kind.PRIVATE, words=audience.PRIVATE)
+    audience.keep(tx, row, Audience(Kind.ALL) if is_for_all else whom)
+    for contact_id, told in awaited.held(tx, post):
+        reading.told(tx, one, contact_id, told, now_ms)
+    reading.known(tx, one, now_ms)
+
+
+def _heed(tx: Tx, held: Held, what: Said) -> None:
+    match what:
+        case Drop(refs):
+            for ref in refs:
+                if logs.by_id(tx, ref.log) is None or reading.feed(tx, OURS, ref.log) is not None:
+                    _dropped(tx, ref)
+        case Window(seconds):
+            newest = tx.one("SELECT MAX(at_ms) FROM moment_entry WHERE kind = ?", (Window.KIND,))
+            assert newest is not None
+            if reading.entry_ms(held) >= newest[0]:
+                tx.execute("UPDATE moment_self SET window_s = ?", (seconds,))
+                feeds.limit(tx, OURS, seconds)
+        case _:
+            pass
+
+
+def _dropped(tx: Tx, ref: Ref) -> None:
+    """We have taken this back, on a device that is lost."""
+    log, where = logs.by_id(tx, ref.log), (ref.log, ref.seq)
+    if log is not None:
+        entries.detach(tx, log.number, (ref.seq,))
+    awaited.gone(tx, ref)
+    awaited.thaw(tx, ref)
+    tx.execute("DELETE FROM moment_entry WHERE feed = ? AND seq = ?", where)
+    for table in ("moment_key", "moment_wait"):
+        tx.execute(f"DELETE FROM {table} WHERE contact = ? AND feed = ? AND seq = ?", (OURS, *where))
+    one, below = view.saying(tx, OURS, ref), view.answer_at(tx, OURS, ref)
+    if one is not None:
+        view.remove(tx, one.id)
+    if below is not None:
+        view.drop_answer(tx, below)
