@@ -15,7 +15,7 @@ SCHEMA = Migration(
     "moments",
     4,
     """
-    CREATE TABLE moment_back (id INTEGER PRIMARY KEY, seen_ms INTEGER NOT NULL) STRICT;
+    CREATE TABLE moment_back (id INTEGER PRIMARY KEY, seen_ms INTEGER NOT NULL, window_ms INTEGER NOT NULL) STRICT;
     CREATE TABLE moment_frozen (
       feed BLOB NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL, words TEXT NOT NULL, contacts BLOB NOT NULL,
       PRIMARY KEY (feed, seq)
@@ -30,15 +30,26 @@ SCHEMA = Migration(
 )
 
 
-def set_seen(tx: Tx, at_ms: int) -> None:
-    """What was said up to then the person has seen on the device that is lost."""
-    tx.execute("INSERT OR REPLACE INTO moment_back (id, seen_ms) VALUES (1, ?)", (at_ms,))
+def begin(tx: Tx, seen_ms: int, window_ms: int) -> None:
+    """What was said up to seen_ms the person has seen on a device that is lost; window_ms: as in `window_ms`."""
+    tx.execute("INSERT INTO moment_back (id, seen_ms, window_ms) VALUES (1, ?, ?)", (seen_ms, window_ms))
 
 
 def seen_ms(tx: Tx) -> int:
     """Up to when the person has seen what was said, on a device that is lost; -1 where none was."""
     row = tx.one("SELECT seen_ms FROM moment_back")
     return -1 if row is None else int(row[0])
+
+
+def window_ms(tx: Tx) -> int:
+    """When the window was decided that holds; what a lost device had decided before then counts no more."""
+    row = tx.one("SELECT window_ms FROM moment_back")
+    return 0 if row is None else int(row[0])
+
+
+def windowed(tx: Tx, at_ms: int) -> None:
+    """The window that holds was decided then."""
+    tx.execute("UPDATE moment_back SET window_ms = ?", (at_ms,))
 
 
 def freeze(tx: Tx, ref: Ref, whom: Audience) -> None:

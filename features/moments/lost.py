@@ -39,8 +39,8 @@ def note(tx: Tx, of: Space, held: Held, what: Said, wrap: bytes, row: int) -> No
     )
 
 
-def answer(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> tuple[Said, int] | None:
-    """What stands in this place about a post, and since when (ms); None where nothing does."""
+def answer(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> tuple[Said, int, bytes] | None:
+    """What stands in this place about a post, since when (ms), and its nonce; None where nothing does."""
     of = feed(tx, where.log)
     held = () if of is None else entries.read(tx, of.log.number, where.seq, 1, READ_BYTES)
     if of is None or not held or held[0].seq != where.seq or held[0].content is None:
@@ -49,5 +49,5 @@ def answer(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> tuple[Said, int] | N
     with suppress(Malformed, Forged):
         what = said(moment.unseal(moment.answer_key(one.key, wrap), spot, held[0].content))
         note(tx, of, held[0], what, wrap, one.id)
-        return what, entry.recall_acks(held[0].raw)[0]
+        return what, entry.recall_acks(held[0].raw)[0], moment.nonce_of(held[0].content)
     return None

@@ -11,9 +11,10 @@ import hmac
 from contextlib import suppress
 
 from crypto.faults import Forged, Malformed
-from features.moments import audience, awaited, feeds, lost, reading, view
+from features.moments import audience, awaited, below, feeds, lost, pictures, reading, view, writing
 from features.moments.audience import Audience, Kind
 from features.moments.content import Drop, Post, Ref, Replace, Said, Window, said
+from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
 from protocol import entry, moment
@@ -21,6 +22,7 @@ from protocol.moment import Spot
 from store import entries, logs
 from store.database import Tx
 from store.entries import Held, Kept
+from store.faults import LogFrozen
 from store.spaces import Space
 
 READ_MAX = 256  # entries that are read at once
@@ -38,11 +40,11 @@ def read(tx: Tx, of: Space, by: By) -> None:
         row = (feeds.begin_chain(tx, of, EVERYBODY, 0, first), 0, first)
     number, seq, chain = row
     for held, wrap in _late(tx, of):
-        _read_one(tx, of, held, secret, wrap, by.now_ms)
+        _read_one(tx, of, by, held, secret, wrap)
     begun = seq
     while run := entries.read(tx, of.log.number, seq, READ_MAX, lost.READ_BYTES):
         for held in run:
-            _read_one(tx, of, held, secret, moment.wrap_key(chain), by.now_ms)
+            _read_one(tx, of, by, held, secret, moment.wrap_key(chain))
             seq, chain = held.seq + 1, moment.step(chain)
     if seq > begun:
         tx.execute("UPDATE moment_own_chain SET seq = ?, chain = ? WHERE id = ?", (seq, chain, number))
@@ -62,7 +64,7 @@ def _late(tx: Tx, of: Space) -> list[tuple[Held, bytes]]:
     return [(entries.read(tx, of.log.number, seq, 1, lost.READ_BYTES)[0], key) for seq, key in rows]
 
 
-def _read_one(tx: Tx, of: Space, held: Held, secret: bytes, wrap: bytes, now_ms: int) -> None:
+def _read_one(tx: Tx, of: Space, by: By, held: Held, secret: bytes, wrap: bytes) -> None:
     """Reads an entry as far as its content is here."""
     here = Ref(of.log.id, held.seq)
     if held.content is None:
@@ -74,16 +76,16 @@ def _read_one(tx: Tx, of: Space, held: Held, secret: bytes, wrap: bytes, now_ms:
         entries.detach(tx, of.log.number, (held.seq,))
         return
     with suppress(Malformed, Forged):  # what a later version of weft wrote
-        _open(tx, of, held, held.content, secret, wrap, now_ms)
+        _open(tx, of, by, held, held.content, secret, wrap)
 
 
-def _open(tx: Tx, of: Space, held: Held, content: bytes, secret: bytes, wrap: bytes, now_ms: int) -> None:
+def _open(tx: Tx, of: Space, by: By, held: Held, content: bytes, secret: bytes, wrap: bytes) -> None:
     spot = Spot(of.log.author, of.log.id, held.seq)
     carried = entry.content_key(of.log.secret, of.log.id, held.seq)
     if moment.is_under(carried, spot, content):
         what = said(moment.unseal(carried, spot, content))
         lost.note(tx, of, held, what, wrap, 0)
-        _heed(tx, held, what)
+        _heed(tx, by, held, what)
         return
     holds = moment.held(wrap, spot, content)
     edited = moment.held(moment.own_wrap(secret, spot), spot, content)
@@ -91,7 +93,7 @@ def _open(tx: Tx, of: Space, held: Held, content: bytes, secret: bytes, wrap: by
         if key is not None and moment.is_under(key, spot, content):
             is_for_all = holds is not None and hmac.compare_digest(holds, key)
             what = said(moment.unseal(key, spot, content))
-            _posted(tx, of, held, key, what, wrap, is_for_all, now_ms)
+            _posted(tx, of, held, key, what, wrap, is_for_all, by.now_ms)
             return
     if holds is not None:
         tx.execute(
@@ -108,44 +110,56 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, wrap: bytes, 
     match what:
         case Post():
             post, shown = here, what
-        case Replace(post, shown) if logs.by_id(tx, post.log) is None or reading.feed(tx, OURS, post.log) is not None:
+        case Replace(post, shown) if _is_ours(tx, post):
             pass
         case _:
             return
-    before = view.at(tx, OURS, post)
-    row = view.put(tx, OURS, post, key, moment.name_of(key), shown, min(shown.at_ms, now_ms), here)
-    if isinstance(what, Replace):
-        if before is None:
-            assert row is not None
+    name = moment.name_of(key)
+    before = view.at(tx, OURS, post) or view.twin(tx, OURS, name)
+    if before is None:
+        row = view.put(tx, OURS, post, key, name, shown, min(shown.at_ms, now_ms), here)
+        assert row is not None
+        if isinstance(what, Replace):
             view.replace(tx, row, shown, at_ms, here)
-        elif before.edited_ms <= at_ms:
-            view.replace(tx, before.id, shown, at_ms, here)
-    one = view.at(tx, OURS, post)
-    assert one is not None
-    lost.note(tx, of, held, what, wrap, one.id)
-    if row is None:
+        pictures.told(tx, row, None, shown.media, now_ms)
+        whom = awaited.thaw(tx, post) or Audience(Kind.PRIVATE, words=audience.PRIVATE)
+        audience.keep(tx, row, Audience(Kind.ALL) if is_for_all else whom)
+        lost.note(tx, of, held, what, wrap, row)
+        _known(tx, row, now_ms)
         return
-    whom = awaited.thaw(tx, post) or Audience(Kind.PRIVATE, words=audience.PRIVATE)
-    audience.keep(tx, row, Audience(Kind.ALL) if is_for_all else whom)
-    for contact_id, told in awaited.held(tx, post):
-        reading.told(tx, one, contact_id, told, now_ms)
+    if isinstance(what, Replace) and before.edited_ms <= at_ms:
+        view.replace(tx, before.id, shown, at_ms, here)
+        pictures.told(tx, before.id, None, shown.media, now_ms)
+    lost.note(tx, of, held, what, wrap, before.id)
+
+
+def _known(tx: Tx, row: int, now_ms: int) -> None:
+    """What was said below a post that has come back, as far as we were told of it by then."""
+    one = view.moment(tx, row)
+    assert one is not None
+    for contact_id, told in awaited.held(tx, one.ref):
+        below.told(tx, one, contact_id, told, now_ms)
     reading.known(tx, one, now_ms)
 
 
-def _heed(tx: Tx, held: Held, what: Said) -> None:
+def _heed(tx: Tx, by: By, held: Held, what: Said) -> None:
     match what:
         case Drop(refs):
             for ref in refs:
-                if logs.by_id(tx, ref.log) is None or reading.feed(tx, OURS, ref.log) is not None:
+                if _is_ours(tx, ref):
                     _dropped(tx, ref)
-        case Window(seconds):
-            newest = tx.one("SELECT MAX(at_ms) FROM moment_entry WHERE kind = ?", (Window.KIND,))
-            assert newest is not None
-            if reading.entry_ms(held) >= newest[0]:
-                tx.execute("UPDATE moment_self SET window_s = ?", (seconds,))
-                feeds.limit(tx, OURS, seconds)
+        case Window(seconds) if reading.entry_ms(held) > awaited.window_ms(tx):
+            awaited.windowed(tx, reading.entry_ms(held))
+            if seconds != feeds.window_s(tx):
+                with suppress(FeedStopped, LogFrozen):  # nothing can be written
+                    writing.set_window(tx, by, seconds)
         case _:
             pass
+
+
+def _is_ours(tx: Tx, ref: Ref) -> bool:
+    """Whether this is a place in a feed of ours; one that is not known here may be."""
+    return logs.by_id(tx, ref.log) is None or reading.feed(tx, OURS, ref.log) is not None
 
 
 def _dropped(tx: Tx, ref: Ref) -> None:
@@ -158,8 +172,9 @@ def _dropped(tx: Tx, ref: Ref) -> None:
     tx.execute("DELETE FROM moment_entry WHERE feed = ? AND seq = ?", where)
     for table in ("moment_key", "moment_wait"):
         tx.execute(f"DELETE FROM {table} WHERE contact = ? AND feed = ? AND seq = ?", (OURS, *where))
-    one, below = view.saying(tx, OURS, ref), view.answer_at(tx, OURS, ref)
+    one, said_below = view.saying(tx, OURS, ref), view.answer_at(tx, OURS, ref)
     if one is not None:
+        pictures.forget(tx, one.id)
         view.remove(tx, one.id)
-    if below is not None:
-        view.drop_answer(tx, below)
+    if said_below is not None:
+        view.drop_answer(tx, said_below)

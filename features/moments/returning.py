@@ -13,7 +13,7 @@ from crypto import keys
 from crypto.faults import Malformed
 from features.moments import audience, awaited, feeds, hearing
 from features.moments.audience import Audience, Kind
-from features.moments.content import CONTENTS, Ref
+from features.moments.content import CONTENTS, Ref, Window
 from features.moments.shown import Rule
 from features.moments.view import OURS
 from protocol import backup_records, content, entry, moment, wire
@@ -30,6 +30,7 @@ WORDS_CHARS_MAX = 60  # of a list, as a person reads it: one of 500 names is tol
 _SLACK_BYTES = 256  # what stands around the rows
 _RULE_BYTES_MAX = 16
 _DEVICE_BYTES = 32
+_MS_MAX, _S_MAX = (1 << 53) - 1, (1 << 32) - 1
 _CONTACT_MAX = backup_records.CONTACTS_MAX * 1000  # the number of his row
 _LISTS = (Kind.THESE, Kind.ALL_BUT)  # who can open any other post says whom it is for
 _KINDS = content.Kinds(CONTENTS)
@@ -52,6 +53,7 @@ class _Kept:
 
     secret: bytes
     window_s: int
+    window_ms: int
     seen_ms: int
     feeds: tuple[_Feed, ...]
     lists: tuple[tuple[int, int, Audience], ...]
@@ -96,8 +98,13 @@ def keep_own(tx: Tx, _ourselves: int) -> bytes | None:
     row = tx.one("SELECT secret, window_s FROM moment_self")
     if row is None:
         return None
-    seen = tx.one("SELECT MAX(at_ms) FROM moment_notice WHERE seen = 1")
-    assert seen is not None
+    times = tx.one(
+        "SELECT (SELECT MAX(at_ms) FROM moment_entry WHERE kind = ?),"
+        " (SELECT MAX(at_ms) FROM moment_notice WHERE seen = 1)",
+        (Window.KIND,),
+    )
+    assert times is not None
+    window_ms, seen_ms = max(times[0] or 0, awaited.window_ms(tx)), max(times[1] or 0, awaited.seen_ms(tx), 0)
     rows: list[wire.Value] = []
     places: dict[bytes, int] = {}
     size = 0
@@ -109,19 +116,23 @@ def keep_own(tx: Tx, _ourselves: int) -> bytes | None:
         places[one.log.id] = len(rows)
         rows.append(said)
     lists, posts = _lists(tx, places, backup_records.NOTE_BYTES_MAX - _SLACK_BYTES - size)
-    return wire.encode((*row, max(seen[0] or 0, awaited.seen_ms(tx), 0), tuple(rows), lists, posts))
+    return wire.encode((*row, window_ms, seen_ms, tuple(rows), lists, posts))
 
 
 def check_own(kept: bytes) -> _Kept:
     """What `keep_own` gave. Raises: Malformed."""
     match wire.decode(kept, backup_records.NOTE_BYTES_MAX):
-        case (bytes(secret), int(window_s), int(seen_ms), tuple(rows), tuple(lists), tuple(posts)) if (
-            len(secret) == moment.KEY_BYTES and 0 <= window_s < 1 << 32 and 0 <= seen_ms < 1 << 53
+        case (bytes(secret), int(window_s), int(window_ms), int(seen_ms), tuple(rows), tuple(lists), tuple(posts)) if (
+            len(secret) == moment.KEY_BYTES
+            and 0 <= window_s <= _S_MAX
+            and min(window_ms, seen_ms) >= 0
+            and max(window_ms, seen_ms) <= _MS_MAX
         ):
             found, whom = tuple(map(_feed, rows)), tuple(map(_list, lists))
             if len({one.id for one in found}) < len(found):
                 raise Malformed
-            return _Kept(secret, window_s, seen_ms, found, tuple(_post(one, len(found), whom) for one in posts))
+            said = tuple(_post(one, len(found), whom) for one in posts)
+            return _Kept(secret, window_s, window_ms, seen_ms, found, said)
         case _:
             raise Malformed
 
@@ -135,7 +146,7 @@ def put_back_own(tx: Tx, _ourselves: int, kept: bytes) -> None:
     me = load_identity(tx)
     assert me is not None
     tx.execute("INSERT INTO moment_self (id, secret, window_s) VALUES (1, ?, ?)", (was.secret, was.window_s))
-    awaited.set_seen(tx, was.seen_ms)
+    awaited.begin(tx, was.seen_ms, was.window_ms)
     previous = None
     for one in reversed(was.feeds):
         number = logs.begin(tx, one.id, one.author, one.secret, own=False).number

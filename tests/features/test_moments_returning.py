@@ -17,6 +17,7 @@ from protocol.faults import PeerFault
 from store import entries, logs
 from store.database import Tx
 from store.entries import Kept
+from tests.features.test_moment_pictures import images
 from tests.stories.log_kit import NIGHT_S, circle
 from tests.stories.moments_kit import comments, gone, one, reads, sees, wall
 from tests.stories.test_backups import kept, lose_and_restore
@@ -141,6 +142,7 @@ def test_rules_and_the_window_hold_and_moments_of_who_is_away_come_from_others()
         ]
         await ana.call("moments.post", text="not for dee either")
         await w.until(sees([bo], "not for dee either"))
+        assert await ana.call("moments.window") == {"window": "6m"}
         await trio.sleep(SETTLED_S)
         assert not {"not for dee", "not for dee either"} & {*await wall(dee)}
 
@@ -153,6 +155,11 @@ async def run(person: Person, f: Callable[..., Any], *args: Any) -> Any:
     return await person.node.core.database.transact(f, *args)
 
 
+async def _is_settled(person: Person) -> bool:
+    """nothing that somebody has posted can be taken back"""
+    return await run(person, lambda tx: tx.one("SELECT 1 FROM moment_entry WHERE open = 1")) is None
+
+
 def place_of(tx: Tx, text: str) -> Ref:
     """Where one's own moment with this text stands."""
     (found,) = [post.ref for post in view.of(tx, view.OURS) if post.said.text == text]
@@ -161,12 +168,12 @@ def place_of(tx: Tx, text: str) -> Ref:
 
 def test_what_goes_on_in_many_feeds_comes_back_from_all_of_them() -> None:
     async def story(w: World) -> None:
-        ana, bo = await circle(w, "ana", "bo")
+        ana, _ = await circle(w, "ana", "bo")
         assert ana.node is not None
         texts = [f"moment {n}" for n in range(24)]  # a backup has 20 logs of a contact
         for text in texts:
             await ana.call("moments.post", text=text, to=["bo"])
-            await w.until(sees([bo], text))
+            await w.until(partial(_is_settled, ana))
             newest = (await run(ana, feeds.every))[-1]
             await ana.node.core.sync.desks.give_up(newest.log.number, newest.anchor)
         await comes_back(ana)
@@ -216,6 +223,46 @@ def test_two_restores_keep_lists_and_what_was_dropped_stays_so_whatever_comes_la
     world.run(story, 914)
 
 
+def test_the_window_is_the_one_that_was_decided_last_on_whichever_device() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await circle(w, "ana", "bo")
+        for window in ("1m", "6m"):
+            await ana.call("moments.window", last=window)
+            await ana.call("moments.post", text=f"at {window}")
+            await trio.sleep(1)
+        file = w.folder / "ana.weft"
+        await w.until(partial(_is_settled, ana))
+        await kept(ana, file)
+        for window in ("1m", "3d"):  # of which the backup knows nothing
+            await ana.call("moments.window", last=window)
+            await trio.sleep(1)
+        await w.until(partial(_is_settled, ana))
+        await bo.stop()
+        await ana.kill()
+        await lose_and_restore(ana, file)
+        await ana.start()
+        assert await ana.call("moments.window") == {"window": "6m"}
+        await bo.start()
+
+        async def holds() -> bool:
+            """ana and bo know that she shows three days"""
+            told = await run(bo, lambda tx: tx.one("SELECT window_s FROM moment_author"))
+            return bool(await ana.call("moments.window") == {"window": "3d"} and told == (3 * 86_400,))
+
+        await w.until(holds)
+        await bo.stop()
+        await ana.kill()
+        await lose_and_restore(ana, file)
+        await ana.start()
+        await ana.call("moments.window", last="all")  # she decides again, before anything has come back
+        await bo.start()
+        await w.until(sees([ana], "at 6m"))
+        await trio.sleep(SETTLED_S)
+        assert await ana.call("moments.window") == {"window": "all"}
+
+    world.run(story, 918)
+
+
 def test_what_is_older_than_the_window_comes_back_late_from_who_has_it() -> None:
     async def story(w: World) -> None:
         ana, bo, cy = await circle(w, "ana", "bo", "cy")
@@ -240,6 +287,31 @@ def test_what_is_older_than_the_window_comes_back_late_from_who_has_it() -> None
         assert (await audiences(ana)) == {"old": "all"}
 
     world.run(story, 915)
+
+
+def test_her_pictures_are_fetched_again_from_who_has_them() -> None:
+    async def story(w: World) -> None:
+        ana, bo, cy = await circle(w, "ana", "bo", "cy")
+        (place,) = images(w, 1)
+        posted = await ana.call("moments.post", text="at the lake", images=[str(place)])
+        await w.until(sees([bo, cy], "at the lake"))
+        await cy.call("moments.get", id=posted["id"])
+        await w.until(partial(_has_picture, cy))
+        await comes_back(ana)
+        await w.until(sees([ana], "at the lake"))
+        (picture,) = (await one(ana, "at the lake"))["pictures"]
+        assert (picture["state"], picture["name"], picture["has_preview"]) == ("offered", "1.jpg", True)
+        await ana.call("moments.get", id=posted["id"])
+        await w.until(partial(_has_picture, ana))
+        await ana.call("moments.delete", id=posted["id"])
+        await w.until(gone([bo, cy], "at the lake"))
+
+    world.run(story, 919)
+
+
+async def _has_picture(person: Person) -> bool:
+    """somebody has the picture at the lake"""
+    return [line["state"] for line in (await one(person, "at the lake"))["pictures"]] == ["here"]
 
 
 def test_an_answer_that_only_its_author_told_us_comes_back_too() -> None:
@@ -293,7 +365,7 @@ def test_lists_go_into_a_backup_as_far_as_there_is_room_the_newest_first() -> No
 
 _FEED = (bytes(32), 7, bytes(32))
 _LIST = (int(Kind.THESE), "bo", (1, 2))
-_GOOD = (bytes(32), 0, 0, (_FEED,), (_LIST,), ((0, 5, 0),))
+_GOOD = (bytes(32), 0, 0, 0, (_FEED,), (_LIST,), ((0, 5, 0),))
 
 
 def _with(at: int, value: Any) -> Any:
@@ -314,32 +386,34 @@ def _with(at: int, value: Any) -> Any:
         _with(1, 1 << 32),
         _with(2, -1),
         _with(2, 1 << 53),
-        _with(3, 0),
-        _with(3, (_FEED, _FEED)),
-        _with(3, (_FEED[:2],)),
-        _with(3, ((bytes(31), 7, bytes(32)),)),
-        _with(3, ((bytes(32), -1, bytes(32)),)),
-        _with(3, ((bytes(32), 1 << 53, bytes(32)),)),
-        _with(3, ((bytes(32), 7, bytes(33)),)),
-        _with(3, ()),  # a post stands in a feed that is not there
-        _with(4, ()),
-        _with(4, ((int(Kind.ALL), "all", ()),)),
-        _with(4, ((int(Kind.PRIVATE), "private", ()),)),
-        _with(4, ((9, "bo", ()),)),
-        _with(4, ((int(Kind.THESE), "x" * 61, ()),)),
-        _with(4, ((int(Kind.THESE), "bo", (2, 1)),)),
-        _with(4, ((int(Kind.THESE), "bo", (1, 1)),)),
-        _with(4, ((int(Kind.THESE), "bo", (0,)),)),
-        _with(4, ((int(Kind.THESE), "bo", (1 << 40,)),)),
-        _with(4, ((int(Kind.THESE), "bo", (b"",)),)),
-        _with(5, 0),
-        _with(5, ((0, 5),)),
-        _with(5, ((1, 5, 0),)),
-        _with(5, ((0, 5, 1),)),
-        _with(5, ((-1, 5, 0),)),
-        _with(5, ((0, -1, 0),)),
-        _with(5, ((0, entry.SEQ_MAX + 1, 0),)),
-        _with(5, ((0, 5, -1),)),
+        _with(3, -1),
+        _with(3, 1 << 53),
+        _with(4, 0),
+        _with(4, (_FEED, _FEED)),
+        _with(4, (_FEED[:2],)),
+        _with(4, ((bytes(31), 7, bytes(32)),)),
+        _with(4, ((bytes(32), -1, bytes(32)),)),
+        _with(4, ((bytes(32), 1 << 53, bytes(32)),)),
+        _with(4, ((bytes(32), 7, bytes(33)),)),
+        _with(4, ()),  # a post stands in a feed that is not there
+        _with(5, ()),
+        _with(5, ((int(Kind.ALL), "all", ()),)),
+        _with(5, ((int(Kind.PRIVATE), "private", ()),)),
+        _with(5, ((9, "bo", ()),)),
+        _with(5, ((int(Kind.THESE), "x" * 61, ()),)),
+        _with(5, ((int(Kind.THESE), "bo", (2, 1)),)),
+        _with(5, ((int(Kind.THESE), "bo", (1, 1)),)),
+        _with(5, ((int(Kind.THESE), "bo", (0,)),)),
+        _with(5, ((int(Kind.THESE), "bo", (1 << 40,)),)),
+        _with(5, ((int(Kind.THESE), "bo", (b"",)),)),
+        _with(6, 0),
+        _with(6, ((0, 5),)),
+        _with(6, ((1, 5, 0),)),
+        _with(6, ((0, 5, 1),)),
+        _with(6, ((-1, 5, 0),)),
+        _with(6, ((0, -1, 0),)),
+        _with(6, ((0, entry.SEQ_MAX + 1, 0),)),
+        _with(6, ((0, 5, -1),)),
     ],
 )
 def test_what_no_weft_has_kept_of_ourselves_is_refused(said: Any) -> None:
