@@ -7,7 +7,9 @@ the feed is read (past.py).
 from features.moments.audience import Audience, Kind
 from features.moments.content import Answered, Ref
 from protocol import content, record, wire
+from protocol.identity import Certificate
 from store.database import Migration, Tx
+from store.identity import CERTIFICATE_BYTES_MAX
 
 HELD_MAX = 1_000  # answers of one contact to posts that have not come back
 
@@ -16,6 +18,7 @@ SCHEMA = Migration(
     4,
     """
     CREATE TABLE moment_back (id INTEGER PRIMARY KEY, seen_ms INTEGER NOT NULL, window_ms INTEGER NOT NULL) STRICT;
+    CREATE TABLE moment_lost (device BLOB PRIMARY KEY, certificate BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE moment_frozen (
       feed BLOB NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL, words TEXT NOT NULL, contacts BLOB NOT NULL,
       PRIMARY KEY (feed, seq)
@@ -33,6 +36,19 @@ SCHEMA = Migration(
 def begin(tx: Tx, seen_ms: int, window_ms: int) -> None:
     """What was said up to seen_ms the person has seen on a device that is lost; window_ms: as in `window_ms`."""
     tx.execute("INSERT INTO moment_back (id, seen_ms, window_ms) VALUES (1, ?, ?)", (seen_ms, window_ms))
+
+
+def lose(tx: Tx, device: Certificate) -> None:
+    """A device of ours that wrote feeds and is lost."""
+    tx.execute(
+        "INSERT OR IGNORE INTO moment_lost (device, certificate) VALUES (?, ?)", (device.device, record.encode(device))
+    )
+
+
+def certificate(tx: Tx, device: bytes) -> Certificate | None:
+    """The account's word on a device of ours that is lost."""
+    row = tx.one("SELECT certificate FROM moment_lost WHERE device = ?", (device,))
+    return None if row is None else record.decode(Certificate, row[0], CERTIFICATE_BYTES_MAX)
 
 
 def seen_ms(tx: Tx) -> int:

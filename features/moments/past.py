@@ -18,8 +18,9 @@ from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
 from protocol import entry, moment
+from protocol.grant import Role
 from protocol.moment import Spot
-from store import entries, logs
+from store import entries, logs, spaces
 from store.database import Tx
 from store.entries import Held, Kept
 from store.faults import LogFrozen
@@ -140,6 +141,13 @@ def _known(tx: Tx, row: int, now_ms: int) -> None:
     for contact_id, told in awaited.held(tx, one.ref):
         below.told(tx, one, contact_id, told, now_ms)
     reading.known(tx, one, now_ms)
+    # Who became a contact since we are back was told the keys of what had come by then: he is told anew.
+    tx.execute(
+        "DELETE FROM moment_met WHERE contact IN (SELECT id FROM contact WHERE created_ms >="
+        " (SELECT MIN(s.since_ms) FROM space s JOIN log l ON l.number = s.log"
+        " WHERE s.contact = ? AND s.role = ? AND l.own = 1))",
+        (spaces.OURS, Role.FEED),
+    )
 
 
 def _heed(tx: Tx, by: By, held: Held, what: Said) -> None:

@@ -16,20 +16,22 @@ from features.moments.audience import Audience, Kind
 from features.moments.content import CONTENTS, Ref, Window
 from features.moments.shown import Rule
 from features.moments.view import OURS
-from protocol import backup_records, content, entry, moment, wire
+from protocol import backup_records, content, entry, ids, moment, record, wire
 from protocol import log as chains
 from protocol.faults import PeerFault
 from protocol.grant import Grant, Role
+from protocol.identity import Certificate
 from store import logs, people, spaces
 from store.database import Tx
-from store.identity import Identity, load_identity
+from store.identity import CERTIFICATE_BYTES_MAX, Identity, load_identity
 from store.inbox import Arrival
 
 FEEDS_BYTES = 20 * 1024  # of the newest feeds: some 400; the rest is for lists
+DEVICES_MAX = 16  # that wrote them: so many restores
 WORDS_CHARS_MAX = 60  # of a list, as a person reads it: one of 500 names is told by its beginning
-_SLACK_BYTES = 256  # what stands around the rows
+_SLACK_BYTES = 1024  # what stands around the rows
 _RULE_BYTES_MAX = 16
-_DEVICE_BYTES = 32
+_ROWS = 4  # devices, feeds, lists, posts
 _MS_MAX, _S_MAX = (1 << 53) - 1, (1 << 32) - 1
 _CONTACT_MAX = backup_records.CONTACTS_MAX * 1000  # the number of his row
 _LISTS = (Kind.THESE, Kind.ALL_BUT)  # who can open any other post says whom it is for
@@ -38,18 +40,18 @@ _KINDS = content.Kinds(CONTENTS)
 
 @dataclass(frozen=True, slots=True)
 class _Feed:
-    author: bytes
+    device: Certificate
     epoch: int
     secret: bytes
 
     @property
     def id(self) -> bytes:
-        return chains.log_id(self.secret, self.author, self.epoch)
+        return chains.log_id(self.secret, self.device.device, self.epoch)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What a backup has. lists: place of a feed, seq, whom the post is for."""
+    """What a backup has. feeds: the newest first. lists: place of a feed, seq, whom the post is for."""
 
     secret: bytes
     window_s: int
@@ -105,36 +107,30 @@ def keep_own(tx: Tx, _ourselves: int) -> bytes | None:
     )
     assert times is not None
     window_ms, seen_ms = max(times[0] or 0, awaited.window_ms(tx)), max(times[1] or 0, awaited.seen_ms(tx), 0)
-    rows: list[wire.Value] = []
-    places: dict[bytes, int] = {}
-    size = 0
-    for one in reversed(feeds.every(tx)):
-        said = (one.log.author, one.epoch, one.log.secret)
-        size += len(wire.encode(said))
-        if size > FEEDS_BYTES:
-            break
-        places[one.log.id] = len(rows)
-        rows.append(said)
+    devices, rows, size = _feeds(tx)
+    places = {chains.log_id(secret, author, epoch): place for place, (author, epoch, secret) in enumerate(rows)}
     lists, posts = _lists(tx, places, backup_records.NOTE_BYTES_MAX - _SLACK_BYTES - size)
-    return wire.encode((*row, window_ms, seen_ms, tuple(rows), lists, posts))
+    numbers = {one.device: number for number, one in enumerate(devices)}
+    found = tuple((numbers[author], epoch, secret) for author, epoch, secret in rows)
+    return wire.encode((*row, window_ms, seen_ms, tuple(map(record.encode, devices)), found, lists, posts))
 
 
 def check_own(kept: bytes) -> _Kept:
     """What `keep_own` gave. Raises: Malformed."""
     match wire.decode(kept, backup_records.NOTE_BYTES_MAX):
-        case (bytes(secret), int(window_s), int(window_ms), int(seen_ms), tuple(rows), tuple(lists), tuple(posts)) if (
-            len(secret) == moment.KEY_BYTES
-            and 0 <= window_s <= _S_MAX
-            and min(window_ms, seen_ms) >= 0
-            and max(window_ms, seen_ms) <= _MS_MAX
-        ):
-            found, whom = tuple(map(_feed, rows)), tuple(map(_list, lists))
-            if len({one.id for one in found}) < len(found):
+        case (bytes(secret), int(window_s), int(window_ms), int(seen_ms), *rows) if len(rows) == _ROWS:
+            if len(secret) != moment.KEY_BYTES or not 0 <= window_s <= _S_MAX:
                 raise Malformed
-            said = tuple(_post(one, len(found), whom) for one in posts)
-            return _Kept(secret, window_s, window_ms, seen_ms, found, said)
+            if not 0 <= window_ms <= _MS_MAX or not 0 <= seen_ms <= _MS_MAX:
+                raise Malformed
         case _:
             raise Malformed
+    devices, found, lists, posts = map(_tuple, rows)
+    of, whom = tuple(map(_device, devices)), tuple(map(_list, lists))
+    own = tuple(_feed(one, of) for one in found)
+    if len({one.id for one in own}) < len(own):
+        raise Malformed
+    return _Kept(secret, window_s, window_ms, seen_ms, own, tuple(_post(one, len(own), whom) for one in posts))
 
 
 def put_back_own(tx: Tx, _ourselves: int, kept: bytes) -> None:
@@ -149,7 +145,8 @@ def put_back_own(tx: Tx, _ourselves: int, kept: bytes) -> None:
     awaited.begin(tx, was.seen_ms, was.window_ms)
     previous = None
     for one in reversed(was.feeds):
-        number = logs.begin(tx, one.id, one.author, one.secret, own=False).number
+        awaited.lose(tx, one.device)
+        number = logs.begin(tx, one.id, one.device.device, one.secret, own=False).number
         said = Grant(Role.FEED, one.epoch, one.secret, me.account, feeds.NAME, previous)
         spaces.put_back(tx, number, spaces.OURS, said)
         previous = one.id
@@ -205,12 +202,44 @@ def _frozen(tx: Tx) -> Iterator[tuple[Ref, Audience]]:
     yield from reversed(awaited.frozen(tx))
 
 
-def _feed(row: Any) -> _Feed:
+def _feeds(tx: Tx) -> tuple[list[Certificate], list[tuple[ids.DeviceId, int, bytes]], int]:
+    """The devices that wrote our newest feeds; author, epoch and secret of each feed, the newest first; their bytes."""
+    me = load_identity(tx)
+    assert me is not None
+    devices: dict[bytes, Certificate] = {}
+    rows: list[tuple[ids.DeviceId, int, bytes]] = []
+    size = 0
+    for one in reversed(feeds.every(tx)):
+        device = me.certificate if one.log.author == me.device else awaited.certificate(tx, one.log.author)
+        if device is None:
+            continue  # its certificate had no room in the backup before: the logs of its readers have it, or nothing
+        size += len(wire.encode((DEVICES_MAX, one.epoch, one.log.secret)))
+        size += 0 if device.device in devices else len(wire.encode(record.encode(device)))
+        devices[device.device] = device
+        if size > FEEDS_BYTES or len(devices) > DEVICES_MAX:
+            break
+        rows.append((device.device, one.epoch, one.log.secret))
+    return [*devices.values()], rows, size
+
+
+def _tuple(rows: Any) -> tuple[Any, ...]:
+    if type(rows) is not tuple:
+        raise Malformed
+    return rows
+
+
+def _device(raw: Any) -> Certificate:
+    if type(raw) is not bytes:
+        raise Malformed
+    return record.decode(Certificate, raw, CERTIFICATE_BYTES_MAX)
+
+
+def _feed(row: Any, devices: tuple[Certificate, ...]) -> _Feed:
     match row:
-        case (bytes(author), int(epoch), bytes(secret)) if (
-            len(author) == _DEVICE_BYTES and len(secret) == moment.KEY_BYTES and 0 <= epoch <= chains.EPOCH_MAX
+        case (int(number), int(epoch), bytes(secret)) if (
+            0 <= number < len(devices) and len(secret) == moment.KEY_BYTES and 0 <= epoch <= chains.EPOCH_MAX
         ):
-            return _Feed(author, epoch, secret)
+            return _Feed(devices[number], epoch, secret)
         case _:
             raise Malformed
 

@@ -12,8 +12,10 @@ from features.moments.audience import Audience, Kind
 from features.moments.content import Post, Ref
 from lab import world
 from lab.world import Person, World, befriend
-from protocol import backup_records, entry, moment, wire
+from protocol import backup_records, entry, moment, record, wire
 from protocol.faults import PeerFault
+from protocol.identity import Certificate
+from protocol.ids import AccountId, DeviceId
 from store import entries, logs
 from store.database import Tx
 from store.entries import Kept
@@ -106,9 +108,9 @@ def test_her_moments_are_there_again_for_whom_they_were_with_what_is_said_below(
         await w.until(unliked)
         dee = await w.person("dee")
         await befriend(dee, ana)
-        expected = ["still not to bo", "I am back"]  # what stands in the feed of the device that is there
+        expected = ["edited, for all indeed", "still not to bo", "I am back"]
         await w.until(sees([dee], *expected))
-        assert await wall(dee) == expected
+        assert sorted(await wall(dee)) == sorted(expected)
 
     world.run(story, 911)
 
@@ -164,6 +166,41 @@ def place_of(tx: Tx, text: str) -> Ref:
     """Where one's own moment with this text stands."""
     (found,) = [post.ref for post in view.of(tx, view.OURS) if post.said.text == text]
     return found
+
+
+def test_who_is_met_before_all_is_back_sees_it_then_with_the_lost_device_gone() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await circle(w, "ana", "bo")
+        await ana.call("moments.post", text="old")
+        await ana.call("moments.post", text="to bo", to=["bo"])
+        await w.until(sees([bo], "old", "to bo"))
+        await ana.call("moments.comment", id=(await one(ana, "old"))["id"], text="very old")
+        await w.until(reads([bo], "old", ["very old"]))
+        file = w.folder / "ana.weft"
+        await kept(ana, file)
+        before = [bo]
+        for name in ("cy", "dee"):  # the second time two devices are lost
+            for each in before:
+                await each.stop()
+            await ana.kill()
+            await trio.sleep(NIGHT_S)
+            await lose_and_restore(ana, file)
+            await ana.start()
+            other = await w.person(name)
+            await befriend(other, ana)
+            await ana.call("moments.post", text=f"to {name}", to=[name])
+            await w.until(sees([other], f"to {name}"), patience_s=3600.0)  # bo, who is the anchor, is waited for
+            assert await wall(other) == [f"to {name}"]
+            for each in before:
+                await each.start()
+            await w.until(sees([ana, other], "old", f"to {name}"))
+            await w.until(reads([ana, other], "old", ["very old"]))
+            assert await wall(other) == ["old", f"to {name}"]
+            await w.until(partial(_is_settled, ana))
+            await kept(ana, file)
+            before.append(other)
+
+    world.run(story, 920)
 
 
 def test_what_goes_on_in_many_feeds_comes_back_from_all_of_them() -> None:
@@ -363,9 +400,10 @@ def test_lists_go_into_a_backup_as_far_as_there_is_room_the_newest_first() -> No
     world.run(story, 917)
 
 
-_FEED = (bytes(32), 7, bytes(32))
+_DEVICE = record.encode(Certificate(AccountId(bytes(32)), DeviceId(bytes(32)), bytes(32), 1, 0, 1, bytes(64)))
+_FEED = (0, 7, bytes(32))
 _LIST = (int(Kind.THESE), "bo", (1, 2))
-_GOOD = (bytes(32), 0, 0, 0, (_FEED,), (_LIST,), ((0, 5, 0),))
+_GOOD = (bytes(32), 0, 0, 0, (_DEVICE,), (_FEED,), (_LIST,), ((0, 5, 0),))
 
 
 def _with(at: int, value: Any) -> Any:
@@ -389,31 +427,38 @@ def _with(at: int, value: Any) -> Any:
         _with(3, -1),
         _with(3, 1 << 53),
         _with(4, 0),
-        _with(4, (_FEED, _FEED)),
-        _with(4, (_FEED[:2],)),
-        _with(4, ((bytes(31), 7, bytes(32)),)),
-        _with(4, ((bytes(32), -1, bytes(32)),)),
-        _with(4, ((bytes(32), 1 << 53, bytes(32)),)),
-        _with(4, ((bytes(32), 7, bytes(33)),)),
-        _with(4, ()),  # a post stands in a feed that is not there
-        _with(5, ()),
-        _with(5, ((int(Kind.ALL), "all", ()),)),
-        _with(5, ((int(Kind.PRIVATE), "private", ()),)),
-        _with(5, ((9, "bo", ()),)),
-        _with(5, ((int(Kind.THESE), "x" * 61, ()),)),
-        _with(5, ((int(Kind.THESE), "bo", (2, 1)),)),
-        _with(5, ((int(Kind.THESE), "bo", (1, 1)),)),
-        _with(5, ((int(Kind.THESE), "bo", (0,)),)),
-        _with(5, ((int(Kind.THESE), "bo", (1 << 40,)),)),
-        _with(5, ((int(Kind.THESE), "bo", (b"",)),)),
+        _with(4, ()),
+        _with(4, (7,)),
+        _with(4, (_DEVICE[:-1],)),
+        _with(4, (b"x" * 2000,)),
+        _with(5, 0),
+        _with(5, ((-1, 7, bytes(32)),)),
         _with(6, 0),
-        _with(6, ((0, 5),)),
-        _with(6, ((1, 5, 0),)),
-        _with(6, ((0, 5, 1),)),
-        _with(6, ((-1, 5, 0),)),
-        _with(6, ((0, -1, 0),)),
-        _with(6, ((0, entry.SEQ_MAX + 1, 0),)),
-        _with(6, ((0, 5, -1),)),
+        _with(5, (_FEED, _FEED)),
+        _with(5, (_FEED[:2],)),
+        _with(5, ((1, 7, bytes(32)),)),
+        _with(5, ((0, -1, bytes(32)),)),
+        _with(5, ((0, 1 << 53, bytes(32)),)),
+        _with(5, ((0, 7, bytes(33)),)),
+        _with(5, ()),  # a post stands in a feed that is not there
+        _with(6, ()),
+        _with(6, ((int(Kind.ALL), "all", ()),)),
+        _with(6, ((int(Kind.PRIVATE), "private", ()),)),
+        _with(6, ((9, "bo", ()),)),
+        _with(6, ((int(Kind.THESE), "x" * 61, ()),)),
+        _with(6, ((int(Kind.THESE), "bo", (2, 1)),)),
+        _with(6, ((int(Kind.THESE), "bo", (1, 1)),)),
+        _with(6, ((int(Kind.THESE), "bo", (0,)),)),
+        _with(6, ((int(Kind.THESE), "bo", (1 << 40,)),)),
+        _with(6, ((int(Kind.THESE), "bo", (b"",)),)),
+        _with(7, 0),
+        _with(7, ((0, 5),)),
+        _with(7, ((1, 5, 0),)),
+        _with(7, ((0, 5, 1),)),
+        _with(7, ((-1, 5, 0),)),
+        _with(7, ((0, -1, 0),)),
+        _with(7, ((0, entry.SEQ_MAX + 1, 0),)),
+        _with(7, ((0, 5, -1),)),
     ],
 )
 def test_what_no_weft_has_kept_of_ourselves_is_refused(said: Any) -> None:
