@@ -8,7 +8,7 @@ Everything is found again after a restart, because it is compared with the datab
 
 from contextlib import suppress
 
-from features.moments import feeds, handing, pictures, reading, view, writing
+from features.moments import feeds, handing, past, pictures, reading, view, writing
 from features.moments.faults import FeedStopped
 from features.moments.feeds import By
 from node.core import Core
@@ -58,14 +58,19 @@ class Clerk:
         theirs = [one for one in due if one.contact != spaces.OURS]
         for start in range(0, len(theirs), READ_AT_ONCE):
             await database.transact(_read, theirs[start : start + READ_AT_ONCE], now_ms)
+        for one in due:
+            if one.contact == spaces.OURS and not one.log.own:
+                await database.transact(past.read, one, self._by())
         if is_other or len(theirs) < len(due):
             await self._hand()
 
-    async def _hand(self) -> None:
-        database = self._core.database
+    def _by(self) -> By:
         ground = self._core.ground
         entropies = ground.entropy("logs"), ground.entropy("message")
-        by = By(self._core.identity, ground.now_ms(), *entropies, here(self._core))
+        return By(self._core.identity, ground.now_ms(), *entropies, here(self._core))
+
+    async def _hand(self) -> None:
+        database, by = self._core.database, self._by()
         for number, without in (await database.read(handing.barred)).items():
             await go_on(self._core, number, without)
         for number in await database.read(_unanchored, by.me.account):

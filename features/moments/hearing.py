@@ -5,8 +5,8 @@ Each is one step of the transaction in which it arrives; what it opens is read a
 
 from typing import Any
 
-from features.moments import audience, below, pictures, reading, view
-from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
+from features.moments import audience, awaited, below, lost, pictures, reading, view
+from features.moments.content import Answered, Chain, Chains, Forget, Keys, Withdrawn
 from features.moments.view import OURS
 from protocol import moment
 from protocol.grant import Role
@@ -91,18 +91,20 @@ def _answer(tx: Tx, arrival: Arrival) -> None:
     what, contact_id = arrival.said.content, arrival.contact.id
     assert isinstance(what, Answered)
     one = view.at(tx, OURS, what.post)
-    may = one is not None and audience.may_see(tx, one.id, arrival.contact)
-    if one is not None and may and reading.is_his(tx, contact_id, what.where):
-        if reading.feed(tx, contact_id, what.where.log) is not None:
-            below.clear(tx, contact_id, what.where)
-        saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
-        below.answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", what.nonce, arrival.now_ms)
+    if one is not None:
+        if audience.may_see(tx, one.id, arrival.contact) and reading.is_his(tx, contact_id, what.where):
+            if reading.feed(tx, contact_id, what.where.log) is not None:
+                below.clear(tx, contact_id, what.where)
+            below.told(tx, one, contact_id, what, arrival.now_ms)
+    elif lost.feed(tx, what.post.log) is not None:
+        awaited.hold(tx, contact_id, what)
 
 
 def _withdrawn(tx: Tx, arrival: Arrival) -> None:
     """A contact has taken an answer to a post of ours back."""
     what = arrival.said.content
     assert isinstance(what, Withdrawn)
+    awaited.withdraw(tx, arrival.contact.id, what.where)
     found = view.answer_at(tx, arrival.contact.id, what.where)
     if found is not None:
         view.drop_answer(tx, found)

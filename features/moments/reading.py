@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import below, feeds, pictures, view
+from features.moments import below, feeds, lost, pictures, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -90,7 +90,7 @@ def known(tx: Tx, one: Moment, now_ms: int) -> None:
         "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq", (name,)
     ):
         if contact_id == OURS:
-            _ours_again(tx, one, Ref(feed_id, seq), wrap)
+            ours_again(tx, one, Ref(feed_id, seq), wrap)
             continue
         of = feed(tx, contact_id, feed_id)
         held = () if of is None else entries.read(tx, of.log.number, seq, 1, READ_BYTES)
@@ -98,12 +98,17 @@ def known(tx: Tx, one: Moment, now_ms: int) -> None:
             _read_one(tx, of, held[0], [wrap], now_ms)
 
 
-def _ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
-    """What we said below a post before it was taken from us."""
+def ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
+    """What we said below a post before it was taken from us, or what the lost device said."""
     row = tx.one("SELECT said, at_ms, nonce FROM moment_entry WHERE feed = ? AND seq = ?", (where.log, where.seq))
-    what = None if row is None else said(row[0])
-    if row is not None and isinstance(what, Comment | Like) and below.is_about(tx, one, what.post):
-        below.put(tx, one.id, OURS, where, what, row[1], wrap, row[2])
+    found = lost.answer(tx, one, where, wrap) if row is None else (said(row[0]), row[1], row[2])
+    match found:
+        case (Comment(post) | Like(post) as what, at_ms, nonce) if below.is_about(tx, one, post):
+            below.put(tx, one.id, OURS, where, what, at_ms, wrap, nonce)
+        case (Hide(post, answer), _, _) if below.is_about(tx, one, post) and one.contact == OURS:
+            view.hide(tx, one.id, answer)
+        case _:
+            pass
 
 
 def _read_one(tx: Tx, of: Space, held: Held, wraps: Sequence[bytes], now_ms: int) -> None:
@@ -147,7 +152,7 @@ def _about(tx: Tx, of: Space, held: Held, content: bytes, name: bytes, wrap: byt
     key = moment.answer_key(post_key, wrap)
     if moment.is_under(key, spot, content):
         what = said(moment.unseal(key, spot, content))
-        one = view.named(tx, name, what.post) if isinstance(what, Comment | Like | Hide) else None
+        one = _named(tx, name, what.post) if isinstance(what, Comment | Like | Hide) else None
         if one is not None:
             _hear(tx, of, held, one, what, wrap, now_ms)
         return one is not None
@@ -155,6 +160,15 @@ def _about(tx: Tx, of: Space, held: Held, content: bytes, name: bytes, wrap: byt
         _posted(tx, of, held, post_key, said(moment.unseal(post_key, spot, content)), now_ms)
         return True
     return False
+
+
+def _named(tx: Tx, name: bytes, ref: Ref) -> Moment | None:
+    """The post of this name that stands in this place, or has stood there: of who writes that feed."""
+    one = view.named(tx, name, ref)
+    if one is not None:
+        return one
+    log = logs.by_id(tx, ref.log)
+    return None if log is None else view.twin(tx, spaces.space(tx, log.number).contact, name)
 
 
 def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) -> None:

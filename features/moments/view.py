@@ -227,6 +227,12 @@ def named(tx: Tx, name: bytes, ref: Ref) -> Moment | None:
     )
 
 
+def all_named(tx: Tx, name: bytes) -> tuple[Moment, ...]:
+    """The posts with this name: one, unless somebody has taken the key of another's for his own."""
+    rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE name = ? ORDER BY id LIMIT 4", (name,))
+    return tuple(one for one in map(_one, rows) if one is not None)
+
+
 def others_at(tx: Tx, contact: int, ref: Ref) -> tuple[Moment, ...]:
     """Posts that others than this author have in this place."""
     rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE tag = ? AND contact != ?", (id_of(ref), contact))

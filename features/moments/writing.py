@@ -34,6 +34,7 @@ from store.database import Tx
 from store.entries import Kept
 from store.spaces import Space
 
+Slots = Callable[[bytes], Sequence[Slot]]  # of an entry, by the wrapping key of all contacts
 TAGS_MAX = moment.SLOTS - 1  # one slot is always for all contacts, be it with a decoy
 
 
@@ -60,7 +61,8 @@ def edit(tx: Tx, by: By, one: Moment, what: Post) -> None:
     """Writes how a post of ours reads from now on, and drops what it said before. Raises: FeedStopped, OverLimit."""
     of, whom, before = _ready(tx, by), audience.of(tx, one.id), one.text
     nonce = by.entropy(authoring.NONCE_BYTES)
-    ref = _append(tx, by, of, Replace(one.ref, what), one.id, nonce, lambda wrap: _edit_slots(one, whom, wrap))
+    slots = _edit_slots(tx, by, of, one, whom)
+    ref = _append(tx, by, of, Replace(one.ref, what), one.id, nonce, slots)
     view.replace(tx, one.id, what, by.now_ms, ref)
     drop(tx, by, (before,))
     if whom.kind is not Kind.ALL:
@@ -162,7 +164,7 @@ def _again(tx: Tx, by: By, what: Said, row: int, nonce: bytes, at_ms: int) -> Re
         case Post():
             ref = _append(tx, by, of, what, row, nonce, lambda wrap: _post_slots(by, one, whom, wrap, ()))
         case Replace():
-            ref = _append(tx, by, of, what, row, nonce, lambda wrap: _edit_slots(one, whom, wrap))
+            ref = _append(tx, by, of, what, row, nonce, _edit_slots(tx, by, of, one, whom))
         case _:
             ref, _, _ = answer(tx, by, one, what, nonce)
             if not isinstance(what, Hide):
@@ -173,9 +175,7 @@ def _again(tx: Tx, by: By, what: Said, row: int, nonce: bytes, at_ms: int) -> Re
     return ref
 
 
-def _append(
-    tx: Tx, by: By, of: Space, what: Said, row: int, nonce: bytes, slots: Callable[[bytes], Sequence[Slot]]
-) -> Ref:
+def _append(tx: Tx, by: By, of: Space, what: Said, row: int, nonce: bytes, slots: Slots) -> Ref:
     """Seals and appends an entry; returns its place."""
     seq = authoring.next_seq(tx, of)
     spot = Spot(of.log.author, of.log.id, seq)
@@ -213,8 +213,11 @@ def _post_slots(by: By, one: Moment, whom: Audience, wrap: bytes, chains: Sequen
     return [decoy, *(Slot(moment.wrap_key(tag), one.key) for tag in chains)]
 
 
-def _edit_slots(one: Moment, whom: Audience, wrap: bytes) -> list[Slot]:
-    return [Slot(wrap, one.key if whom.kind is Kind.ALL else moment.name_of(one.key))]
+def _edit_slots(tx: Tx, by: By, of: Space, one: Moment, whom: Audience) -> Slots:
+    """One slot is for ourselves: the nonce of which the key was made is dropped with what the post said before."""
+    spot = Spot(of.log.author, of.log.id, authoring.next_seq(tx, of))
+    ours = Slot(moment.own_wrap(feeds.secret(tx, by.entropy), spot), one.key)
+    return lambda wrap: [Slot(wrap, one.key if whom.kind is Kind.ALL else moment.name_of(one.key)), ours]
 
 
 def _tell(tx: Tx, by: By, one: Moment, whom: Audience) -> None:
