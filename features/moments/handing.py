@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from features.moments import audience, feeds, view
+from features.moments import audience, awaited, feeds, view
 from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Comment, Hide, Key, Keys, Like
 from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
@@ -49,6 +49,8 @@ def hand(tx: Tx, by: By) -> None:
         for contact in readers:
             if contact.id not in known:
                 spaces.add_reader(tx, one.log.number, contact.id)
+        if not one.log.own:
+            _grant_lost(tx, by, one, readers)
     if window_s := feeds.window_s(tx):
         feeds.limit(tx, spaces.OURS, window_s)
     own = _chains(tx, by, of)
@@ -64,6 +66,15 @@ def hand(tx: Tx, by: By) -> None:
             _tell(tx, by, contact.id, lacks)
         if is_new:
             _welcome(tx, by, contact, devices)
+
+
+def _grant_lost(tx: Tx, by: By, of: Space, readers: Iterable[Contact]) -> None:
+    """Lets who joins have what a lost device of ours wrote, by the account's word on that device (grant 1.7)."""
+    writer, unaware = awaited.certificate(tx, of.log.author), spaces.unaware(tx, of.log.number)
+    for contact in readers if writer is not None else ():
+        if contact.id in unaware:
+            by.say(tx, contact.id, spaces.grant(tx, of.log.number, writer))
+            spaces.told(tx, of.log.number, contact.id)
 
 
 def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]:
