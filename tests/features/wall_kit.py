@@ -24,6 +24,7 @@ from node import speech
 from node.ground import Ground
 from node.inward import Inward
 from node.sync import Sync
+from node.talks import Talks
 from protocol import content, grant
 from protocol.content import Channel
 from protocol.grant import Grant, Role
@@ -70,14 +71,21 @@ class Rooms:
         self.nodes: dict[str, Node] = {}
         self._over = trio.Event()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=trio.run, args=(self._live,), daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self._ready.wait()
+        assert len(self.nodes) == len(PEOPLE)
 
     def close(self) -> None:
         """Ends all nodes."""
         trio.from_thread.run_sync(self._over.set, trio_token=self._token)
         self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            trio.run(self._live)
+        finally:
+            self._ready.set()
 
     async def _live(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
@@ -100,8 +108,7 @@ class Rooms:
             database=side.database,
             identity=side.mine,
             sync=sync,
-            # `settle` looks at every outbox, and nobody waits for anybody
-            delivery=SimpleNamespace(stir=lambda _: None, talks=SimpleNamespace(online=lambda _: True)),
+            delivery=SimpleNamespace(stir=lambda _: None, talks=Talks()),  # `settle` looks at every outbox
         )
         return Node(side, tx, sync, Moments(core))
 
