@@ -132,7 +132,7 @@ class Person:
         )
 
     async def _live(self, task_status: "TaskStatus[None]" = trio.TASK_STATUS_IGNORED) -> None:
-        features = rooms.load()
+        features = tuple(one for one in rooms.load() if one.name not in self.world.without)
         ground = Ground(self.now_ms, self.entropy, self.world.encapsulation(self), Worker.INLINE, CHEAP)
         key = self._chance("database").randbytes(32)
         path = self.world.folder / f"{self.name}.db"
@@ -163,7 +163,8 @@ class Person:
 class World:
     """The people, the network between them, and the transcript of all that the API said.
 
-    table: what a DHT keeps; None as long as nobody called share_lookup, and then no node has one.
+    table: what a DHT keeps; None as long as nobody called share_lookup, and then no node has one. without: rooms that
+    no node has, for stories about what is below them.
     """
 
     seed: int
@@ -175,6 +176,7 @@ class World:
     people: dict[str, Person] = field(default_factory=dict)
     streams: dict[tuple[str, int, str], keys.Entropy] = field(default_factory=dict)
     sites: Sites = field(default_factory=Sites)
+    without: frozenset[str] = frozenset()
     _notes: Any = field(default_factory=hashlib.sha256)
 
     def now_ms(self) -> int:

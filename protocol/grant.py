@@ -24,7 +24,7 @@ class Role(IntEnum):
     SPINE = 0
     NOTES = 1
     LEDGER = 2  # its reader is the contact with whom it is kept
-    FEED = 3  # moments: protocol/moment.py
+    FEED = 3  # of moments, whose contents not every reader can open (moment.py)
 
 
 @record.record

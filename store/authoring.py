@@ -35,8 +35,7 @@ def write(
     said: arrays whose first item is the real kind, each at most 60 KiB. seen: what each acknowledges beside `acks`.
     Raises: LogFrozen, OverLimit.
     """
-    newest = entries.head(tx, of.log.number)
-    seq = 0 if newest is None else newest.seq + 1
+    seq = next_seq(tx, of)
     drafts = [
         Draft(Kind.SEALED, _sealed(of, seq + place, one, entropy), (*acks(tx, of, seq + place), *seen))
         for place, one in enumerate(said)
@@ -46,10 +45,18 @@ def write(
 
 def commit(tx: Tx, of: Space, content: bytes, key: SigningKey, at_ms: int) -> Entry:
     """Appends an entry to our spine. content: spine.encode's. Raises: LogFrozen."""
+    return _append(tx, of, Kind.SPINE, content, key, at_ms)
+
+
+def append(tx: Tx, of: Space, content: bytes, key: SigningKey, at_ms: int) -> Entry:
+    """Appends an entry that its room has sealed by itself, for the place `next_seq`. Raises: LogFrozen, OverLimit."""
+    return _append(tx, of, Kind.SEALED, content, key, at_ms)
+
+
+def next_seq(tx: Tx, of: Space) -> int:
+    """The place in which the next entry of a log will stand, as far as it is here."""
     newest = entries.head(tx, of.log.number)
-    seq = 0 if newest is None else newest.seq + 1
-    (made,) = entries.append(tx, of.log.number, [Draft(Kind.SPINE, content, acks(tx, of, seq))], key, at_ms)
-    return made
+    return 0 if newest is None else newest.seq + 1
 
 
 def acks(tx: Tx, of: Space, seq: int) -> tuple[Ack, ...]:
@@ -86,9 +93,10 @@ def rewrite(
 ) -> None:
     """Appends again what was taken back from `source`, the same log or the one before it.
 
-    Of a spine nothing, and nothing of a ledger, whose entries say how the tab stood (tabs.py).
+    Of a spine nothing, and nothing of a ledger, whose entries say how the tab stood (tabs.py), or of a feed, whose
+    contents belong to their places: its room says again what it finds in its tables and not in the log.
     """
-    if of.role in (Role.SPINE, Role.LEDGER):
+    if of.role in (Role.SPINE, Role.LEDGER, Role.FEED):
         return
     for held in ours:
         try:
@@ -135,6 +143,12 @@ def head_shown(tx: Tx, number: int, seq: int) -> Head | None:
         return newest
     one = None if seq < 0 else entries.entry_at(tx, number, seq)
     return None if one is None else Head(one.body.seq, one.id)
+
+
+def _append(tx: Tx, of: Space, kind: Kind, content: bytes, key: SigningKey, at_ms: int) -> Entry:
+    draft = Draft(kind, content, acks(tx, of, next_seq(tx, of)))
+    (made,) = entries.append(tx, of.log.number, [draft], key, at_ms)
+    return made
 
 
 def _sealed(of: Space, seq: int, said: bytes, entropy: Entropy) -> bytes:

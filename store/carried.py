@@ -24,7 +24,7 @@ from store.spaces import Space
 from store.witnessing import NotShared
 
 CHANGED = "carried"  # a topic: something is owed, or was given back to us; its key is the contact
-ROWS_MAX = spaces.LOGS_OF_CONTACT_MAX + 64  # of one contact: his logs, and some that were never granted
+ROWS_MAX = spaces.LOGS_OF_CONTACT_MAX + 64  # of one contact: his logs that go on, and some that were never granted
 RETURNED_MAX = 32  # contents with entries of our own that one anchor gives back, before they are looked at: 2 MiB
 RETURN_ENTRIES_MAX = carrying.ENTRIES_MAX
 RETURN_BYTES_MAX = 1 << 20
@@ -158,7 +158,9 @@ def _give_back(tx: Tx, arrival: Arrival, of: Space, piece: Piece) -> None:
 
 def _owe(tx: Tx, contact_id: int, said: Carried, what: _Owed) -> None:
     row = tx.one(
-        "SELECT COUNT(*), COUNT(*) FILTER (WHERE log = ?) FROM carried WHERE contact = ?", (said.log, contact_id)
+        "SELECT COUNT(*) FILTER (WHERE l.state IS NOT ?), COUNT(*) FILTER (WHERE c.log = ?) FROM carried c"
+        " LEFT JOIN log l ON l.id = c.log WHERE c.contact = ?",
+        (logs.State.OVER, said.log, contact_id),
     )
     assert row is not None
     count, is_there = row

@@ -15,7 +15,7 @@ from crypto.keys import Entropy
 from protocol import carrying, delivery
 from protocol.carrying import Carried, Holding
 from protocol.grant import Role
-from store import doubts, entries, logs, spaces
+from store import doubts, entries, logs, spaces, windows
 from store.database import Row, Tx
 from store.entries import Held
 from store.inbox import Arrival
@@ -99,8 +99,8 @@ def due(tx: Tx, way: Way, upto: int, now_ms: int) -> tuple[Held, ...] | None:
 def carry(tx: Tx, way: Way, found: Sequence[Held], entropy: Entropy, now_ms: int) -> tuple[Carried, ...]:
     """What is said to a reader, in order; to be put into the outbox in this transaction. found: as `due` gave it."""
     of = spaces.space(tx, way.number)
-    bare = of.role in HEADERS_ALONE
-    parts = tuple(carrying.packed([(one.raw, None if bare else one.content) for one in found])) or ((),)
+    bare, given = of.role in HEADERS_ALONE, windows.given(tx, way.number, found, now_ms)
+    parts = tuple(carrying.packed([(one.raw, None if bare else one.content) for one in given])) or ((),)
     said = tuple(carrying.carried(of.log.id, entropy(NONCE_BYTES), of.log.published + 1, part) for part in parts)
     sent = found[-1].seq + 1 if found else way.sent
     standing = Standing.WELL if found else way.standing

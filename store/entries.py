@@ -193,9 +193,11 @@ def evidence(tx: Tx, number: int, seq: int) -> Entry | None:
 
 def awaited(tx: Tx, number: int, first: int, count: int) -> tuple[int, ...]:
     """Places from this seq on whose content has not come yet, of the next `count` entries."""
+    if not count:
+        return ()
     keys = tx.all(
-        "SELECT key FROM (SELECT key, kept FROM entry WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?) WHERE kept = ?",
-        (*logs.span(number, first), count, Kept.AWAITED),
+        "SELECT key FROM entry INDEXED BY entry_awaited WHERE kept = 1 AND key BETWEEN ? AND ? ORDER BY key",
+        logs.span(number, first, min(first + count - 1, entry.SEQ_MAX)),
     )
     return tuple(_seq(key) for (key,) in keys)
 
@@ -256,8 +258,8 @@ def _insert(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) ->
 
 
 def _fill(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) -> None:
-    """Keeps the contents among these that were awaited; they are checked."""
-    tx.executemany(
+    """Keeps the contents among these that were awaited; they are checked. Who reads the log is told, where one was."""
+    filled = tx.executemany(
         "UPDATE entry SET kept = ?, content = ? WHERE key = ? AND kept = ?",
         [
             (Kept.HERE, content, logs.key(number, one.body.seq), Kept.AWAITED)
@@ -265,6 +267,8 @@ def _fill(tx: Tx, number: int, arrived: Sequence[tuple[Entry, int, bytes]]) -> N
             if kept == Kept.HERE
         ],
     )
+    if filled.rowcount > 0:
+        tx.changed(logs.TOPIC, number)
 
 
 def _content_of(one: Entry, content: bytes | None) -> tuple[int, bytes]:

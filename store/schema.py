@@ -169,7 +169,6 @@ CREATE TABLE cosignature (
 CREATE TABLE commitment (log INTEGER NOT NULL PRIMARY KEY, seq INTEGER NOT NULL, raw BLOB NOT NULL) STRICT;
 
 CREATE TABLE sync_round (device INTEGER NOT NULL PRIMARY KEY, raw BLOB NOT NULL) STRICT;
-
 CREATE TABLE log_trouble (
   number INTEGER PRIMARY KEY, log INTEGER NOT NULL, what INTEGER NOT NULL, at_ms INTEGER NOT NULL
 ) STRICT;
@@ -224,23 +223,23 @@ CREATE TABLE carrying (
   sent_ms INTEGER NOT NULL, nonce BLOB NOT NULL, standing INTEGER NOT NULL, told INTEGER NOT NULL,
   heard_ms INTEGER NOT NULL, PRIMARY KEY (log, contact)
 ) STRICT, WITHOUT ROWID;
-
 CREATE TABLE carried (
   contact INTEGER NOT NULL, log BLOB NOT NULL, nonce BLOB NOT NULL, since INTEGER NOT NULL, owed INTEGER NOT NULL,
   offers INTEGER NOT NULL, PRIMARY KEY (contact, log)
 ) STRICT, WITHOUT ROWID;
-
 CREATE TABLE returned (
   id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, log INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
-
 CREATE INDEX carried_owed ON carried (contact, log) WHERE owed != 0;
-
 CREATE INDEX message_passing ON message (seq) WHERE kind IN (306) AND body != x'';
-
 CREATE TABLE log_doubt (log INTEGER NOT NULL PRIMARY KEY, nonce BLOB NOT NULL) STRICT;
 """
 
+_WINDOWS = """
+CREATE TABLE log_window (log INTEGER NOT NULL PRIMARY KEY, window_ms INTEGER NOT NULL) STRICT;
+CREATE INDEX space_previous ON space (previous);
+CREATE INDEX entry_awaited ON entry (key) WHERE kept = 1;
+"""
 _LEAVING = """
 ALTER TABLE delivery ADD COLUMN copies TEXT NOT NULL DEFAULT '';
 ALTER TABLE delivery ADD COLUMN due_ms INTEGER NOT NULL DEFAULT 0;
@@ -385,6 +384,7 @@ CORE: tuple[Migration, ...] = (
     Migration("logs", 2, _SPACES),
     Migration("keepers", 1, _KEEPERS),
     Migration("logs", 3, _CARRYING),
+    Migration("logs", 4, _WINDOWS),
     Migration("keepers", 2, _LEAVING),
     Migration("keepers", 3, _NOTES),
     Migration("sessions", 2, _ASKING),

@@ -18,7 +18,8 @@ from store.people import STOPS, ContactState
 
 CHANGED = "space"  # a topic: who may have which log; its key is the number of the log
 OURS = 0  # as a contact: we write it
-LOGS_OF_CONTACT_MAX = 256  # granted by one contact: 64 of each of four devices would be many
+LOGS_OF_CONTACT_MAX = 256  # that go on, granted by one contact: 64 of each of four devices would be many
+LOGS_EVER_MAX = 4096  # with those that are over: a feed that goes on in another twice a day, for five years
 _SPACE = "s.log, s.contact, s.role, s.name, s.anchor, s.epoch, s.previous, s.since_ms"
 _LOG = "l.number, l.id, l.author, l.own, l.secret_ref, l.state, l.published"
 _JOINED = f"SELECT {_SPACE}, {_LOG} FROM space s JOIN log l ON l.number = s.log"
@@ -70,17 +71,20 @@ def granted(tx: Tx, arrival: Arrival) -> None:
     said = arrival.said.content
     assert isinstance(said, Grant)
     author = arrival.device.device
-    count = tx.one("SELECT COUNT(*) FROM space WHERE contact = ?", (arrival.contact.id,))
-    assert count is not None
-    if count[0] >= LOGS_OF_CONTACT_MAX:
-        raise TooManyLogs
     # Looked for first: a log that names itself is not there yet.
     before = None if said.previous is None else logs.by_id(tx, said.previous)
+    if before is not None and (before.own or space(tx, before.number).contact != arrival.contact.id):
+        before = None
+    current, ever = _count(tx, arrival.contact.id)
+    if before is not None and before.state is State.OK:  # it ends now
+        current -= 1
+    if current >= LOGS_OF_CONTACT_MAX or ever >= LOGS_EVER_MAX:
+        raise TooManyLogs
     begun = logs.begin(tx, chains.log_id(said.secret, author, said.epoch), author, said.secret, own=False)
     if tx.one("SELECT 1 FROM space WHERE log = ?", (begun.number,)) is not None:
         return
     goes_on = 0
-    if before is not None and not before.own and space(tx, before.number).contact == arrival.contact.id:
+    if before is not None:
         goes_on = before.number
         logs.end(tx, goes_on)
     _put(tx, begun.number, arrival.contact.id, said.role, said.name, said.anchor, said.epoch, goes_on, arrival.now_ms)
@@ -89,7 +93,7 @@ def granted(tx: Tx, arrival: Arrival) -> None:
 def put_back(tx: Tx, number: int, contact_id: int, said: Grant) -> None:
     """The space of a log as a backup has it, where it is not there yet. since_ms is lost.
 
-    What it goes on is over, where the backup has that too: of ledgers alone.
+    What it goes on is over, where the backup has that too: of ledgers and feeds.
     """
     before = None if said.previous is None else logs.by_id(tx, said.previous)
     if tx.one("SELECT 1 FROM space WHERE log = ?", (number,)) is None:
@@ -134,8 +138,8 @@ def known_to(tx: Tx, contact_id: int, count_max: int) -> tuple[Space, ...]:
     rows = tx.all(
         f"{_JOINED} LEFT JOIN contact c ON c.id = s.contact"
         " WHERE (s.contact = ? AND EXISTS (SELECT 1 FROM reader r WHERE r.log = s.log AND r.contact = ?))"
-        " OR (s.contact != ? AND c.state = ?) ORDER BY s.contact != ?, s.contact != ?, s.log DESC LIMIT ?",
-        (OURS, contact_id, OURS, int(ContactState.ACTIVE), OURS, contact_id, count_max),
+        " OR (s.contact != ? AND c.state = ?) ORDER BY s.contact != ?, s.contact != ?, l.state = ?, s.log DESC LIMIT ?",
+        (OURS, contact_id, OURS, int(ContactState.ACTIVE), OURS, contact_id, State.OVER, count_max),
     )
     return tuple(map(_space, rows))
 
@@ -158,11 +162,15 @@ def readers(tx: Tx, number: int) -> tuple[int, ...]:
 
 
 def untold(tx: Tx) -> tuple[tuple[int, int], ...]:
-    """(log, contact) of the readers of our logs who are contacts now and were not told yet; the oldest logs first."""
+    """(log, contact) of the readers of our logs who are contacts now and were not told yet; the oldest logs first.
+
+    Of a feed also what is over: who joins may see what was before.
+    """
     rows = tx.all(
         "SELECT r.log, r.contact FROM reader r JOIN contact c ON c.id = r.contact JOIN log l ON l.number = r.log"
-        " WHERE r.told = 0 AND c.state = ? AND c.alarm != ? AND l.state = ? ORDER BY r.log, r.contact",
-        (int(ContactState.ACTIVE), STOPS, logs.State.OK),
+        " JOIN space s ON s.log = r.log WHERE r.told = 0 AND c.state = ? AND c.alarm != ?"
+        " AND (l.state = ? OR (s.role = ? AND l.state = ?)) ORDER BY r.log, r.contact",
+        (int(ContactState.ACTIVE), STOPS, State.OK, Role.FEED, State.OVER),
     )
     return tuple((number, contact_id) for number, contact_id in rows)
 
@@ -199,6 +207,16 @@ def grant(tx: Tx, number: int) -> Grant:
     return Grant(one.role, one.epoch, one.log.secret, one.anchor, one.name, previous)
 
 
+def last(tx: Tx, number: int) -> int:
+    """The log in which this one goes on, and that in another, to the newest that is known; itself where in none."""
+    row = tx.one(
+        "WITH RECURSIVE later (log) AS (SELECT log FROM space WHERE previous = ?"
+        " UNION SELECT s.log FROM later JOIN space s ON s.previous = later.log) SELECT MAX(log) FROM later",
+        (number,),
+    )
+    return number if row is None or row[0] is None else int(row[0])
+
+
 def newest_spine(tx: Tx, contact_id: int, author: bytes) -> Space | None:
     """The spine that a device writes now. contact_id: whose device, OURS for ours."""
     row = tx.one(
@@ -206,6 +224,17 @@ def newest_spine(tx: Tx, contact_id: int, author: bytes) -> Space | None:
         (contact_id, Role.SPINE, author, State.OK),
     )
     return None if row is None else _space(row)
+
+
+def _count(tx: Tx, contact_id: int) -> tuple[int, int]:
+    """How many logs of a contact go on, or were frozen; and how many there are."""
+    row = tx.one(
+        "SELECT COUNT(*) FILTER (WHERE l.state != ?), COUNT(*) FROM space s JOIN log l ON l.number = s.log"
+        " WHERE s.contact = ?",
+        (State.OVER, contact_id),
+    )
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 def _put(

@@ -21,6 +21,7 @@ from cli.options import Door, Form
 SHORT_DIGITS = 8
 LINES_OF_CALL = 512
 SEQ_MAX = 2**40 - 1
+_BY_ITSELF = frozenset({"spine", "feed"})  # roles of logs that weft keeps without being asked
 _MISSING = {"awaited": "(not here yet)", "deleted": "(deleted)"}
 
 
@@ -36,7 +37,12 @@ def log(ctx: click.Context) -> None:
 
 
 @options.sub(log, name="list")
-@click.option("--all", "everything", is_flag=True, help="Also those that are over, and spines: the logs over logs.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also those that are over, spines (the logs over logs), and feeds of moments.",
+)
 @click.pass_obj
 def list_all(door: Door, everything: bool) -> None:
     """Lists logs: whose they are, how long, who has all of them."""
@@ -207,17 +213,18 @@ def export(door: Door, log_name: str, file: str, first: int, last: int | None, s
         raise faults.usage(f"There is nothing from {first} to {last}, so nothing was written.")
     if file == "-" and sys.stdout.isatty():
         raise faults.usage("The file is binary and not for a terminal: name a FILE, or lead stdout elsewhere.")
+    opened: list[bool] = []  # for each part whether there are keys in it
     with door.connect() as client:
         if file == "-":
-            for items in _items(client, log_name, first, last, not sealed):
+            for items in _items(client, log_name, first, last, not sealed, opened):
                 sys.stdout.buffer.write(items)
             sys.stdout.buffer.flush()
             return
-        parts = _items(client, log_name, first, last, not sealed)
+        parts = _items(client, log_name, first, last, not sealed, opened)
         size = files.store(door, Path(file), parts, force, "weft log export LOG FILE")
     found = {"file": os.path.abspath(file), "bytes": size}
     show.outcome(door, found, f"✔ Written: {_named(file)} ({size:,} bytes)")
-    if not sealed:
+    if any(opened):
         show.talk(door, "! Whoever gets the file can read what was said; --sealed leaves the keys out.")
     show.talk(door, f"  Anybody can examine it, without a node: {_verify(door, file)}")
 
@@ -242,7 +249,7 @@ def verify(door: Door, file: str, author: str | None, text: bool) -> None:
 def _list(door: Door, everything: bool) -> None:
     with door.connect() as client:
         found = client.call("logs.list")
-    shown = [one for one in found if everything or (one["role"] != "spine" and one["state"] != "over")]
+    shown = [one for one in found if everything or (one["role"] not in _BY_ITSELF and one["state"] != "over")]
     lines = [(show.clean(one["name"]), _short(one), _count(one), _state(door, one)) for one in shown]
     none = f"No logs yet. Begin one that some contacts read: {door.typed('weft log new NAME --for CONTACT')}"
     show.rows(door, "logs", shown, show.table(door, ("Log", "Id", "Entries", "State"), lines) if lines else none)
@@ -273,6 +280,8 @@ def _line(one: Mapping[str, Any]) -> str:
         logs = "" if one["size"] is None else f" over {one['size']} log{'' if one['size'] == 1 else 's'}"
         seen = _names(one["cosigned"])
         said = f"spine{logs}" + (f"; seen by {seen}" if seen else "")
+    elif one["kind"] == "moment":
+        said = _MISSING.get(one["content"], "(a moment, sealed)")
     else:
         said = _MISSING.get(one["content"], "(sealed for others, or by a newer weft)")
     return f"{one['seq']:>6}  {show.clock(one['at_ms'])}  {said}"
@@ -344,10 +353,13 @@ def _short(one: Mapping[str, Any]) -> str:
     return str(one["id"][:SHORT_DIGITS])
 
 
-def _items(client: Client, name: str, first: int, last: int | None, opened: bool) -> Iterator[bytes]:
-    """The parts of a file of evidence, as the node gives them."""
+def _items(
+    client: Client, name: str, first: int, last: int | None, with_keys: bool, opened: list[bool]
+) -> Iterator[bytes]:
+    """The parts of a file of evidence, as the node gives them. opened: is told of each whether there are keys in it."""
     at: int | None = first
     while at is not None:
-        found = client.call("logs.export", log=name, first=at, last=last, opened=opened)
+        found = client.call("logs.export", log=name, first=at, last=last, opened=with_keys)
+        opened.append(found["opened"])
         yield b64decode(found["items"])
         at = found["next"]

@@ -28,7 +28,7 @@ class NotAReader(UserFault):
 
 
 class NotOurs(UserFault):
-    """Only the device that began a log writes into it; nothing was written."""
+    """You write only into logs that you began here with `weft log new`; nothing was changed."""
 
     code = "log.not_ours"
     next = "weft log list"

@@ -48,7 +48,7 @@ class AmbiguousLog(UserFault):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An entry as people see it. kind: "note", "spine", or "sealed" where this version cannot say more.
+    """An entry as people see it. kind: "note", "spine", "moment" (of a feed), or "sealed": not to be read here.
 
     text: of a note; size: logs that a spine entry commits to; content: "here", "awaited" or "deleted"; cosigned: names
     of the contacts who have seen this entry of our spine.
@@ -115,6 +115,8 @@ def last(tx: Tx, one: Space, count: int) -> Iterator[Line]:
 
 def note_of(one: Space, held: Held) -> Note | None:
     """The note that an entry says; None for anything else, and where its content is not here or not ours to read."""
+    if one.role is Role.FEED:  # its contents have another form, and keys of their own
+        return None
     try:
         said = authoring.read(one, held)
         return None if said is None else record.decode(Note, said, NOTE_FORM_BYTES_MAX)
@@ -158,7 +160,7 @@ def _line(one: Space, held: Held, content: str, cosigned: tuple[str, ...]) -> Li
     size: int | None = None
     if body.kind is Kind.SPINE and held.content is not None:
         size = commitment_of(held.content).size
-    kind = "spine" if body.kind is Kind.SPINE else "sealed" if note is None else "note"
+    kind = _kind(one, body.kind) if note is None else "note"
     return Line(
         seq=held.seq,
         id=entry.id_of(held.raw).hex(),
@@ -170,6 +172,12 @@ def _line(one: Space, held: Held, content: str, cosigned: tuple[str, ...]) -> Li
         acks=len(body.acks),
         cosigned=cosigned,
     )
+
+
+def _kind(one: Space, kind: Kind) -> str:
+    if kind is Kind.SPINE:
+        return "spine"
+    return "moment" if kind is Kind.SEALED and one.role is Role.FEED else "sealed"
 
 
 def state(one: Space) -> str:

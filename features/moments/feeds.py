@@ -13,7 +13,7 @@ from node import speech
 from protocol import moment
 from protocol.grant import Role
 from protocol.log import EPOCH_MAX
-from store import authoring, entries, logs, spaces
+from store import authoring, logs, spaces, windows
 from store.database import Tx
 from store.identity import Identity
 from store.logs import State
@@ -76,19 +76,13 @@ def feed(tx: Tx, by: By) -> Space:
     return spaces.begin(tx, me, Role.FEED, NAME, draw, epoch, anchor, numbers, previous, by.now_ms)
 
 
-def next_seq(tx: Tx, of: Space) -> int:
-    """The place of the next entry."""
-    head = entries.head(tx, of.log.number)
-    return 0 if head is None else head.seq + 1
-
-
 def chain(tx: Tx, by: By, of: Space, tag: str) -> tuple[int, bytes] | None:
     """The chain of an audience as it stands at the next place, and its row; None where a tag has none yet.
 
     That of all contacts begins with the log. What is kept is where it stood when the newest published entry came, since
     those behind it may be taken back.
     """
-    at, known = next_seq(tx, of), (of.log.id, tag)
+    at, known = authoring.next_seq(tx, of), (of.log.id, tag)
     row = tx.one(
         "SELECT id, seq, chain FROM moment_own_chain WHERE feed = ? AND audience = ? ORDER BY id DESC LIMIT 1", known
     )
@@ -116,3 +110,10 @@ def window_s(tx: Tx) -> int:
     """How old what others see may be, 0 for any age."""
     row = tx.one("SELECT window_s FROM moment_self")
     return 0 if row is None else int(row[0])
+
+
+def limit(tx: Tx, contact_id: int, seconds: int) -> None:
+    """From now on only what is younger than this is given of the feeds of a contact, or of ours (0); 0 s: all of it."""
+    for one in spaces.of(tx, contact_id):
+        if one.role is Role.FEED and windows.of(tx, one.log.number) != seconds * 1000:
+            windows.limit(tx, one.log.number, seconds * 1000)

@@ -14,7 +14,7 @@ from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Commen
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
 from protocol import moment
-from store import people, remarks, spaces
+from store import authoring, people, remarks, spaces
 from store.database import Tx
 from store.logs import State
 from store.people import Contact
@@ -44,6 +44,8 @@ def hand(tx: Tx, by: By) -> None:
         for contact in readers:
             if contact.id not in known:
                 spaces.add_reader(tx, one.log.number, contact.id)
+    if window_s := feeds.window_s(tx):
+        feeds.limit(tx, spaces.OURS, window_s)
     own = _chains(tx, by, of)
     tags = {contact_id: {one.casefold() for one in marks.tags} for contact_id, marks in remarks.everybody(tx).items()}
     handed = set(tx.all("SELECT chain, contact FROM moment_handed"))
@@ -73,7 +75,7 @@ def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]
         told = set() if known is None else _told(tx, known[0])
         if known is None or not told <= members:
             drawn = by.entropy(moment.KEY_BYTES)
-            known, told = (feeds.begin_chain(tx, of, tag, feeds.next_seq(tx, of), drawn), drawn), set()
+            known, told = (feeds.begin_chain(tx, of, tag, authoring.next_seq(tx, of), drawn), drawn), set()
         said = _chain(tx, by, of, tag, known[1])
         for contact_id in sorted(members - told):
             _tell(tx, by, contact_id, [_Own(known[0], tag, said)])
@@ -107,7 +109,7 @@ def _chains(tx: Tx, by: By, of: Space) -> list[_Own]:
 
 def _chain(tx: Tx, by: By, of: Space, tag: str, key: bytes) -> Chain:
     audience_id = moment.audience_id(feeds.secret(tx, by.entropy), tag)
-    return Chain(audience_id, of.log.id, feeds.next_seq(tx, of), key)
+    return Chain(audience_id, of.log.id, authoring.next_seq(tx, of), key)
 
 
 def _tell(tx: Tx, by: By, contact_id: int, chains: Sequence[_Own]) -> None:

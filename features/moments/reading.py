@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import view
+from features.moments import feeds, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -54,6 +54,8 @@ class _Chain:
 
 def read(tx: Tx, of: Space, now_ms: int) -> int:
     """Reads what is new in a feed of somebody else; returns how many entries that were."""
+    if window_s := _window_s(tx, of.contact):
+        feeds.limit(tx, of.contact, window_s)
     row = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
     first = following = 0 if row is None else int(row[0])
     chains = _chains(tx, of)
@@ -66,6 +68,20 @@ def read(tx: Tx, of: Space, now_ms: int) -> int:
         _keep(tx, chains)
     read_late(tx, of, now_ms)
     return following - first
+
+
+def windowed(tx: Tx, contact_id: int, seconds: int) -> None:
+    """How old what others see of this author may be."""
+    if seconds == _window_s(tx, contact_id):
+        return
+    tx.execute("INSERT OR REPLACE INTO moment_author (contact, window_s) VALUES (?, ?)", (contact_id, seconds))
+    feeds.limit(tx, contact_id, seconds)
+    tx.changed(view.CHANGED, 0)
+
+
+def _window_s(tx: Tx, contact_id: int) -> int:
+    row = tx.one("SELECT window_s FROM moment_author WHERE contact = ?", (contact_id,))
+    return 0 if row is None else int(row[0])
 
 
 def known(tx: Tx, one: Moment, now_ms: int) -> None:
@@ -232,8 +248,7 @@ def _heed(tx: Tx, of: Space, what: Said) -> None:
                 if _is_his(tx, of, ref):
                     _dropped(tx, of, ref)
         case Window(seconds):
-            tx.execute("INSERT OR REPLACE INTO moment_author (contact, window_s) VALUES (?, ?)", (of.contact, seconds))
-            tx.changed(view.CHANGED, 0)
+            windowed(tx, of.contact, seconds)
         case _:
             pass
 

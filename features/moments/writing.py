@@ -27,11 +27,9 @@ from features.moments.feeds import EVERYBODY, By
 from features.moments.handing import ANSWERS
 from features.moments.view import OURS, Moment
 from protocol import entry, moment, record
-from protocol.entry import Kind as EntryKind
 from protocol.moment import Slot, Spot
-from store import authoring, entries, logs
+from store import authoring, entries, logs, spaces
 from store.database import Tx
-from store.entries import Draft
 from store.spaces import Space
 
 TAGS_MAX = moment.SLOTS - 1  # one slot is always for all contacts, be it with a decoy
@@ -42,7 +40,7 @@ def post(tx: Tx, by: By, what: Post, whom: Audience) -> int:
     of = _ready(tx, by)
     nonce = by.entropy(authoring.NONCE_BYTES)
     key = moment.own_key(feeds.secret(tx, by.entropy), nonce)
-    ref = Ref(of.log.id, feeds.next_seq(tx, of))
+    ref = Ref(of.log.id, authoring.next_seq(tx, of))
     row = view.put(tx, OURS, ref, key, moment.name_of(key), what, min(what.at_ms, by.now_ms), ref)
     assert row is not None
     audience.keep(tx, row, whom)
@@ -100,6 +98,7 @@ def set_window(tx: Tx, by: By, seconds: int) -> None:
     """From now on others are given and shown nothing older, 0: of any age."""
     feeds.secret(tx, by.entropy)
     tx.execute("UPDATE moment_self SET window_s = ?", (seconds,))
+    feeds.limit(tx, spaces.OURS, seconds)
     if feeds.every(tx):
         _carried(tx, by, Window(seconds))
 
@@ -149,7 +148,7 @@ def _append(
     tx: Tx, by: By, of: Space, what: Said, row: int, nonce: bytes, slots: Callable[[bytes], Sequence[Slot]]
 ) -> Ref:
     """Seals and appends an entry; returns its place."""
-    seq = feeds.next_seq(tx, of)
+    seq = authoring.next_seq(tx, of)
     spot = Spot(of.log.author, of.log.id, seq)
     found = feeds.chain(tx, by, of, EVERYBODY)
     assert found is not None
@@ -162,8 +161,7 @@ def _append(
         key = moment.answer_key(one.key, wrap) if what.KIND in ANSWERS else one.key
     raw = record.encode(what)
     content = moment.seal(key, spot, raw, slots(wrap), nonce, by.entropy)
-    draft = Draft(EntryKind.SEALED, content, authoring.acks(tx, of, seq))
-    (made,) = entries.append(tx, of.log.number, [draft], by.me.device_key, by.now_ms)
+    made = authoring.append(tx, of, content, by.me.device_key, by.now_ms)
     tx.execute(
         "INSERT INTO moment_entry (feed, seq, entry, kind, said, nonce, wrap, moment, at_ms, open)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",

@@ -54,13 +54,13 @@ def befell(tx: Tx, now_ms: int) -> tuple[Befell, ...]:
 def waiting(tx: Tx, now_ms: int, online: frozenset[int]) -> tuple[Waiting, ...]:
     """Logs of ours with entries for an anchor who was not here for a day. online: the contacts who are here now.
 
-    A spine is not among them: it goes on with another anchor by itself.
+    Spines and feeds are not among them: they go on with another anchor by themselves.
     """
     found, lying = [], passing.Lying(tx, now_ms)
     for own in spaces.of(tx, spaces.OURS):
         count = _unpublished(tx, own.log) if own.log.own and own.log.state is logs.State.OK else 0
         anchor = people.by_account(tx, AccountId(own.anchor))
-        if not count or own.role is Role.SPINE or anchor is None or anchor.id in online:
+        if not count or own.role in (Role.SPINE, Role.FEED) or anchor is None or anchor.id in online:
             continue
         heard_ms = max(anchor.seen_ms, carrying.heard_ms(tx, own.log.number, anchor.id))
         if now_ms - heard_ms > AWAY_MS:

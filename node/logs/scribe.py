@@ -11,6 +11,8 @@ import trio
 from node import speech
 from node.delivery import Delivery
 from node.inward import Inward
+from node.logs import patience
+from node.logs.patience import Patience
 from node.sync import Sync
 from protocol import grant, spine
 from protocol.grant import Role
@@ -34,6 +36,7 @@ class Scribe:
     delivery: Delivery
     sync: Sync
     _next_spine_at: float = field(default=0.0)
+    _patience: Patience = field(default_factory=Patience)
 
     async def run(self) -> None:
         """Does what is due whenever something is new, until cancelled; and then writes the spine once more."""
@@ -53,6 +56,10 @@ class Scribe:
         database = self.inward.database
         for number, without in (await database.transact(self._lost)).items():
             await self.sync.desks.give_up(number, None, without)
+        online = frozenset(talk.contact for talk in self.delivery.talks)
+        waiting = await database.transact(patience.waiting, self.inward.now(), online)
+        for number, anchor in self._patience.over(waiting, trio.current_time()):
+            await self.sync.desks.give_up(number, anchor)
         stirred = {*await database.transact(self._grant), *await database.transact(self._sign)}
         now = trio.current_time()
         if now >= self._next_spine_at and await database.transact(self._commit):
@@ -60,7 +67,8 @@ class Scribe:
         stirred |= {*await database.transact(self._show)}
         for contact_id in sorted(stirred):
             self.delivery.stir(contact_id)
-        return max(0.0, self._next_spine_at - now) or float("inf")
+        wait_s = max(0.0, self._next_spine_at - now) or float("inf")
+        return min(wait_s, patience.LOOK_S) if waiting else wait_s
 
     def _lost(self, tx: Tx) -> dict[int, frozenset[int]]:
         """Our logs that cannot go on as they are, with their readers who are no contacts any more."""

@@ -16,6 +16,7 @@ import trio
 from node import frames
 from node.bell import Bell
 from node.inward import Inward
+from node.logs import giving
 from node.logs.policy import Policy
 from node.network import Stream
 from protocol import sync
@@ -34,7 +35,7 @@ OUT_BYTES_MAX = 256 * 1024  # waits to be written before more is read from the d
 SILENT_S = 60.0  # for an answer to what was asked; then the session ends, and another is tried
 REMEMBER_S = 30.0  # the last round is written down so long after it ended
 WRITE_S = 60.0  # a quarter of a megabyte, over a slow link
-AWAITED_ENTRIES = 512  # the newest of a log whose contents are asked for once more
+AWAITED_MAX = 512  # rows of contents that are asked for once more in one session
 
 Entries = Sequence[tuple[bytes, bytes | None]]
 
@@ -132,14 +133,14 @@ class Sitting:
             effects: list[Effect] = []
             for raw in got:
                 effects += self._session.hear(sync.decode(raw))
-            if spines := self._spines(self._session.named()):
-                await self.inward.database.transact(mutual.saw, self.peer.contact, spines, self.inward.now())
+            if named := self._of_others(self._session.named()):
+                await self.inward.database.transact(mutual.saw, self.peer.contact, named, self.inward.now())
             await self._perform(effects)
 
-    def _spines(self, said: Sequence[bytes]) -> list[int]:
-        """Those of these logs that are spines of others: who knows one is a contact of its author (grant 2.5)."""
+    def _of_others(self, said: Sequence[bytes]) -> list[int]:
+        """Those of these logs that are spines or feeds of others: of them it is kept who has named them."""
         found = (self._logs[self.numbers[log]] for log in said)
-        return [one.log.number for one in found if one.role is Role.SPINE and not one.log.own]
+        return [one.log.number for one in found if one.role in giving.SHOWN and not one.log.own]
 
     async def _watch(self) -> None:
         """Ends the session where something is waited for and nothing comes."""
@@ -177,8 +178,8 @@ class Sitting:
                     self.progress(self.numbers[log], here, total)
                 case Checked(ahead):
                     await self._compare(frozenset(ahead))
-                    if spines := self._spines(self._session.unnamed()):
-                        await self.inward.database.transact(mutual.missed, self.peer.contact, spines)
+                    if unnamed := self._of_others(self._session.unnamed()):
+                        await self.inward.database.transact(mutual.missed, self.peer.contact, unnamed)
                     todo.extend(await self._contents())
                 case Held(log, seq):
                     number = self.numbers[log]
@@ -218,18 +219,17 @@ class Sitting:
         return one is not None and self._session.is_newest_there(log, Head(theirs, one.id))
 
     async def _contents(self) -> Effects:
-        """Asks the author once more for contents that others who gave us his entries did not have."""
-        wanted: list[tuple[bytes, int]] = []
+        """Asks once more for contents that others who gave us the entries did not have."""
+        wanted: list[tuple[bytes, int, int]] = []
 
         def awaited(tx: Tx) -> None:
             for log, number in self.numbers.items():
-                one = self._logs[number]
-                if one.contact == self.peer.contact and one.role is not Role.SPINE:
-                    first = max(0, self._session.seq(log) + 1 - AWAITED_ENTRIES)
-                    wanted.extend((log, seq) for seq in entries.awaited(tx, number, first, AWAITED_ENTRIES))
+                upto = min(self._session.seq(log), self._session.theirs(log)) + 1
+                found = giving.wanted(tx, self._logs[number], self.peer.contact, upto, self.inward.now())
+                wanted.extend((log, first, last) for first, last in found)
 
         await self.inward.database.transact(awaited)
-        return tuple(effect for log, seq in wanted for effect in self._session.again(log, seq, seq))
+        return tuple(effect for one in wanted[:AWAITED_MAX] for effect in self._session.again(*one))
 
     async def _take(self, batch: Sequence[Import]) -> Sequence[Effect]:
         pieces = [Piece(self.numbers[one.log], one.raws, one.contents) for one in batch]
@@ -319,7 +319,7 @@ class Sitting:
         head = self._head(tx, number)
         count = 0 if head is None else min(read.entries_max, head.seq - read.first + 1)
         found = entries.read(tx, number, read.first, max(0, count), read.bytes_max)
-        return [(one.raw, one.content) for one in found]
+        return giving.given(tx, self._logs[number], self.peer.contact, found, self.inward.now())
 
     async def _spread(self) -> None:
         """Tells the peer what has come from elsewhere, or was written here."""
@@ -337,7 +337,8 @@ class Sitting:
             head = self._head(tx, number)
             is_next = head is not None and head.seq == before + 1
             found = entries.read(tx, number, before + 1, 1, sync.FRAME_BYTES_MAX) if is_next else ()
-            return logs.proof(tx, number), head, [(one.raw, one.content) for one in found]
+            given = giving.given(tx, self._logs[number], self.peer.contact, found, self.inward.now())
+            return logs.proof(tx, number), head, given
 
         proof, head, found = await self.inward.database.read(look)
         if proof is not None:

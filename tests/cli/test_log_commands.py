@@ -131,13 +131,14 @@ async def test_a_log_stands_in_one_line(tmp_path: Path, row: dict[str, Any], ent
         assert (await world.weft("log", "--json")).json == {"logs": [row]}
 
 
-async def test_spines_and_what_is_over_are_listed_when_all_is_asked_for(tmp_path: Path) -> None:
+async def test_spines_feeds_and_what_is_over_are_listed_when_all_is_asked_for(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "Bo") as world:
-        rows = [shown("trip"), shown("trip", state="over"), shown("spine", role="spine")]
+        more = [shown("spine", role="spine"), shown("moments", role="feed")]
+        rows = [shown("trip"), shown("trip", state="over"), *more]
         world.logs.rows.extend(rows)
         assert (await world.weft("log", "list", "--jsonl")).lines == [rows[0]]
         ran = await world.weft("log", "list", "--all")
-        assert len(ran.out.splitlines()) == 4
+        assert len(ran.out.splitlines()) == 5
         assert "over, nothing is added to it" in ran.out
         assert (await world.weft("log", "list", "--all", "--jsonl")).lines == rows
 
@@ -158,6 +159,8 @@ async def test_a_log_is_shown_with_its_entries(tmp_path: Path) -> None:
                 line(5, kind="spine", size=1, cosigned=["Bo", "Cy"]),
                 line(6, kind="spine", size=2),
                 line(7, kind="spine", content="awaited"),
+                line(8, kind="moment"),
+                line(9, kind="moment", content="deleted"),
             ]
         )
         ran = await world.weft("log", "show", "trip")
@@ -177,6 +180,8 @@ async def test_a_log_is_shown_with_its_entries(tmp_path: Path) -> None:
             f"     5  {AT}  spine over 1 log; seen by Bo, Cy",
             f"     6  {AT}  spine over 2 logs",
             f"     7  {AT}  spine",
+            f"     8  {AT}  (a moment, sealed)",
+            f"     9  {AT}  (deleted)",
         ]
         assert world.logs.asked == [("show", "trip", 20, None)]
 
@@ -355,6 +360,9 @@ async def test_evidence_is_written_to_a_file_of_ones_own(tmp_path: Path) -> None
         assert file.read_bytes() == b"onetwothree"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert world.logs.asked == [("export", "trip", at, 9, True) for at in range(3)]
+        world.logs.has_keys = False  # of a feed
+        ran = await world.weft("log", "export", "bo/moments", str(file), "--force")
+        assert ran.err.splitlines() == [f"  Anybody can examine it, without a node: weft log verify '{file}'"]
 
 
 async def test_sealed_evidence_is_asked_for_without_keys(tmp_path: Path) -> None:

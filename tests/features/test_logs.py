@@ -6,20 +6,23 @@ from typing import Any
 import pytest
 
 from crypto.faults import Malformed
+from crypto.keys import SigningKey
 from features.logs import keeping, view
 from features.logs.content import Note
 from lab import world
 from lab.world import Person, World, befriend
+from node.logs.pen import Pen
+from protocol import entry, log_file, record, wire
 from protocol import log as chains
-from protocol import log_file, record, wire
 from protocol.entry import Kind
 from protocol.grant import Grant, Role
 from protocol.log import Fork
 from protocol.log_examination import Examination
-from store import entries, intake, logs, people, spaces
+from store import authoring, entries, intake, logs, people, spaces
 from store.database import Tx
 from store.entries import Draft
 from store.identity import Identity
+from store.logs import State
 from tests.features.kit import Faults
 from tests.stories import log_kit
 from tests.stories.log_kit import all_hold, circle, notes, row
@@ -266,7 +269,97 @@ def test_what_is_no_note_is_shown_as_what_it_is() -> None:
     world.run(story, 84)
 
 
+async def feed(ana: Person, *contents: bytes) -> None:
+    """A feed of Ana's with these contents, for bo."""
+    assert ana.node is not None
+    core = ana.node.core
+    (bo,) = [one for one in await run(ana, people.contacts) if one.name == "Bo"]
+    begun = await Pen(core.delivery.inward, core.sync.desks).begin(Role.FEED, "moments", [bo.id], bo.account)
+    key = core.identity.device_key
+    for content in contents:
+        await run(ana, lambda tx, said=content: authoring.append(tx, begun, said, key, core.ground.now_ms()))
+
+
+def test_a_feed_is_shown_and_exported_closed_and_nobody_writes_a_note_into_it() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await circle(w, "ana", "bo")
+        await feed(ana, b"no form at all", b"x" * 900, b"")
+        await w.until(all_hold([(ana, "moments"), (bo, "ana/moments")], 3))
+        for person, name in ((ana, "moments"), (bo, "ana/moments")):
+            found = await person.call("logs.show", log=name)
+            assert found["log"]["role"] == "feed"
+            assert [(one["kind"], one["text"], one["content"]) for one in found["entries"]] == [
+                ("moment", "", "here")
+            ] * 3
+            assert [one["role"] for one in await person.call("logs.list") if one["name"] == found["log"]["name"]] == [
+                "feed"
+            ]
+            file = b64decode((await person.call("logs.export", log=name))["items"])  # opened, as far as there are keys
+            examination = Examination()
+            for placed in log_file.read(iter([file])):
+                examination.take(placed)
+            (of,) = [one for one in examination.logs if one.entries == 3]
+            assert (examination.is_good, of.contents, of.opened) == (True, 2, 0)
+        note = view.said(Note("a note in a feed"))
+        await run(ana, lambda tx: entries.append(tx, *_sealed_as_a_note(tx, note), ana_key(ana), w.now_ms()))
+        assert (await ana.call("logs.show", log="moments"))["entries"][-1]["kind"] == "moment"
+        faults = Faults(ana)
+        for method, more in (
+            ("logs.write", {"text": "hi"}),
+            ("logs.write_all", {"texts": ["hi"]}),
+            ("logs.share", {"name": "bo"}),
+            ("logs.unshare", {"name": "bo"}),
+            ("logs.reopen", {}),
+        ):
+            assert await faults.code(method, log="moments", **more) == "log.not_ours"
+
+    world.run(story, 86)
+
+
+def ana_key(ana: Person) -> SigningKey:
+    assert ana.node is not None
+    return ana.node.core.identity.device_key
+
+
+def _sealed_as_a_note(tx: Tx, note: bytes) -> tuple[int, list[Draft]]:
+    """The number of the feed, and a note for its next place as a log of notes has it."""
+    of = log_kit.own(tx, "moments").log
+    key = entry.content_key(of.secret, of.id, 3)
+    return of.number, [Draft(Kind.SEALED, entry.seal(key, of.author, of.id, 3, note, bytes(24)))]
+
+
 # --- what a backup keeps
+
+
+def test_a_backup_keeps_feeds_and_those_that_are_over_as_far_as_there_is_room() -> None:
+    async def story(w: World) -> None:
+        ana, bo = await circle(w, "ana", "bo")
+        await w.until(lambda: log_kit.has(ana, "bo/spine"))
+        await feed(ana)
+
+        async def names() -> list[tuple[str, bool]]:
+            return [(one.name, one.previous is not None) for _, _, one in rows_of(await run(ana, keeping.keep, 1))]
+
+        assert await names() == [("spine", False), ("moments", False)]
+        await run(ana, another, ana_key(ana))
+        await run(ana, another, ana_key(ana))
+        assert await names() == [("moments", False), ("moments", True), ("spine", False), ("moments", True)]
+        kept = rows_of(await run(ana, keeping.keep, 1))
+        for n in range(keeping.LOGS_MAX - 3):
+            await ana.call("logs.begin", name=f"{n}", readers=["bo"])
+        assert [name for name, _ in await names()] == ["moments", "spine", "moments", *map(str, range(17))]
+        await run(bo, keeping.put_back, 1, wire.encode(tuple((w, a, record.encode(said)) for w, a, said in kept)))
+        back = await run(bo, lambda tx: [one for one in spaces.of(tx, spaces.OURS) if one.name == "moments"])
+        assert [one.log.state for one in back] == [State.OVER, State.OVER, State.OK]
+        assert [one.previous for one in back] == [0, back[0].log.number, back[1].log.number]
+
+    world.run(story, 87)
+
+
+def another(tx: Tx, key: SigningKey) -> None:
+    """The feed goes on in another."""
+    of = log_kit.own(tx, "moments")
+    authoring.succeed(tx, of, of.anchor, key, 1, lambda count: of.log.id * (count // 16) + of.log.id[: count % 16])
 
 
 def rows_of(kept: bytes) -> list[tuple[int, bytes, Grant]]:

@@ -112,6 +112,7 @@ CREATE TABLE log_doubt (log INTEGER NOT NULL PRIMARY KEY, nonce BLOB NOT NULL) S
 CREATE TABLE log_trouble (
   number INTEGER PRIMARY KEY, log INTEGER NOT NULL, what INTEGER NOT NULL, at_ms INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE log_window (log INTEGER NOT NULL PRIMARY KEY, window_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE message (
   seq INTEGER PRIMARY KEY, message_id BLOB NOT NULL, contact INTEGER NOT NULL, device INTEGER NOT NULL,
   kind INTEGER NOT NULL, state INTEGER NOT NULL, at_ms INTEGER NOT NULL, arrived_ms INTEGER NOT NULL,
@@ -229,6 +230,7 @@ CREATE INDEX delivery_due ON delivery (device, due_ms) WHERE due_ms > 0;
 CREATE INDEX device_contact ON device (contact);
 CREATE INDEX device_next_peer ON device (next_peer);
 CREATE INDEX device_peer ON device (peer);
+CREATE INDEX entry_awaited ON entry (key) WHERE kept = 1;
 CREATE INDEX inbox_line_device ON inbox_line (device, place);
 CREATE INDEX locked_hash ON locked (hash);
 CREATE INDEX message_contact ON message (contact);
@@ -253,6 +255,7 @@ CREATE INDEX request_end ON request (substr(request, 15));
 CREATE INDEX request_open ON request (id) WHERE state = 0;
 CREATE INDEX session_device ON session (device, receive_only, counter DESC, sid);
 CREATE INDEX space_contact ON space (contact);
+CREATE INDEX space_previous ON space (previous);
 CREATE INDEX tag_folded ON tag (folded);
 CREATE INDEX unchained_bytes ON unchained (log, bytes);
 CREATE INDEX unsaid_contact ON unsaid (contact);

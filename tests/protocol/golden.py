@@ -12,7 +12,22 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from protocol import content, entry, identity, invite, keep, keep_proof, kinds, log, record, spine, sync, talk, work
+from protocol import (
+    content,
+    entry,
+    identity,
+    invite,
+    keep,
+    keep_proof,
+    kinds,
+    log,
+    moment,
+    record,
+    spine,
+    sync,
+    talk,
+    work,
+)
 from protocol.entry import Ack, Body, Kind
 from protocol.ids import MessageId
 from tests.protocol import handed, samples
@@ -46,6 +61,7 @@ LOGS = "protocol_logs.json"
 SPINES = "protocol_spines.json"
 LOG_FILE = "protocol_log_file.json"
 KEEPING = "protocol_keeping.json"
+MOMENTS = "protocol_moments.json"
 
 
 def shown(value: Any) -> Any:
@@ -215,10 +231,51 @@ def keeping() -> dict[str, Any]:
     }
 
 
+def moments() -> dict[str, Any]:
+    """Contents of a feed: a post to all, one under two tags, a private one, an answer; and the keys of each."""
+    key, secret, of = someone("golden ana").device_key, bytes(range(32)), bytes(range(16))
+    drawn = samples.Seeded("golden moments")
+    tags = [hashlib.sha256(name).digest() for name in (b"family", b"work")]
+    chains_at = [moment.stepped(one, 3) for one in (moment.first_chain(secret, of), *tags)]
+    wraps = [moment.wrap_key(one) for one in chains_at]
+    decoy = moment.Slot(wraps[0], bytes(32))
+    spot, nonce = moment.Spot(key.public, of, 3), bytes(range(24))
+    post = moment.own_key(secret, spot, nonce)
+    answer = moment.answer_key(post, wraps[0])
+    held = {
+        "to all": (post, [moment.Slot(wraps[0], post)]),
+        "to two tags": (post, [decoy, *(moment.Slot(one, post) for one in wraps[1:])]),
+        "private": (post, [decoy]),
+        "answer": (answer, [moment.Slot(wraps[0], moment.name_of(post))]),
+    }
+
+    def entropy(count: int) -> bytes:
+        return drawn.bytes_of(count, count)
+
+    return {
+        "secret": secret.hex(),
+        "author": key.public.hex(),
+        "log": of.hex(),
+        "seq": spot.seq,
+        "first_chain": moment.first_chain(secret, of).hex(),
+        "tags": [one.hex() for one in tags],
+        "chains": [one.hex() for one in chains_at],
+        "wraps": [one.hex() for one in wraps],
+        "post_key": post.hex(),
+        "name": moment.name_of(post).hex(),
+        "answer_key": answer.hex(),
+        "contents": {
+            name: moment.seal(one, spot, name.encode(), slots, nonce, entropy).hex()
+            for name, (one, slots) in held.items()
+        },
+    }
+
+
 def files() -> Mapping[str, Any]:
     """File name -> what the file holds, made today."""
     made = {FILES[place]: of_kinds(place, classes) for place, classes in samples.places().items()}
-    return {**made, SIGNED: signed(), LOGS: logs(), SPINES: spines(), LOG_FILE: evidence_file(), KEEPING: keeping()}
+    logs_of = {LOGS: logs(), SPINES: spines(), LOG_FILE: evidence_file(), MOMENTS: moments()}
+    return {**made, SIGNED: signed(), **logs_of, KEEPING: keeping()}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from crypto import hashing, sealing, xwing
 from crypto.faults import Forged, PeerFault
 from crypto.keys import DhKey, encapsulate
 from crypto.xwing import InboxKey
+from features.moments import content as moments
 from protocol import (
     account_record,
     bech32,
@@ -30,6 +31,7 @@ from protocol import (
     log,
     log_examination,
     log_file,
+    moment,
     nearby,
     parcel,
     pay_code,
@@ -194,6 +196,28 @@ def inside_content(raw: bytes) -> object:
     return entry.unseal(KEY, chains.ANA.public, chains.LOG, 0, sealing.seal(KEY, NONCE, raw, place))
 
 
+SPOT = moment.Spot(chains.ANA.public, chains.LOG, 0)
+SHOWN = [
+    moment.seal(KEY, SPOT, b"said", [moment.Slot(KEY, one) for one in held], NONCE, bytes)
+    for held in ((), (KEY, T[:32]))
+]
+FEED = [raw for cls in moments.SAID for raw in good(cls)]
+
+
+def slots_of_moment(raw: bytes) -> object:
+    found = moment.held(KEY, SPOT, raw)
+    if found is None:
+        raise Forged
+    return found
+
+
+def inside_moment(raw: bytes) -> object:
+    # Whoever has the key of a post may seal what he likes.
+    committed = hashing.subkey(KEY, hashing.Label.MOMENT, b"commit" + SPOT.name)
+    sealed = sealing.seal(hashing.subkey(KEY, hashing.Label.MOMENT, b"content" + SPOT.name), NONCE, raw, SPOT.name)
+    return moment.unseal(KEY, SPOT, bytes(192) + committed + sealed)
+
+
 HANDED = handed.handed()
 FILE = handed.file_of(HANDED.items[-7:])  # a spine entry, what belongs to it, the proofs
 SMALL_FILES = [handed.file_of(HANDED.items[:2]), handed.file_of(HANDED.items[6:10])]
@@ -259,6 +283,10 @@ DECODERS: dict[str, tuple[Decoder, Sequence[bytes]]] = {
     "fork": (lambda raw: log.Fork.decode(raw).check(), [PROOF_OF_FORK.encode()]),
     "content of an entry": (lambda raw: entry.unseal(KEY, chains.ANA.public, chains.LOG, 0, raw), [SEALED]),
     "inside a content": (inside_content, [sealing.pad(b"said", entry.PADDED_BYTES)]),
+    "moment": (lambda raw: moment.unseal(KEY, SPOT, raw), SHOWN),
+    "slots of a moment": (slots_of_moment, SHOWN[1:]),
+    "inside a moment": (inside_moment, [sealing.pad(b"said", entry.PADDED_BYTES)]),
+    "said in a feed": (moments.said, FEED),
     "inside a verdict": (inside_verdict, good(invite.Answer)),
     "sync": (sync.decode, SYNC),
     "request to a keeper": (keep.decode_request, ASKED),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crypto.keys import SigningKey
-from protocol import content, entry, evidence, log, record
+from protocol import content, entry, evidence, log, moment, record
 from tests.protocol import golden, handed, samples
 
 PLACES = samples.places()
@@ -88,3 +88,22 @@ def test_a_file_of_evidence_is_what_it_was() -> None:
 
 def test_what_is_shown_to_a_keeper_is_what_it_was() -> None:
     assert golden.keeping() == frozen(golden.KEEPING)
+
+
+def test_what_stands_in_feeds_is_what_it_was() -> None:
+    held = frozen(golden.MOMENTS)
+    assert golden.moments() == held
+    spot = moment.Spot(bytes.fromhex(held["author"]), bytes.fromhex(held["log"]), held["seq"])
+    first, *tags = (bytes.fromhex(one) for one in (held["first_chain"], *held["tags"]))
+    wraps = [moment.wrap_key(moment.stepped(one, spot.seq)) for one in (first, *tags)]
+    post, contents = bytes.fromhex(held["post_key"]), held["contents"]
+    found = {name: [moment.held(one, spot, bytes.fromhex(raw)) for one in wraps] for name, raw in contents.items()}
+    assert found == {
+        "to all": [post, None, None],
+        "to two tags": [bytes(32), post, post],
+        "private": [bytes(32), None, None],
+        "answer": [moment.name_of(post), None, None],
+    }
+    for name, raw in contents.items():
+        key = moment.answer_key(post, wraps[0]) if name == "answer" else post
+        assert moment.unseal(key, spot, bytes.fromhex(raw)) == name.encode()

@@ -185,10 +185,16 @@ class Side:
 
 
 @asynccontextmanager
-async def open_side(path: Path, name: str, clock: Clock, worker: Worker = Worker.INLINE) -> AsyncIterator[Side]:
+async def open_side(
+    path: Path,
+    name: str,
+    clock: Clock,
+    worker: Worker = Worker.INLINE,
+    migrations: tuple[Migration, ...] = MIGRATIONS,
+) -> AsyncIterator[Side]:
     """A store with a fresh identity, or the one that is in the file."""
     entropy = entropy_of(f"{name}/{clock.ms}")
-    async with open_database(path, KEY, MIGRATIONS, worker) as database:
+    async with open_database(path, KEY, migrations, worker) as database:
         mine = await database.transact(identity.load_identity)
         if mine is None:
             recovery = entropy_of(f"words/{name}")(32)

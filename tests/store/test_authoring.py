@@ -57,6 +57,26 @@ async def test_all_that_is_written_together_is_written_or_nothing() -> None:
             two.write(own, "three")
 
 
+async def test_a_room_appends_what_it_has_sealed_by_itself_and_writes_it_again_by_itself() -> None:
+    async with open_sharers() as two:
+        own, his = two.begin("moments", Role.FEED)
+        for seq, content in enumerate((b"one", b"two")):
+            assert authoring.next_seq(two.mine, own) == seq
+            made = authoring.append(two.mine, own, content, two.key, 7)
+            assert (made.body.seq, made.body.kind, made.body.at_ms, made.body.acks) == (seq, Kind.SEALED, 7, ())
+        two.carry(own)
+        assert [one.content for one in log_kit.held(two.theirs, his.log.number)] == [b"one", b"two"]
+        logs.publish(two.mine, own.log.number, 0)
+        begun = succeed(two, own)
+        assert begun.role is Role.FEED
+        assert len(log_kit.held(two.mine, own.log.number)) == 1
+        assert authoring.next_seq(two.mine, begun) == 0  # not rewritten here
+        first = authoring.append(two.mine, begun, b"two, for its new place", two.key, 8)
+        assert first.body.acks == (Ack(own.log.id, 0, entry.id_of(log_kit.raws(two.mine, own.log.number)[0])),)
+        with pytest.raises(LogFrozen):
+            authoring.append(two.mine, own, b"three", two.key, 9)
+
+
 async def test_a_spine_is_written_in_the_clear() -> None:
     async with open_sharers() as two:
         own, _ = two.begin("spine", Role.SPINE)

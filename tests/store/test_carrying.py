@@ -333,6 +333,27 @@ def test_a_contact_who_speaks_of_many_logs_leaves_few_rows() -> None:
         assert bo.tx.one("SELECT COUNT(*) FROM carried") == (0,)
 
 
+def test_logs_that_are_over_leave_room_for_those_that_go_on() -> None:
+    with open_people("ana", "bo") as (ana, bo):
+        owns = [ana.begin(bo, secret=bytes((n,)) * 32) for n in range(3)]
+        for own in owns:
+            ana.write(own, "one")
+        settle(ana, bo)
+        his = bo.known["ana"][0]
+        assert bo.tx.one("SELECT COUNT(*) FROM carried") == (3,)
+        for n in range(carried.ROWS_MAX - 3):
+            assert bo.hear(ana.letter(ana.known["bo"][0], Carried(n.to_bytes(16, "big"), NONCE, 0, (), ()))) is None
+        late = ana.letter(ana.known["bo"][0], Carried(b"l" * 16, NONCE, 0, (), ()))
+        count = "SELECT COUNT(*) FROM carried WHERE contact = ? AND log = ?"
+        assert bo.hear(late) is None
+        assert bo.tx.one(count, (his, b"l" * 16)) == (0,)
+        of = bo.log(owns[0])
+        assert of is not None
+        logs.end(bo.tx, of.log.number)
+        assert bo.hear(late) is None
+        assert bo.tx.one(count, (his, b"l" * 16)) == (1,)
+
+
 def test_nothing_is_carried_to_who_is_blocked_or_was_not_told() -> None:
     with open_people("ana", "bo") as (ana, bo):
         own = ana.begin(bo)

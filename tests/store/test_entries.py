@@ -1,6 +1,8 @@
 """Logs on the disk: appending, taking in, quarantine, forks, contents, and one's own log after a restore (log.md 5)."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,8 +10,8 @@ from crypto.faults import Forged, Malformed
 from protocol import entry, log
 from protocol.entry import Ack, Kind
 from protocol.log import BrokenChain, Fork, NoFork
-from store import entries, logs, unchained
-from store.database import Tx
+from store import entries, logs, schema, unchained
+from store.database import Tx, Worker, changes_after, newest_change, open_database
 from store.entries import Draft
 from store.faults import LogFrozen
 from store.logs import State
@@ -296,6 +298,27 @@ def test_a_content_comes_later_once(tx: Tx) -> None:
     assert [one.content for one in log_kit.held(tx, number)] == [None, CONTENT, CONTENT, CONTENT]
 
 
+async def test_who_reads_a_log_is_told_when_a_content_comes_that_was_awaited(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "a.db", bytes(32), schema.CORE, Worker.INLINE) as db:
+        number = (await db.transact(log_kit.theirs)).number
+
+        async def is_told(f: Any, *args: Any) -> bool:
+            """Whether watchers of logs hear of this one."""
+            before = await db.read(newest_change)
+            await db.transact(f, *args)
+            rows = await db.read(changes_after, before, 10)
+            assert {(topic, key) for _, topic, key in rows} <= {(logs.TOPIC, number)}
+            return bool(rows)
+
+        assert await is_told(log_kit.take, number, CHAIN[:3], None)
+        assert not await is_told(log_kit.take, number, CHAIN[:2], None)  # it is here already, and nothing more came
+        assert await is_told(log_kit.take, number, CHAIN[:2])
+        assert await db.read(entries.awaited, number, 0, 10) == (2,)
+        assert not await is_told(log_kit.take, number, CHAIN[:2])
+        assert not await is_told(entries.fill, number, 1, CONTENT)
+        assert await is_told(entries.fill, number, 2, CONTENT)
+
+
 def test_an_empty_content_is_not_awaited(tx: Tx) -> None:
     number = log_kit.theirs(tx).number
     log_kit.take(tx, number, (chains.next_entry(None, b""),), None)
@@ -371,6 +394,7 @@ PLANS = [
     "SELECT key, raw, kept, content FROM entry WHERE key BETWEEN 1 AND 2 ORDER BY key LIMIT 3",
     "SELECT raw FROM entry WHERE key = 1",
     "UPDATE entry SET kept = 1 WHERE key = 1",
+    "SELECT key FROM entry INDEXED BY entry_awaited WHERE kept = 1 AND key BETWEEN 1 AND 2 ORDER BY key",
     "SELECT number FROM log WHERE id = x'00'",
     "SELECT seq FROM unchained WHERE log = 1 ORDER BY seq LIMIT 1",
     "SELECT COUNT(*), TOTAL(bytes) FROM unchained WHERE log = 1",

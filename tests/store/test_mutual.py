@@ -103,3 +103,17 @@ async def test_what_a_contact_does_not_name_any_more_is_gone_and_nothing_else() 
         mutual.missed(tx, ana, [chen_spine, eli_spine])
         assert mutual.of(tx, ana) == (id_of(tx, "dee"),)
         assert mutual.of(tx, id_of(tx, "chen")) == (id_of(tx, "eli"),)
+
+
+async def test_a_feed_that_was_named_shows_its_reader_and_makes_nobody_a_contact() -> None:
+    async with open_sharers() as two:
+        tx, ana = two.theirs, two.bo.contact
+        chen = stranger(tx, "chen").id
+        feed, after = (laid(tx, chen, number, Role.FEED).log.number for number in (3, 4))
+        assert not mutual.has_shown(tx, ana, feed)
+        mutual.saw(tx, ana, [feed], 5)
+        assert mutual.has_shown(tx, ana, feed)
+        assert mutual.of(tx, ana) == mutual.of(tx, chen) == ()
+        tx.execute("UPDATE space SET previous = ? WHERE log = ?", (feed, after))
+        mutual.saw(tx, ana, [after], 6)
+        assert rows(tx) == [(ana, after, 6)]  # what it goes on is of no use any more

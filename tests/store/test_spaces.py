@@ -9,7 +9,7 @@ from store import logs, people, spaces
 from store.database import Tx
 from store.logs import State
 from store.people import ContactState
-from store.spaces import LOGS_OF_CONTACT_MAX, OURS, TooManyLogs
+from store.spaces import LOGS_EVER_MAX, LOGS_OF_CONTACT_MAX, OURS, TooManyLogs
 from tests.store.space_kit import SECRET, Sharers, open_sharers, stranger, told
 
 
@@ -38,19 +38,48 @@ async def test_a_grant_is_of_the_device_that_says_it_and_counts_once() -> None:
         assert spaces.of(two.theirs, two.bo.contact) == (one,)
 
 
-async def test_256_logs_of_one_contact_are_taken_and_no_more() -> None:
+async def test_256_logs_of_one_contact_that_go_on_are_taken_and_no_more() -> None:
     async with open_sharers() as two:
-        chen = stranger(two.theirs, "Chen")
+        tx, chen = two.theirs, stranger(two.theirs, "Chen")
         for number in range(10):
-            laid(two.theirs, chen.id, number)
-        for number in range(100, 100 + LOGS_OF_CONTACT_MAX - 1):
-            logs.end(two.theirs, laid(two.theirs, two.bo.contact, number).log.number)  # those that are over count too
+            laid(tx, chen.id, number)
+        for number in range(100, 110):
+            logs.end(tx, laid(tx, two.bo.contact, number).log.number)
+        for number in range(200, 200 + LOGS_OF_CONTACT_MAX - 1):
+            laid(tx, two.bo.contact, number)
         two.hear(spaces.granted, told())
         for secret in (SECRET, bytes(32)):
             with pytest.raises(TooManyLogs):
                 two.hear(spaces.granted, told(secret=secret))
-        assert len(spaces.of(two.theirs, two.bo.contact)) == LOGS_OF_CONTACT_MAX
-        assert logs.by_id(two.theirs, chains.log_id(bytes(32), two.ana.mine.device, 0)) is None
+        assert len(spaces.of(tx, two.bo.contact)) == LOGS_OF_CONTACT_MAX + 10
+        assert logs.by_id(tx, chains.log_id(bytes(32), two.ana.mine.device, 0)) is None
+
+        newest = spaces.of(tx, two.bo.contact)[-1]
+        for secret in (b"1" * 32, b"2" * 32, b"3" * 32):  # one that takes the place of another
+            two.hear(spaces.granted, told(secret=secret, previous=newest.log.id))
+            newest = spaces.of(tx, two.bo.contact)[-1]
+            assert newest.log.secret == secret
+        over = spaces.space(tx, newest.previous)
+        for previous in (over.log.id, chains.log_id((3).to_bytes(32, "big"), bytes(32), 0), bytes(16)):
+            with pytest.raises(TooManyLogs):  # what is over already, or is somebody else's, makes no room
+                two.hear(spaces.granted, told(secret=bytes(32), previous=previous))
+
+
+async def test_however_many_are_over_one_contact_grants_4096_in_all() -> None:
+    async with open_sharers() as two:
+        tx = two.theirs
+        tx.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+            " INSERT INTO log SELECT i, CAST(i AS BLOB), x'00', 0, x'00', ?, -1 FROM n",
+            (998 + LOGS_EVER_MAX, State.OVER),
+        )
+        tx.execute("INSERT INTO space SELECT number, ?, 3, 'moments', x'00', 0, 0, 0 FROM log", (two.bo.contact,))
+        two.hear(spaces.granted, told(Role.FEED))
+        assert len(spaces.of(tx, two.bo.contact)) == LOGS_EVER_MAX
+        newest = spaces.of(tx, two.bo.contact)[-1]
+        with pytest.raises(TooManyLogs):
+            two.hear(spaces.granted, told(Role.FEED, secret=bytes(32), previous=newest.log.id))
+        assert state_of(tx, newest.log.id) is State.OK  # nothing was ended
 
 
 async def test_a_successor_ends_the_log_before_of_the_same_contact() -> None:
@@ -150,6 +179,11 @@ async def test_a_contact_may_know_what_he_was_granted_what_he_writes_and_what_ot
         assert of_eve.log.id not in names(bo)
         logs.end(tx, for_bo.log.number)
         assert for_bo.log.id in names(bo)  # what is over stays shared
+        later = [laid(tx, who, number) for number, who in enumerate((bo, chen.id), start=10)]
+        for one in later:
+            logs.end(tx, one.log.number)
+        of_others = [one for one in names(bo) if one in {each.log.id for each in (*later, of_bo, of_chen)}]
+        assert of_others == [of_bo.log.id, later[0].log.id, of_chen.log.id, later[1].log.id]  # what goes on goes first
 
 
 async def test_the_spine_of_a_device_is_the_newest_that_goes_on() -> None:
@@ -171,3 +205,17 @@ async def test_a_backup_takes_the_place_of_nothing() -> None:
         own, _ = two.begin()
         spaces.put_back(two.mine, own.log.number, two.ana.contact, told(name="another"))
         assert spaces.space(two.mine, own.log.number) == own
+
+
+async def test_the_last_of_a_row_of_logs_is_found_from_any_of_them() -> None:
+    async with open_sharers() as two:
+        tx = two.theirs
+        assert spaces.last(tx, 77) == 77
+        rows = [laid(tx, two.bo.contact, number).log.number for number in range(5)]
+        assert [spaces.last(tx, one) for one in rows] == rows
+        for before, after in ((rows[0], rows[1]), (rows[1], rows[2])):
+            tx.execute("UPDATE space SET previous = ? WHERE log = ?", (before, after))
+        tx.execute("UPDATE space SET previous = ? WHERE log = ?", (rows[0], rows[4]))  # as when it was restored twice
+        assert [spaces.last(tx, one) for one in rows] == [rows[4], rows[2], rows[2], rows[3], rows[4]]
+        steps = tx.all("EXPLAIN QUERY PLAN SELECT log FROM space WHERE previous = 1")
+        assert [row[3] for row in steps] == ["SEARCH space USING COVERING INDEX space_previous (previous=?)"]

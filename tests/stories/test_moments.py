@@ -97,9 +97,9 @@ def test_mutual_contacts_carry_what_is_new_while_its_author_is_away() -> None:
         await dee.stop()
         await ana.call("moments.post", text="while dee was away")
         await ana.call("moments.post", text="not to bo", excepted=["bo"])
-        await w.until(sees([bo, cy], "while dee was away"), patience_s=3600.0)
+        await w.until(sees([bo, cy], "while dee was away"), patience_s=3600.0)  # dee was the anchor
         await cy.call("moments.comment", id=(await one(cy, "while dee was away"))["id"], text="a pity")
-        await w.until(reads([ana, bo, cy], "while dee was away", ["a pity"]))
+        await w.until(reads([ana, bo, cy], "while dee was away", ["a pity"]), patience_s=3600.0)
         await ana.stop()
         await cy.stop()
         await dee.start()
