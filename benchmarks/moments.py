@@ -8,8 +8,8 @@ online. Beside it, in turn: a message of ana's, until bo's local socket tells of
 catch_up: ana and bo have 200 contacts in common, who are away; bo has what each of them posted while ana was away for a
 month, 5 posts each, half with pictures (feeds.py). From ana's "up" until each of the 1,000 posts is in her list: found,
 fetched from bo, checked, committed, opened, and in the tables that the wall is made of. Each run begins with the same
-copies of both stopped nodes. synced_s: until all entries were committed, as the node tells of its logs, in runs of their
-own between the others. Beside it, in turn: two programs, TCP, the same entries and contents, hashed, plain SQLite with
+copies of both stopped nodes. synced_s: until all entries were committed, as the node tells of its logs, in runs between
+the others. Beside it, in turn: two programs, TCP, the same entries and contents, hashed, plain SQLite with
 synchronous=FULL, a commit for each feed.
 
 page: 50 of 100,000 posts of 200 contacts, below each 2 likes and a comment, through the local socket; each page begins
