@@ -16,7 +16,7 @@ from typing import Any
 import trio
 
 import features
-from features.moments import hearing, reading, view, writing
+from features.moments import below, hearing, pictures, reading, view, writing
 from features.moments.audience import Audience, Kind
 from features.moments.content import CONTENTS, Chains, Comment, Like, Post, Ref
 from features.moments.feeds import By
@@ -158,11 +158,12 @@ def _put(tx: Tx, contacts: list[int], batch: range, count: int, chance: random.R
         said = a_post(chance, number, at_ms)
         row = view.put(tx, contacts[whose % len(contacts)], ref, key, moment.name_of(key), said, at_ms, ref)
         assert row is not None
-        below: tuple[Like | Comment, ...] = (Like(ref), Like(ref), Comment(ref, "how nice to see this, and so early"))
-        for at, what in enumerate(below):
+        pictures.told(tx, row, contacts[whose % len(contacts)], said.media, at_ms)
+        answers: tuple[Like | Comment, ...] = (Like(ref), Like(ref), Comment(ref, "how nice to see this, and so early"))
+        for at, what in enumerate(answers):
             other = contacts[(whose + at + 1) % len(contacts)]
             where = Ref(feeds[other], 10**9 + 4 * number + at)
-            reading.put_answer(tx, row, other, where, what, at_ms + at, chance.randbytes(32))
+            below.put(tx, row, other, where, what, at_ms + at, chance.randbytes(32), chance.randbytes(24))
 
 
 async def _in(home: Path, name: str, step: Any, every: Iterator[Any] | Sequence[Any]) -> list[Any]:

@@ -15,8 +15,7 @@ from typing import Any
 
 import click
 
-from cli import albums, audience, faults, feeds, files, importing, moving, options, show
-from cli import moments as days
+from cli import albums, audience, days, faults, feeds, files, importing, moving, options, show
 from cli.attached import GONE
 from cli.beside import Beside
 from cli.client import Client

@@ -7,11 +7,13 @@ All of it is compared with the database, so it is found again after a restart. d
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto import keys
 from features.moments import audience, feeds, view
 from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Comment, Hide, Key, Keys, Like
+from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
 from protocol import moment
@@ -37,6 +39,9 @@ def hand(tx: Tx, by: By) -> None:
     """Lets all readers have our feed, and tells them what they were not told."""
     _forget(tx)
     of = feeds.newest(tx, by.me)
+    if of is None and feeds.every(tx) and audience.reader_ids(tx):  # the last one ended when nobody was left
+        with suppress(FeedStopped):
+            of = feeds.feed(tx, by)
     if of is None:
         return
     numbers = [one.log.number for one in feeds.every(tx)]

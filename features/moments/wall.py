@@ -1,16 +1,16 @@
 """Moments as a person sees them: the wall, a moment with what is below it, who liked or answered.
 
 What is kept and not shown: of who is no contact, is set to chats only, or whose moments are hidden; what is older than
-its author lets others see; answers that the author of the post has hidden; answers of who is no contact of ours, but
-below our own posts.
+its author lets others see; answers that the author of the post has hidden; answers of who is no contact of ours or is
+set to chats only, but below our own posts.
 """
 
 from dataclasses import dataclass, field
 
-from features.moments import audience, pictures, view
-from features.moments.content import DEGREE, Comment, Like
+from features.moments import audience, composing, pictures, view
+from features.moments.content import Comment, Like
 from features.moments.faults import UnknownMoment
-from features.moments.shown import AnswerLine, MomentLine, Notice, PlaceLine, Shown
+from features.moments.shown import AnswerLine, MomentLine, Notice, Shown
 from features.moments.view import OURS, Answer, Moment
 from protocol.ids import AccountId
 from store import logs, people, spaces
@@ -31,8 +31,9 @@ _JOINED = (
     " LEFT JOIN moment_author a ON a.contact = m.contact"
 )
 _BELOW = (
-    " FROM moment_answer w LEFT JOIN contact c ON c.id = w.contact WHERE w.moment = ? AND w.kind = ?"
-    " AND (w.contact = 0 OR c.state = ? OR ? = 0)"
+    " FROM moment_answer w LEFT JOIN contact c ON c.id = w.contact LEFT JOIN moment_rule r ON r.contact = w.contact"
+    " WHERE w.moment = ? AND w.kind = ?"
+    " AND (w.contact = 0 OR (c.state = ? AND COALESCE(r.chats_only, 0) = 0) OR ? = 0)"
     " AND (? = 0 OR NOT EXISTS (SELECT 1 FROM moment_hidden h WHERE h.moment = w.moment AND h.feed = w.feed"
     " AND h.seq = w.seq))"
 )
@@ -101,11 +102,6 @@ def line(tx: Tx, eye: Eye, one: Moment) -> MomentLine:
         (*_below(one, Like.KIND, False), LIKES_MAX),
     )
     count = tx.one(f"SELECT COUNT(*){_BELOW}", _below(one, Comment.KIND, False))
-    place = None
-    if said.place is not None:
-        where = said.place
-        degrees = [None if one is None else one / DEGREE for one in (where.latitude, where.longitude)]
-        place = PlaceLine(where.label, *degrees)
     return MomentLine(
         id=tag,
         short=tag[:SHORT],
@@ -116,8 +112,8 @@ def line(tx: Tx, eye: Eye, one: Moment) -> MomentLine:
         text=said.text,
         pictures=pictures.lines(tx, one.id, said.media),
         link=said.link or "",
-        preview=said.preview.shown if said.preview is not None and said.preview.url == said.link else None,
-        place=place,
+        preview=composing.seen(said.link, said.preview),
+        place=composing.place_line(said.place),
         likes=tuple(eye.name(tx, contact_id) for contact_id, _ in rows),
         comments=count[0] if count else 0,
         audience=audience.of(tx, one.id).words if one.contact == OURS else "",

@@ -32,8 +32,8 @@ from features.logs.view import Line as LogLine
 from features.media.service import Media
 from features.media.storage import Share, Storage
 from features.media.view import FileLine
-from features.moments.service import Moments
 from features.moments.importing import Dated
+from features.moments.service import Moments
 from features.moments.shown import AnswerLine, MomentLine, Notice, Picture, PlaceLine, Rule
 from features.nearby.service import Nearby
 from features.nearby.view import Shown as Greeted

@@ -14,12 +14,12 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import trio
-from features.moments.service import Moments
 from trio.testing import wait_all_tasks_blocked
 
 from crypto import keys
 from features.moments import service
 from features.moments.feature import FEATURE
+from features.moments.service import Moments
 from node import speech
 from node.ground import Ground
 from node.inward import Inward
@@ -122,10 +122,10 @@ class Rooms:
         self._write(who, remarks.drop_tag, self._contact(who, whom), tag.removeprefix("#"))
 
     def rule(self, who: str, whom: str, rule: str, holds: bool) -> None:
-        self._do(who, "rule", name=whom, **{RULES[rule]: holds})
+        self._ask(who, "rule", name=whom, **{RULES[rule]: holds})
 
     def window(self, who: str, seconds: int) -> None:
-        self._do(who, "window", last=WINDOWS[seconds])
+        self._ask(who, "window", last=WINDOWS[seconds])
 
     def block(self, who: str, whom: str) -> None:
         self._write(who, people.set_state, self._contact(who, whom), ContactState.BLOCKED, "blocked")
@@ -141,56 +141,56 @@ class Rooms:
     def post(self, who: str, label: str, to: To) -> None:
         named = list(to.named)
         whom = {"excepted": named} if to.is_all else {"to": named or ["private"]}
-        self._do(who, "post", text=label, **whom)
+        self._ask(who, "post", text=label, **whom)
 
     def edit(self, who: str, label: str, words: str) -> None:
-        self._do(who, "edit", id=self._moment(who, label), text=f"{label} {words}")
+        self._ask(who, "edit", id=self._moment(who, label), text=f"{label} {words}")
 
     def comment(self, who: str, post: str, label: str) -> None:
-        self._do(who, "comment", id=self._moment(who, post), text=label)
+        self._ask(who, "comment", id=self._moment(who, post), text=label)
 
     def like(self, who: str, post: str) -> None:
-        self._do(who, "like", id=self._moment(who, post))
+        self._ask(who, "like", id=self._moment(who, post))
 
     def unlike(self, who: str, post: str) -> None:
-        self._do(who, "unlike", id=self._moment(who, post))
+        self._ask(who, "unlike", id=self._moment(who, post))
 
     def hide(self, who: str, post: str, answer: str) -> None:
-        self._do(who, "hide", id=self._comment(who, post, answer))
+        self._ask(who, "hide", id=self._comment(who, post, answer))
 
     def delete(self, who: str, label: str) -> None:
-        self._do(who, "delete", id=self._moment(who, label))
+        self._ask(who, "delete", id=self._moment(who, label))
 
     def take_back(self, who: str, post: str, comment: str) -> None:
-        self._do(who, "delete", id=self._comment(who, post, comment))
+        self._ask(who, "delete", id=self._comment(who, post, comment))
 
     # --- what is seen
 
     def visible(self, who: str) -> dict[str, str]:
         found = {}
-        for line in self._do(who, "list", limit=1000):
+        for line in self._ask(who, "list", limit=1000):
             label, _, words = line.text.partition(" ")
             assert label not in found
             found[label] = words
         return found
 
     def visible_answers(self, who: str, post: str) -> set[str]:
-        shown = self._do(who, "show", id=self._moment(who, post))
+        shown = self._ask(who, "show", id=self._moment(who, post))
         return {one.text for one in shown.comments} | {like_of(post, name or who) for name in shown.moment.likes}
 
     def _moment(self, who: str, label: str) -> str:
-        (found,) = (line.id for line in self._do(who, "list", limit=1000) if line.text.partition(" ")[0] == label)
+        (found,) = (line.id for line in self._ask(who, "list", limit=1000) if line.text.partition(" ")[0] == label)
         return str(found)
 
     def _comment(self, who: str, post: str, label: str) -> str:
-        shown = self._do(who, "show", id=self._moment(who, post))
+        shown = self._ask(who, "show", id=self._moment(who, post))
         (found,) = (one.id for one in shown.comments if one.text == label)
         return str(found)
 
     def _contact(self, who: str, whom: str) -> int:
         return self.nodes[who].known[whom][0]
 
-    def _do(self, who: str, verb: str, **params: Any) -> Any:
+    def _ask(self, who: str, verb: str, **params: Any) -> Any:
         method = getattr(self.nodes[who].moments, verb)
         return self._call(lambda: method(**params))
 
