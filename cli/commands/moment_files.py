@@ -220,7 +220,7 @@ def _form(form: str | None, file: str) -> Form:
 def _file(place: Path, form: Form, now_ms: int) -> Path:
     """The file itself; in a directory it is called after the day."""
     day = time.strftime("%Y-%m-%d", time.localtime(now_ms / 1000))
-    return place / f"weft-moments-{day}.{form}" if place.is_dir() else place
+    return place / f"weft-moments-{day}.{form}" if os.path.isdir(place) else place
 
 
 def _say_exported(door: Door, taken: _Taken, wrote: Row) -> None:

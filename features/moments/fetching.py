@@ -18,12 +18,14 @@ class Room(Protocol):
 
 async def get(room: Room, id: str, number: int | None = None) -> list[Picture]:
     """Begins to fetch a picture of a moment, or all: from its author, and from contacts who may see it. number: from 1.
+    Returns those that were asked for.
 
     Errors: moment.unknown, moment.ambiguous, moment.no_picture, media.room, media.gone.
     """
     one = await _found(room, id)
     await pictures.get(room._core, one.id, one.contact if one.contact != OURS else None, number)
-    return await room._core.database.read(lambda tx: list(pictures.lines(tx, one.id, one.said.media)))
+    found = await room._core.database.read(pictures.lines, one.id, one.said.media)
+    return [picture for picture in found if number in (None, picture.number)]
 
 
 async def save(room: Room, id: str, folder: str, number: int | None = None) -> list[dict[str, object]]:

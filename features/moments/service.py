@@ -238,7 +238,7 @@ class Moments:
         return By(self._core.identity, ground.now_ms(), ground.entropy("logs"), ground.entropy("message"))
 
     def _eye(self) -> Eye:
-        return Eye(self._core.ground.now_ms())
+        return Eye(self._core.ground.now_ms(), is_here=self._core.delivery.talks.online)
 
     def _found(self, tx: Tx, text: str) -> Moment:
         return wall.find(tx, text, self._core.ground.now_ms())

@@ -5,9 +5,11 @@ its author lets others see; answers that the author of the post has hidden; answ
 set to chats only, but below our own posts.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from features.moments import audience, composing, pictures, view
+from features.moments.audience import Kind
 from features.moments.content import Comment, Like
 from features.moments.faults import UnknownMoment
 from features.moments.shown import AnswerLine, MomentLine, Notice, Shown
@@ -41,10 +43,11 @@ _BELOW = (
 
 @dataclass(frozen=True, slots=True)
 class Eye:
-    """Who looks, and when. names: of contacts, as far as they were needed."""
+    """Who looks, and when. names: of contacts, as far as they were needed. is_here: whether a contact is online."""
 
     now_ms: int
     names: dict[int, str] = field(default_factory=dict)
+    is_here: Callable[[int], bool] = lambda _: False
 
     def name(self, tx: Tx, contact_id: int) -> str:
         """How somebody is called; "" for us."""
@@ -117,7 +120,7 @@ def line(tx: Tx, eye: Eye, one: Moment) -> MomentLine:
         likes=tuple(eye.name(tx, contact_id) for contact_id, _ in rows),
         comments=count[0] if count else 0,
         audience=audience.of(tx, one.id).words if one.contact == OURS else "",
-        waits_for=_waits_for(tx, one) if one.contact == OURS else "",
+        waits_for=_waits_for(tx, eye, one) if one.contact == OURS else "",
     )
 
 
@@ -165,7 +168,7 @@ def notice(tx: Tx, eye: Eye, number: int) -> Notice | None:
         who=eye.name(tx, answer.contact),
         moment=view.id_of(one.ref).hex()[:SHORT],
         of=one.said.text[:EXCERPT],
-        answer=view.id_of(answer.ref).hex()[:SHORT],
+        answer=view.id_of(answer.ref).hex()[:SHORT] if answer.kind == Comment.KIND else "",
         text=answer.text,
         at_ms=answer.at_ms,
         is_new=not row[2],
@@ -188,9 +191,11 @@ def _answered(tx: Tx, one: Answer) -> Answer | None:
     return None if row is None else view.answer(tx, row[0])
 
 
-def _waits_for(tx: Tx, one: Moment) -> str:
-    """Who has to have a post of ours before others, and has not; "" for nobody."""
+def _waits_for(tx: Tx, eye: Eye, one: Moment) -> str:
+    """Who has to have a post of ours before others, and is not here to take it; "" for nobody."""
+    if audience.of(tx, one.id).kind is Kind.PRIVATE:
+        return ""
     row = tx.one("SELECT 1 FROM moment_entry WHERE feed = ? AND seq = ? AND open = 1", (one.text.log, one.text.seq))
     log = None if row is None else logs.by_id(tx, one.text.log)
     anchor = None if log is None else people.by_account(tx, AccountId(spaces.space(tx, log.number).anchor))
-    return "" if anchor is None else anchor.name
+    return "" if anchor is None or eye.is_here(anchor.id) else anchor.name
