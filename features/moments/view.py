@@ -57,7 +57,7 @@ MIGRATIONS = (
           number INTEGER PRIMARY KEY, kind TEXT NOT NULL, answer INTEGER NOT NULL UNIQUE, at_ms INTEGER NOT NULL,
           seen INTEGER NOT NULL
         ) STRICT;
-        CREATE INDEX moment_notice_new ON moment_notice (number) WHERE seen = 0;
+        CREATE INDEX moment_notice_new ON moment_notice (seen) WHERE seen = 0;
         CREATE TABLE moment_audience (moment INTEGER PRIMARY KEY, kind INTEGER NOT NULL, words TEXT NOT NULL) STRICT;
         CREATE TABLE moment_listed (
           moment INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (moment, contact)
