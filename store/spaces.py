@@ -125,6 +125,18 @@ def of(tx: Tx, contact_id: int) -> tuple[Space, ...]:
     return tuple(map(_space, tx.all(f"{_JOINED} WHERE s.contact = ? ORDER BY s.log", (contact_id,))))
 
 
+def of_role(tx: Tx, contact_id: int, role: Role) -> tuple[Space, ...]:
+    """As `of`, of this role alone."""
+    rows = tx.all(f"{_JOINED} WHERE s.contact = ? AND s.role = ? ORDER BY s.log", (contact_id, int(role)))
+    return tuple(map(_space, rows))
+
+
+def some(tx: Tx, numbers: Iterable[int], role: Role) -> tuple[Space, ...]:
+    """Those of these logs that have this role, in the order in which they began."""
+    rows = (tx.one(f"{_JOINED} WHERE s.log = ? AND s.role = ?", (one, int(role))) for one in sorted(numbers))
+    return tuple(_space(row) for row in rows if row is not None)
+
+
 def every(tx: Tx) -> tuple[Space, ...]:
     """All logs, in the order in which they began."""
     return tuple(map(_space, tx.all(f"{_JOINED} ORDER BY s.log")))

@@ -140,7 +140,7 @@ def _known(tx: Tx, row: int, now_ms: int) -> None:
     assert one is not None
     for contact_id, told in awaited.held(tx, one.ref):
         below.told(tx, one, contact_id, told, now_ms)
-    reading.known(tx, one, now_ms)
+    reading.known(tx, one.id, one.key, now_ms)
     # Who became a contact since we are back was told the keys of what had come by then: he is told anew.
     tx.execute(
         "DELETE FROM moment_met WHERE contact IN (SELECT id FROM contact WHERE created_ms >="

@@ -83,12 +83,16 @@ def _window_s(tx: Tx, contact_id: int) -> int:
     return 0 if row is None else int(row[0])
 
 
-def known(tx: Tx, one: Moment, now_ms: int) -> None:
+def known(tx: Tx, moment_id: int, key: bytes, now_ms: int) -> None:
     """What was waited for is said about a post that is known now: of others, and of ours."""
-    name = moment.name_of(one.key)
-    for contact_id, feed_id, seq, wrap in tx.all(
-        "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq", (name,)
-    ):
+    waiting = tx.all(
+        "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq",
+        (moment.name_of(key),),
+    )
+    one = view.moment(tx, moment_id) if waiting else None  # mostly nothing waits, and to read it costs as much again
+    if one is None:
+        return
+    for contact_id, feed_id, seq, wrap in waiting:
         if contact_id == OURS:
             ours_again(tx, one, Ref(feed_id, seq), wrap)
             continue
@@ -196,9 +200,8 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
                 pictures.told(tx, row, of.contact, what.said.media, now_ms)
         case _:
             return
-    one = None if row is None else view.moment(tx, row)
-    if one is not None:
-        known(tx, one, now_ms)
+    if row is not None:
+        known(tx, row, key, now_ms)
 
 
 def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> int | None:

@@ -48,6 +48,8 @@ MIGRATIONS = (
         CREATE INDEX moment_answer_tag ON moment_answer (tag);
         CREATE INDEX moment_answer_below ON moment_answer (moment, kind, at_ms, seq, tag);
         CREATE INDEX moment_answer_of ON moment_answer (contact, moment, kind);
+        CREATE INDEX moment_answer_at ON moment_answer (feed, seq);
+        CREATE INDEX moment_answer_about ON moment_answer (answers_feed, answers_seq) WHERE answers_feed IS NOT NULL;
         CREATE TABLE moment_hidden (
           moment INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (moment, feed, seq)
         ) STRICT, WITHOUT ROWID;
@@ -55,6 +57,7 @@ MIGRATIONS = (
           number INTEGER PRIMARY KEY, kind TEXT NOT NULL, answer INTEGER NOT NULL UNIQUE, at_ms INTEGER NOT NULL,
           seen INTEGER NOT NULL
         ) STRICT;
+        CREATE INDEX moment_notice_new ON moment_notice (seen) WHERE seen = 0;
         CREATE TABLE moment_audience (moment INTEGER PRIMARY KEY, kind INTEGER NOT NULL, words TEXT NOT NULL) STRICT;
         CREATE TABLE moment_listed (
           moment INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (moment, contact)
@@ -71,6 +74,8 @@ MIGRATIONS = (
           open INTEGER NOT NULL, UNIQUE (feed, seq)
         ) STRICT;
         CREATE INDEX moment_entry_open ON moment_entry (open) WHERE open = 1;
+        CREATE INDEX moment_entry_about ON moment_entry (moment);
+        CREATE INDEX moment_entry_kind ON moment_entry (kind, at_ms);
         CREATE TABLE moment_own_chain (
           id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL
         ) STRICT;
