@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import trio
 
-from node.workshop import films, pages, pictures, sounds
+from node.workshop import films, pages, pictures, sounds, stripping
 from node.workshop.faults import Broken, CannotOpen, Refused, Strange
 from node.workshop.program import BROKEN, writer
 from protocol.faults import quoted
@@ -48,6 +48,11 @@ class Bench:
         """A picture as a small still WebP."""
         await trio.lowlevel.checkpoint()
         return _small(path, pictures.sticker).webp
+
+    async def taken(self, path: Path) -> str:
+        """When a picture was taken."""
+        await trio.lowlevel.checkpoint()
+        return _small(path, stripping.taken).at
 
     async def page(self, path: Path, charset: str) -> Page:
         """What a page of the web says of itself."""

@@ -8,18 +8,18 @@ Everything is found again after a restart, because it is compared with the datab
 
 from contextlib import suppress
 
-from features.moments import feeds, handing, reading, view, writing
+from features.moments import feeds, handing, pictures, reading, view, writing
 from features.moments.faults import FeedStopped
 from features.moments.feeds import By
 from node.core import Core
 from protocol.grant import Role
-from store import logs, people, remarks, spaces
+from store import authoring, blobs, logs, people, remarks, spaces
 from store.database import Tx, changes_after, newest_change
 from store.faults import LogFrozen
 from store.logs import State
 from store.spaces import Space
 
-TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, people.CHANGED, remarks.CHANGED, view.RULES})
+TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, people.CHANGED, remarks.CHANGED, view.RULES, blobs.CHANGED})
 CHANGES_MAX = 1000
 READ_AT_ONCE = 16  # feeds that are read in one transaction
 
@@ -41,8 +41,14 @@ class Clerk:
                 while rows := await database.read(changes_after, cursor, CHANGES_MAX):
                     cursor = rows[-1][0]
                     numbers = {key for _, topic, key in rows if topic == logs.TOPIC}
-                    is_other = any(topic != logs.TOPIC for _, topic, _ in rows)
+                    await self._moved([key for _, topic, key in rows if topic == blobs.CHANGED])
+                    is_other = any(topic not in (logs.TOPIC, blobs.CHANGED) for _, topic, _ in rows)
                     await self._tend(numbers, is_other)
+
+    async def _moved(self, numbers: list[int]) -> None:
+        """More is here of these blobs: who looks at a moment with one is told."""
+        if numbers and (rows := await self._core.database.read(_telling, numbers)):
+            await self._core.database.transact(_tell, rows)
 
     async def _tend(self, numbers: set[int], is_other: bool = True) -> None:
         """Deals with what is new of these logs. is_other: and of contacts, tags, rules or grants."""
@@ -68,6 +74,15 @@ class Clerk:
             self._core.delivery.stir(contact_id)
 
 
+def _telling(tx: Tx, numbers: list[int]) -> list[int]:
+    return sorted({row for number in numbers for row in pictures.moments_of(tx, number)})
+
+
+def _tell(tx: Tx, rows: list[int]) -> None:
+    for row in rows:
+        tx.changed(view.CHANGED, row)
+
+
 def _feeds(tx: Tx) -> tuple[Space, ...]:
     return tuple(one for one in spaces.every(tx) if one.role is Role.FEED)
 
@@ -80,6 +95,9 @@ def _read(tx: Tx, due: list[Space], now_ms: int) -> None:
 def _settle(tx: Tx, by: By) -> None:
     with suppress(FeedStopped, LogFrozen):  # nothing can be written
         writing.settle(tx, by)
+        of = feeds.newest(tx, by.me)
+        if of is not None and of.previous and authoring.next_seq(tx, of) == 0:
+            writing.set_window(tx, by, feeds.window_s(tx))  # an empty log is named by nobody, so not known to be known
     handing.hand(tx, by)
 
 

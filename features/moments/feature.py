@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from features.moments import hearing, pictures, service, view, wall
+from features.moments import hearing, importing, pictures, service, view, wall
 from features.moments.content import CONTENTS
 from features.moments.service import Moments
 from features.moments.wall import Eye
@@ -18,7 +18,7 @@ def _show_notice(tx: Tx, number: int) -> dict[str, object] | None:
 FEATURE = Feature(
     name="moments",
     contents=CONTENTS,
-    migrations=(*view.MIGRATIONS, pictures.PICTURES_SCHEMA),
+    migrations=(*view.MIGRATIONS, pictures.PICTURES_SCHEMA, importing.IMPORTS_SCHEMA),
     apply=hearing.apply,
     open=Moments,
     shows={view.CHANGED: service.shown, view.NOTICED: _show_notice},

@@ -7,10 +7,12 @@ All of it is compared with the database, so it is found again after a restart. d
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from features.moments import audience, feeds, heirs, view
 from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Comment, Hide, Key, Keys, Like
+from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
 from protocol import moment
@@ -37,6 +39,9 @@ def hand(tx: Tx, by: By) -> None:
     readers = audience.readers(tx)
     _forget(tx, readers)
     of = feeds.newest(tx, by.me)
+    if of is None and readers and feeds.every(tx):  # the last one ended when nobody was left to read it
+        with suppress(FeedStopped):
+            of = feeds.feed(tx, by)
     if of is None:
         return
     heirs.go_on(tx, of)

@@ -5,7 +5,7 @@ Each is one step of the transaction in which it arrives; what it opens is read a
 
 from typing import Any
 
-from features.moments import heirs, reading, view
+from features.moments import below, heirs, pictures, reading, view
 from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
 from features.moments.view import OURS
 from protocol import moment
@@ -25,10 +25,13 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
 
 
 def forget(tx: Tx, contact_id: int) -> None:
-    """Nothing stays of what this contact has written; it can be had again where he shows it again."""
+    """Nothing stays of what this contact has written but what stands below our own; it can be had again where he shows
+    it again."""
     for one in view.of(tx, contact_id):
+        pictures.forget(tx, one.id)
         view.set_aside(tx, one, moment.name_of(one.key))
-    for row in tx.all("SELECT id FROM moment_answer WHERE contact = ?", (contact_id,)):
+    below = "SELECT w.id FROM moment_answer w JOIN moment m ON m.id = w.moment WHERE w.contact = ? AND m.contact != ?"
+    for row in tx.all(below, (contact_id, OURS)):
         found = view.answer(tx, row[0])
         if found is not None:
             view.drop_answer(tx, found)
@@ -90,7 +93,7 @@ def _answer(tx: Tx, arrival: Arrival) -> None:
     one = view.at(tx, OURS, what.post)
     if one is not None:
         saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
-        reading.answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", arrival.now_ms)
+        below.answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", what.nonce, arrival.now_ms)
 
 
 def _withdrawn(tx: Tx, arrival: Arrival) -> None:

@@ -5,6 +5,7 @@ it away does not write down to whom. Not here: moments themselves, which are nam
 a file, and how it is saved (features/media).
 """
 
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -87,8 +88,8 @@ async def prepared(
 async def _sealed(core: Core, place: Path, shape: Shape, frame: Path | None, preview_bytes: int) -> Sealed:
     if not place.is_absolute() or (frame is not None and not frame.is_absolute()):
         raise PathNeeded
-    if not await ground.aside(core.ground, place.is_file):
-        raise BadFile(f"{quoted(str(place))} is no file that can be read; nothing was posted.")
+    if not await ground.aside(core.ground, os.path.isfile, place):
+        raise BadFile(f"No file can be read at {quoted(str(place))}; nothing was posted.")
     source, (blob, manifest, file) = await looking.sealed(core, place, shape.name.lower(), frame, preview_bytes)
     return Sealed(source.said(blob), manifest, file)
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import feeds, heirs, view
+from features.moments import below, feeds, heirs, pictures, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -37,7 +37,6 @@ from store.spaces import Space
 
 READ_MAX = 256  # entries that are read at once
 READ_BYTES = 4 << 20
-ANSWERS_MAX = 1_000  # of one contact below one post that are kept
 WAITS_MAX = 20_000  # of one contact, that are about posts which we do not know
 
 
@@ -102,10 +101,10 @@ def known(tx: Tx, one: Moment, now_ms: int) -> None:
 
 def _ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
     """What we said below a post before it was taken from us."""
-    row = tx.one("SELECT said, at_ms FROM moment_entry WHERE feed = ? AND seq = ?", (where.log, where.seq))
+    row = tx.one("SELECT said, at_ms, nonce FROM moment_entry WHERE feed = ? AND seq = ?", (where.log, where.seq))
     what = None if row is None else said(row[0])
-    if row is not None and isinstance(what, Comment | Like) and what.post == one.ref:
-        put_answer(tx, one.id, OURS, where, what, row[1], wrap)
+    if row is not None and isinstance(what, Comment | Like) and below.is_about(tx, one, what.post):
+        below.put(tx, one.id, OURS, where, what, row[1], wrap, row[2])
 
 
 def _read_one(tx: Tx, of: Space, held: Held, wraps: Sequence[bytes], now_ms: int) -> None:
@@ -161,18 +160,21 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
     here = Ref(of.log.id, held.seq)
     match what:
         case Post():
-            row = view.put(tx, of.contact, here, key, moment.name_of(key), what, min(what.at_ms, now_ms), here)
+            row = _put(tx, of, here, key, what, now_ms)
         case Replace(post) if _is_his(tx, of, post):
-            before = view.at(tx, of.contact, post)
+            before = view.at(tx, of.contact, post) or view.twin(tx, of.contact, moment.name_of(key))
+            pictures.check(what.said.media)
             at_ms = min(entry_ms(held), now_ms)
             if before is not None:
                 if before.edited_ms <= at_ms:
                     view.replace(tx, before.id, what.said, at_ms, here)
+                    pictures.told(tx, before.id, of.contact, what.said.media, now_ms)
                 return
             shown_ms = min(what.said.at_ms, now_ms)
             row = view.put(tx, of.contact, post, key, moment.name_of(key), what.said, shown_ms, here)
             if row is not None:
                 view.replace(tx, row, what.said, at_ms, here)
+                pictures.told(tx, row, of.contact, what.said.media, now_ms)
         case _:
             return
     one = None if row is None else view.moment(tx, row)
@@ -180,65 +182,36 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
         known(tx, one, now_ms)
 
 
+def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> int | None:
+    """A post; its row, None where it is there already.
+
+    What was taken back and written again comes twice, where somebody had got it all the same: in the later feed it is.
+    """
+    pictures.check(what.media)
+    name = moment.name_of(key)
+    before = view.twin(tx, of.contact, name)
+    if before is not None:
+        log = logs.by_id(tx, before.ref.log)
+        if log is not None and log.number < of.log.number:
+            view.move(tx, before, here, here if before.text == before.ref else before.text)
+        return None
+    row = view.put(tx, of.contact, here, key, name, what, min(what.at_ms, now_ms), here)
+    if row is not None:
+        pictures.told(tx, row, of.contact, what.media, now_ms)
+    return row
+
+
 def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, now_ms: int) -> None:
     """What a contact says about a post."""
     here = Ref(of.log.id, held.seq)
     match what:
-        case Comment(post) | Like(post) if post == one.ref:
-            answered(tx, one, of.contact, here, what, entry_ms(held), wrap, now_ms)
-        case Hide(post, answer) if post == one.ref and of.contact == one.contact:
+        case Comment(post) | Like(post) if below.is_about(tx, one, post):
+            nonce = moment.nonce_of(held.content or b"")
+            below.answered(tx, one, of.contact, here, what, entry_ms(held), wrap, nonce, now_ms)
+        case Hide(post, answer) if below.is_about(tx, one, post) and of.contact == one.contact:
             view.hide(tx, one.id, answer)
         case _:
             pass
-
-
-def answered(
-    tx: Tx, one: Moment, contact_id: int, where: Ref, what: Comment | Like, at_ms: int, wrap: bytes, now_ms: int
-) -> None:
-    """Keeps a comment or a like, as far as there is room."""
-    count = tx.one("SELECT COUNT(*) FROM moment_answer WHERE contact = ? AND moment = ?", (contact_id, one.id))
-    assert count is not None
-    if count[0] >= ANSWERS_MAX:
-        return
-    row = put_answer(tx, one.id, contact_id, where, what, min(at_ms, now_ms), wrap)
-    if row is not None and contact_id != OURS:
-        _notice(tx, one, row, what, now_ms)
-
-
-def put_answer(
-    tx: Tx, row: int, contact_id: int, where: Ref, what: Comment | Like, at_ms: int, wrap: bytes
-) -> int | None:
-    """An answer below a post; its row, None where it is there already. wrap: what opened it, b"" for nothing."""
-    text, answers = (what.text, what.answers) if isinstance(what, Comment) else ("", None)
-    about = (None, None) if answers is None else (answers.log, answers.seq)
-    found = tx.one(
-        "INSERT INTO moment_answer (moment, contact, feed, seq, tag, kind, text, at_ms, answers_feed, answers_seq,"
-        " wrap) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
-        (row, contact_id, where.log, where.seq, view.id_of(where), what.KIND, text, at_ms, *about, wrap),
-    )
-    tx.changed(view.CHANGED, row)
-    return None if found is None else int(found[0])
-
-
-def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, now_ms: int) -> None:
-    """Tells the person, where it is about something of ours."""
-    kind = ""
-    if isinstance(what, Comment):
-        if what.answers is not None and view.answer_at(tx, OURS, what.answers) is not None:
-            kind = "reply"
-        elif one.contact == OURS:
-            kind = "comment"
-        elif tx.one(
-            "SELECT 1 FROM moment_answer WHERE contact = ? AND moment = ? AND kind = ?", (OURS, one.id, Comment.KIND)
-        ):
-            kind = "also"
-    elif one.contact == OURS:
-        kind = "like"
-    if kind:
-        number = tx.insert(
-            "INSERT INTO moment_notice (kind, answer, at_ms, seen) VALUES (?, ?, ?, 0)", (kind, row, now_ms)
-        )
-        tx.changed(view.NOTICED, number)
 
 
 def _heed(tx: Tx, of: Space, what: Said) -> None:
@@ -264,6 +237,7 @@ def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
     tx.execute("DELETE FROM moment_wait WHERE contact = ? AND feed = ? AND seq = ?", where)
     one = view.saying(tx, of.contact, ref)
     if one is not None:
+        pictures.forget(tx, one.id)
         view.remove(tx, one.id)
     found = view.answer_at(tx, of.contact, ref)
     if found is not None:

@@ -42,7 +42,8 @@ MIGRATIONS = (
         CREATE TABLE moment_answer (
           id INTEGER PRIMARY KEY, moment INTEGER NOT NULL, contact INTEGER NOT NULL, feed BLOB NOT NULL,
           seq INTEGER NOT NULL, tag BLOB NOT NULL, kind INTEGER NOT NULL, text TEXT NOT NULL, at_ms INTEGER NOT NULL,
-          answers_feed BLOB, answers_seq INTEGER, wrap BLOB NOT NULL, UNIQUE (contact, feed, seq)
+          answers_feed BLOB, answers_seq INTEGER, wrap BLOB NOT NULL,
+          nonce BLOB NOT NULL, UNIQUE (contact, feed, seq), UNIQUE (contact, nonce)
         ) STRICT;
         CREATE INDEX moment_answer_tag ON moment_answer (tag);
         CREATE INDEX moment_answer_below ON moment_answer (moment, kind, at_ms, seq, tag);
@@ -157,8 +158,22 @@ def replace(tx: Tx, moment: int, said: Post, at_ms: int, text: Ref) -> None:
     tx.changed(CHANGED, moment)
 
 
+def twin(tx: Tx, contact: int, name: bytes) -> Moment | None:
+    """The post of this author that has this name: what was taken back and written again is one post in two places."""
+    return _one(tx.one(f"SELECT {_MOMENT} FROM moment WHERE contact = ? AND name = ?", (contact, name)))
+
+
+def move(tx: Tx, one: Moment, ref: Ref, text: Ref) -> None:
+    """A post stands in another place."""
+    tx.execute(
+        "UPDATE moment SET feed = ?, seq = ?, tag = ?, text_feed = ?, text_seq = ? WHERE id = ?",
+        (ref.log, ref.seq, id_of(ref), text.log, text.seq, one.id),
+    )
+    tx.changed(CHANGED, one.id)
+
+
 def remove(tx: Tx, moment: int) -> None:
-    """Nothing of a post stays, nor of what is below it."""
+    """Nothing of a post stays, nor of what is below it; its pictures are forgotten by the caller (pictures.py)."""
     tx.execute("DELETE FROM moment_notice WHERE answer IN (SELECT id FROM moment_answer WHERE moment = ?)", (moment,))
     for table in ("moment_answer", "moment_hidden", "moment_audience", "moment_listed"):
         tx.execute(f"DELETE FROM {table} WHERE moment = ?", (moment,))

@@ -27,5 +27,8 @@ class Looking(Protocol):
     async def sticker(self, path: Path) -> bytes:
         """A picture as a small still WebP."""
 
+    async def taken(self, path: Path) -> str:
+        """When a picture was taken, as it says itself."""
+
     async def page(self, path: Path, charset: str) -> Page:
         """What a page of the web says of itself."""

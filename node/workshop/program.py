@@ -5,6 +5,7 @@ weft.py _workshop sound FD      the same without a preview
 weft.py _workshop moving FD     likewise
 weft.py _workshop avatar        the file on stdin
 weft.py _workshop sticker       the file on stdin
+weft.py _workshop taken         the file on stdin
 weft.py _workshop page CHARSET  a page of the web on stdin; what its server says of its encoding, or nothing
 weft.py _workshop pixels W H    a preview on stdin, unpacked to at most W x H pixels
 
@@ -93,6 +94,11 @@ def _prepared(argv: list[str]) -> tuple[Callable[[], object], int]:
             from node.workshop import pictures
 
             return lambda: pictures.sticker(_read(PICTURE_BYTES_MAX)), 3
+        case ["taken"]:
+            bounds.enter(0)
+            from node.workshop import stripping
+
+            return lambda: stripping.taken(_read(PICTURE_BYTES_MAX)), 3
         case ["page", charset]:
             bounds.enter(0)
             from node.workshop import pages

@@ -24,7 +24,7 @@ import trio
 from node.workshop.faults import Broken, CannotOpen, Ended, NoRoom, Strange, TooMuch
 from protocol import workshop
 from protocol.faults import PeerFault, quoted
-from protocol.workshop import PREVIEW_BYTES_MAX, Avatar, Failed, Heard, Moving, Page, Pictured, Stamp, Why
+from protocol.workshop import PREVIEW_BYTES_MAX, Avatar, Failed, Heard, Moving, Page, Pictured, Stamp, Taken, Why
 
 AT_ONCE = 2  # each may take a gigabyte
 WALL_S = 45.0  # a picture of 64 million pixels takes 5 s on a small machine that does nothing else
@@ -91,6 +91,12 @@ class Workshop:
         """
         async with _opened(path) as source:
             return (await self._asked(("sticker",), source, (), Stamp)).webp
+
+    async def taken(self, path: Path) -> str:
+        """When a picture was taken, as it says itself and as Taken is written; "" where it does not. Raises: as
+        `picture`."""
+        async with _opened(path) as source:
+            return (await self._asked(("taken",), source, (), Taken)).at
 
     async def page(self, path: Path, charset: str) -> Page:
         """What a page of the web says of itself. charset: as its server names it, "" for none. Raises: as `picture`."""
