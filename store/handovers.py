@@ -15,7 +15,6 @@ from store import logs, people, spaces
 from store.database import Migration, Tx
 from store.inbox import Arrival
 from store.logs import State
-
 from store.people import ContactState
 from store.spaces import Space, TooManyLogs
 
