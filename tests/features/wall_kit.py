@@ -100,7 +100,9 @@ class Rooms:
             database=side.database,
             identity=side.mine,
             sync=sync,
-            delivery=SimpleNamespace(stir=lambda _: None),  # `settle` looks at every outbox
+            delivery=SimpleNamespace(
+                stir=lambda _: None, talks=SimpleNamespace(online=lambda _: False)
+            ),  # `settle` looks at every outbox
         )
         return Node(side, tx, sync, Moments(core))
 
