@@ -72,7 +72,7 @@ def heard(tx: Tx, arrival: Arrival) -> None:
     said = arrival.said.content
     assert isinstance(said, Handover)
     before = logs.by_id(tx, said.before)
-    if before is None or before.own:
+    if before is None:
         return
     feed = spaces.space(tx, before.number)
     if feed.role is not Role.FEED or feed.contact == spaces.OURS:
@@ -160,5 +160,6 @@ def paid(tx: Tx, number: int, contact_id: int) -> None:
 
 
 def _keep(tx: Tx, number: int, said: Handover) -> None:
-    tx.execute("INSERT OR IGNORE INTO handover (log, raw) VALUES (?, ?)", (number, record.encode(said)))
-    tx.changed(logs.TOPIC, number)  # it may be opened now
+    if of(tx, number) is None:
+        tx.execute("INSERT INTO handover (log, raw) VALUES (?, ?)", (number, record.encode(said)))
+        tx.changed(logs.TOPIC, number)  # it may be opened now

@@ -4,16 +4,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from features.moments import feeds, hearing, heirs
-from features.moments.content import Chain
+from features.moments import feeds, hearing, heirs, reading, view
+from features.moments.content import Chain, Chains, Post
 from features.moments.feeds import EVERYBODY, By
 from features.moments.heirs import NO_END
-from protocol import moment
+from protocol import content, ids, moment, record
+from protocol.content import Channel
 from protocol.grant import Role
-from store import handovers, spaces
+from protocol.moment import Slot, Spot
+from store import authoring, devices, handovers, people, spaces
 from store.database import Worker
+from store.inbox import Arrival
 from store.spaces import Space
-from tests.features.wall_kit import MIGRATIONS
+from tests.features.wall_kit import KINDS, MIGRATIONS
 from tests.store import kit
 from tests.store.kit import Clock
 from tests.store.space_kit import Sharers
@@ -117,10 +120,13 @@ async def test_a_chain_that_another_has_replaced_leads_nowhere() -> None:
     async with open_feeds() as (two, by):
         first = begin(two, by)
         tell(two, Chain(TAG, first.log.id, 5, b"n" * 32, b"s" * 32))  # without somebody who lost the tag
+        feeds.begin_chain(two.mine, first, FAMILY, 5, b"n" * 32, b"s" * 32)
         second = hand(two, first)
         heirs.inherit(two.theirs, two.of(second))
+        heirs.go_on(two.mine, second)
         chain, root = moment.next_chain(b"s" * 32, second.log.id)
         assert his(two, second)[1:] == [(TAG, 0, chain, root, NO_END)]
+        assert hers(two, second)[1:] == [(FAMILY, 0, chain, root)]
 
 
 async def test_chains_that_come_late_go_on_too_up_to_what_was_told_since() -> None:
@@ -148,3 +154,59 @@ async def test_roots_of_two_feeds_back_are_gone() -> None:
         heirs.inherit(two.theirs, two.of(third))
         assert {one[3] for one in his(two, first)} == {b""}
         assert b"" not in {one[3] for one in his(two, second)}
+
+
+def post(two: Sharers, of: Space, chain: bytes, text: str) -> None:
+    """A post of Ana's in her feed, under the chain of its place; Bo carries it."""
+    key, seq = text.encode().ljust(32, b"."), authoring.next_seq(two.mine, of)
+    said = record.encode(Post(text, two.now_ms))
+    slots = [Slot(moment.wrap_key(moment.stepped(chain, seq)), key)]
+    sealed = moment.seal(key, Spot(of.log.author, of.log.id, seq), said, slots, bytes(24), two.ana.entropy)
+    authoring.append(two.mine, of, sealed, two.key, two.now_ms)
+
+
+def read(two: Sharers, of: Space) -> list[str]:
+    """What Bo finds of Ana's when he has read this."""
+    reading.read(two.theirs, two.of(of), two.now_ms)
+    return [one.said.text for one in view.of(two.theirs, two.bo.contact)]
+
+
+def hears(two: Sharers, *chains: Chain) -> list[str]:
+    """What Bo finds when Ana has told him chains."""
+    contact, device = people.contact(two.theirs, two.bo.contact), devices.device(two.theirs, two.bo.device)
+    message_id = ids.new_message_id(two.now_ms, two.bo.entropy)
+    raw = content.say(message_id=message_id, hlc_ms=two.now_ms, device_seq=1, parents=(), content=Chains(chains, 0))
+    heard = KINDS.hear(raw, Channel.RATCHET)
+    hearing.apply(two.theirs, Arrival(contact, device, 1, heard, Channel.RATCHET, two.now_ms))
+    return [one.said.text for one in view.of(two.theirs, two.bo.contact)]
+
+
+async def test_what_was_carried_before_it_could_be_opened_is_read_when_the_chain_is_known() -> None:
+    async with open_feeds() as (two, by):
+        first = begin(two, by)
+        two.theirs.execute("DELETE FROM moment_chain")
+        second = succeed(two, first)
+        third = succeed(two, second)
+        heirs.go_on(two.mine, third)
+        for of, text in ((second, "in the second"), (third, "in the third")):
+            post(two, of, hers(two, of)[0][2], text)
+            two.hear(spaces.granted, spaces.grant(two.mine, of.log.number))
+            two.carry(of)
+            assert read(two, of) == []
+        for of in (second, third):
+            two.hear(handovers.heard, handover(two, of))
+            assert read(two, of) == []
+        _, seq, chain, root = hers(two, first)[0]
+        assert hears(two, Chain(bytes(16), first.log.id, seq, chain, root)) == ["in the second", "in the third"]
+
+
+async def test_what_was_carried_before_it_was_handed_over_is_read_then() -> None:
+    async with open_feeds() as (two, by):
+        second = succeed(two, begin(two, by))
+        heirs.go_on(two.mine, second)
+        post(two, second, hers(two, second)[0][2], "in the second")
+        two.hear(spaces.granted, spaces.grant(two.mine, second.log.number))
+        two.carry(second)
+        assert read(two, second) == []
+        two.hear(handovers.heard, handover(two, second))
+        assert read(two, second) == ["in the second"]
