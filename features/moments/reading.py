@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import below, feeds, lost, pictures, view
+from features.moments import below, feeds, heirs, lost, pictures, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -38,7 +38,6 @@ from store.spaces import Space
 READ_MAX = 256  # entries that are read at once
 READ_BYTES = 4 << 20
 WAITS_MAX = 20_000  # of one contact, that are about posts which we do not know
-NO_END = entry.SEQ_MAX + 1  # of a chain that goes on
 
 
 @dataclass(slots=True)
@@ -55,6 +54,8 @@ def read(tx: Tx, of: Space, now_ms: int) -> int:
     """Reads what is new in a feed of somebody else; returns how many entries that were."""
     if window_s := _window_s(tx, of.contact):
         feeds.limit(tx, of.contact, window_s)
+    for where, number in heirs.inherit(tx, of):
+        read_again(tx, where, number, now_ms)
     row = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
     first = following = 0 if row is None else int(row[0])
     chains = _chains(tx, of)

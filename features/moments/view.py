@@ -77,7 +77,8 @@ MIGRATIONS = (
         CREATE INDEX moment_entry_about ON moment_entry (moment);
         CREATE INDEX moment_entry_kind ON moment_entry (kind, at_ms);
         CREATE TABLE moment_own_chain (
-          id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL
+          id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL,
+          root BLOB NOT NULL
         ) STRICT;
         CREATE INDEX moment_own_chain_of ON moment_own_chain (feed, audience, id);
         CREATE TABLE moment_handed (
@@ -88,9 +89,10 @@ MIGRATIONS = (
         CREATE TABLE moment_read (feed BLOB PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE moment_chain (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, audience BLOB NOT NULL,
-          seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL
+          seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL, root BLOB NOT NULL, heir BLOB NOT NULL
         ) STRICT;
         CREATE INDEX moment_chain_of ON moment_chain (contact, feed, audience);
+        CREATE INDEX moment_chain_in ON moment_chain (feed);
         CREATE TABLE moment_key (
           contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, key BLOB NOT NULL,
           PRIMARY KEY (feed, contact, seq, key)
