@@ -61,6 +61,11 @@ def hand(tx: Tx, by: By) -> None:
             _welcome(tx, by, contact, devices)
 
 
+def anew(tx: Tx) -> None:
+    """All readers are told once more what opens what they may see of before: it is more than it was."""
+    tx.execute("DELETE FROM moment_met")
+
+
 def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]:
     """The chains of these tags at the next place, known to all who have the tag and to nobody else.
 

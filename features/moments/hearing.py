@@ -28,7 +28,7 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
 def forget(tx: Tx, contact_id: int) -> None:
     """Nothing stays of what this contact has written; it can be had again where he shows it again."""
     for one in view.of(tx, contact_id):
-        view.set_aside(tx, one, moment.name_of(one.key))
+        view.set_aside(tx, one, moment.name_of(one.key), contact_id)
     for row in tx.all("SELECT id FROM moment_answer WHERE contact = ?", (contact_id,)):
         found = view.answer(tx, row[0])
         if found is not None:
@@ -44,7 +44,7 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
     """A contact has us in these audiences."""
     what, contact_id = arrival.said.content, arrival.contact.id
     assert isinstance(what, Chains)
-    reading.windowed(tx, contact_id, what.window_s)
+    reading.windowed(tx, contact_id, what.window_s, arrival.said.hlc_ms)
     for one in what.chains:
         row = _keep(tx, contact_id, one)
         of = reading.feed(tx, contact_id, one.log)

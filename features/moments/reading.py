@@ -70,11 +70,14 @@ def read(tx: Tx, of: Space, now_ms: int) -> int:
     return following - first
 
 
-def windowed(tx: Tx, contact_id: int, seconds: int) -> None:
-    """How old what others see of this author may be."""
-    if seconds == _window_s(tx, contact_id):
+def windowed(tx: Tx, contact_id: int, seconds: int, at_ms: int) -> None:
+    """How old what others see of this author may be. at_ms: when he said so, by his clock."""
+    before = _window_s(tx, contact_id)
+    tx.execute(
+        "INSERT OR REPLACE INTO moment_author (contact, window_s, at_ms) VALUES (?, ?, ?)", (contact_id, seconds, at_ms)
+    )
+    if seconds == before:
         return
-    tx.execute("INSERT OR REPLACE INTO moment_author (contact, window_s) VALUES (?, ?)", (contact_id, seconds))
     feeds.limit(tx, contact_id, seconds)
     tx.changed(view.CHANGED, 0)
 
@@ -122,7 +125,7 @@ def _open(tx: Tx, of: Space, held: Held, content: bytes, wraps: Sequence[bytes],
     spot = Spot(of.log.author, of.log.id, held.seq)
     carried = entry.content_key(of.log.secret, of.log.id, held.seq)
     if moment.is_under(carried, spot, content):
-        _heed(tx, of, said(moment.unseal(carried, spot, content)))
+        _heed(tx, of, held, said(moment.unseal(carried, spot, content)))
         return
     for wrap in wraps:
         holds = moment.held(wrap, spot, content)
@@ -187,13 +190,15 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
 
 def _is_after(here: Ref, at_ms: int, before: Moment) -> bool:
     """Whether what stands here was written after what a post says: in one log its places tell, whatever clocks say."""
-    return here.seq > before.text.seq if here.log == before.text.log else before.edited_ms <= at_ms
+    if here.log == before.text.log:
+        return here.seq > before.text.seq
+    return before.text.log == view.NOWHERE or before.edited_ms <= at_ms
 
 
 def clear(tx: Tx, contact_id: int, ref: Ref) -> None:
     """Who called this place in a feed of another his, before the feed was known here, does not keep it."""
     for one in view.others_at(tx, contact_id, ref):
-        view.set_aside(tx, one, moment.name_of(one.key))
+        view.set_aside(tx, one, moment.name_of(one.key), one.contact)
     for answer in view.other_answers_at(tx, contact_id, ref):
         view.drop_answer(tx, answer)
 
@@ -260,7 +265,7 @@ def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, now_ms: int) ->
         tx.changed(view.NOTICED, number)
 
 
-def _heed(tx: Tx, of: Space, what: Said) -> None:
+def _heed(tx: Tx, of: Space, held: Held, what: Said) -> None:
     """What all heed who carry the log."""
     match what:
         case Drop(refs):
@@ -268,9 +273,18 @@ def _heed(tx: Tx, of: Space, what: Said) -> None:
                 if is_his(tx, of.contact, ref):
                     _dropped(tx, of, ref)
         case Window(seconds):
-            windowed(tx, of.contact, seconds)
+            if not _is_outdated(tx, of, held):
+                windowed(tx, of.contact, seconds, entry_ms(held))
         case _:
             pass
+
+
+def _is_outdated(tx: Tx, of: Space, held: Held) -> bool:
+    """Whether this comes after what was written later, because it was not given before."""
+    read_to = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
+    said_ms = tx.one("SELECT at_ms FROM moment_author WHERE contact = ?", (of.contact,))
+    is_late = read_to is not None and held.seq < read_to[0]
+    return is_late and said_ms is not None and entry_ms(held) < said_ms[0]
 
 
 def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
@@ -283,7 +297,7 @@ def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
     tx.execute("DELETE FROM moment_wait WHERE contact = ? AND feed = ? AND seq = ?", where)
     one = view.saying(tx, of.contact, ref)
     if one is not None:
-        view.remove(tx, one.id)
+        view.unsay(tx, one.id)  # perhaps it was changed, and how it reads now comes next
     found = view.answer_at(tx, of.contact, ref)
     if found is not None:
         view.drop_answer(tx, found)
@@ -303,10 +317,11 @@ def read_again(tx: Tx, of: Space, row: int, now_ms: int) -> None:
             _read_one(tx, of, one, _wraps(chains, one.seq), now_ms)
         seq = held[-1].seq + 1
     _keep(tx, chains)
+    read_late(tx, of, now_ms)
 
 
 def read_late(tx: Tx, of: Space, now_ms: int) -> None:
-    """Reads what keys were told for, or kept for, and whose contents are here by now."""
+    """Reads what keys were told for, or kept for, and whose contents are here by now; what then says nothing goes."""
     rows = tx.all(
         "SELECT k.seq, k.key FROM moment_key k JOIN entry e ON e.key = (?1 << ?2) | k.seq"
         " WHERE k.feed = ?3 AND k.contact = ?4 AND e.kept = ?5 ORDER BY k.seq",
@@ -319,6 +334,8 @@ def read_late(tx: Tx, of: Space, now_ms: int) -> None:
         "DELETE FROM moment_key WHERE feed = ? AND contact = ? AND seq = ? AND key = ?",
         [(of.log.id, of.contact, seq, key) for seq, key in rows],
     )
+    for one in view.unsaid(tx, of.contact):
+        view.set_aside(tx, one, moment.name_of(one.key), -1)
 
 
 def _wait(tx: Tx, of: Space, seq: int, name: bytes, wrap: bytes) -> None:

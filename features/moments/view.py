@@ -16,6 +16,7 @@ from protocol.faults import quoted
 from store.database import Migration, Row, Tx
 
 OURS = 0
+NOWHERE = bytes(16)  # as the log of what a post says: it says nothing any more
 CHANGED = "moments.changed"  # a topic: a moment, or what is below it, is another; its key is the row of the moment
 NOTICED = "moments.noticed"  # somebody liked or answered; its key is the row of the notice
 RULES = "moments.rules"  # what holds with a contact; its key is the contact
@@ -62,7 +63,9 @@ MIGRATIONS = (
           contact INTEGER PRIMARY KEY, chats_only INTEGER NOT NULL, hide_mine INTEGER NOT NULL,
           hide_theirs INTEGER NOT NULL
         ) STRICT;
-        CREATE TABLE moment_author (contact INTEGER PRIMARY KEY, window_s INTEGER NOT NULL) STRICT;
+        CREATE TABLE moment_author (
+          contact INTEGER PRIMARY KEY, window_s INTEGER NOT NULL, at_ms INTEGER NOT NULL
+        ) STRICT;
         CREATE TABLE moment_self (id INTEGER PRIMARY KEY, secret BLOB NOT NULL, window_s INTEGER NOT NULL) STRICT;
         CREATE TABLE moment_entry (
           id INTEGER PRIMARY KEY, feed BLOB NOT NULL, seq INTEGER NOT NULL, entry BLOB NOT NULL, kind INTEGER NOT NULL,
@@ -164,14 +167,26 @@ def remove(tx: Tx, moment: int) -> None:
     tx.changed(CHANGED, moment)
 
 
-def set_aside(tx: Tx, one: Moment, name: bytes) -> None:
-    """As `remove`, but what others and we said below it, as far as it stands in feeds, is found when it comes again."""
+def set_aside(tx: Tx, one: Moment, name: bytes, without: int) -> None:
+    """As `remove`, but what is said below it, as far as it stands in feeds, is found when it comes again. without: of
+    this contact nothing; -1: of all."""
     tx.execute(
         "INSERT OR IGNORE INTO moment_wait (name, contact, feed, seq, wrap) SELECT ?, contact, feed, seq, wrap"
         " FROM moment_answer WHERE moment = ? AND contact != ? AND wrap != x''",
-        (name, one.id, one.contact),
+        (name, one.id, without),
     )
     remove(tx, one.id)
+
+
+def unsay(tx: Tx, moment: int) -> None:
+    """What a post says is dropped; it is to be `unsaid` where nothing comes in its place."""
+    tx.execute("UPDATE moment SET text_feed = ?, text_seq = 0 WHERE id = ?", (NOWHERE, moment))
+
+
+def unsaid(tx: Tx, contact: int) -> tuple[Moment, ...]:
+    """The posts of a contact that say nothing any more."""
+    rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE contact = ? AND text_feed = ?", (contact, NOWHERE))
+    return tuple(one for one in map(_one, rows) if one is not None)
 
 
 def moment(tx: Tx, row: int) -> Moment | None:

@@ -10,6 +10,7 @@ from features.moments import audience, feeds, handing, view
 from features.moments.audience import Audience, Kind
 from features.moments.content import (
     DROPS_MAX,
+    Chains,
     Comment,
     Drop,
     Hide,
@@ -39,6 +40,7 @@ TAGS_MAX = moment.SLOTS - 1  # one slot is always for all contacts, be it with a
 def post(tx: Tx, by: By, what: Post, whom: Audience) -> int:
     """Writes a post; returns its row. Raises: FeedStopped, OverLimit."""
     of = _ready(tx, by)
+    _say_window(tx, by)
     nonce = by.entropy(authoring.NONCE_BYTES)
     key = moment.own_key(feeds.secret(tx, by.entropy), nonce)
     ref = Ref(of.log.id, authoring.next_seq(tx, of))
@@ -64,6 +66,14 @@ def edit(tx: Tx, by: By, one: Moment, what: Post) -> None:
     drop(tx, by, (before,))
     if whom.kind is not Kind.ALL:
         _tell(tx, by, replace(one, text=ref), whom)
+
+
+def _say_window(tx: Tx, by: By) -> None:
+    """Says the window again before that is too old to be given itself: who only meets others than us hears it too."""
+    seconds = feeds.window_s(tx)
+    row = tx.one("SELECT at_ms FROM moment_entry WHERE kind = ? ORDER BY id DESC LIMIT 1", (Window.KIND,))
+    if seconds and row is not None and row[0] < by.now_ms - seconds * 500:
+        _carried(tx, by, Window(seconds))
 
 
 def answer(tx: Tx, by: By, one: Moment, what: Comment | Like | Hide) -> tuple[Ref, bytes]:
@@ -98,10 +108,15 @@ def drop(tx: Tx, by: By, refs: Sequence[Ref]) -> None:
 def set_window(tx: Tx, by: By, seconds: int) -> None:
     """From now on others are given and shown nothing older, 0: of any age."""
     feeds.secret(tx, by.entropy)
+    before = feeds.window_s(tx)
+    if before and (not seconds or seconds > before):
+        handing.anew(tx)
     tx.execute("UPDATE moment_self SET window_s = ?", (seconds,))
     feeds.limit(tx, spaces.OURS, seconds)
     if feeds.every(tx):
         _carried(tx, by, Window(seconds))
+        for contact in audience.readers(tx):  # who is away so long that it is too old to be given hears it so
+            by.say(tx, contact.id, Chains((), seconds))
 
 
 def settle(tx: Tx, by: By) -> bool:
@@ -115,10 +130,10 @@ def settle(tx: Tx, by: By) -> bool:
             gone.append((Ref(feed_id, seq), raw, nonce, row))
             lost.add(Ref(feed_id, seq))
             tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
-        elif entries.kept(tx, log.number, seq) is Kept.DELETED:  # nobody keeps it, nor do we
-            tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
         elif log.published >= seq:
-            tx.execute("UPDATE moment_entry SET open = 0 WHERE id = ?", (number,))
+            is_dropped = entries.kept(tx, log.number, seq) is Kept.DELETED  # then nobody keeps what it said, nor do we
+            done = "DELETE FROM moment_entry" if is_dropped else "UPDATE moment_entry SET open = 0"
+            tx.execute(f"{done} WHERE id = ?", (number,))
     moved: dict[Ref, Ref] = {}
     for before, raw, nonce, row in gone:
         what = _remapped(said(raw), moved, lost)

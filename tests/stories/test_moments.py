@@ -6,7 +6,7 @@ import trio
 from lab import world
 from lab.world import World, befriend
 from tests.stories.log_kit import circle
-from tests.stories.moments_kit import comments, gone, one, reads, sees, wall
+from tests.stories.moments_kit import comments, gone, one, reads, rooted, sees, wall
 
 SETTLED_S = 60.0
 
@@ -91,9 +91,7 @@ def test_tags_lists_and_exceptions_are_frozen_and_a_new_contact_sees_what_is_for
 @pytest.mark.depth
 def test_mutual_contacts_carry_what_is_new_while_its_author_is_away() -> None:
     async def story(w: World) -> None:
-        ana, bo, cy, dee = await circle(w, "ana", "bo", "cy", "dee")
-        await ana.call("moments.post", text="before")
-        await w.until(sees([bo, cy, dee], "before"))
+        ana, bo, cy, dee = await rooted(w, "ana", "bo", "cy", "dee")
         await dee.stop()
         await ana.call("moments.post", text="while dee was away")
         await ana.call("moments.post", text="not to bo", excepted=["bo"])
