@@ -1,23 +1,22 @@
 """The files of a conversation, saved beside the page that shows it.
 
-The node writes them, each under the name that `weft get` would give it, into a folder that is made for this page. Not
-here: how the page shows them (cli/archive.py).
+The node writes them, each under the name that `weft get` would give it, into a folder that is made for this page
+(cli/beside.py). Not here: how the page shows them (cli/archive.py).
 """
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cli import faults, show
+from cli.beside import Beside
 from cli.client import Client
 from cli.faults import Failure
 from cli.moving import WORK_S
 from cli.options import Door
 
-FOLDERS_MAX = 1000  # of one page's name
 GONE = frozenset(("media.incomplete", "media.false", "media.none", "media.gone"))  # it went while the page was written
 
 
@@ -27,8 +26,7 @@ class Attached:
 
     door: Door
     client: Client
-    page: Path
-    folder: Path | None = None  # made with the first file
+    beside: Beside
     saved: int = 0
     left: int = 0
 
@@ -51,13 +49,8 @@ class Attached:
         self.saved += 1
         return {**message, "saved": saved}
 
-    def drop(self) -> None:
-        """Takes the folder away: the page was not written. Nothing but its files is in it."""
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
     def _save(self, ident: str, name: str) -> str | None:
-        folder = self.folder or self._make()
+        folder = self.beside.place()
         show.passing(self.door, f"Saving {show.clean(name)}…")
         try:
             told = self.client.call("media.save", within_s=WORK_S, id=ident, folder=os.path.abspath(folder))
@@ -75,7 +68,7 @@ class Attached:
             if refused.code != "sticker.unknown":
                 raise
             return None
-        folder = self.folder or self._make()
+        folder = self.beside.place()
         file = folder / f"sticker-{message['short']}.webp"
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -83,25 +76,5 @@ class Attached:
                 out.write(picture)
         except OSError as broken:
             why = f"The sticker {faults.quoted(str(file))} cannot be written ({broken.strerror}); nothing was written."
-            raise Failure("file.unwritable", why, next="weft export --chat NAME --to FILE") from None
+            raise Failure("file.unwritable", why, next=self.beside.again) from None
         return f"{folder.name}/{file.name}"
-
-    def _make(self) -> Path:
-        """A new folder beside the page, called after it. Raises: Failure."""
-        for number in range(1, FOLDERS_MAX):
-            ending = "" if number == 1 else f"-{number}"
-            folder = self.page.parent / f"{self.page.stem}-files{ending}"
-            try:
-                folder.mkdir(mode=0o700)
-            except FileExistsError:
-                continue
-            except OSError as broken:
-                why = (
-                    f"The folder {faults.quoted(str(folder))} cannot be made ({broken.strerror}); nothing was written."
-                )
-                raise Failure("file.unwritable", why, next="weft export --chat NAME --to FILE") from None
-            self.folder = folder
-            return folder
-        raise Failure(
-            "file.exists", "Too many folders of this name stand there.", next="weft export --chat NAME --to FILE"
-        )

@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import trio
 
-from node.workshop import films, pages, pictures, sounds
+from node.workshop import films, pages, pictures, sounds, stripping
 from node.workshop.faults import Broken, CannotOpen, Refused, Strange
 from node.workshop.program import BROKEN, writer
 from protocol.faults import quoted
-from protocol.workshop import Heard, Moving, Page, Pictured, Why
+from protocol.workshop import PREVIEW_BYTES_MAX, Heard, Moving, Page, Pictured, Why
 
 T = TypeVar("T")
 
@@ -22,10 +22,10 @@ T = TypeVar("T")
 class Bench:
     """It is a `Looking` of node/workshop."""
 
-    async def picture(self, path: Path, clean: Path) -> Pictured:
+    async def picture(self, path: Path, clean: Path, preview_bytes: int = PREVIEW_BYTES_MAX) -> Pictured:
         """What is to be said of a picture; its copy is written."""
         await trio.lowlevel.checkpoint()
-        return _worked(clean, lambda out: pictures.picture(path.read_bytes(), writer(out)))
+        return _worked(clean, lambda out: pictures.picture(path.read_bytes(), writer(out), preview_bytes))
 
     async def sound(self, path: Path, clean: Path) -> Heard:
         """Length and waveform of a sound; its copy is written."""
@@ -48,6 +48,11 @@ class Bench:
         """A picture as a small still WebP."""
         await trio.lowlevel.checkpoint()
         return _small(path, pictures.sticker).webp
+
+    async def taken(self, path: Path) -> str:
+        """When a picture was taken."""
+        await trio.lowlevel.checkpoint()
+        return _small(path, stripping.taken).at
 
     async def page(self, path: Path, charset: str) -> Page:
         """What a page of the web says of itself."""

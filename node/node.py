@@ -36,7 +36,7 @@ from protocol import blob_stream, talk
 from protocol import sync as logs_protocol
 from protocol.faults import Unavailable
 from store import blobs as blob_rows
-from store import leaving, settings, upkeep
+from store import leaving, settings, upkeep, uses
 from store.conversations import SCHEMA
 from store.database import Database, Migration
 from store.identity import Identity
@@ -64,6 +64,7 @@ def migrations(features: Sequence[Feature]) -> tuple[Migration, ...]:
         *SCHEMA,
         *blob_rows.SCHEMA,
         *leaving.SCHEMA,
+        *uses.SCHEMA,
         *(one for feature in features for one in feature.migrations),
     )
 

@@ -32,6 +32,8 @@ WAVEFORM_BYTES = 64
 LENGTH_MS_MAX = 24 * 3600 * 1000  # a day of sound or film
 _HASH_CHARS = 4 + 2 * BLURHASH[0] * BLURHASH[1]
 _HASH = re.compile(rf"[0-9A-Za-z#$%*+,\-.:;=?@\[\]^_{{|}}~]{{{_HASH_CHARS}}}")
+_TAKEN_BYTES = 25
+_TAKEN = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[+-][0-9]{2}:[0-9]{2})?)?")
 # What this Python itself may need in order to start; nothing else of the environment goes to the program.
 _PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE")
 
@@ -104,13 +106,16 @@ class Failed:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Pictured:
-    """A picture, upright. preview: WebP of at most 320 px a side. blurhash: 28 characters of base 83."""
+    """A picture, upright. preview: WebP of at most 320 px a side, empty where none is as small as was asked.
+
+    blurhash: 28 characters of base 83.
+    """
 
     KIND: ClassVar[int] = 1
     format: Format
     width: Annotated[int, Range(1, SIDE_MAX)]
     height: Annotated[int, Range(1, SIDE_MAX)]
-    preview: Annotated[bytes, Size(12, PREVIEW_BYTES_MAX)]
+    preview: Annotated[bytes, Size(0, PREVIEW_BYTES_MAX)]
     blurhash: Annotated[str, Line(_HASH_CHARS)]
 
 
@@ -168,6 +173,16 @@ class Stamp:
 
 @record.record
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """When a picture was taken, by its camera's clock: 2026-05-04T12:30:00, then +02:00 where its zone is known;
+    "" where it does not say so. Whether there is such a day is not checked."""
+
+    KIND: ClassVar[int] = 8
+    at: Annotated[str, Utf8(_TAKEN_BYTES)]
+
+
+@record.record
+@dataclass(frozen=True, slots=True)
 class Page:
     """What a page of the web says of itself. picture: an address as it stands there, "" for none."""
 
@@ -184,6 +199,7 @@ ANSWER_BYTES_MAX: Mapping[type, int] = {
     Avatar: AVATAR_BYTES_MAX + 256,
     Stamp: STICKER_BYTES_MAX + 256,
     Pixels: 3 * PREVIEW_SIDE_MAX**2 + 256,
+    Taken: 64,
     Page: TITLE_BYTES_MAX + ABOUT_BYTES_MAX + URL_BYTES_MAX + 256,
 }
 _SOUNDS = (Format.WAV, Format.OGG, Format.MP3, Format.FLAC, Format.M4A, Format.WEBA, Format.MKA)
@@ -220,7 +236,7 @@ def _is_whole(answer: object) -> bool:
             return (
                 small
                 and answer.format <= Format.GIF
-                and is_webp(answer.preview)
+                and (not answer.preview or is_webp(answer.preview))
                 and _HASH.fullmatch(answer.blurhash) is not None
             )
         case Heard():
@@ -229,6 +245,8 @@ def _is_whole(answer: object) -> bool:
             return answer.format in _FILMS
         case Avatar() | Stamp():
             return is_webp(answer.webp)
+        case Taken():
+            return _TAKEN.fullmatch(answer.at) is not None
         case Pixels():
             return len(answer.rgb) == 3 * answer.width * answer.height
         case _:

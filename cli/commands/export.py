@@ -14,6 +14,7 @@ import click
 from cli import archive, files, options, show
 from cli.archive import Form, Heading
 from cli.attached import Attached
+from cli.beside import Beside
 from cli.client import Client
 from cli.options import Door
 
@@ -49,7 +50,7 @@ def export(door: Door, name: str, form: str | None, place: str, media: bool, for
         file = _file(Path(place), heading, chosen)
         with_media = " --media" if media else ""
         again = f"weft export --chat {show.typed_name(contact['name'])} --format {chosen}{with_media} --to"
-        count, attached = 0, Attached(door, client, file)
+        count, attached = 0, Attached(door, client, Beside(file, "weft export --chat NAME --to FILE"))
 
         def counted() -> Iterator[Sequence[archive.Message]]:
             nonlocal count
@@ -62,12 +63,12 @@ def export(door: Door, name: str, form: str | None, place: str, media: bool, for
         try:
             size = files.store(door, file, parts, force, f"{again} FILE", forced)
         except BaseException:
-            attached.drop()
+            attached.beside.drop()
             raise
     full = os.path.abspath(file)
     wrote: dict[str, Any] = {"file": full, "format": str(chosen), "messages": count, "bytes": size}
     if media:
-        folder = None if attached.folder is None else os.path.abspath(attached.folder)
+        folder = None if attached.beside.folder is None else os.path.abspath(attached.beside.folder)
         wrote |= {"folder": folder, "saved": attached.saved, "left": attached.left}
     lines = "1 message" if count == 1 else f"{count:,} messages"
     said = f"✔ Written: {show.clean(full)} ({lines}, {size:,} bytes)"

@@ -213,17 +213,18 @@ def export(door: Door, log_name: str, file: str, first: int, last: int | None, s
         raise faults.usage(f"There is nothing from {first} to {last}, so nothing was written.")
     if file == "-" and sys.stdout.isatty():
         raise faults.usage("The file is binary and not for a terminal: name a FILE, or lead stdout elsewhere.")
+    opened: list[bool] = []  # for each part whether there are keys in it
     with door.connect() as client:
         if file == "-":
-            for items in _items(client, log_name, first, last, not sealed):
+            for items in _items(client, log_name, first, last, not sealed, opened):
                 sys.stdout.buffer.write(items)
             sys.stdout.buffer.flush()
             return
-        parts = _items(client, log_name, first, last, not sealed)
+        parts = _items(client, log_name, first, last, not sealed, opened)
         size = files.store(door, Path(file), parts, force, "weft log export LOG FILE")
     found = {"file": os.path.abspath(file), "bytes": size}
     show.outcome(door, found, f"✔ Written: {_named(file)} ({size:,} bytes)")
-    if not sealed:
+    if any(opened):
         show.talk(door, "! Whoever gets the file can read what was said; --sealed leaves the keys out.")
     show.talk(door, f"  Anybody can examine it, without a node: {_verify(door, file)}")
 
@@ -352,10 +353,13 @@ def _short(one: Mapping[str, Any]) -> str:
     return str(one["id"][:SHORT_DIGITS])
 
 
-def _items(client: Client, name: str, first: int, last: int | None, opened: bool) -> Iterator[bytes]:
-    """The parts of a file of evidence, as the node gives them."""
+def _items(
+    client: Client, name: str, first: int, last: int | None, with_keys: bool, opened: list[bool]
+) -> Iterator[bytes]:
+    """The parts of a file of evidence, as the node gives them. opened: is told of each whether there are keys in it."""
     at: int | None = first
     while at is not None:
-        found = client.call("logs.export", log=name, first=at, last=last, opened=opened)
+        found = client.call("logs.export", log=name, first=at, last=last, opened=with_keys)
+        opened.append(found["opened"])
         yield b64decode(found["items"])
         at = found["next"]

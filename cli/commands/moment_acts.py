@@ -4,9 +4,8 @@ import re
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from cli import faults, moving, options, show, stdin, walls
+from cli import audience, faults, moving, options, show, stdin, walls
 from cli.client import Client
 from cli.faults import Failure
 from cli.options import Door
@@ -14,21 +13,10 @@ from cli.options import Door
 PICTURES_MAX = 9
 LATITUDE_MAX, LONGITUDE_MAX = 90, 180
 SAID_CHARS = 60  # of a moment, before it is deleted
-_ALONE = ("all", "private")  # what stands for everybody and for nobody
 _PLACE = re.compile(r"([+−-]?\d{1,3}(?:\.\d{0,15})?)\s*[,;\s]\s*([+−-]?\d{1,3}(?:\.\d{0,15})?)")
 
 moment_argument = click.argument("moment_id", metavar="ID")
 comment_argument = click.argument("comment_id", metavar="ID")
-
-
-def _audience(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completes TAG,NAME… behind its last comma with tags and contacts."""
-    before, comma, typed = incomplete.rpartition(",")
-    tags = options.completed("profile.tags", lambda rows: [str(row["tag"]) for row in rows])(ctx, param, typed)
-    names = options.contact_names(ctx, param, typed)
-    alone = [CompletionItem(one) for one in _ALONE if one.startswith(typed.lower()) and not comma]
-    values = dict.fromkeys(str(one.value) for one in [*alone, *tags, *names])
-    return [CompletionItem(f"{before}{comma}{one}") for one in values]
 
 
 @options.command()
@@ -49,7 +37,7 @@ def _audience(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     "to",
     multiple=True,
     metavar="all|private|TAG,NAME…",
-    shell_complete=_audience,
+    shell_complete=audience.names,
     help="Who sees it: all contacts, you alone, or these tags and contacts as they are now. [all]",
 )
 @click.option(
@@ -57,7 +45,7 @@ def _audience(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     "excepted",
     multiple=True,
     metavar="TAG,NAME…",
-    shell_complete=_audience,
+    shell_complete=audience.names,
     help="All contacts see it but these.",
 )
 @click.pass_obj
@@ -85,8 +73,7 @@ def post(
     for whom a moment is.
     """
     _require_sense(images, video, frame, link, preview)
-    readers, others = _people("--to", to), _people("--except", excepted)
-    _require_audience(readers, others)
+    readers, others = audience.read(to, excepted)
     latitude, longitude = (None, None) if at is None else _degrees(at)
     is_empty = not images and not any(one is not None for one in (video, link, place, at))
     with door.connect() as client:
@@ -211,27 +198,6 @@ def _require_sense(
         raise faults.usage("A --frame is a picture of a film: it goes with --video.")
     if preview is not None and link is None:
         raise faults.usage("A preview is of a link: --preview goes with --link.")
-
-
-def _people(option: str, given: tuple[str, ...]) -> list[str] | None:
-    """The tags and names that were given, None for none. Raises: Failure."""
-    if not given:
-        return None
-    found = [name.strip() for one in given for name in one.split(",") if name.strip()]
-    if not found:
-        raise faults.usage(f"Behind {option} stand tags and names, as in: {option} family,bo.")
-    return found
-
-
-def _require_audience(readers: list[str] | None, others: list[str] | None) -> None:
-    """Raises: Failure where it is not said for whom a post is."""
-    if readers is not None and others is not None:
-        raise faults.usage("Either --to says who sees it, or --except who of all does not.")
-    alone = [one for one in readers or () if one.lower() in _ALONE]
-    if alone and len(readers or ()) > 1:
-        raise faults.usage(f"--to {faults.quoted(alone[0])} stands alone: nobody can be added to it.")
-    if any(one.lower() in _ALONE for one in others or ()):
-        raise faults.usage("Behind --except stand tags and names; for nobody but you it is --to private.")
 
 
 def _degrees(text: str) -> tuple[float, float]:

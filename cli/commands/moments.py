@@ -1,7 +1,7 @@
 """moments: what you and your contacts share, to look at: the list, one of them, its pictures, who liked or answered.
 
-Not here: what is posted, liked and said (moment_acts.py), who sees what (moment_rules.py), how it is drawn
-(cli/walls.py).
+Not here: what is posted, liked and said (moment_acts.py), who sees what (moment_rules.py), moments as files
+(moment_files.py), how it is drawn (cli/walls.py).
 """
 
 import os
@@ -14,7 +14,7 @@ import click
 from cli import client as connection
 from cli import faults, moving, options, pictures, show, walls
 from cli.client import Client
-from cli.commands import moment_acts, moment_rules
+from cli.commands import moment_acts, moment_files, moment_rules
 from cli.commands.moment_acts import moment_argument
 from cli.faults import Failure
 from cli.options import Door, Form
@@ -72,6 +72,8 @@ def moments(ctx: click.Context, author: str | None, limit: int, before: str | No
 for _one in (moment_acts.post, moment_acts.like, moment_acts.unlike, moment_acts.comment, moment_acts.hide):
     moments.add_command(_one)
 for _one in (moment_acts.edit, moment_acts.delete, moment_rules.rule, moment_rules.window):
+    moments.add_command(_one)
+for _one in (moment_files.export, moment_files.import_folder):
     moments.add_command(_one)
 
 

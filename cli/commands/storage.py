@@ -8,6 +8,8 @@ import click
 from cli import moving, options, show
 from cli.options import Door
 
+_NO_TEXTS = {"messages": None, "text_bytes": None, "keep_s": 0}  # of what other rooms take
+
 
 @click.command(cls=options.Named, invoke_without_command=True, subcommand_metavar="NAME | COMMAND …")
 @click.pass_context
@@ -57,6 +59,7 @@ def _show(door: Door, name: str | None) -> None:
         found = client.call("media.storage", within_s=moving.WORK_S, contact=name)
     heads = ("Name", "Messages", "Texts", "Files", "On disk", "Can be fetched again", "Goes after")
     lines = [_row(one) for one in found["conversations"]]
+    lines += [_row(one | _NO_TEXTS | {"contact": f"({one['room']})"}) for one in found["rooms"]]
     table = show.table(door, heads, lines) if lines else "There is no conversation yet."
     show.outcome(door, found, "\n".join((table, "", _totals(found), _quota(door, found))))
 
@@ -66,8 +69,8 @@ def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     after = show.span(one["keep_s"]) if one["keep_s"] else ""
     return (
         show.clean(one["contact"]),
-        str(one["messages"]),
-        show.size(one["text_bytes"]),
+        "" if one["messages"] is None else str(one["messages"]),
+        "" if one["text_bytes"] is None else show.size(one["text_bytes"]),
         str(one["files"]),
         *sizes,
         after,

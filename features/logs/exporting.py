@@ -26,7 +26,7 @@ class Page(NamedTuple):
 
 
 def page(tx: Tx, one: Space, first: int, last: int, opened: bool) -> Page:
-    """The part of the file that begins with this entry. opened: with the keys of what was said; of a feed with none.
+    """The part of the file that begins with this entry. opened: with the keys of what was said.
 
     Raises: NoEvidence where an entry has no good signature of its own (log 2.3).
     """
@@ -53,8 +53,8 @@ def _entry(tx: Tx, one: Space, held: Held, opened: bool) -> Iterator[bytes]:
     assert said is not None
     yield log_file.entry(held.raw)
     if held.content is not None and said.body.content_length:
-        opens = opened and said.body.kind is Kind.SEALED and one.role is not Role.FEED
-        key = entry.content_key(one.log.secret, one.log.id, held.seq) if opens else None
+        is_sealed = said.body.kind is Kind.SEALED
+        key = entry.content_key(one.log.secret, one.log.id, held.seq) if opened and is_sealed else None
         yield log_file.shown(held.content, key)
     if one.role is Role.SPINE and one.contact == spaces.OURS:
         for _, word in witnessing.cosignatures(tx, one.log.number, held.seq):

@@ -201,21 +201,24 @@ class Logs:
         return await self._core.database.transact(self._latest, one.log.number)
 
     async def export(self, log: str, first: int = 0, last: int | None = None, opened: bool = True) -> dict[str, object]:
-        """Returns a part of a file of evidence: {"items": base64, "next": the seq to go on with, or null}.
+        """Returns a part of a file of evidence: {"items": base64, "next": the seq to go on with or null, "opened"}.
 
-        first, last: of the entries. opened: with the keys of what was said, for whoever gets the file.
+        first, last: of the entries. opened: with the keys of what was said, for whoever gets the file; of a feed there
+        are none to be given.
         Errors: log.unknown, log.ambiguous, log.no_entries, log.no_evidence.
         """
 
-        def look(tx: Tx) -> exporting.Page:
+        def look(tx: Tx) -> tuple[exporting.Page, bool]:
             one = view.find(tx, log)
             count, _ = view.newest(tx, one)
             if not 0 <= first < count or (last is not None and last < first):
                 raise NoEntries
-            return exporting.page(tx, one, first, count - 1 if last is None else min(last, count - 1), opened)
+            end = count - 1 if last is None else min(last, count - 1)
+            has_keys = opened and one.role is not Role.FEED
+            return exporting.page(tx, one, first, end, has_keys), has_keys
 
-        found = await self._core.database.transact(look)
-        return {"items": b64encode(found.items).decode(), "next": found.next}
+        found, has_keys = await self._core.database.transact(look)
+        return {"items": b64encode(found.items).decode(), "next": found.next, "opened": has_keys}
 
     async def trust(self, name: str) -> dict[str, object]:
         """Takes a contact's new spine in place of the one seen before. Errors: log.no_doubt, contact.unknown."""

@@ -9,11 +9,11 @@ from math import inf
 import trio
 
 from crypto.faults import Malformed
-from features.media import storage
+from features.media import storage, view
 from features.media.storage import IsKept
 from node.core import Core
 from protocol import wire
-from store import blobs
+from store import blobs, uses
 from store.database import Migration, Tx
 
 MIGRATION = Migration(
@@ -50,8 +50,8 @@ def drop_old(tx: Tx, now_ms: int, is_kept: IsKept) -> int | None:
     for one in storage.loose(tx, is_kept):
         told = [said.get(contact) for (contact,) in tx.all(_TOLD_IN, (one.number,))]
         longest = [keep_s for keep_s in told if keep_s is not None]
-        if len(longest) < len(told):
-            continue
+        if len(longest) < len(told) or uses.rooms(tx, one.number) != (view.ROOM,):
+            continue  # what other rooms tell stays as long as there is room
         due_ms = one.used_ms + max(longest) * 1000
         if due_ms <= now_ms:
             blobs.drop(tx, one.number)

@@ -1,37 +1,26 @@
 """What a person can do with files: send one, fetch one, pause, save it to a folder, see how far each is."""
 
-import os
-import stat
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import trio
 
-from features.media import aging, folders, keeping, looking, names, storage, view
+from features.media import aging, getting, keeping, looking, storage, view
 from features.media.faults import (
-    BadFile,
     BadKeep,
-    BadPlace,
-    FileChanged,
-    FileTooLarge,
     NoFile,
     PathNeeded,
 )
 from features.media.looking import Source
 from features.media.storage import IsKept, Share, Storage
 from features.media.view import FileLine, Found
-from node import ground, speech
-from node.blobs.files import SourceChanged
+from node import speech
 from node.core import Core
-from protocol.blobs import BYTES_MAX, Blob
-from protocol.faults import quoted
-from protocol.file import File, Shape
+from protocol.blobs import Blob
+from protocol.file import File
 from store import blobs, people
-from store.blobs import State
 from store.database import Tx
-from store.pieces import BlobGone, OriginalGone
 
 DISCARD_S = 5.0
 NAMES_MAX = 1000  # files of one name in one folder
@@ -60,14 +49,7 @@ class Media:
         if not place.is_absolute() or shape not in SHAPES or not (frame is None or frame.is_absolute()):
             raise PathNeeded
         contact = await self._core.database.read(people.find_contact, to)
-        try:
-            source = await ground.aside(self._core.ground, _source, place, shape)
-            async with looking.prepared(self._core, source, place, frame) as ready:
-                sealed = await self._core.blobs.make(ready.length, ready.read())
-        except SourceChanged:
-            raise FileChanged from None
-        except OSError as broken:
-            raise BadFile(f"The file {quoted(path)} cannot be read ({broken.strerror}); nothing was sent.") from None
+        ready, sealed = await looking.sealed(self._core, place, shape, frame)
         return await _told(self, contact, ready, sealed)
 
     async def forward(self, id: str, to: str) -> FileLine:
@@ -77,7 +59,7 @@ class Media:
         Errors: media.none, message.ambiguous, id.malformed, contact.unknown, contact.ambiguous, contact.blocked,
         contact.account_changed, media.gone.
         """
-        await self._require_standing(id)
+        await getting.require_standing(self._core, (await self._core.database.transact(view.find, id)).row.number)
 
         def post(tx: Tx) -> tuple[int, FileLine]:
             found, contact = view.find(tx, id), people.find_contact(tx, to)
@@ -94,13 +76,7 @@ class Media:
         Errors: media.none, message.ambiguous, id.malformed, media.room, media.gone (of a file of ours).
         """
         found = await self._core.database.transact(view.find, id)
-        try:
-            await self._require_standing(id)
-        except OriginalGone:
-            raise
-        except BlobGone:
-            pass  # that is why it is fetched again
-        await self._core.blobs.require_room_for(found.row.number)
+        await getting.require_ready(self._core, found.row.number)
         now_ms = self._core.ground.now_ms()
 
         def want(tx: Tx, number: int) -> None:
@@ -148,29 +124,7 @@ class Media:
         media.place.
         """
         found = await self._core.database.transact(view.find, id)
-        place = Path(folder)
-        if not await ground.aside(self._core.ground, _is_folder, place):
-            raise BadPlace
-        if found.row.state is State.FALSE:
-            raise blobs.BlobFalse
-        if found.row.state is not State.WHOLE:
-            raise blobs.BlobNotHere
-        # From now on no quota takes it for a while.
-        await self._core.database.transact(blobs.used, found.row.number, self._core.ground.now_ms())
-        name = names.saved(found.said.name)
-        for number in range(1, NAMES_MAX):
-            file = place / (name if number == 1 else names.numbered(name, number))
-            if await ground.aside(self._core.ground, os.path.lexists, file):
-                continue
-            try:
-                await self._core.blobs.save(found.row.number, file)
-            except FileExistsError:
-                continue
-            except OSError as broken:
-                why = f"The file cannot be saved in {quoted(folder)} ({broken.strerror}); it stays here."
-                raise BadPlace(why) from None
-            return {"file": str(file), "bytes": found.said.blob.length}
-        raise BadPlace
+        return await getting.save(self._core, found.row, found.said, folder)
 
     async def list(self, contact: str | None = None, limit: int = 100) -> Rows:
         """Returns the newest files of all conversations or of one, the oldest first, and how far each is.
@@ -233,12 +187,6 @@ class Media:
         assert line is not None
         return line
 
-    async def _require_standing(self, id: str) -> None:
-        """Raises: BlobGone, where what was here of a file is gone from the disk."""
-        found = await self._core.database.transact(view.find, id)
-        with suppress(OSError):  # nobody can tell; what is done next says what is wrong
-            await self._core.blobs.require_standing(found.row.number)
-
     async def _moved(self, id: str, step: Callable[[Tx, int], None]) -> FileLine:
         def move(tx: Tx) -> FileLine:
             found = view.find(tx, id)
@@ -283,26 +231,3 @@ async def run(media: Media) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(storage.run, media._core, media.is_kept)
         nursery.start_soon(aging.run, media._core, media.is_kept)
-
-
-def _is_folder(place: Path) -> bool:
-    return place.is_absolute() and place.is_dir()
-
-
-def _source(place: Path, shape: str) -> Source:
-    """What is at a place, ready to be read. Raises: OSError, BadFile, FileTooLarge, TooManyFiles."""
-    state = place.stat()
-    if stat.S_ISDIR(state.st_mode):
-        packed = folders.pack(place)
-        name = f"{names.told(place)[:200]}.tar"
-        source = Source(name, names.FOLDER, Shape.FOLDER, packed.length, packed.read)
-    elif stat.S_ISREG(state.st_mode):
-        with place.open("rb") as file:
-            mime = names.mime_of(place, file.read(names.BEGINNING_BYTES))
-        kind = names.shape_of(mime) if shape == "auto" else Shape[shape.upper()]
-        source = Source(names.told(place), mime, kind, state.st_size, lambda: folders.read(place))
-    else:
-        raise BadFile
-    if source.length > BYTES_MAX:
-        raise FileTooLarge
-    return source

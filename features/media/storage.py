@@ -5,7 +5,7 @@ nowhere else. Whether that contact still has it, nobody knows. Not here: the tab
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 import trio
@@ -13,7 +13,7 @@ import trio
 from crypto import chunks
 from features.media import view
 from node.core import Core
-from store import blobs, examination, people, settings
+from store import blobs, examination, people, settings, uses
 from store.blobs import Row
 from store.database import Tx
 
@@ -45,9 +45,20 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
-    """What takes room. files, files_bytes, again_bytes: of all conversations, each file once.
+class RoomShare:
+    """What another room takes, as "moments". files, files_bytes, again_bytes: as in a Share."""
 
+    room: str
+    files: int
+    files_bytes: int
+    again_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What takes room. files, files_bytes, again_bytes: of all conversations and rooms, each file once.
+
+    rooms: what is told in no conversation, or not only there; those that have nothing here are not in it.
     quota_bytes: 0 for none; over: how many bytes the files take beyond it.
     """
 
@@ -59,6 +70,7 @@ class Storage:
     free_bytes: int
     quota_bytes: int
     over: int
+    rooms: list[RoomShare] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +144,8 @@ def quota(tx: Tx) -> int:
 
 
 def _is_of_others(tx: Tx, row: Row) -> bool:
-    """Whether messages to us tell a blob, and none of ours does; the file of one made here is called otherwise."""
-    found = tx.one(
-        "SELECT MIN(m.device) FROM media_file f JOIN message m ON m.seq = f.seq WHERE f.blob = ?", (row.number,)
-    )
-    assert found is not None
-    return bool(found[0]) and row.file.partition("-")[0] == view.file_of(row.blob)
+    """Whether others tell us a blob, and we tell it nobody; the file of one made here is called otherwise."""
+    return uses.is_of_others(tx, row.number) and row.file.partition("-")[0] == view.file_of(row.blob)
 
 
 def _taking(tx: Tx) -> dict[int, int]:
@@ -198,4 +206,22 @@ def _storage(
         free_bytes=free_bytes,
         quota_bytes=most,
         over=max(0, total - most) if most else 0,
+        rooms=_rooms(tx, taking, again),
     )
+
+
+def _rooms(tx: Tx, taking: dict[int, int], again: dict[int, int]) -> list[RoomShare]:
+    """What other rooms take, by their names."""
+    held: dict[str, list[int]] = {}
+    for room, number in uses.here(tx):
+        if room != view.ROOM:
+            held.setdefault(room, []).append(number)
+    return [
+        RoomShare(
+            room,
+            len(numbers),
+            sum(taking.get(one, 0) for one in numbers),
+            sum(again.get(one, 0) for one in numbers),
+        )
+        for room, numbers in held.items()
+    ]

@@ -14,7 +14,7 @@ from protocol.blobs import Blob
 from protocol.content import Channel
 from protocol.faults import UserFault, quoted
 from protocol.file import File
-from store import blobs, inboxes, keepers, leaving, people, pieces, settings, whereabouts
+from store import blobs, inboxes, keepers, leaving, people, pieces, settings, uses, whereabouts
 from store.blobs import Row, State
 from store.database import Migration, Tx
 from store.inbox import Arrival
@@ -30,7 +30,14 @@ MIGRATIONS = (
         CREATE INDEX media_file_contact ON media_file (contact, seq);
         """,
     ),
+    Migration(
+        "media",
+        3,
+        "INSERT INTO blob_use (blob, room, ours, quiet) SELECT f.blob, 'media', COALESCE(MIN(m.device) = 0, 0), 0"
+        " FROM media_file f LEFT JOIN message m ON m.seq = f.seq GROUP BY f.blob;",
+    ),
 )
+ROOM = "media"  # as which conversations need a blob
 LINES_MAX = 1000
 SMALL = "media.fetch"  # the setting: what is fetched without asking, in MB
 SMALL_DEFAULT = 8
@@ -49,7 +56,7 @@ ENDING = (
 )
 
 _KINDS = content.Kinds((File,))
-_STATES = {
+STATES = {
     State.TOLD: "offered",
     State.WANTED: "fetching",
     State.PAUSED: "paused",
@@ -156,10 +163,11 @@ def rebuild(tx: Tx, now_ms: int) -> None:
 def note(tx: Tx, seq: int, contact_id: int, number: int) -> None:
     """This message tells this blob."""
     tx.execute("INSERT OR REPLACE INTO media_file (seq, contact, blob) VALUES (?, ?, ?)", (seq, contact_id, number))
+    _weigh(tx, number)
 
 
 def forget(tx: Tx, seq: int) -> None:
-    """The message is gone; its blob too, where no other message tells it, and what lies of it for this contact."""
+    """The message is gone; its blob too, where nothing else tells it, and what lies of it for this contact."""
     found = tx.one("DELETE FROM media_file WHERE seq = ? RETURNING blob, contact", (seq,))
     if found is None:
         return
@@ -167,8 +175,7 @@ def forget(tx: Tx, seq: int) -> None:
     left = leaving.of(tx, number, contact_id)
     if left is not None and tx.one("SELECT 1 FROM media_file WHERE blob = ? AND contact = ?", found) is None:
         leaving.unwant(tx, left.id)
-    if tx.one("SELECT 1 FROM media_file WHERE blob = ?", (number,)) is None:
-        blobs.forget(tx, number)
+    _weigh(tx, number)
 
 
 def file_of(blob: Blob) -> str:
@@ -241,11 +248,11 @@ def line(tx: Tx, seq: int) -> FileLine | None:
         mime=said.mime,
         shape=said.shape.name.lower(),
         bytes=said.blob.length,
-        state=_STATES[row.state],
+        state=STATES[row.state],
         pieces=row.blob.count,
         here=row.here,
         given=min(given, row.blob.count),
-        reason=_why(tx, one),
+        reason=why(tx, row, one.mine),
         width=said.width,
         height=said.height,
         length_ms=said.length_ms,
@@ -256,14 +263,26 @@ def line(tx: Tx, seq: int) -> FileLine | None:
     )
 
 
-def _why(tx: Tx, one: Found) -> str:
+def why(tx: Tx, row: Row, is_mine: bool) -> str:
     """Why a file does not go on, or cannot be given."""
-    row = one.row
     if row.state is State.FALSE:
         return FALSE_WHY
-    if one.mine and row.state is State.TOLD and pieces.is_original(tx, row.number):
+    if is_mine and row.state is State.TOLD and pieces.is_original(tx, row.number):
         return OURS_GONE
     return row.reason
+
+
+def _weigh(tx: Tx, number: int) -> None:
+    """Says whether conversations still need a blob, and whether a message of ours is among those that tell it."""
+    found = tx.one(
+        "SELECT COUNT(*), MIN(m.device) FROM media_file f LEFT JOIN message m ON m.seq = f.seq WHERE f.blob = ?",
+        (number,),
+    )
+    assert found is not None
+    if found[0]:
+        uses.needed(tx, number, ROOM, is_ours=found[1] == 0)
+    else:
+        uses.ended(tx, number, ROOM)
 
 
 def _keeping(tx: Tx, mine: bool, contact_id: int, number: int) -> Keeping:
@@ -292,7 +311,8 @@ def _is_small(tx: Tx, blob: Blob, contact_id: int) -> bool:
     most = int(settings.get(tx, SMALL) or SMALL_DEFAULT) * MB
     found = tx.one(
         "SELECT COUNT(*), TOTAL(b.length) FROM blob b JOIN blob_source s ON s.blob = b.number"
-        " WHERE b.state = ? AND s.contact = ? AND b.length <= ?",
+        " WHERE b.state = ? AND s.contact = ? AND b.length <= ?"
+        " AND EXISTS (SELECT 1 FROM media_file f WHERE f.blob = b.number)",  # what moments tell was asked for
         (int(State.WANTED), contact_id, most),
     )
     assert found is not None

@@ -8,18 +8,18 @@ Everything is found again after a restart, because it is compared with the datab
 
 from contextlib import suppress
 
-from features.moments import feeds, handing, reading, view, writing
+from features.moments import feeds, handing, past, pictures, reading, view, writing
 from features.moments.faults import FeedStopped
 from features.moments.feeds import By
 from node.core import Core
 from protocol.grant import Role
-from store import logs, people, remarks, spaces
+from store import authoring, blobs, logs, people, remarks, spaces
 from store.database import Tx, changes_after, newest_change
 from store.faults import LogFrozen
 from store.logs import State
 from store.spaces import Space
 
-TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, people.CHANGED, remarks.CHANGED, view.RULES})
+TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, people.CHANGED, remarks.CHANGED, view.RULES, blobs.CHANGED})
 CHANGES_MAX = 1000
 READ_AT_ONCE = 16  # feeds that are read in one transaction
 
@@ -41,25 +41,35 @@ class Clerk:
                 while rows := await database.read(changes_after, cursor, CHANGES_MAX):
                     cursor = rows[-1][0]
                     numbers = {key for _, topic, key in rows if topic == logs.TOPIC}
-                    is_other = any(topic != logs.TOPIC for _, topic, _ in rows)
+                    await self._moved([key for _, topic, key in rows if topic == blobs.CHANGED])
+                    is_other = any(topic not in (logs.TOPIC, blobs.CHANGED) for _, topic, _ in rows)
                     await self._tend(numbers, is_other)
+
+    async def _moved(self, numbers: list[int]) -> None:
+        """More is here of these blobs: who looks at a moment with one is told."""
+        if numbers and (rows := await self._core.database.read(_telling, numbers)):
+            await self._core.database.transact(_tell, rows)
 
     async def _tend(self, numbers: set[int], is_other: bool = True) -> None:
         """Deals with what is new of these logs. is_other: and of contacts, tags, rules or grants."""
         database, now_ms = self._core.database, self._core.ground.now_ms()
-        every = {one.log.number: one for one in await database.read(_feeds)}
-        due = [every[number] for number in sorted(numbers) if number in every]
+        due = await database.read(spaces.some, numbers, Role.FEED)
         theirs = [one for one in due if one.contact != spaces.OURS]
         for start in range(0, len(theirs), READ_AT_ONCE):
             await database.transact(_read, theirs[start : start + READ_AT_ONCE], now_ms)
+        for one in due:
+            if one.contact == spaces.OURS and not one.log.own:
+                await database.transact(past.read, one, self._by())
         if is_other or len(theirs) < len(due):
             await self._hand()
 
-    async def _hand(self) -> None:
-        database = self._core.database
+    def _by(self) -> By:
         ground = self._core.ground
         entropies = ground.entropy("logs"), ground.entropy("message")
-        by = By(self._core.identity, ground.now_ms(), *entropies, here(self._core))
+        return By(self._core.identity, ground.now_ms(), *entropies, here(self._core))
+
+    async def _hand(self) -> None:
+        database, by = self._core.database, self._by()
         for number, without in (await database.read(handing.barred)).items():
             await go_on(self._core, number, without)
         for number in await database.read(_unanchored, by.me.account):
@@ -67,6 +77,15 @@ class Clerk:
         await database.transact(_settle, by)
         for contact_id in sorted(by.told):
             self._core.delivery.stir(contact_id)
+
+
+def _telling(tx: Tx, numbers: list[int]) -> list[int]:
+    return sorted({row for number in numbers for row in pictures.moments_of(tx, number)})
+
+
+def _tell(tx: Tx, rows: list[int]) -> None:
+    for row in rows:
+        tx.changed(view.CHANGED, row)
 
 
 def here(core: Core) -> frozenset[int]:
@@ -101,6 +120,9 @@ def _read(tx: Tx, due: list[Space], now_ms: int) -> None:
 def _settle(tx: Tx, by: By) -> None:
     with suppress(FeedStopped, LogFrozen):  # nothing can be written
         writing.settle(tx, by)
+        of = feeds.newest(tx, by.me)
+        if of is not None and of.previous and authoring.next_seq(tx, of) == 0:
+            writing.set_window(tx, by, feeds.window_s(tx))  # an empty log is named by nobody, so not known to be known
     handing.hand(tx, by)
 
 

@@ -189,7 +189,10 @@ class Keys:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The sender has answered a post of the reader; where: the entry in his own feed. text: null for a like."""
+    """The sender has answered a post of the reader; where: the entry in his own feed. text: null for a like.
+
+    nonce: of the content of that entry, by which it is known where it stands in another place later.
+    """
 
     KIND: ClassVar[int] = 173
     CHANNELS: ClassVar[frozenset[content.Channel]] = _PAIR
@@ -199,6 +202,7 @@ class Answered:
     text: Annotated[str, record.Utf8(COMMENT_BYTES_MAX)] | None
     answers: Ref | None
     at_ms: TimeMs
+    nonce: Annotated[bytes, record.Size(24)]
 
 
 @record.record

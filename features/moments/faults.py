@@ -105,3 +105,19 @@ class NoPicture(UserFault):
     code = "moment.no_picture"
     next = "weft moments show ID"
     exit = 5
+
+
+class BadLink(UserFault):
+    """A link leads to a page of the web, with http or https; nothing was posted."""
+
+    code = "moment.link"
+    next = 'weft moments post "…" --link URL'
+    exit = 2
+
+
+class BadWhere(UserFault):
+    """A latitude has -90 to 90 degrees and a longitude -180 to 180; nothing was posted."""
+
+    code = "moment.place"
+    next = 'weft moments post "…" --place NAME'
+    exit = 2

@@ -52,7 +52,7 @@ def secret(tx: Tx, entropy: Entropy) -> bytes:
 
 def every(tx: Tx) -> tuple[Space, ...]:
     """The feeds of our own devices, in the order in which they began."""
-    return tuple(one for one in spaces.of(tx, spaces.OURS) if one.role is Role.FEED)
+    return spaces.of_role(tx, spaces.OURS, Role.FEED)
 
 
 def newest(tx: Tx, me: Identity) -> Space | None:
@@ -118,6 +118,6 @@ def window_s(tx: Tx) -> int:
 
 def limit(tx: Tx, contact_id: int, seconds: int) -> None:
     """From now on only what is younger than this is given of the feeds of a contact, or of ours (0); 0 s: all of it."""
-    for one in spaces.of(tx, contact_id):
-        if one.role is Role.FEED and windows.of(tx, one.log.number) != seconds * 1000:
+    for one in spaces.of_role(tx, contact_id, Role.FEED):
+        if windows.of(tx, one.log.number) != seconds * 1000:
             windows.limit(tx, one.log.number, seconds * 1000)

@@ -5,8 +5,8 @@ Each is one step of the transaction in which it arrives; what it opens is read a
 
 from typing import Any
 
-from features.moments import audience, reading, view
-from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
+from features.moments import audience, awaited, below, lost, pictures, reading, view
+from features.moments.content import Answered, Chain, Chains, Forget, Keys, Withdrawn
 from features.moments.view import OURS
 from protocol import moment
 from protocol.grant import Role
@@ -26,10 +26,13 @@ def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
 
 
 def forget(tx: Tx, contact_id: int) -> None:
-    """Nothing stays of what this contact has written; it can be had again where he shows it again."""
+    """Nothing stays of what this contact has written but what stands below our own; it can be had again where he shows
+    it again."""
     for one in view.of(tx, contact_id):
+        pictures.forget(tx, one.id)
         view.set_aside(tx, one, moment.name_of(one.key), contact_id)
-    for row in tx.all("SELECT id FROM moment_answer WHERE contact = ?", (contact_id,)):
+    below = "SELECT w.id FROM moment_answer w JOIN moment m ON m.id = w.moment WHERE w.contact = ? AND m.contact != ?"
+    for row in tx.all(below, (contact_id, OURS)):
         found = view.answer(tx, row[0])
         if found is not None:
             view.drop_answer(tx, found)
@@ -88,18 +91,20 @@ def _answer(tx: Tx, arrival: Arrival) -> None:
     what, contact_id = arrival.said.content, arrival.contact.id
     assert isinstance(what, Answered)
     one = view.at(tx, OURS, what.post)
-    may = one is not None and audience.may_see(tx, one.id, arrival.contact)
-    if one is not None and may and reading.is_his(tx, contact_id, what.where):
-        if reading.feed(tx, contact_id, what.where.log) is not None:
-            reading.clear(tx, contact_id, what.where)
-        saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
-        reading.answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", arrival.now_ms)
+    if one is not None:
+        if audience.may_see(tx, one.id, arrival.contact) and reading.is_his(tx, contact_id, what.where):
+            if reading.feed(tx, contact_id, what.where.log) is not None:
+                below.clear(tx, contact_id, what.where)
+            below.told(tx, one, contact_id, what, arrival.now_ms)
+    elif lost.feed(tx, what.post.log) is not None:
+        awaited.hold(tx, contact_id, what)
 
 
 def _withdrawn(tx: Tx, arrival: Arrival) -> None:
     """A contact has taken an answer to a post of ours back."""
     what = arrival.said.content
     assert isinstance(what, Withdrawn)
+    awaited.withdraw(tx, arrival.contact.id, what.where)
     found = view.answer_at(tx, arrival.contact.id, what.where)
     if found is not None:
         view.drop_answer(tx, found)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import feeds, view
+from features.moments import below, feeds, lost, pictures, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -37,7 +37,6 @@ from store.spaces import Space
 
 READ_MAX = 256  # entries that are read at once
 READ_BYTES = 4 << 20
-ANSWERS_MAX = 1_000  # of one contact below one post that are kept
 WAITS_MAX = 20_000  # of one contact, that are about posts which we do not know
 NO_END = entry.SEQ_MAX + 1  # of a chain that goes on
 
@@ -87,14 +86,18 @@ def _window_s(tx: Tx, contact_id: int) -> int:
     return 0 if row is None else int(row[0])
 
 
-def known(tx: Tx, one: Moment, now_ms: int) -> None:
+def known(tx: Tx, moment_id: int, key: bytes, now_ms: int) -> None:
     """What was waited for is said about a post that is known now: of others, and of ours."""
-    name = moment.name_of(one.key)
-    for contact_id, feed_id, seq, wrap in tx.all(
-        "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq", (name,)
-    ):
+    waiting = tx.all(
+        "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq",
+        (moment.name_of(key),),
+    )
+    one = view.moment(tx, moment_id) if waiting else None  # mostly nothing waits, and to read it costs as much again
+    if one is None:
+        return
+    for contact_id, feed_id, seq, wrap in waiting:
         if contact_id == OURS:
-            _ours_again(tx, one, Ref(feed_id, seq), wrap)
+            ours_again(tx, one, Ref(feed_id, seq), wrap)
             continue
         of = feed(tx, contact_id, feed_id)
         held = () if of is None else entries.read(tx, of.log.number, seq, 1, READ_BYTES)
@@ -102,12 +105,17 @@ def known(tx: Tx, one: Moment, now_ms: int) -> None:
             _read_one(tx, of, held[0], [wrap], now_ms)
 
 
-def _ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
-    """What we said below a post before it was taken from us."""
-    row = tx.one("SELECT said, at_ms FROM moment_entry WHERE feed = ? AND seq = ?", (where.log, where.seq))
-    what = None if row is None else said(row[0])
-    if row is not None and isinstance(what, Comment | Like) and what.post == one.ref:
-        put_answer(tx, one.id, OURS, where, what, row[1], wrap)
+def ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
+    """What we said below a post before it was taken from us, or what the lost device said."""
+    row = tx.one("SELECT said, at_ms, nonce FROM moment_entry WHERE feed = ? AND seq = ?", (where.log, where.seq))
+    found = lost.answer(tx, one, where, wrap) if row is None else (said(row[0]), row[1], row[2])
+    match found:
+        case (Comment(post) | Like(post) as what, at_ms, nonce) if below.is_about(tx, one, post):
+            below.put(tx, one.id, OURS, where, what, at_ms, wrap, nonce)
+        case (Hide(post, answer), _, _) if below.is_about(tx, one, post) and one.contact == OURS:
+            view.hide(tx, one.id, answer)
+        case _:
+            pass
 
 
 def _read_one(tx: Tx, of: Space, held: Held, wraps: Sequence[bytes], now_ms: int) -> None:
@@ -151,7 +159,7 @@ def _about(tx: Tx, of: Space, held: Held, content: bytes, name: bytes, wrap: byt
     key = moment.answer_key(post_key, wrap)
     if moment.is_under(key, spot, content):
         what = said(moment.unseal(key, spot, content))
-        one = view.named(tx, name, what.post) if isinstance(what, Comment | Like | Hide) else None
+        one = _named(tx, name, what.post) if isinstance(what, Comment | Like | Hide) else None
         if one is not None:
             _hear(tx, of, held, one, what, wrap, now_ms)
         return one is not None
@@ -161,31 +169,61 @@ def _about(tx: Tx, of: Space, held: Held, content: bytes, name: bytes, wrap: byt
     return False
 
 
+def _named(tx: Tx, name: bytes, ref: Ref) -> Moment | None:
+    """The post of this name that stands in this place, or has stood there: of who writes that feed."""
+    one = view.named(tx, name, ref)
+    if one is not None:
+        return one
+    log = logs.by_id(tx, ref.log)
+    return None if log is None else view.twin(tx, spaces.space(tx, log.number).contact, name)
+
+
 def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) -> None:
     """A post, or how one reads from now on."""
     here = Ref(of.log.id, held.seq)
     match what:
         case Post():
-            clear(tx, of.contact, here)
-            row = view.put(tx, of.contact, here, key, moment.name_of(key), what, min(what.at_ms, now_ms), here)
+            below.clear(tx, of.contact, here)
+            row = _put(tx, of, here, key, what, now_ms)
         case Replace(post) if is_his(tx, of.contact, post):
-            before = view.at(tx, of.contact, post)
+            before = view.at(tx, of.contact, post) or view.twin(tx, of.contact, moment.name_of(key))
+            pictures.check(what.said.media)
             at_ms = min(entry_ms(held), now_ms)
             if before is not None:
                 if _is_after(here, at_ms, before):
                     view.replace(tx, before.id, what.said, at_ms, here)
+                    pictures.told(tx, before.id, of.contact, what.said.media, now_ms)
                 return
             if feed(tx, of.contact, post.log) is not None:
-                clear(tx, of.contact, post)
+                below.clear(tx, of.contact, post)
             shown_ms = min(what.said.at_ms, now_ms)
             row = view.put(tx, of.contact, post, key, moment.name_of(key), what.said, shown_ms, here)
             if row is not None:
                 view.replace(tx, row, what.said, at_ms, here)
+                pictures.told(tx, row, of.contact, what.said.media, now_ms)
         case _:
             return
-    one = None if row is None else view.moment(tx, row)
-    if one is not None:
-        known(tx, one, now_ms)
+    if row is not None:
+        known(tx, row, key, now_ms)
+
+
+def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> int | None:
+    """A post; its row, None where it is there already.
+
+    What was taken back and written again comes twice, where somebody had got it all the same: in the later feed it is.
+    """
+    pictures.check(what.media)
+    name = moment.name_of(key)
+    before = view.twin(tx, of.contact, name)
+    if before is not None:
+        log = logs.by_id(tx, before.ref.log)
+        if log is not None and log.number < of.log.number:
+            view.move(tx, before, here, here if before.text == before.ref else before.text)
+        return None
+    row = view.put(tx, of.contact, here, key, name, what, min(what.at_ms, now_ms), here)
+    if row is not None:
+        pictures.told(tx, row, of.contact, what.media, now_ms)
+    return row
 
 
 def _is_after(here: Ref, at_ms: int, before: Moment) -> bool:
@@ -195,74 +233,18 @@ def _is_after(here: Ref, at_ms: int, before: Moment) -> bool:
     return before.text.log == view.NOWHERE or before.edited_ms <= at_ms
 
 
-def clear(tx: Tx, contact_id: int, ref: Ref) -> None:
-    """Who called this place in a feed of another his, before the feed was known here, does not keep it."""
-    for one in view.others_at(tx, contact_id, ref):
-        view.set_aside(tx, one, moment.name_of(one.key), one.contact)
-    for answer in view.other_answers_at(tx, contact_id, ref):
-        view.drop_answer(tx, answer)
-
-
 def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, now_ms: int) -> None:
     """What a contact says about a post."""
     here = Ref(of.log.id, held.seq)
     match what:
-        case Comment(post) | Like(post) if post == one.ref:
-            clear(tx, of.contact, here)
-            answered(tx, one, of.contact, here, what, entry_ms(held), wrap, now_ms)
-        case Hide(post, answer) if post == one.ref and of.contact == one.contact:
+        case Comment(post) | Like(post) if below.is_about(tx, one, post):
+            below.clear(tx, of.contact, here)
+            nonce = moment.nonce_of(held.content or b"")
+            below.answered(tx, one, of.contact, here, what, entry_ms(held), wrap, nonce, now_ms)
+        case Hide(post, answer) if below.is_about(tx, one, post) and of.contact == one.contact:
             view.hide(tx, one.id, answer)
         case _:
             pass
-
-
-def answered(
-    tx: Tx, one: Moment, contact_id: int, where: Ref, what: Comment | Like, at_ms: int, wrap: bytes, now_ms: int
-) -> None:
-    """Keeps a comment or a like, as far as there is room."""
-    count = tx.one("SELECT COUNT(*) FROM moment_answer WHERE contact = ? AND moment = ?", (contact_id, one.id))
-    assert count is not None
-    if count[0] >= ANSWERS_MAX:
-        return
-    row = put_answer(tx, one.id, contact_id, where, what, min(at_ms, now_ms), wrap)
-    if row is not None and contact_id != OURS:
-        _notice(tx, one, row, what, now_ms)
-
-
-def put_answer(
-    tx: Tx, row: int, contact_id: int, where: Ref, what: Comment | Like, at_ms: int, wrap: bytes
-) -> int | None:
-    """An answer below a post; its row, None where it is there already. wrap: what opened it, b"" for nothing."""
-    text, answers = (what.text, what.answers) if isinstance(what, Comment) else ("", None)
-    about = (None, None) if answers is None else (answers.log, answers.seq)
-    found = tx.one(
-        "INSERT INTO moment_answer (moment, contact, feed, seq, tag, kind, text, at_ms, answers_feed, answers_seq,"
-        " wrap) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
-        (row, contact_id, where.log, where.seq, view.id_of(where), what.KIND, text, at_ms, *about, wrap),
-    )
-    tx.changed(view.CHANGED, row)
-    return None if found is None else int(found[0])
-
-
-def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, now_ms: int) -> None:
-    """Tells the person, where it is about something of ours."""
-    kind = ""
-    if isinstance(what, Comment):
-        if what.answers is not None and view.answer_at(tx, OURS, what.answers) is not None:
-            kind = "reply"
-        elif one.contact == OURS:
-            kind = "comment"
-        elif tx.one(
-            "SELECT 1 FROM moment_answer WHERE contact = ? AND moment = ? AND kind = ?", (OURS, one.id, Comment.KIND)
-        ):
-            kind = "also"
-    elif one.contact == OURS:
-        kind = "like"
-    if kind:
-        number = tx.insert(
-            "INSERT INTO moment_notice (kind, answer, at_ms, seen) VALUES (?, ?, ?, 0)", (kind, row, now_ms)
-        )
-        tx.changed(view.NOTICED, number)
 
 
 def _heed(tx: Tx, of: Space, held: Held, what: Said) -> None:
@@ -335,6 +317,7 @@ def read_late(tx: Tx, of: Space, now_ms: int) -> None:
         [(of.log.id, of.contact, seq, key) for seq, key in rows],
     )
     for one in view.unsaid(tx, of.contact):
+        pictures.forget(tx, one.id)
         view.set_aside(tx, one, moment.name_of(one.key), -1)
 
 

@@ -1,23 +1,28 @@
 """What a person can do with moments: post, look, like, comment, change and hide; who sees what."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
-from features.moments import audience, feeds, handing, reading, view, wall, writing
-from features.moments.clerk import Clerk, go_on, here
-from features.moments.content import Answered, Comment, Forget, Hide, Like, Post, Withdrawn
-from features.moments.faults import (
-    BadWindow,
-    NotBelowYours,
-    NothingLiked,
-    NothingSaid,
-    NotYours,
-    TooLong,
-    UnknownMoment,
+from features.moments import (
+    acting,
+    audience,
+    composing,
+    fetching,
+    handing,
+    importing,
+    pictures,
+    ruling,
+    view,
+    wall,
+    writing,
 )
+from features.moments.clerk import Clerk, go_on, here
+from features.moments.content import Comment, Hide, Like, Post
+from features.moments.faults import NotBelowYours, NothingLiked, NothingSaid, NotYours, TooLong, UnknownMoment
 from features.moments.feeds import By
-from features.moments.shown import AnswerLine, MomentLine, Notice, Rule, Shown
+from features.moments.shown import AnswerLine, MomentLine, Notice, Shown
 from features.moments.view import OURS, Moment
 from features.moments.wall import Eye
 from node.core import Core
@@ -25,13 +30,10 @@ from protocol.faults import OverLimit
 from store import people
 from store.database import Tx
 
-DAY_S = 86_400
-WINDOWS = {"3d": 3 * DAY_S, "1m": 30 * DAY_S, "6m": 180 * DAY_S, "all": 0}
 ME = "me"
 Names = list[str]
 Rows = list[MomentLine]
 Told = list[Notice]
-Rules = list[Rule]
 
 T = TypeVar("T")
 
@@ -39,29 +41,58 @@ T = TypeVar("T")
 class Moments:
     """Moments. Every public method is a call of the local API, `moments.NAME`."""
 
+    rule, rules, window = ruling.rule, ruling.rules, ruling.window
+    get, save, preview, dates = fetching.get, fetching.save, fetching.preview, fetching.dates
+
     def __init__(self, core: Core) -> None:
         self._core = core
 
     async def post(
         self,
         text: str = "",
+        images: Names | None = None,
+        video: str | None = None,
+        frame: str | None = None,
+        link: str | None = None,
+        preview: bool | None = None,
+        place: str | None = None,
+        latitude: float | None = None,
+        longitude: float | None = None,
         to: Names | None = None,
         excepted: Names | None = None,
         at_ms: int | None = None,
+        origins: Names | None = None,
     ) -> MomentLine:
         """Posts a moment, durable on return; those whom it is for get it from us, and from others who have it.
 
-        to: ["all"], which is what nothing means, ["private"], or tags and contacts; whom a tag means is settled now.
-        excepted: all but these. at_ms: of when it is, not after now.
-        Errors: moment.empty, limit, moment.audience, moment.nobody, contact.ambiguous, moment.feed.
+        images: up to 9 whole paths; video: one instead; frame: a picture that is shown of it. preview: whether the site
+        of the link is asked, None: as `links.preview` is set. latitude, longitude: in degrees. to: ["all"], which is
+        what nothing means, ["private"], or tags and contacts; whom a tag means is settled now. excepted: all but these.
+        at_ms: of when it is, not after now. origins: of imported pictures, as `moments.dates` names them.
+        Errors: moment.empty, limit, moment.audience, moment.nobody, moment.pictures, moment.link, moment.place,
+        moment.origin, moment.feed, contact.ambiguous, media.path, media.unreadable, media.changed, media.room,
+        media.strange, media.preview.
         """
-        now_ms = self._core.ground.now_ms()
-        said = _post(text, now_ms if at_ms is None else min(max(at_ms, 0), now_ms))
+        core, noted = self._core, importing.checked(origins or ())
+        where = composing.where(place, latitude, longitude)
+        if not any((text.strip(), images, video, link, where)):
+            raise NothingSaid
+        await core.database.read(audience.chosen, to, excepted)  # before anything is looked into
+        url, seen, _ = (None, None, "") if link is None else await composing.link(core, link, preview)
+        paths, film = [Path(one) for one in images or ()], None if video is None else Path(video)
+        async with pictures.prepared(core, paths, film, None if frame is None else Path(frame)) as sealed:
+            media = tuple(one.said for one in sealed)
 
-        def write(tx: Tx, by: By) -> MomentLine:
-            return self._line(tx, writing.post(tx, by, said, audience.chosen(tx, to, excepted)))
+            def write(tx: Tx, by: By) -> MomentLine:
+                shown_ms = by.now_ms if at_ms is None else min(max(at_ms, 0), by.now_ms)
+                said = _post(text, shown_ms, media=media, link=url, preview=seen, place=where)
+                row = writing.post(tx, by, said, audience.chosen(tx, to, excepted))
+                pictures.keep(tx, row, sealed, by.now_ms)
+                line = self._line(tx, row)
+                importing.note(tx, noted, bytes.fromhex(line.id))
+                return line
 
-        return await self._write(write)
+            return await self._write(write)
 
     async def list(self, by: str | None = None, limit: int = 50, before: str | None = None) -> Rows:
         """Returns the newest moments, the oldest first. by: of one contact, "me": ours. before: only older than this.
@@ -91,8 +122,8 @@ class Moments:
 
         def write(tx: Tx, by: By) -> MomentLine:
             one = self._found(tx, id)
-            if not _likes(tx, one):
-                _answer(tx, by, one, Like(one.ref))
+            if not acting.likes(tx, one):
+                acting.answer(tx, by, one, Like(one.ref))
             return self._line(tx, one.id)
 
         return await self._write(write)
@@ -102,11 +133,11 @@ class Moments:
 
         def write(tx: Tx, by: By) -> MomentLine:
             one = self._found(tx, id)
-            found = _likes(tx, one)
+            found = acting.likes(tx, one)
             if not found:
                 raise NothingLiked
             for answer in found:
-                _take_back(tx, by, one, answer)
+                acting.take_back(tx, by, one, answer)
             return self._line(tx, one.id)
 
         return await self._write(write)
@@ -128,7 +159,7 @@ class Moments:
                 said = Comment(one.ref, text, None if about is None else about.ref)
             except OverLimit:
                 raise TooLong from None
-            made = view.answer(tx, _answer(tx, by, one, said))
+            made = view.answer(tx, acting.answer(tx, by, one, said))
             assert made is not None
             return wall.answer_line(tx, self._eye(), made)
 
@@ -166,7 +197,7 @@ class Moments:
                     raise NotYours from None
                 below = view.moment(tx, answer.moment)
                 assert below is not None
-                _take_back(tx, by, below, answer)
+                acting.take_back(tx, by, below, answer)
                 return {"id": view.id_of(answer.ref).hex(), "what": "comment"}
             if one.contact != OURS:
                 raise NotYours
@@ -200,58 +231,6 @@ class Moments:
 
         return await self._core.database.transact(look)
 
-    # --- who sees what
-
-    async def rule(
-        self,
-        name: str,
-        chats_only: bool | None = None,
-        hide_mine: bool | None = None,
-        hide_theirs: bool | None = None,
-    ) -> Rule:
-        """Decides what holds with a contact, at once and also for what was before; None: as it is.
-
-        chats_only: neither sees the other's. hide_mine: he sees none of ours. hide_theirs: his are not on our wall.
-        Errors: contact.unknown, contact.ambiguous.
-        """
-
-        def decide(tx: Tx, by: By) -> Rule:
-            contact = people.find_contact(tx, name)
-            before = audience.rule(tx, contact)
-            after = replace(
-                before,
-                chats_only=before.chats_only if chats_only is None else chats_only,
-                hide_mine=before.hide_mine if hide_mine is None else hide_mine,
-                hide_theirs=before.hide_theirs if hide_theirs is None else hide_theirs,
-            )
-            if after != before:
-                audience.set_rule(tx, contact.id, after)
-                if audience.is_barred(after) and not audience.is_barred(before) and audience.may_hear(contact):
-                    by.say(tx, contact.id, Forget())
-            return after
-
-        return await self._write(decide)
-
-    async def rules(self) -> Rules:
-        """Returns what holds with those contacts with whom anything does."""
-        return await self._core.database.read(lambda tx: list(audience.rules(tx)))
-
-    async def window(self, last: str | None = None) -> dict[str, object]:
-        """Decides, or says, how old a moment of ours may be that others see: {"window": "3d", "1m", "6m" or "all"}.
-
-        Errors: moment.window, moment.feed.
-        """
-        if last is not None and last not in WINDOWS:
-            raise BadWindow
-
-        def decide(tx: Tx, by: By) -> dict[str, object]:
-            if last is not None and WINDOWS[last] != feeds.window_s(tx):
-                writing.set_window(tx, by, WINDOWS[last])
-            seconds = feeds.window_s(tx)
-            return {"window": next(name for name, one in WINDOWS.items() if one == seconds)}
-
-        return await self._write(decide)
-
     # ---
 
     def _by(self) -> By:
@@ -260,7 +239,7 @@ class Moments:
         return By(self._core.identity, ground.now_ms(), *entropies, here(self._core))
 
     def _eye(self) -> Eye:
-        return Eye(self._core.ground.now_ms())
+        return Eye(self._core.ground.now_ms(), is_here=self._core.delivery.talks.online)
 
     def _found(self, tx: Tx, text: str) -> Moment:
         return wall.find(tx, text, self._core.ground.now_ms())
@@ -279,38 +258,6 @@ class Moments:
         for contact_id in sorted(by.told):
             self._core.delivery.stir(contact_id)
         return found
-
-
-def _answer(tx: Tx, by: By, one: Moment, said: Comment | Like) -> int:
-    """Writes an answer, and tells the author of the post beside; returns its row."""
-    where, wrap = writing.answer(tx, by, one, said)
-    row = reading.put_answer(tx, one.id, OURS, where, said, by.now_ms, wrap)
-    assert row is not None
-    if _hears(tx, one.contact):
-        text, about = (said.text, said.answers) if isinstance(said, Comment) else (None, None)
-        by.say(tx, one.contact, Answered(where, one.ref, text, about, by.now_ms))
-    return row
-
-
-def _take_back(tx: Tx, by: By, one: Moment, answer: view.Answer) -> None:
-    writing.drop(tx, by, (answer.ref,))
-    view.drop_answer(tx, answer)
-    if _hears(tx, one.contact):
-        by.say(tx, one.contact, Withdrawn(answer.ref))
-
-
-def _hears(tx: Tx, contact_id: int) -> bool:
-    """Whether the author of a post can be told of an answer."""
-    return contact_id != OURS and audience.may_hear(people.contact(tx, contact_id))
-
-
-def _likes(tx: Tx, one: Moment) -> list[view.Answer]:
-    """Our likes of a post: one."""
-    rows = tx.all(
-        "SELECT id FROM moment_answer WHERE contact = ? AND moment = ? AND kind = ?", (OURS, one.id, Like.KIND)
-    )
-    found = (view.answer(tx, row) for (row,) in rows)
-    return [answer for answer in found if answer is not None]
 
 
 def _post(text: str, at_ms: int, **beside: Any) -> Post:

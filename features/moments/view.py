@@ -43,11 +43,14 @@ MIGRATIONS = (
         CREATE TABLE moment_answer (
           id INTEGER PRIMARY KEY, moment INTEGER NOT NULL, contact INTEGER NOT NULL, feed BLOB NOT NULL,
           seq INTEGER NOT NULL, tag BLOB NOT NULL, kind INTEGER NOT NULL, text TEXT NOT NULL, at_ms INTEGER NOT NULL,
-          answers_feed BLOB, answers_seq INTEGER, wrap BLOB NOT NULL, UNIQUE (contact, feed, seq)
+          answers_feed BLOB, answers_seq INTEGER, wrap BLOB NOT NULL,
+          nonce BLOB NOT NULL, UNIQUE (contact, feed, seq), UNIQUE (contact, nonce)
         ) STRICT;
         CREATE INDEX moment_answer_tag ON moment_answer (tag);
         CREATE INDEX moment_answer_below ON moment_answer (moment, kind, at_ms, seq, tag);
         CREATE INDEX moment_answer_of ON moment_answer (contact, moment, kind);
+        CREATE INDEX moment_answer_at ON moment_answer (feed, seq);
+        CREATE INDEX moment_answer_about ON moment_answer (answers_feed, answers_seq) WHERE answers_feed IS NOT NULL;
         CREATE TABLE moment_hidden (
           moment INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (moment, feed, seq)
         ) STRICT, WITHOUT ROWID;
@@ -55,6 +58,7 @@ MIGRATIONS = (
           number INTEGER PRIMARY KEY, kind TEXT NOT NULL, answer INTEGER NOT NULL UNIQUE, at_ms INTEGER NOT NULL,
           seen INTEGER NOT NULL
         ) STRICT;
+        CREATE INDEX moment_notice_new ON moment_notice (seen) WHERE seen = 0;
         CREATE TABLE moment_audience (moment INTEGER PRIMARY KEY, kind INTEGER NOT NULL, words TEXT NOT NULL) STRICT;
         CREATE TABLE moment_listed (
           moment INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (moment, contact)
@@ -73,6 +77,8 @@ MIGRATIONS = (
           open INTEGER NOT NULL, UNIQUE (feed, seq)
         ) STRICT;
         CREATE INDEX moment_entry_open ON moment_entry (open) WHERE open = 1;
+        CREATE INDEX moment_entry_about ON moment_entry (moment);
+        CREATE INDEX moment_entry_kind ON moment_entry (kind, at_ms);
         CREATE TABLE moment_own_chain (
           id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL
         ) STRICT;
@@ -158,8 +164,22 @@ def replace(tx: Tx, moment: int, said: Post, at_ms: int, text: Ref) -> None:
     tx.changed(CHANGED, moment)
 
 
+def twin(tx: Tx, contact: int, name: bytes) -> Moment | None:
+    """The post of this author that has this name: what was taken back and written again is one post in two places."""
+    return _one(tx.one(f"SELECT {_MOMENT} FROM moment WHERE contact = ? AND name = ?", (contact, name)))
+
+
+def move(tx: Tx, one: Moment, ref: Ref, text: Ref) -> None:
+    """A post stands in another place."""
+    tx.execute(
+        "UPDATE moment SET feed = ?, seq = ?, tag = ?, text_feed = ?, text_seq = ? WHERE id = ?",
+        (ref.log, ref.seq, id_of(ref), text.log, text.seq, one.id),
+    )
+    tx.changed(CHANGED, one.id)
+
+
 def remove(tx: Tx, moment: int) -> None:
-    """Nothing of a post stays, nor of what is below it."""
+    """Nothing of a post stays, nor of what is below it; its pictures are forgotten by the caller (pictures.py)."""
     tx.execute("DELETE FROM moment_notice WHERE answer IN (SELECT id FROM moment_answer WHERE moment = ?)", (moment,))
     for table in ("moment_answer", "moment_hidden", "moment_audience", "moment_listed"):
         tx.execute(f"DELETE FROM {table} WHERE moment = ?", (moment,))
@@ -225,6 +245,12 @@ def named(tx: Tx, name: bytes, ref: Ref) -> Moment | None:
             (id_of(ref), name, ref.log, ref.seq),
         )
     )
+
+
+def all_named(tx: Tx, name: bytes) -> tuple[Moment, ...]:
+    """The posts with this name: one, unless somebody has taken the key of another's for his own."""
+    rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE name = ? ORDER BY id LIMIT 4", (name,))
+    return tuple(one for one in map(_one, rows) if one is not None)
 
 
 def others_at(tx: Tx, contact: int, ref: Ref) -> tuple[Moment, ...]:

@@ -1,16 +1,18 @@
 """Moments as a person sees them: the wall, a moment with what is below it, who liked or answered.
 
 What is kept and not shown: of who is no contact, is set to chats only, or whose moments are hidden; what is older than
-its author lets others see; answers that the author of the post has hidden; answers of who is no contact of ours, but
-below our own posts.
+its author lets others see; answers that the author of the post has hidden; answers of who is no contact of ours or is
+set to chats only, but below our own posts.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from features.moments import audience, pictures, view
-from features.moments.content import DEGREE, Comment, Like
+from features.moments import audience, composing, pictures, view
+from features.moments.audience import Kind
+from features.moments.content import Comment, Like
 from features.moments.faults import UnknownMoment
-from features.moments.shown import AnswerLine, MomentLine, Notice, PlaceLine, Shown
+from features.moments.shown import AnswerLine, MomentLine, Notice, Shown
 from features.moments.view import OURS, Answer, Moment
 from protocol.ids import AccountId
 from store import logs, people, spaces
@@ -31,8 +33,9 @@ _JOINED = (
     " LEFT JOIN moment_author a ON a.contact = m.contact"
 )
 _BELOW = (
-    " FROM moment_answer w LEFT JOIN contact c ON c.id = w.contact WHERE w.moment = ? AND w.kind = ?"
-    " AND (w.contact = 0 OR c.state = ? OR ? = 0)"
+    " FROM moment_answer w LEFT JOIN contact c ON c.id = w.contact LEFT JOIN moment_rule r ON r.contact = w.contact"
+    " WHERE w.moment = ? AND w.kind = ?"
+    " AND (w.contact = 0 OR (c.state = ? AND COALESCE(r.chats_only, 0) = 0) OR ? = 0)"
     " AND (? = 0 OR NOT EXISTS (SELECT 1 FROM moment_hidden h WHERE h.moment = w.moment AND h.feed = w.feed"
     " AND h.seq = w.seq))"
 )
@@ -40,10 +43,11 @@ _BELOW = (
 
 @dataclass(frozen=True, slots=True)
 class Eye:
-    """Who looks, and when. names: of contacts, as far as they were needed."""
+    """Who looks, and when. names: of contacts, as far as they were needed. is_here: whether a contact is online."""
 
     now_ms: int
     names: dict[int, str] = field(default_factory=dict)
+    is_here: Callable[[int], bool] = lambda _: False
 
     def name(self, tx: Tx, contact_id: int) -> str:
         """How somebody is called; "" for us."""
@@ -101,11 +105,6 @@ def line(tx: Tx, eye: Eye, one: Moment) -> MomentLine:
         (*_below(one, Like.KIND, False), LIKES_MAX),
     )
     count = tx.one(f"SELECT COUNT(*){_BELOW}", _below(one, Comment.KIND, False))
-    place = None
-    if said.place is not None:
-        where = said.place
-        degrees = [None if one is None else one / DEGREE for one in (where.latitude, where.longitude)]
-        place = PlaceLine(where.label, *degrees)
     return MomentLine(
         id=tag,
         short=tag[:SHORT],
@@ -116,12 +115,12 @@ def line(tx: Tx, eye: Eye, one: Moment) -> MomentLine:
         text=said.text,
         pictures=pictures.lines(tx, one.id, said.media),
         link=said.link or "",
-        preview=said.preview.shown if said.preview is not None and said.preview.url == said.link else None,
-        place=place,
+        preview=composing.seen(said.link, said.preview),
+        place=composing.place_line(said.place),
         likes=tuple(eye.name(tx, contact_id) for contact_id, _ in rows),
         comments=count[0] if count else 0,
         audience=audience.of(tx, one.id).words if one.contact == OURS else "",
-        waits_for=_waits_for(tx, one) if one.contact == OURS else "",
+        waits_for=_waits_for(tx, eye, one) if one.contact == OURS else "",
     )
 
 
@@ -169,7 +168,7 @@ def notice(tx: Tx, eye: Eye, number: int) -> Notice | None:
         who=eye.name(tx, answer.contact),
         moment=view.id_of(one.ref).hex()[:SHORT],
         of=one.said.text[:EXCERPT],
-        answer=view.id_of(answer.ref).hex()[:SHORT],
+        answer=view.id_of(answer.ref).hex()[:SHORT] if answer.kind == Comment.KIND else "",
         text=answer.text,
         at_ms=answer.at_ms,
         is_new=not row[2],
@@ -192,9 +191,11 @@ def _answered(tx: Tx, one: Answer) -> Answer | None:
     return None if row is None else view.answer(tx, row[0])
 
 
-def _waits_for(tx: Tx, one: Moment) -> str:
-    """Who has to have a post of ours before others, and has not; "" for nobody."""
+def _waits_for(tx: Tx, eye: Eye, one: Moment) -> str:
+    """Who has to have a post of ours before others, and is not here to take it; "" for nobody."""
+    if audience.of(tx, one.id).kind is Kind.PRIVATE:
+        return ""
     row = tx.one("SELECT 1 FROM moment_entry WHERE feed = ? AND seq = ? AND open = 1", (one.text.log, one.text.seq))
     log = None if row is None else logs.by_id(tx, one.text.log)
     anchor = None if log is None else people.by_account(tx, AccountId(spaces.space(tx, log.number).anchor))
-    return "" if anchor is None else anchor.name
+    return "" if anchor is None or eye.is_here(anchor.id) else anchor.name

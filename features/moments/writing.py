@@ -6,10 +6,11 @@ Each function is one step of a transaction. Our feeds and their chains: feeds.py
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from features.moments import audience, feeds, handing, view
+from features.moments import audience, feeds, handing, pictures, view
 from features.moments.audience import Audience, Kind
 from features.moments.content import (
     DROPS_MAX,
+    Answered,
     Chains,
     Comment,
     Drop,
@@ -29,11 +30,12 @@ from features.moments.handing import ANSWERS
 from features.moments.view import OURS, Moment
 from protocol import entry, moment, record
 from protocol.moment import Slot, Spot
-from store import authoring, entries, logs, spaces
+from store import authoring, entries, logs, people, spaces
 from store.database import Tx
 from store.entries import Kept
 from store.spaces import Space
 
+Slots = Callable[[bytes], Sequence[Slot]]  # of an entry, by the wrapping key of all contacts
 TAGS_MAX = moment.SLOTS - 1  # one slot is always for all contacts, be it with a decoy
 
 
@@ -61,7 +63,8 @@ def edit(tx: Tx, by: By, one: Moment, what: Post) -> None:
     """Writes how a post of ours reads from now on, and drops what it said before. Raises: FeedStopped, OverLimit."""
     of, whom, before = _ready(tx, by), audience.of(tx, one.id), one.text
     nonce = by.entropy(authoring.NONCE_BYTES)
-    ref = _append(tx, by, of, Replace(one.ref, what), one.id, nonce, lambda wrap: _edit_slots(one, whom, wrap))
+    slots = _edit_slots(tx, by, of, one, whom)
+    ref = _append(tx, by, of, Replace(one.ref, what), one.id, nonce, slots)
     view.replace(tx, one.id, what, by.now_ms, ref)
     drop(tx, by, (before,))
     if whom.kind is not Kind.ALL:
@@ -76,14 +79,26 @@ def _say_window(tx: Tx, by: By) -> None:
         _carried(tx, by, Window(seconds))
 
 
-def answer(tx: Tx, by: By, one: Moment, what: Comment | Like | Hide) -> tuple[Ref, bytes]:
-    """Writes a comment or a like below a post, or that an answer below ours is hidden; its place, and what opens it."""
-    of = _ready(tx, by)
+def answer(
+    tx: Tx, by: By, one: Moment, what: Comment | Like | Hide, nonce: bytes | None = None
+) -> tuple[Ref, bytes, bytes]:
+    """Writes a comment or a like below a post, or that an answer below ours is hidden.
+
+    Returns its place, what opens it, and its nonce, by which it is known in another place. nonce: that of before.
+    """
+    of, nonce = _ready(tx, by), nonce or by.entropy(authoring.NONCE_BYTES)
     slots = lambda wrap: [Slot(wrap, moment.name_of(one.key))]  # noqa: E731
-    ref = _append(tx, by, of, what, one.id, by.entropy(authoring.NONCE_BYTES), slots)
+    ref = _append(tx, by, of, what, one.id, nonce, slots)
     row = tx.one("SELECT wrap FROM moment_entry WHERE feed = ? AND seq = ?", (ref.log, ref.seq))
     assert row is not None
-    return ref, row[0]
+    return ref, row[0], nonce
+
+
+def tell_answer(tx: Tx, by: By, one: Moment, where: Ref, said: Comment | Like, nonce: bytes, at_ms: int) -> None:
+    """Tells the author of a post what we said below it, beside our feed."""
+    if one.contact != OURS and audience.may_hear(people.contact(tx, one.contact)):
+        text, about = (said.text, said.answers) if isinstance(said, Comment) else (None, None)
+        by.say(tx, one.contact, Answered(where, one.ref, text, about, at_ms, nonce))
 
 
 def delete(tx: Tx, by: By, one: Moment) -> None:
@@ -92,6 +107,7 @@ def delete(tx: Tx, by: By, one: Moment) -> None:
     refs = [Ref(feed_id, seq) for feed_id, seq in rows]
     for start in range(0, len(refs), DROPS_MAX):
         drop(tx, by, refs[start : start + DROPS_MAX])
+    pictures.forget(tx, one.id)
     view.remove(tx, one.id)
 
 
@@ -106,11 +122,12 @@ def drop(tx: Tx, by: By, refs: Sequence[Ref]) -> None:
 
 
 def set_window(tx: Tx, by: By, seconds: int) -> None:
-    """From now on others are given and shown nothing older, 0: of any age."""
+    """From now on others are given and shown nothing older, 0: of any age. Who joined while less was shown is given the
+    rest."""
     feeds.secret(tx, by.entropy)
     before = feeds.window_s(tx)
-    if before and (not seconds or seconds > before):
-        handing.anew(tx)
+    if before and not 0 < seconds <= before:
+        tx.execute("DELETE FROM moment_met")  # all are told again what they may see of before
     tx.execute("UPDATE moment_self SET window_s = ?", (seconds,))
     feeds.limit(tx, spaces.OURS, seconds)
     if feeds.every(tx):
@@ -121,13 +138,15 @@ def set_window(tx: Tx, by: By, seconds: int) -> None:
 
 def settle(tx: Tx, by: By) -> bool:
     """Notes what others have by now, and writes again what was taken back; returns whether anything was."""
-    rows = tx.all("SELECT id, feed, seq, entry, said, nonce, moment FROM moment_entry WHERE open = 1 ORDER BY id")
+    rows = tx.all(
+        "SELECT id, feed, seq, entry, said, nonce, moment, at_ms FROM moment_entry WHERE open = 1 ORDER BY id"
+    )
     gone = []
     lost: set[Ref] = set()
-    for number, feed_id, seq, entry_id, raw, nonce, row in rows:
+    for number, feed_id, seq, entry_id, raw, *beside in rows:
         log = logs.by_id(tx, feed_id)
         if log is None or entries.id_at(tx, log.number, seq) != entry_id:
-            gone.append((Ref(feed_id, seq), raw, nonce, row))
+            gone.append((Ref(feed_id, seq), raw, beside))
             lost.add(Ref(feed_id, seq))
             tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
         elif log.published >= seq:
@@ -135,9 +154,9 @@ def settle(tx: Tx, by: By) -> bool:
             done = "DELETE FROM moment_entry" if is_dropped else "UPDATE moment_entry SET open = 0"
             tx.execute(f"{done} WHERE id = ?", (number,))
     moved: dict[Ref, Ref] = {}
-    for before, raw, nonce, row in gone:
+    for before, raw, (nonce, row, at_ms) in gone:
         what = _remapped(said(raw), moved, lost)
-        after = None if what is None else _again(tx, by, what, row, nonce)
+        after = None if what is None else _again(tx, by, what, row, nonce, at_ms)
         if after is not None:
             moved[before] = after
     for before in reversed(moved):  # each to a later place, or to another log: none to where one still stands
@@ -145,7 +164,7 @@ def settle(tx: Tx, by: By) -> bool:
     return bool(gone)
 
 
-def _again(tx: Tx, by: By, what: Said, row: int, nonce: bytes) -> Ref | None:
+def _again(tx: Tx, by: By, what: Said, row: int, nonce: bytes, at_ms: int) -> Ref | None:
     """Writes what was taken back once more; None where it is about nothing any more."""
     if isinstance(what, Drop | Window):
         return _carried(tx, by, what)
@@ -157,17 +176,18 @@ def _again(tx: Tx, by: By, what: Said, row: int, nonce: bytes) -> Ref | None:
         case Post():
             ref = _append(tx, by, of, what, row, nonce, lambda wrap: _post_slots(by, one, whom, wrap, ()))
         case Replace():
-            ref = _append(tx, by, of, what, row, nonce, lambda wrap: _edit_slots(one, whom, wrap))
+            ref = _append(tx, by, of, what, row, nonce, _edit_slots(tx, by, of, one, whom))
         case _:
-            return answer(tx, by, one, what)[0]
+            ref, _, _ = answer(tx, by, one, what, nonce)
+            if not isinstance(what, Hide):
+                tell_answer(tx, by, one, ref, what, nonce, at_ms)
+            return ref
     if whom.kind is not Kind.ALL:
         _tell(tx, by, replace(one, text=ref), whom)
     return ref
 
 
-def _append(
-    tx: Tx, by: By, of: Space, what: Said, row: int, nonce: bytes, slots: Callable[[bytes], Sequence[Slot]]
-) -> Ref:
+def _append(tx: Tx, by: By, of: Space, what: Said, row: int, nonce: bytes, slots: Slots) -> Ref:
     """Seals and appends an entry; returns its place."""
     seq = authoring.next_seq(tx, of)
     spot = Spot(of.log.author, of.log.id, seq)
@@ -205,15 +225,18 @@ def _post_slots(by: By, one: Moment, whom: Audience, wrap: bytes, chains: Sequen
     return [decoy, *(Slot(moment.wrap_key(tag), one.key) for tag in chains)]
 
 
-def _edit_slots(one: Moment, whom: Audience, wrap: bytes) -> list[Slot]:
-    return [Slot(wrap, one.key if whom.kind is Kind.ALL else moment.name_of(one.key))]
+def _edit_slots(tx: Tx, by: By, of: Space, one: Moment, whom: Audience) -> Slots:
+    """One slot is for ourselves: the nonce of which the key was made is dropped with what the post said before."""
+    spot = Spot(of.log.author, of.log.id, authoring.next_seq(tx, of))
+    ours = Slot(moment.own_wrap(feeds.secret(tx, by.entropy), spot), one.key)
+    return lambda wrap: [Slot(wrap, one.key if whom.kind is Kind.ALL else moment.name_of(one.key)), ours]
 
 
 def _tell(tx: Tx, by: By, one: Moment, whom: Audience) -> None:
     """Tells everybody whom a post is for its key, in the ratchet."""
-    for contact in audience.readers(tx):
-        if audience.is_for(whom, contact.id):
-            by.say(tx, contact.id, Keys((Key(one.text.log, one.text.seq, one.key),)))
+    for contact_id in audience.reader_ids(tx):
+        if audience.is_for(whom, contact_id):
+            by.say(tx, contact_id, Keys((Key(one.text.log, one.text.seq, one.key),)))
 
 
 def _ready(tx: Tx, by: By) -> Space:

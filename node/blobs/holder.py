@@ -23,7 +23,7 @@ from protocol import blob_stream, record
 from protocol.blob_stream import Answer, Ask, Asking, Has, Names, NamesWanted, Piece, Want
 from protocol.faults import PeerFault, Unavailable
 from protocol.ids import AccountId
-from store import blobs, people
+from store import blobs, people, uses
 from store.blobs import Row, State
 
 ASKING_BYTES_MAX = 1024  # of one frame of an asker
@@ -59,7 +59,7 @@ class Holder:
             await self._bell.wait()
             news = [(*one, self._given[one]) for one in self._news]
             self._news.clear()
-            await self.inward.database.transact(blobs.gave, news)
+            await self.inward.database.transact(uses.gave, news)
             await trio.sleep(NOTE_S)
 
     async def serve(self, talk: Talk, stream: Stream) -> None:

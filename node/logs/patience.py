@@ -5,8 +5,8 @@ else is here. A successor costs each reader a grant, so there are few of them. N
 person writes, who decides by himself (features/logs).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from protocol.grant import Role
 from store import carrying, entries, people, spaces
@@ -18,20 +18,47 @@ from store.spaces import Space
 PATIENCE_MS = 15 * 60_000  # that an entry of a feed waits for its anchor, and that he has taken nothing
 RECENT = 3  # successors of one feed ...
 RECENT_MS = 36 * 3_600_000  # ... in such a time: two a day, over years no more than a reader takes (grant 1.4)
+MEET_S = 120.0  # of a run, and after sleep: until then who is there may not have been met
 LOOK_S = 60.0  # while something waits
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A feed of ours with entries that its anchor has not. next: the account to go on with; None: it waits."""
+    """A feed of ours with entries that its anchor has not, from this seq on.
+
+    next: the account of who could be the anchor in his place; None: it waits.
+    """
 
     number: int
+    seq: int
     next: bytes | None
+
+
+@dataclass
+class Patience:
+    """How long this run has seen which entry wait."""
+
+    _since_s: dict[tuple[int, int], float] = field(default_factory=dict)
+
+    def over(self, found: Sequence[Waiting], now_s: float) -> tuple[tuple[int, bytes], ...]:
+        """The feeds among all that wait now that shall go on, each with the account of its next anchor.
+
+        now_s: of a clock that stands while the machine sleeps.
+        """
+        self._since_s = {(one.number, one.seq): self._since_s.get((one.number, one.seq), now_s) for one in found}
+        return tuple(
+            (one.number, one.next)
+            for one in found
+            if one.next is not None and now_s - self._since_s[one.number, one.seq] >= MEET_S
+        )
 
 
 def waiting(tx: Tx, now_ms: int, online: frozenset[int]) -> tuple[Waiting, ...]:
     """Our feeds that wait for their anchors. online: the contacts who are here now."""
-    return tuple(Waiting(own.log.number, _next(tx, own, at_ms, now_ms, online)) for own, at_ms in _unpublished(tx))
+    return tuple(
+        Waiting(own.log.number, own.log.published + 1, _next(tx, own, at_ms, now_ms, online))
+        for own, at_ms in _unpublished(tx)
+    )
 
 
 def _unpublished(tx: Tx) -> Iterable[tuple[Space, int]]:

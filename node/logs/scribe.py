@@ -12,6 +12,7 @@ from node import speech
 from node.delivery import Delivery
 from node.inward import Inward
 from node.logs import patience
+from node.logs.patience import Patience
 from node.sync import Sync
 from protocol import grant, spine
 from protocol.grant import Role
@@ -35,6 +36,7 @@ class Scribe:
     delivery: Delivery
     sync: Sync
     _next_spine_at: float = field(default=0.0)
+    _patience: Patience = field(default_factory=Patience)
 
     async def run(self) -> None:
         """Does what is due whenever something is new, until cancelled; and then writes the spine once more."""
@@ -56,9 +58,8 @@ class Scribe:
             await self.sync.desks.give_up(number, None, without)
         online = frozenset(talk.contact for talk in self.delivery.talks)
         waiting = await database.transact(patience.waiting, self.inward.now(), online)
-        for one in waiting:
-            if one.next is not None:
-                await self.sync.desks.give_up(one.number, one.next)
+        for number, anchor in self._patience.over(waiting, trio.current_time()):
+            await self.sync.desks.give_up(number, anchor)
         stirred = {*await database.transact(self._grant), *await database.transact(self._sign)}
         now = trio.current_time()
         if now >= self._next_spine_at and await database.transact(self._commit):

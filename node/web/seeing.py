@@ -1,7 +1,7 @@
 """A preview of a link: its page is fetched, read by the workshop, and so is the picture that it names.
 
 Nothing of either reaches the message but a checked answer of the workshop. Both lie in a file of the profile as long
-as they are looked at. Not here: whether a person wants one (features/chat/linking.py).
+as they are looked at. Not here: whether a person wants one (previewing.py).
 """
 
 from collections.abc import AsyncIterator, Callable

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from protocol.workshop import Heard, Moving, Page, Pictured
+from protocol.workshop import PREVIEW_BYTES_MAX, Heard, Moving, Page, Pictured
 
 
 class Looking(Protocol):
@@ -12,8 +12,8 @@ class Looking(Protocol):
     Each raises: CannotOpen, Broken, Strange, TooMuch, NoRoom, Ended.
     """
 
-    async def picture(self, path: Path, clean: Path) -> Pictured:
-        """What is to be said of a picture."""
+    async def picture(self, path: Path, clean: Path, preview_bytes: int = PREVIEW_BYTES_MAX) -> Pictured:
+        """What is to be said of a picture, with a preview of at most so many bytes."""
 
     async def sound(self, path: Path, clean: Path) -> Heard:
         """Length and waveform of a sound."""
@@ -26,6 +26,9 @@ class Looking(Protocol):
 
     async def sticker(self, path: Path) -> bytes:
         """A picture as a small still WebP."""
+
+    async def taken(self, path: Path) -> str:
+        """When a picture was taken, as it says itself."""
 
     async def page(self, path: Path, charset: str) -> Page:
         """What a page of the web says of itself."""

@@ -62,7 +62,7 @@ LOADED = (
 JPEG_QUALITY = 90  # of a picture that had to be turned
 _QUALITIES = (80, 65, 50, 35, 20)
 _STICKER_QUALITIES = (80, 65, 50)  # below that it is better to be larger
-_SIDES = (1.0, 0.75, 0.5, 0.25)  # of a preview whose lowest quality is still too large
+_SIDES = (1.0, 0.75, 0.5, 0.25, 0.125)  # of a preview whose lowest quality is still too large
 _HASHED_SIDE = 32  # a blurhash of 4 x 3 does not see more
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -80,7 +80,7 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 Image.preinit()
 
 
-def picture(raw: bytes, write_clean: Callable[[bytes], None]) -> Pictured:
+def picture(raw: bytes, write_clean: Callable[[bytes], None], preview_bytes: int = PREVIEW_BYTES_MAX) -> Pictured:
     """What is said of a picture; its clean copy is written on the way. Raises: Refused, and what Pillow raises."""
     stripped = stripping.strip(raw)
     del raw
@@ -95,7 +95,11 @@ def picture(raw: bytes, write_clean: Callable[[bytes], None]) -> Pictured:
     width, height = image.size
     image.draft("RGB", (2 * PREVIEW_SIDE_MAX, 2 * PREVIEW_SIDE_MAX)) if not turned else None
     small = _within(image, PREVIEW_SIDE_MAX, PREVIEW_SIDE_MAX)
-    return Pictured(stripped.format, width, height, _fitting(small, PREVIEW_BYTES_MAX), _hash(small))
+    try:
+        preview = _fitting(small, min(preview_bytes, PREVIEW_BYTES_MAX))
+    except Refused:
+        preview = b""  # the blurhash has to do
+    return Pictured(stripped.format, width, height, preview, _hash(small))
 
 
 def avatar(raw: bytes) -> Avatar:
@@ -210,7 +214,7 @@ def _fitting(small: Image.Image, bytes_max: int) -> bytes:
             webp = _webp(scaled, quality)
             if len(webp) <= bytes_max:
                 return webp
-    raise Refused(Why.LARGE)  # not met: 80 px of noise have 3 KiB
+    raise Refused(Why.LARGE)  # met only where less than a kilobyte is asked for: 80 px of noise have 3 KiB
 
 
 def _webp(image: Image.Image, quality: int) -> bytes:

@@ -1,10 +1,11 @@
 """The workshop's own program: one file, one answer, then it ends. Runs as a child of the node or of a door.
 
-weft.py _workshop picture FD    the file on stdin, a copy without metadata to descriptor FD
-weft.py _workshop sound FD      likewise
+weft.py _workshop picture FD N  the file on stdin, a copy without metadata to descriptor FD; N: bytes of its preview
+weft.py _workshop sound FD      the same without a preview
 weft.py _workshop moving FD     likewise
 weft.py _workshop avatar        the file on stdin
 weft.py _workshop sticker       the file on stdin
+weft.py _workshop taken         the file on stdin
 weft.py _workshop page CHARSET  a page of the web on stdin; what its server says of its encoding, or nothing
 weft.py _workshop pixels W H    a preview on stdin, unpacked to at most W x H pixels
 
@@ -77,11 +78,12 @@ def _worked(argv: list[str]) -> object:
 def _prepared(argv: list[str]) -> tuple[Callable[[], object], int]:
     """The work, all that it needs loaded and the limits in force; and how many descriptors it keeps."""
     match argv:
-        case ["picture", descriptor]:
+        case ["picture", descriptor, preview]:
             bounds.enter(PICTURE_BYTES_MAX)
             from node.workshop import pictures
 
-            return lambda: pictures.picture(_read(PICTURE_BYTES_MAX), writer(int(descriptor))), int(descriptor) + 1
+            copy, most = int(descriptor), int(preview)
+            return lambda: pictures.picture(_read(PICTURE_BYTES_MAX), writer(copy), most), copy + 1
         case ["avatar"]:
             bounds.enter(0)
             from node.workshop import pictures
@@ -92,6 +94,11 @@ def _prepared(argv: list[str]) -> tuple[Callable[[], object], int]:
             from node.workshop import pictures
 
             return lambda: pictures.sticker(_read(PICTURE_BYTES_MAX)), 3
+        case ["taken"]:
+            bounds.enter(0)
+            from node.workshop import stripping
+
+            return lambda: stripping.taken(_read(PICTURE_BYTES_MAX)), 3
         case ["page", charset]:
             bounds.enter(0)
             from node.workshop import pages

@@ -9,13 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
+from node.workshop import exif
 from node.workshop.faults import Refused
-from protocol.workshop import Format, Why
+from protocol.workshop import Format, Taken, Why
 
-UPRIGHT = 1
-_TAGS_MAX = 512  # in the first directory of EXIF; cameras write some 20
-_ORIENTATION = 0x0112
-_SHORT = 3
+UPRIGHT = exif.UPRIGHT
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = frozenset(
     b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT bKGD pHYs cICP acTL fcTL fdAT".split()
@@ -29,11 +27,12 @@ _MARK = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in a scan: anything but esca
 
 @dataclass(frozen=True, slots=True)
 class Stripped:
-    """A picture without metadata. orientation: 1 to 8, as the EXIF said that is gone."""
+    """A picture without metadata. orientation: 1 to 8, as the EXIF said that is gone; exif: the first block of it."""
 
     format: Format
     raw: bytes
     orientation: int
+    exif: bytes = b""
 
 
 def strip(raw: bytes) -> Stripped:
@@ -49,38 +48,26 @@ def strip(raw: bytes) -> Stripped:
     raise Refused(Why.STRANGE)
 
 
-def orientation(exif: bytes) -> int:
-    """How the camera was held, from a block of EXIF; 1 where it does not say so, or says nonsense."""
-    tiff = exif.removeprefix(b"Exif\x00\x00")
-    if tiff[:4] not in (b"II*\x00", b"MM\x00*"):
-        return UPRIGHT
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(tiff[at : at + size], "little" if tiff[:1] == b"I" else "big")
-
-    first = number(4, 4)
-    for place in range(first + 2, first + 2 + 12 * min(number(first, 2), _TAGS_MAX), 12):
-        if (number(place, 2), number(place + 2, 2)) == (_ORIENTATION, _SHORT):
-            value = number(place + 8, 2)
-            return value if 1 <= value <= 8 else UPRIGHT
-    return UPRIGHT
+def taken(raw: bytes) -> Taken:
+    """When a picture was taken, as it says itself. Raises: as `strip`."""
+    return Taken(exif.taken(strip(raw).exif))
 
 
 def _jpeg(raw: bytes) -> Stripped:
-    kept, turned, at = [raw[:2]], UPRIGHT, 2
+    kept, turned, told, at = [raw[:2]], UPRIGHT, b"", 2
     while True:
         while raw[at : at + 2] == b"\xff\xff":  # fill bytes
             at += 1
         mark = raw[at + 1] if raw[at : at + 1] == b"\xff" and at + 1 < len(raw) else _broken()
         if mark == 0xD9:  # the end; what stands behind it goes too
             kept.append(b"\xff\xd9")
-            return Stripped(Format.JPEG, b"".join(kept), turned)
+            return Stripped(Format.JPEG, b"".join(kept), turned, told)
         end = at + 2 + int.from_bytes(raw[at + 2 : at + 4], "big")
         if end < at + 4 or end > len(raw) or mark in (0x00, 0x01, *range(0xD0, 0xD9)):
             _broken()
         body = raw[at + 4 : end]
         if mark == 0xE1 and body.startswith(b"Exif\x00\x00") and turned == UPRIGHT:
-            turned = orientation(body)
+            turned, told = exif.orientation(body), told or body
         kept.append(_segment(mark, body, raw[at:end]))
         at = end
         if mark == 0xDA:
@@ -98,7 +85,7 @@ def _segment(mark: int, body: bytes, whole: bytes) -> bytes:
 
 
 def _png(raw: bytes) -> Stripped:
-    kept, turned, at = [_PNG_HEAD], UPRIGHT, len(_PNG_HEAD)
+    kept, turned, told, at = [_PNG_HEAD], UPRIGHT, b"", len(_PNG_HEAD)
     while at < len(raw):
         name, end = raw[at + 4 : at + 8], at + 12 + int.from_bytes(raw[at : at + 4], "big")
         if end > len(raw):
@@ -106,15 +93,16 @@ def _png(raw: bytes) -> Stripped:
         if name in _PNG_KEPT:
             kept.append(raw[at:end])
         elif name == b"eXIf":
-            turned = orientation(raw[at + 8 : end - 4])
+            told = raw[at + 8 : end - 4]
+            turned = exif.orientation(told)
         at = end
         if name == b"IEND":
-            return Stripped(Format.PNG, b"".join(kept), turned)
+            return Stripped(Format.PNG, b"".join(kept), turned, told)
     return _broken()
 
 
 def _webp(raw: bytes) -> Stripped:
-    kept, turned, at = [b"WEBP"], UPRIGHT, 12
+    kept, turned, told, at = [b"WEBP"], UPRIGHT, b"", 12
     last = 8 + int.from_bytes(raw[4:8], "little")
     if last > len(raw):
         _broken()
@@ -124,14 +112,14 @@ def _webp(raw: bytes) -> Stripped:
         if len(body) < size:
             _broken()
         if name == b"EXIF":
-            turned = orientation(body)
+            turned, told = exif.orientation(body), body
         if name == b"VP8X" and size:
             body = bytes((body[0] & ~_WEBP_TOLD & 0xFF,)) + body[1:]
         if name in _WEBP_KEPT:
             kept += (name, size.to_bytes(4, "little"), body, b"\x00" * (size & 1))
         at += 8 + size + (size & 1)
     whole = b"".join(kept)
-    return Stripped(Format.WEBP, b"RIFF" + len(whole).to_bytes(4, "little") + whole, turned)
+    return Stripped(Format.WEBP, b"RIFF" + len(whole).to_bytes(4, "little") + whole, turned, told)
 
 
 def _gif(raw: bytes) -> Stripped:

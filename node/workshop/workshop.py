@@ -24,7 +24,7 @@ import trio
 from node.workshop.faults import Broken, CannotOpen, Ended, NoRoom, Strange, TooMuch
 from protocol import workshop
 from protocol.faults import PeerFault, quoted
-from protocol.workshop import Avatar, Failed, Heard, Moving, Page, Pictured, Stamp, Why
+from protocol.workshop import PREVIEW_BYTES_MAX, Avatar, Failed, Heard, Moving, Page, Pictured, Stamp, Taken, Why
 
 AT_ONCE = 2  # each may take a gigabyte
 WALL_S = 45.0  # a picture of 64 million pixels takes 5 s on a small machine that does nothing else
@@ -50,13 +50,20 @@ class Workshop:
     wall_s: float = WALL_S
     _room: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(AT_ONCE))
 
-    async def picture(self, path: Path, clean: Path) -> Pictured:
+    async def picture(self, path: Path, clean: Path, preview_bytes: int = PREVIEW_BYTES_MAX) -> Pictured:
         """What is to be said of a picture; its copy without metadata, and upright, is written to `clean`.
 
         clean: must not exist; after a fault or a cancellation it does not. Not fsynced.
+        preview_bytes: what its preview may have; it is left out where it cannot be made so small.
         Raises: CannotOpen, Broken, Strange, TooMuch, NoRoom, Ended.
         """
-        return await self._copied("picture", path, clean, Pictured)
+        async with _opened(path) as source:
+            with _made(clean) as copy:
+                words = ("picture", str(copy), str(preview_bytes))
+                found = await self._asked(words, source, (copy,), Pictured)
+                if len(found.preview) > preview_bytes:  # the program was taken over
+                    raise Ended
+                return found
 
     async def sound(self, path: Path, clean: Path) -> Heard:
         """Length and waveform of a sound; its copy without titles, names and pictures is written to `clean`.
@@ -84,6 +91,12 @@ class Workshop:
         """
         async with _opened(path) as source:
             return (await self._asked(("sticker",), source, (), Stamp)).webp
+
+    async def taken(self, path: Path) -> str:
+        """When a picture was taken, as it says itself and as Taken is written; "" where it does not. Raises: as
+        `picture`."""
+        async with _opened(path) as source:
+            return (await self._asked(("taken",), source, (), Taken)).at
 
     async def page(self, path: Path, charset: str) -> Page:
         """What a page of the web says of itself. charset: as its server names it, "" for none. Raises: as `picture`."""

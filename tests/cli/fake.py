@@ -283,7 +283,7 @@ class World:
         self.packets = PacketsRoom()
         self.shop, self.paths = ShopRoom(), PathsRoom()
         self.media, self.profile, self.stickers = MediaRoom(), ProfileRoom(), StickersRoom()
-        self.moments = MomentsRoom(self)
+        self.moments = MomentsRoom(world=self)
         self.serving = trio.CancelScope()
 
     async def start(self, nursery: trio.Nursery) -> None:

@@ -12,7 +12,10 @@ Names = list[str]
 
 @dataclass
 class LogsRoom:
-    """logs.*; fails_at: the part of a file that is not to be had; waits_for: whom a note waits for."""
+    """logs.*; fails_at: the part of a file that is not to be had, has_keys: whether there are keys in one (of no feed).
+
+    waits_for: whom a note waits for.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
@@ -20,6 +23,7 @@ class LogsRoom:
     pages: list[bytes] = field(default_factory=list)
     asked: list[tuple[object, ...]] = field(default_factory=list)
     fails_at: int | None = None
+    has_keys: bool = True
     waits_for: str = "Bo"
 
     async def list(self) -> Rows:
@@ -67,7 +71,7 @@ class LogsRoom:
         if first == self.fails_at:
             raise NoEntries
         after = first + 1 if first + 1 < len(self.pages) else None
-        return {"items": b64encode(self.pages[first]).decode(), "next": after}
+        return {"items": b64encode(self.pages[first]).decode(), "next": after, "opened": opened and self.has_keys}
 
     async def trust(self, name: str) -> dict[str, Any]:
         """Yes."""

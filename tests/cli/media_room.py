@@ -116,7 +116,7 @@ class MediaRoom:
 def room() -> dict[str, Any]:
     """A node without a quota."""
     plain: dict[str, Any] = {"conversations": [], "files": 2, "files_bytes": 2 * WORK_BYTES, "again_bytes": WORK_BYTES}
-    return plain | {"database_bytes": 800_000, "free_bytes": 40_000_000_000, "quota_bytes": 0, "over": 0}
+    return plain | {"database_bytes": 800_000, "free_bytes": 40_000_000_000, "quota_bytes": 0, "over": 0, "rooms": []}
 
 
 def share(contact: str, **said: Any) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from features.moments.faults import NoPicture, NothingLiked, UnknownMoment
+from protocol.faults import UserFault
+from tests.cli.moment_files_room import MomentFilesRoom
 
 Rows = list[dict[str, Any]]
 Names = list[str]
@@ -18,9 +20,9 @@ class Tells(Protocol):
     async def changed(self, topic: str, *keys: int) -> None: ...
 
 
-@dataclass
-class MomentsRoom:
-    """moments.*; then: what happens once pictures are asked for."""
+@dataclass(kw_only=True)
+class MomentsRoom(MomentFilesRoom):
+    """moments.*; then: what happens once pictures are asked for; refuses: pictures, by name."""
 
     world: Tells
     rows: Rows = field(default_factory=list)
@@ -33,6 +35,8 @@ class MomentsRoom:
     asked: list[tuple[object, ...]] = field(default_factory=list)
     posted: dict[str, Any] = field(default_factory=dict)  # what was said of the newest of ours
     then: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+    refuses: dict[str, UserFault] = field(default_factory=dict)
+    breaks: UserFault | None = None  # what saving a picture of the oldest moment ends with
 
     async def post(
         self,
@@ -48,8 +52,12 @@ class MomentsRoom:
         excepted: Names | None = None,
         at_ms: int | None = None,
         preview: bool | None = None,
+        origins: Names | None = None,
     ) -> dict[str, Any]:
         """Posted."""
+        for one in images:
+            if (refusal := self.refuses.get(one.rpartition("/")[2])) is not None:
+                raise refusal
         said: dict[str, Any] = {
             "text": text,
             "images": images,
@@ -64,6 +72,8 @@ class MomentsRoom:
         words = "all" if to is None else ", ".join(to)
         words = words if excepted is None else f"all but {', '.join(excepted)}"
         self.rows.append(made := moment(text, len(self.rows) + 1, author="", mine=True, audience=words))
+        made |= {} if at_ms is None else {"at_ms": at_ms}
+        self.note(origins, made["short"])
         return made
 
     async def list(self, by: str | None = None, limit: int = 50, before: str | None = None) -> Rows:
@@ -170,6 +180,8 @@ class MomentsRoom:
         """Saved."""
         row = self._row(id)
         self.asked.append(("save", id, folder, number))
+        if self.breaks is not None and row is self.rows[0]:
+            raise self.breaks
         found = [one for one in row["pictures"] if number in (None, one["number"])]
         return [{"file": f"{folder}/{one['name']}", "bytes": one["bytes"]} for one in found]
 

@@ -360,6 +360,9 @@ async def test_evidence_is_written_to_a_file_of_ones_own(tmp_path: Path) -> None
         assert file.read_bytes() == b"onetwothree"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert world.logs.asked == [("export", "trip", at, 9, True) for at in range(3)]
+        world.logs.has_keys = False  # of a feed
+        ran = await world.weft("log", "export", "bo/moments", str(file), "--force")
+        assert ran.err.splitlines() == [f"  Anybody can examine it, without a node: weft log verify '{file}'"]
 
 
 async def test_sealed_evidence_is_asked_for_without_keys(tmp_path: Path) -> None:

@@ -62,6 +62,22 @@ async def test_before_a_moment_is_deleted_a_person_is_asked(tmp_path: Path) -> N
         assert (asked in shown, world.moments.rows) == (False, [])
 
 
+async def test_before_a_folder_is_posted_for_all_a_person_is_asked(tmp_path: Path) -> None:
+    async with fake.node(tmp_path) as world:
+        folder = tmp_path / "lake"
+        folder.mkdir()
+        (folder / "a.jpg").write_bytes(b"a")
+        asked, words = "for all your contacts to see: post them? [Y/n]: ", ("moments", "import", str(folder))
+        shown = await trio.to_thread.run_sync(lambda: at_terminal(world, *words, typed=b"n\n"))
+        assert (asked in shown, "Nothing was posted." in shown, world.moments.rows) == (True, True, [])
+        for more in (("--dry-run",), ("--to", "bo"), ("--yes", "--again")):
+            shown = await trio.to_thread.run_sync(at_terminal, world, *words, *more)
+            assert (asked in shown, "a.jpg" in shown) == (False, True)
+        assert len(world.moments.rows) == 2
+        shown = await trio.to_thread.run_sync(lambda: at_terminal(world, *words, "--again", typed=b"\n"))
+        assert (asked in shown, "Posted: 1 moment with 1 picture, for all." in shown) == (True, True)
+
+
 def at_terminal(world: fake.World, *words: str, typed: bytes = b"") -> str:
     """What a command writes to a terminal. typed: what is answered there."""
     environ = {**os.environ, **world.door.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}

@@ -32,6 +32,7 @@ from features.logs.view import Line as LogLine
 from features.media.service import Media
 from features.media.storage import Share, Storage
 from features.media.view import FileLine
+from features.moments.importing import Dated
 from features.moments.service import Moments
 from features.moments.shown import AnswerLine, MomentLine, Notice, Picture, PlaceLine, Rule
 from features.nearby.service import Nearby
@@ -68,6 +69,7 @@ from tests.cli import (
     keepers_room,
     logs_room,
     media_room,
+    moment_files_room,
     moments_room,
     packets_room,
     paths_room,
@@ -299,6 +301,7 @@ def test_a_contact_of_the_tests_is_one_of_the_node() -> None:
     assert set(moments_room.picture(1, "a")) == set(Picture.__annotations__)
     assert set(moments_room.place("here")) == set(PlaceLine.__annotations__)
     assert set(moments_room.comment(1, "hi")) == set(AnswerLine.__annotations__)
+    assert set(moment_files_room.dated("a")) == set(Dated.__annotations__)
     assert set(moments_room.notice(1, "like")) == set(Notice.__annotations__)
     assert set(moments_room.rule("bo")) == set(Rule.__annotations__)
     assert set(packets_room.line()) == set(PacketLine.__annotations__)

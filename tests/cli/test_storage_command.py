@@ -37,6 +37,12 @@ async def test_each_conversation_has_a_line_and_all_of_them_a_sum(tmp_path: Path
             " 40.0 GB of the disk are free.",
             "There is no quota. Set one, in MB: weft config set media.quota 2000",
         ]
+        world.media.room["rooms"] = [
+            {"room": "moments", "files": 3, "files_bytes": 6_000_000, "again_bytes": 4_000_000}
+        ]
+        lines = (await world.weft("storage")).out.splitlines()
+        assert re.split(r" {2,}", lines[3]) == ["(moments)", "3", "6.0 MB", "4.0 MB"]
+        del world.media.room["rooms"]
         assert (await world.weft("storage", "chen", "--json")).json == {**room(), "conversations": [chen]}
 
 

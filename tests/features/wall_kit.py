@@ -6,7 +6,7 @@ Not here: what is expected (wall_model.py).
 """
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,12 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import trio
-from features.moments.service import Moments
 from trio.testing import wait_all_tasks_blocked
 
 from crypto import keys
-from features.moments import service
+from features.moments import ruling, service
 from features.moments.feature import FEATURE
+from features.moments.service import Moments
 from node import speech
 from node.ground import Ground
 from node.inward import Inward
@@ -29,6 +29,7 @@ from protocol.content import Channel
 from protocol.grant import Grant, Role
 from store import entries, intake, lanes, logs, outbox, people, remarks, spaces
 from store.database import Database, Tx, Worker
+from store.entries import Held
 from store.inbox import Arrival
 from store.intake import Piece, Took
 from store.people import ContactState
@@ -40,7 +41,7 @@ from tests.store.kit import Clock, Side
 KINDS = content.Kinds((*grant.CONTENTS, *FEATURE.contents))
 MIGRATIONS = (*kit.MIGRATIONS, *FEATURE.migrations)
 RULES = {"chats_only": "chats_only", "mine": "hide_mine", "theirs": "hide_theirs"}
-WINDOWS = {seconds: name for name, seconds in service.WINDOWS.items()}
+WINDOWS = {seconds: name for name, seconds in ruling.WINDOWS.items()}
 ROUNDS_MAX = 40  # until nothing is on its way any more
 SHARED_MAX = 1000
 T = TypeVar("T")
@@ -48,9 +49,10 @@ T = TypeVar("T")
 
 @dataclass
 class Node:
-    """One person's node. known: name of a contact -> its row, and its device's."""
+    """One person's node. tx: for looks; known: name of a contact -> its row, and its device's."""
 
     side: Side
+    tx: Tx
     sync: Sync
     moments: Moments
     known: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -84,13 +86,13 @@ class Rooms:
                 side = await stack.enter_async_context(
                     kit.open_side(Path(":memory:"), name, self.clock, Worker.INLINE, MIGRATIONS)
                 )
-                self.nodes[name] = node = self._node(side)
+                self.nodes[name] = node = self._node(side, await kit.grip(side))
                 nursery.start_soon(service.run, node.moments)
             self._ready.set()
             await self._over.wait()
             nursery.cancel_scope.cancel()
 
-    def _node(self, side: Side) -> Node:
+    def _node(self, side: Side, tx: Tx) -> Node:
         ground = Ground(lambda: self.clock.ms, lambda _: side.entropy, keys.encapsulate, Worker.INLINE)
         sync = Sync(Inward(ground, side.database, side.mine, KINDS, (FEATURE,)))
         core: Any = SimpleNamespace(
@@ -100,7 +102,7 @@ class Rooms:
             sync=sync,
             delivery=SimpleNamespace(stir=lambda _: None),  # `settle` looks at every outbox
         )
-        return Node(side, sync, Moments(core))
+        return Node(side, tx, sync, Moments(core))
 
     def _call(self, f: Callable[..., Awaitable[T]], *args: Any) -> T:
         return trio.from_thread.run(f, *args, trio_token=self._token)
@@ -122,10 +124,10 @@ class Rooms:
         self._write(who, remarks.drop_tag, self._contact(who, whom), tag.removeprefix("#"))
 
     def rule(self, who: str, whom: str, rule: str, holds: bool) -> None:
-        self._do(who, "rule", name=whom, **{RULES[rule]: holds})
+        self._ask(who, "rule", name=whom, **{RULES[rule]: holds})
 
     def window(self, who: str, seconds: int) -> None:
-        self._do(who, "window", last=WINDOWS[seconds])
+        self._ask(who, "window", last=WINDOWS[seconds])
 
     def block(self, who: str, whom: str) -> None:
         self._write(who, people.set_state, self._contact(who, whom), ContactState.BLOCKED, "blocked")
@@ -141,56 +143,56 @@ class Rooms:
     def post(self, who: str, label: str, to: To) -> None:
         named = list(to.named)
         whom = {"excepted": named} if to.is_all else {"to": named or ["private"]}
-        self._do(who, "post", text=label, **whom)
+        self._ask(who, "post", text=label, **whom)
 
     def edit(self, who: str, label: str, words: str) -> None:
-        self._do(who, "edit", id=self._moment(who, label), text=f"{label} {words}")
+        self._ask(who, "edit", id=self._moment(who, label), text=f"{label} {words}")
 
     def comment(self, who: str, post: str, label: str) -> None:
-        self._do(who, "comment", id=self._moment(who, post), text=label)
+        self._ask(who, "comment", id=self._moment(who, post), text=label)
 
     def like(self, who: str, post: str) -> None:
-        self._do(who, "like", id=self._moment(who, post))
+        self._ask(who, "like", id=self._moment(who, post))
 
     def unlike(self, who: str, post: str) -> None:
-        self._do(who, "unlike", id=self._moment(who, post))
+        self._ask(who, "unlike", id=self._moment(who, post))
 
     def hide(self, who: str, post: str, answer: str) -> None:
-        self._do(who, "hide", id=self._comment(who, post, answer))
+        self._ask(who, "hide", id=self._comment(who, post, answer))
 
     def delete(self, who: str, label: str) -> None:
-        self._do(who, "delete", id=self._moment(who, label))
+        self._ask(who, "delete", id=self._moment(who, label))
 
     def take_back(self, who: str, post: str, comment: str) -> None:
-        self._do(who, "delete", id=self._comment(who, post, comment))
+        self._ask(who, "delete", id=self._comment(who, post, comment))
 
     # --- what is seen
 
     def visible(self, who: str) -> dict[str, str]:
         found = {}
-        for line in self._do(who, "list", limit=1000):
+        for line in self._ask(who, "list", limit=1000):
             label, _, words = line.text.partition(" ")
             assert label not in found
             found[label] = words
         return found
 
     def visible_answers(self, who: str, post: str) -> set[str]:
-        shown = self._do(who, "show", id=self._moment(who, post))
+        shown = self._ask(who, "show", id=self._moment(who, post))
         return {one.text for one in shown.comments} | {like_of(post, name or who) for name in shown.moment.likes}
 
     def _moment(self, who: str, label: str) -> str:
-        (found,) = (line.id for line in self._do(who, "list", limit=1000) if line.text.partition(" ")[0] == label)
+        (found,) = (line.id for line in self._ask(who, "list", limit=1000) if line.text.partition(" ")[0] == label)
         return str(found)
 
     def _comment(self, who: str, post: str, label: str) -> str:
-        shown = self._do(who, "show", id=self._moment(who, post))
+        shown = self._ask(who, "show", id=self._moment(who, post))
         (found,) = (one.id for one in shown.comments if one.text == label)
         return str(found)
 
     def _contact(self, who: str, whom: str) -> int:
         return self.nodes[who].known[whom][0]
 
-    def _do(self, who: str, verb: str, **params: Any) -> Any:
+    def _ask(self, who: str, verb: str, **params: Any) -> Any:
         method = getattr(self.nodes[who].moments, verb)
         return self._call(lambda: method(**params))
 
@@ -210,7 +212,7 @@ class Rooms:
             for author in self.nodes.values():
                 for name in author.known:
                     reader = self.nodes[name]
-                    if await _is_here(author, reader):
+                    if _are_here(author, reader):
                         moved += [await self._deliver(author, reader), await self._show(author, reader)]
             if not any(moved):
                 return
@@ -218,25 +220,25 @@ class Rooms:
 
     async def _scribe(self, one: Node) -> bool:
         """As node/logs/scribe.py: logs go on without who is no contact any more, readers are granted them."""
-        gone = await one.database.transact(spaces.gone)
+        gone = spaces.gone(one.tx)
         without: dict[int, set[int]] = {}
         for number, contact_id in gone:
             without.setdefault(number, set()).add(contact_id)
         for number, contacts in without.items():
             await one.sync.desks.give_up(number, None, frozenset(contacts))
-        return bool(await one.database.transact(self._grant, one)) or bool(gone)
+        if untold := spaces.untold(one.tx):
+            await one.database.transact(self._grant, one, untold)
+        return bool(untold or gone)
 
-    def _grant(self, tx: Tx, one: Node) -> int:
-        untold = spaces.untold(tx)
+    def _grant(self, tx: Tx, one: Node, untold: Sequence[tuple[int, int]]) -> None:
         for number, contact_id in untold:
             speech.say(tx, contact_id, (spaces.grant(tx, number),), self.clock.ms, one.side.entropy)
             spaces.told(tx, number, contact_id)
-        return len(untold)
 
     async def _deliver(self, author: Node, reader: Node) -> bool:
         """What waits in an outbox comes as bytes, each in a transaction of its own."""
         _, device_id = author.known[reader.side.name]
-        waiting = await author.database.transact(lambda tx: list(lanes.waiting(tx, device_id, lanes.CARRIER, 1000)))
+        waiting = list(lanes.waiting(author.tx, device_id, lanes.CARRIER, SHARED_MAX))
         for message, body in waiting:
             assert body is not None
             await reader.database.transact(self._hear, reader.known[author.side.name], message, body)
@@ -253,31 +255,31 @@ class Rooms:
 
     async def _show(self, author: Node, reader: Node) -> bool:
         """What one holds of the feeds that both know, and the other does not, comes to him."""
-        mine = await author.database.transact(_shared, author.known[reader.side.name][0])
-        theirs = await reader.database.transact(_shared, reader.known[author.side.name][0])
+        mine = _shared(author.tx, author.known[reader.side.name][0])
+        theirs = _shared(reader.tx, reader.known[author.side.name][0])
         moved = False
         for log_id in sorted(mine.keys() & theirs.keys()):
-            lacks = await reader.database.transact(_lacks, theirs[log_id].log.number)
-            piece = await author.database.transact(_piece, mine[log_id], lacks)
-            if piece is not None:
-                await reader.database.transact(self._take, reader, piece._replace(number=theirs[log_id].log.number))
+            run = _run(author.tx, mine[log_id], _lacks(reader.tx, theirs[log_id].log.number))
+            if run:
+                if mine[log_id].log.own:  # what is shown to somebody is published
+                    await author.database.transact(logs.publish, mine[log_id].log.number, run[-1].seq)
+                await reader.database.transact(self._take, reader, theirs[log_id].log.number, run)
                 moved = True
         return moved
 
-    def _take(self, tx: Tx, reader: Node, piece: Piece) -> None:
+    def _take(self, tx: Tx, reader: Node, number: int, run: Sequence[Held]) -> None:
+        piece = Piece(number, tuple(one.raw for one in run), tuple(one.content for one in run))
         (took,) = intake.take(tx, [piece], reader.side.mine.device_key, self.clock.ms, reader.side.entropy)
         assert isinstance(took, Took)
         assert took.proof is None
         assert not took.is_parted
 
 
-async def _is_here(author: Node, reader: Node) -> bool:
+def _are_here(author: Node, reader: Node) -> bool:
     """Whether two are contacts for each other, so that they talk."""
-    for mine, theirs in ((author, reader), (reader, author)):
-        one = await mine.database.transact(people.contact, mine.known[theirs.side.name][0])
-        if one.state is not ContactState.ACTIVE:
-            return False
-    return True
+    rows = ((author, reader), (reader, author))
+    found = [people.contact(mine.tx, mine.known[theirs.side.name][0]) for mine, theirs in rows]
+    return all(one.state is ContactState.ACTIVE for one in found)
 
 
 def _shared(tx: Tx, contact_id: int) -> dict[bytes, Space]:
@@ -292,14 +294,9 @@ def _lacks(tx: Tx, number: int) -> tuple[int, tuple[int, ...]]:
     return following, entries.awaited(tx, number, 0, following)
 
 
-def _piece(tx: Tx, of: Space, lacks: tuple[int, tuple[int, ...]]) -> Piece | None:
-    """What is here of that. What is shown to somebody is published."""
+def _run(tx: Tx, of: Space, lacks: tuple[int, tuple[int, ...]]) -> tuple[Held, ...]:
+    """The run in which all stands that is here of that."""
     following, awaited = lacks
     held = entries.read(tx, of.log.number, 0, SHARED_MAX, 1 << 30)
     useful = [one.seq for one in held if one.seq >= following or (one.seq in awaited and one.content is not None)]
-    if not useful:
-        return None
-    if of.log.own:
-        logs.publish(tx, of.log.number, held[-1].seq)
-    run = held[useful[0] :]
-    return Piece(0, tuple(one.raw for one in run), tuple(one.content for one in run))
+    return held[useful[0] :] if useful else ()

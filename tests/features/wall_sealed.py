@@ -115,6 +115,7 @@ class Sealed:
         return {label: self.words[label] for label, one in self.posts.items() if self._sees(who, one)}
 
     def visible_answers(self, who: str, post: str) -> set[str]:
+        self._opens(who, self.posts[post])  # its key is what the answers are tried with
         is_mine = self.posts[post].wrote.author == number(who)
         below = [one for one in self.answers if one.post == post]
         hidden = {one.hides for one in below if self._opens(who, one)}

@@ -3,7 +3,7 @@
 import pytest
 
 from node.logs import patience
-from node.logs.patience import PATIENCE_MS, RECENT, RECENT_MS, Waiting
+from node.logs.patience import MEET_S, PATIENCE_MS, RECENT, RECENT_MS, Patience, Waiting
 from protocol.grant import Role
 from store import authoring, logs, people, spaces
 from store.people import ContactState
@@ -103,6 +103,20 @@ async def test_nothing_of_a_feed_that_is_over_waits() -> None:
     async with open_sharers() as two:
         own, cy, _ = feed(two)
         post(two, own, START_MS)
-        assert patience.waiting(two.mine, START_MS, NOBODY) == (Waiting(own.log.number, None),)
+        assert patience.waiting(two.mine, START_MS, NOBODY) == (Waiting(own.log.number, 0, None),)
         logs.end(two.mine, own.log.number)
         assert patience.waiting(two.mine, START_MS + PATIENCE_MS, frozenset({cy})) == ()
+
+
+def test_nothing_goes_on_before_this_run_could_have_met_who_is_there() -> None:
+    one, other = Waiting(1, 5, b"cy"), Waiting(2, 0, None)
+    patience_ = Patience()
+    assert patience_.over((one, other), 1000.0) == ()
+    assert patience_.over((one, other), 1000.0 + MEET_S - 1) == ()
+    assert patience_.over((one, other), 1000.0 + MEET_S) == ((1, b"cy"),)
+    assert patience_.over((one, Waiting(2, 0, b"dee")), 1000.0 + MEET_S) == ((1, b"cy"), (2, b"dee"))
+    later = Waiting(1, 6, b"cy")  # the anchor has taken one
+    assert patience_.over((later,), 1000.0 + MEET_S) == ()
+    assert patience_.over((), 1000.0 + 2 * MEET_S) == ()
+    assert patience_.over((later,), 1000.0 + 2 * MEET_S) == ()  # it has waited anew
+    assert Patience().over((one,), 10**9) == ()  # another run

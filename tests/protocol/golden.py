@@ -240,7 +240,7 @@ def moments() -> dict[str, Any]:
     wraps = [moment.wrap_key(one) for one in chains_at]
     decoy = moment.Slot(wraps[0], bytes(32))
     spot, nonce = moment.Spot(key.public, of, 3), bytes(range(24))
-    post = moment.own_key(secret, spot, nonce)
+    post = moment.own_key(secret, nonce)
     answer = moment.answer_key(post, wraps[0])
     held = {
         "to all": (post, [moment.Slot(wraps[0], post)]),
@@ -257,6 +257,7 @@ def moments() -> dict[str, Any]:
         "author": key.public.hex(),
         "log": of.hex(),
         "seq": spot.seq,
+        "audience_id": moment.audience_id(secret, "family").hex(),
         "first_chain": moment.first_chain(secret, of).hex(),
         "tags": [one.hex() for one in tags],
         "chains": [one.hex() for one in chains_at],

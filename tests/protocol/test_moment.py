@@ -31,6 +31,7 @@ ELSEWHERE = (
 NONCE = bytes(range(24))
 law = settings(max_examples=5 * depth.EXAMPLES, deadline=None)
 keys32 = st.binary(min_size=32, max_size=32)
+nonces = st.binary(min_size=24, max_size=24)
 spots = st.builds(Spot, keys32, st.binary(min_size=16, max_size=16), st.integers(0, entry.SEQ_MAX))
 slots = st.lists(st.builds(Slot, keys32, keys32), max_size=moment.SLOTS, unique_by=lambda one: one.wrap)
 saids = st.binary(max_size=600) | st.integers(0, entry.SAID_BYTES_MAX).map(bytes)
@@ -204,13 +205,18 @@ def test_the_key_of_an_answer_takes_both(key: bytes, wrap: bytes, other: bytes) 
 
 
 @law
-@given(keys32, keys32, spots, spots, st.binary(min_size=24, max_size=24), st.binary(min_size=24, max_size=24))
-def test_own_keys_are_found_again_and_are_another_for_each_place_and_nonce(
-    secret: bytes, other: bytes, spot: Spot, elsewhere: Spot, nonce: bytes, again: bytes
+@given(keys32, keys32, nonces, nonces, st.text(max_size=20), st.text(max_size=20))
+def test_what_only_its_author_makes_is_found_again_and_is_another_for_each_post_and_audience(
+    secret: bytes, other: bytes, nonce: bytes, again: bytes, tag: str, another: str
 ) -> None:
-    asked = {(one, at, drawn) for one in (secret, other) for at in (spot, elsewhere) for drawn in (nonce, again)}
-    assert len({moment.own_key(*one) for one in asked}) == len(asked)
-    assert moment.own_key(secret, spot, nonce) == moment.own_key(secret, spot, nonce)
+    secrets = {secret, other}
+    assert len({moment.own_key(one, drawn) for one in secrets for drawn in (nonce, again)}) == len(
+        {(one, drawn) for one in secrets for drawn in (nonce, again)}
+    )
+    names = {moment.audience_id(one, name) for one in secrets for name in (tag, another)}
+    assert len(names) == len({(one, name) for one in secrets for name in (tag, another)})
+    assert {len(one) for one in names} == {16}
+    assert moment.own_key(secret, nonce) == moment.own_key(secret, nonce)
 
 
 # --- an author who lies
@@ -339,16 +345,16 @@ def opens(key: bytes, spot: Spot, made: bytes, sealed: bytes, nonce: bytes | Non
 
 
 @law
-@given(keys32, keys32, spots, st.binary(min_size=24, max_size=24))
+@given(keys32, keys32, spots, nonces)
 def test_every_key_is_what_another_hkdf_makes_of_the_words_of_the_protocol(
     secret: bytes, wrap: bytes, spot: Spot, nonce: bytes
 ) -> None:
-    place = spot.author + spot.log + spot.seq.to_bytes(8, "big")
     assert moment.step(secret) == subkey(secret, b"step")
     assert moment.wrap_key(secret) == subkey(secret, b"wrap")
     assert moment.name_of(secret) == subkey(secret, b"name")
     assert moment.answer_key(secret, wrap) == subkey(secret + wrap, b"answer")
-    assert moment.own_key(secret, spot, nonce) == subkey(secret, b"post" + place + nonce)
+    assert moment.own_key(secret, nonce) == subkey(secret, b"post" + nonce)
+    assert moment.audience_id(secret, "Familie Ö") == subkey(secret, "audienceFamilie Ö".encode())[:16]
     assert moment.first_chain(secret, spot.log) == subkey(secret, b"all" + spot.log)
     assert Label.MOMENT.value == "weft/1/moment"
     assert hashing.subkey(secret, Label.MOMENT, b"x") == subkey(secret, b"x")

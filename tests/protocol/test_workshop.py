@@ -6,7 +6,7 @@ import pytest
 
 from protocol import record, workshop
 from protocol.faults import Malformed, OverLimit
-from protocol.workshop import Avatar, Failed, Format, Heard, Moving, Pictured, Pixels, Stamp, Why
+from protocol.workshop import Avatar, Failed, Format, Heard, Moving, Pictured, Pixels, Stamp, Taken, Why
 from tests import depth
 
 WEBP = b"RIFF\x0c\x00\x00\x00WEBPVP8 \x00\x00\x00\x00"
@@ -21,6 +21,9 @@ GOOD = [
     Avatar(WEBP),
     Stamp(WEBP),
     Pixels(2, 1, b"rgbrgb"),
+    Taken(""),
+    Taken("2026-05-04T12:30:00"),
+    Taken("2026-05-04T12:30:00-11:30"),
 ]
 BAD = [
     Pictured(Format.JPEG, 60_000, 60_000, WEBP, HASH),
@@ -37,6 +40,10 @@ BAD = [
     Avatar(WEBP[:-1]),
     Stamp(WEBP[:-1]),
     Pixels(2, 2, b"rgbrgb"),
+    Taken("2026-05-04 12:30:00"),
+    Taken("2026-05-04T12:30:00\n"),
+    Taken("\u0662026-05-04T12:30:00"),
+    Taken("2026-05-04T12:30:00Z"),
 ]
 
 

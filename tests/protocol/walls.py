@@ -177,7 +177,7 @@ class Circle:
         """A post."""
         one = self.people[author]
         spot, nonce = self._spot(one), self.random.randbytes(24)
-        key = moment.own_key(one.secret, spot, nonce)
+        key = moment.own_key(one.secret, nonce)
         wrote = self._write(one, key, key, to, spot, nonce, self._slots(one, to, key, None), None)
         self._tell_list(wrote)
         one.posts.add(key)

@@ -89,6 +89,7 @@ SANE = {  # what stands in a place while another one is tried
     "sticker_name": "wave",
     "pack_name": "Cats",
     "paths": "/no/such/folder/file",
+    "folder": "/no/such/folder",
     "moment_id": "abcd",
     "comment_id": "abcd",
 }

@@ -200,3 +200,27 @@ def test_a_feed_waits_where_nobody_else_is_here() -> None:
         await w.until(has(cy, "moments", b"one"))
 
     world.run(story, 94)
+
+
+def test_a_start_with_something_old_waits_until_who_is_there_is_met() -> None:
+    async def story(w: World) -> None:
+        ana, bo, cy = await circle(w, "ana", "bo", "cy")
+        begun = await begin(ana, "bo", "cy", anchor="bo")
+        for one in (bo, cy):
+            await w.until(has(one, "moments"))
+        await bo.stop()
+        await trio.sleep(HOUR_S)
+        await post(ana, b"one")
+        await cy.stop()
+        await cy.start()
+        await trio.sleep(60.0)
+        await ana.stop()
+        await trio.sleep(DAY_S)
+        await ana.start()  # cy was met after it was written, and is here
+        await trio.sleep(30.0)
+        await bo.start()  # and so is bo, though it took a moment
+        await w.until(has(cy, "moments", b"one"))
+        await trio.sleep(HOUR_S)
+        assert (await row(ana, "moments"))["id"] == begun.log.id.hex()
+
+    world.run(story, 95)

@@ -8,9 +8,9 @@ import trio
 from PIL import Image
 
 from features.chat.content import Text
-from features.chat.linking import LOOK_S
 from lab import world
 from lab.world import Person, World, befriend
+from node.web.previewing import LOOK_S
 from protocol.faults import UserFault
 from protocol.preview import Preview
 from store import people, settings

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar
 import pytest
 import trio
 
-from features.moments import hearing, reading
+from crypto import hashing
+from features.moments import below, hearing
 from features.moments.content import (
     KEYS_MAX,
     MEDIA_MAX,
@@ -47,7 +48,7 @@ from tests.stories.log_kit import circle
 from tests.stories.moments_kit import comments, gone, one, reads, rooted, sees, wall
 from tests.stories.test_hostile_contacts import utter
 
-ANSWERS = (reading.ANSWERS_MAX + 100, 10_000, 1_000_000)[depth.LEVEL]
+ANSWERS = (below.ANSWERS_MAX + 100, 10_000, 1_000_000)[depth.LEVEL]
 GARBAGE = (40, 400, 4_000)[depth.LEVEL]
 HTML = '<script>alert(1)</script><img src="http://evil.example/x.png" onerror="x()">&amp;'
 STEERING = "\x1b[2J\x1b]0;owned\x07\u202egnp.exe\u2066\u200f"
@@ -79,6 +80,11 @@ async def end(liar: Person, *people: Person) -> None:
 
 async def likes(person: Person, text: str) -> list[str]:
     return [name.lower() for name in (await one(person, text))["likes"]]
+
+
+def told(where: Ref, post: Ref, text: str | None, answers: Ref | None, at_ms: int) -> Answered:
+    """What somebody says of an answer of his; each has another nonce."""
+    return Answered(where, post, text, answers, at_ms, hashing.digest(where.log + where.seq.to_bytes(8, "big"))[:24])
 
 
 # --- what was deleted, and keys that are given away
@@ -182,8 +188,8 @@ def test_who_may_not_see_a_post_cannot_be_seen_to_like_or_answer_it() -> None:
         for seq in range(5):  # he carries them all, and knows their places
             for text in (None, "so I am here"):
                 where = Ref(bytes(16), 2 * seq + (text is None))
-                await utter(mal, "ana", Answered(where, Ref(feed, seq), text, None, now_ms))
-        await utter(mal, "ana", Answered(Ref(bytes(16), 99), Ref(b"?" * 16, 7), None, None, now_ms))
+                await utter(mal, "ana", told(where, Ref(feed, seq), text, None, now_ms))
+        await utter(mal, "ana", told(Ref(bytes(16), 99), Ref(b"?" * 16, 7), None, None, now_ms))
         await end(mal, ana)
         for text in ("not to mal", "private"):
             assert (await likes(ana, text), await comments(ana, text)) == ([], [])
@@ -202,10 +208,10 @@ def test_nobody_says_that_his_answer_stands_in_the_feed_of_another() -> None:
         await bo.call("moments.comment", id=posted["id"], text="of bo")
         await w.until(reads([ana, mal, bo], "to all", ["of bo"]))
         about, where = (await known(mal, "to all")).ref, await answer_place(mal, "of bo")
-        await utter(mal, "ana", Answered(where, about, "of mal", None, w.now_ms()), Withdrawn(where))
-        await utter(mal, "ana", Answered(where, about, "of mal", None, w.now_ms()))
+        await utter(mal, "ana", told(where, about, "of mal", None, w.now_ms()), Withdrawn(where))
+        await utter(mal, "ana", told(where, about, "of mal", None, w.now_ms()))
         ahead = replace(where, seq=where.seq + 1)  # where bo writes next
-        await utter(mal, "ana", Answered(ahead, about, "of mal", None, w.now_ms()))
+        await utter(mal, "ana", told(ahead, about, "of mal", None, w.now_ms()))
         await end(mal, ana)
         assert await comments(ana, "to all") == ["of bo"]
         await bo.call("moments.comment", id=posted["id"], text="of bo too")
@@ -227,7 +233,7 @@ def test_a_place_that_was_taken_in_a_feed_not_yet_known_goes_to_whose_it_is() ->
         await w.until(sees([mal], "to all", "bo's own"))
         about, theirs = (await known(mal, "to all")).ref, (await known(mal, "bo's own")).ref
         await put(mal, forger.post(Replace(theirs, Post("false", w.now_ms()))))
-        await utter(mal, "ana", Answered(replace(theirs, seq=1), about, "of mal", None, w.now_ms()))
+        await utter(mal, "ana", told(replace(theirs, seq=1), about, "of mal", None, w.now_ms()))
         await end(mal, ana)
         await befriend(bo, ana)
         await w.until(sees([bo], "to all"))
@@ -353,13 +359,13 @@ def test_of_a_flood_of_answers_a_thousand_are_kept_and_the_wall_is_there() -> No
             await utter(
                 mal,
                 "ana",
-                *(Answered(Ref(bytes(16), n), about, str(n), None, 1) for n in range(start, min(start + 50, ANSWERS))),
+                *(told(Ref(bytes(16), n), about, str(n), None, 1) for n in range(start, min(start + 50, ANSWERS))),
             )
         await end(mal, ana)
-        assert await rows(ana, "moment_answer") == reading.ANSWERS_MAX
-        assert await rows(ana, "moment_notice") == reading.ANSWERS_MAX
-        assert (await one(ana, "to all"))["comments"] == reading.ANSWERS_MAX
-        assert len(await comments(ana, "to all")) == reading.ANSWERS_MAX
+        assert await rows(ana, "moment_answer") == below.ANSWERS_MAX
+        assert await rows(ana, "moment_notice") == below.ANSWERS_MAX
+        assert (await one(ana, "to all"))["comments"] == below.ANSWERS_MAX
+        assert len(await comments(ana, "to all")) == below.ANSWERS_MAX
         assert len(await ana.call("moments.notices")) == 50
 
     world.run(story, 930)

@@ -96,7 +96,7 @@ HOSTILE = {
 async def test_a_hostile_page_ends_by_its_time_and_nothing_else(tmp_path: Path, name: str) -> None:
     path = made.written(tmp_path, "page", HOSTILE[name])
     began = time.monotonic()
-    with trio.move_on_after(2.0):  # a message waits 10 s for it (features/chat/linking.py)
+    with trio.move_on_after(2.0):  # a message waits 10 s for it (node/web/previewing.py)
         said = await Workshop().page(path, "")
         assert isinstance(said, Page)
     assert time.monotonic() - began < 10

@@ -85,6 +85,15 @@ def test_a_jpeg_for_print_has_a_preview() -> None:
     assert near(opened(said.preview).getpixel((30, 5)), RED)
 
 
+@pytest.mark.parametrize("most", [10_240, 3413, 1000, 300, 12])
+def test_a_preview_is_as_small_as_is_asked_or_there_is_none(most: int) -> None:
+    said = pictures.picture(made.encoded(noise(1200, 900), "PNG"), lambda _raw: None, most)
+    assert len(said.preview) <= most
+    assert bool(said.preview) == (most > 12)
+    assert not said.preview or opened(said.preview).size[0] in (320, 240, 160, 80, 40)
+    assert len(said.blurhash) == 28
+
+
 def test_a_preview_of_noise_fits_too() -> None:
     said, _ = pictured(made.encoded(noise(1200, 900), "PNG"))
     assert len(said.preview) <= 12 * 1024

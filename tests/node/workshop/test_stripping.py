@@ -6,7 +6,7 @@ import random
 import pytest
 from PIL import Image, ImageSequence
 
-from node.workshop import program, stripping
+from node.workshop import exif, program, stripping
 from node.workshop.faults import Refused
 from protocol.workshop import Format, Why
 from tests import depth
@@ -83,8 +83,8 @@ def test_a_thumbnail_inside_jfif_goes() -> None:
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("turned", range(1, 9))
 def test_how_the_camera_was_held_is_read(turned: int, order: str) -> None:
-    assert stripping.orientation(made.exif_by_hand(turned, order)) == turned
-    assert stripping.orientation(b"Exif\x00\x00" + made.exif_by_hand(turned, order)) == turned
+    assert exif.orientation(made.exif_by_hand(turned, order)) == turned
+    assert exif.orientation(b"Exif\x00\x00" + made.exif_by_hand(turned, order)) == turned
 
 
 @pytest.mark.parametrize("turned", [6, 8])
@@ -95,7 +95,7 @@ def test_every_format_says_how_it_was_held(turned: int) -> None:
 
 @pytest.mark.parametrize("block", [b"", b"MM\x00*", made.exif_by_hand(9), b"II*\x00\xff\xff\xff\xff" + bytes(40)])
 def test_nonsense_in_exif_turns_nothing(block: bytes) -> None:
-    assert stripping.orientation(block) == 1
+    assert exif.orientation(block) == 1
 
 
 def test_the_second_picture_of_a_camera_goes_with_what_names_it() -> None:

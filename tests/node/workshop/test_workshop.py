@@ -9,6 +9,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -75,6 +76,24 @@ def is_gone(pid: int) -> bool:
 
 
 # --- what it is for -------------------------------------------------------------------------------------------------
+
+
+async def test_a_preview_has_as_many_bytes_as_may_be_and_a_program_that_gives_more_is_not_believed(
+    tmp_path: Path,
+) -> None:
+    path, clean = made.written(tmp_path, "a.jpg", made.jpeg()), tmp_path / "clean"
+    whole = await SHOP.picture(path, clean)
+    clean.unlink()
+    less = len(whole.preview) - 1
+    small = await SHOP.picture(path, clean, less)
+    assert len(small.preview) <= less
+    assert small.blurhash == whole.blurhash
+    clean.unlink()
+    with pytest.raises(Ended):
+        await answering(record.encode(whole)).picture(path, clean, less)
+    assert not clean.exists()
+    bare = replace(whole, preview=b"")
+    assert await answering(record.encode(bare)).picture(path, clean, 12) == bare
 
 
 async def test_a_picture_a_sound_and_a_film_come_out_clean(tmp_path: Path) -> None:
