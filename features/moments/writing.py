@@ -11,7 +11,6 @@ from features.moments.audience import Audience, Kind
 from features.moments.content import (
     DROPS_MAX,
     Answered,
-    Chains,
     Comment,
     Drop,
     Hide,
@@ -132,8 +131,6 @@ def set_window(tx: Tx, by: By, seconds: int) -> None:
     feeds.limit(tx, spaces.OURS, seconds)
     if feeds.every(tx):
         _carried(tx, by, Window(seconds))
-        for contact in audience.readers(tx):  # who is away so long that it is too old to be given hears it so
-            by.say(tx, contact.id, Chains((), seconds))
 
 
 def settle(tx: Tx, by: By) -> bool:
