@@ -105,6 +105,6 @@ def clear(tx: Tx, contact_id: int, ref: Ref) -> None:
     """Who called this place in a feed of another his, before the feed was known here, does not keep it."""
     for one in view.others_at(tx, contact_id, ref):
         pictures.forget(tx, one.id)
-        view.set_aside(tx, one, moment.name_of(one.key), one.contact)
+        view.set_aside(tx, one, moment.name_of(one.key))
     for answer in view.other_answers_at(tx, contact_id, ref):
         view.drop_answer(tx, answer)

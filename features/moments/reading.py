@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import below, feeds, lost, pictures, view
+from features.moments import below, feeds, heirs, lost, pictures, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -38,7 +38,6 @@ from store.spaces import Space
 READ_MAX = 256  # entries that are read at once
 READ_BYTES = 4 << 20
 WAITS_MAX = 20_000  # of one contact, that are about posts which we do not know
-NO_END = entry.SEQ_MAX + 1  # of a chain that goes on
 
 
 @dataclass(slots=True)
@@ -55,6 +54,8 @@ def read(tx: Tx, of: Space, now_ms: int) -> int:
     """Reads what is new in a feed of somebody else; returns how many entries that were."""
     if window_s := _window_s(tx, of.contact):
         feeds.limit(tx, of.contact, window_s)
+    for where, number in heirs.inherit(tx, of):
+        read_again(tx, where, number, now_ms)
     row = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
     first = following = 0 if row is None else int(row[0])
     chains = _chains(tx, of)
@@ -228,9 +229,7 @@ def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> i
 
 def _is_after(here: Ref, at_ms: int, before: Moment) -> bool:
     """Whether what stands here was written after what a post says: in one log its places tell, whatever clocks say."""
-    if here.log == before.text.log:
-        return here.seq > before.text.seq
-    return before.text.log == view.NOWHERE or before.edited_ms <= at_ms
+    return here.seq > before.text.seq if here.log == before.text.log else before.edited_ms <= at_ms
 
 
 def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, now_ms: int) -> None:
@@ -242,6 +241,7 @@ def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, n
             nonce = moment.nonce_of(held.content or b"")
             below.answered(tx, one, of.contact, here, what, entry_ms(held), wrap, nonce, now_ms)
         case Hide(post, answer) if below.is_about(tx, one, post) and of.contact == one.contact:
+            _wait(tx, of, held.seq, moment.name_of(one.key), wrap)  # for when the post goes and comes again
             view.hide(tx, one.id, answer)
         case _:
             pass
@@ -278,8 +278,9 @@ def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
     tx.execute("DELETE FROM moment_key WHERE contact = ? AND feed = ? AND seq = ?", where)
     tx.execute("DELETE FROM moment_wait WHERE contact = ? AND feed = ? AND seq = ?", where)
     one = view.saying(tx, of.contact, ref)
-    if one is not None:
-        view.unsay(tx, one.id)  # perhaps it was changed, and how it reads now comes next
+    if one is not None:  # it may only read otherwise since: what was said below it is kept for that
+        pictures.forget(tx, one.id)
+        view.set_aside(tx, one, moment.name_of(one.key))
     found = view.answer_at(tx, of.contact, ref)
     if found is not None:
         view.drop_answer(tx, found)
@@ -299,11 +300,10 @@ def read_again(tx: Tx, of: Space, row: int, now_ms: int) -> None:
             _read_one(tx, of, one, _wraps(chains, one.seq), now_ms)
         seq = held[-1].seq + 1
     _keep(tx, chains)
-    read_late(tx, of, now_ms)
 
 
 def read_late(tx: Tx, of: Space, now_ms: int) -> None:
-    """Reads what keys were told for, or kept for, and whose contents are here by now; what then says nothing goes."""
+    """Reads what keys were told for, or kept for, and whose contents are here by now."""
     rows = tx.all(
         "SELECT k.seq, k.key FROM moment_key k JOIN entry e ON e.key = (?1 << ?2) | k.seq"
         " WHERE k.feed = ?3 AND k.contact = ?4 AND e.kept = ?5 ORDER BY k.seq",
@@ -316,9 +316,6 @@ def read_late(tx: Tx, of: Space, now_ms: int) -> None:
         "DELETE FROM moment_key WHERE feed = ? AND contact = ? AND seq = ? AND key = ?",
         [(of.log.id, of.contact, seq, key) for seq, key in rows],
     )
-    for one in view.unsaid(tx, of.contact):
-        pictures.forget(tx, one.id)
-        view.set_aside(tx, one, moment.name_of(one.key), -1)
 
 
 def _wait(tx: Tx, of: Space, seq: int, name: bytes, wrap: bytes) -> None:

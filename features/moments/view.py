@@ -16,7 +16,6 @@ from protocol.faults import quoted
 from store.database import Migration, Row, Tx
 
 OURS = 0
-NOWHERE = bytes(16)  # as the log of what a post says: it says nothing any more
 CHANGED = "moments.changed"  # a topic: a moment, or what is below it, is another; its key is the row of the moment
 NOTICED = "moments.noticed"  # somebody liked or answered; its key is the row of the notice
 RULES = "moments.rules"  # what holds with a contact; its key is the contact
@@ -31,7 +30,7 @@ MIGRATIONS = (
         1,
         """
         CREATE TABLE moment (
-          id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL,
+          id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL,
           tag BLOB NOT NULL, key BLOB NOT NULL, name BLOB NOT NULL, said BLOB NOT NULL, at_ms INTEGER NOT NULL,
           edited_ms INTEGER NOT NULL, text_feed BLOB NOT NULL, text_seq INTEGER NOT NULL, UNIQUE (contact, feed, seq)
         ) STRICT;
@@ -80,7 +79,8 @@ MIGRATIONS = (
         CREATE INDEX moment_entry_about ON moment_entry (moment);
         CREATE INDEX moment_entry_kind ON moment_entry (kind, at_ms);
         CREATE TABLE moment_own_chain (
-          id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL
+          id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL,
+          root BLOB NOT NULL
         ) STRICT;
         CREATE INDEX moment_own_chain_of ON moment_own_chain (feed, audience, id);
         CREATE TABLE moment_handed (
@@ -91,9 +91,10 @@ MIGRATIONS = (
         CREATE TABLE moment_read (feed BLOB PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE moment_chain (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, audience BLOB NOT NULL,
-          seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL
+          seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL, root BLOB NOT NULL, heir BLOB NOT NULL
         ) STRICT;
         CREATE INDEX moment_chain_of ON moment_chain (contact, feed, audience);
+        CREATE INDEX moment_chain_in ON moment_chain (feed);
         CREATE TABLE moment_key (
           contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, key BLOB NOT NULL,
           PRIMARY KEY (feed, contact, seq, key)
@@ -187,26 +188,14 @@ def remove(tx: Tx, moment: int) -> None:
     tx.changed(CHANGED, moment)
 
 
-def set_aside(tx: Tx, one: Moment, name: bytes, without: int) -> None:
-    """As `remove`, but what is said below it, as far as it stands in feeds, is found when it comes again. without: of
-    this contact nothing; -1: of all."""
+def set_aside(tx: Tx, one: Moment, name: bytes) -> None:
+    """As `remove`, but what was said below it, as far as it stands in feeds, is found when it comes again."""
     tx.execute(
         "INSERT OR IGNORE INTO moment_wait (name, contact, feed, seq, wrap) SELECT ?, contact, feed, seq, wrap"
-        " FROM moment_answer WHERE moment = ? AND contact != ? AND wrap != x''",
-        (name, one.id, without),
+        " FROM moment_answer WHERE moment = ? AND wrap != x''",
+        (name, one.id),
     )
     remove(tx, one.id)
-
-
-def unsay(tx: Tx, moment: int) -> None:
-    """What a post says is dropped; it is to be `unsaid` where nothing comes in its place."""
-    tx.execute("UPDATE moment SET text_feed = ?, text_seq = 0 WHERE id = ?", (NOWHERE, moment))
-
-
-def unsaid(tx: Tx, contact: int) -> tuple[Moment, ...]:
-    """The posts of a contact that say nothing any more."""
-    rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE contact = ? AND text_feed = ?", (contact, NOWHERE))
-    return tuple(one for one in map(_one, rows) if one is not None)
 
 
 def moment(tx: Tx, row: int) -> Moment | None:

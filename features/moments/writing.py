@@ -73,8 +73,10 @@ def edit(tx: Tx, by: By, one: Moment, what: Post) -> None:
 def _say_window(tx: Tx, by: By) -> None:
     """Says the window again before that is too old to be given itself: who only meets others than us hears it too."""
     seconds = feeds.window_s(tx)
-    row = tx.one("SELECT at_ms FROM moment_entry WHERE kind = ? ORDER BY id DESC LIMIT 1", (Window.KIND,))
-    if seconds and row is not None and row[0] < by.now_ms - seconds * 500:
+    if not seconds:
+        return
+    row = tx.one("SELECT at_ms FROM moment_entry WHERE kind = ? ORDER BY at_ms DESC LIMIT 1", (Window.KIND,))
+    if row is not None and row[0] < by.now_ms - seconds * 500:
         _carried(tx, by, Window(seconds))
 
 

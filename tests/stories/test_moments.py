@@ -7,7 +7,7 @@ from features.moments.faults import BadAudience
 from lab import world
 from lab.world import World, befriend
 from tests.stories.log_kit import circle
-from tests.stories.moments_kit import comments, gone, one, reads, rooted, sees, wall
+from tests.stories.moments_kit import comments, gone, one, reads, sees, wall
 
 SETTLED_S = 60.0
 
@@ -94,19 +94,17 @@ def test_tags_lists_and_exceptions_are_frozen_and_a_new_contact_sees_what_is_for
 @pytest.mark.depth
 def test_mutual_contacts_carry_what_is_new_while_its_author_is_away() -> None:
     async def story(w: World) -> None:
-        ana, bo, cy = await rooted(w, "ana", "bo", "cy")
-        await cy.call("moments.comment", id=(await one(cy, "first"))["id"], text="her feed has begun")
-        await w.until(reads([ana, bo], "first", ["her feed has begun"]))
-        dee = await w.person("dee")  # so she is nobody's anchor
-        for person in (ana, bo, cy):
-            await befriend(dee, person)
-        await w.until(reads([dee], "first", ["her feed has begun"]))
+        ana, bo, cy, dee = await circle(w, "ana", "bo", "cy", "dee")
+        await ana.call("moments.post", text="before")
+        await w.until(sees([bo, cy, dee], "before"))
+        await cy.call("moments.like", id=(await one(cy, "before"))["id"])  # so dee knows the feed of cy too
+        await trio.sleep(SETTLED_S)
         await dee.stop()
         await ana.call("moments.post", text="while dee was away")
         await ana.call("moments.post", text="not to bo", excepted=["bo"])
-        await w.until(sees([bo, cy], "while dee was away"))
+        await w.until(sees([bo, cy], "while dee was away"), patience_s=3600.0)  # dee was the anchor
         await cy.call("moments.comment", id=(await one(cy, "while dee was away"))["id"], text="a pity")
-        await w.until(reads([ana, bo, cy], "while dee was away", ["a pity"]))
+        await w.until(reads([ana, bo, cy], "while dee was away", ["a pity"]), patience_s=3600.0)
         await ana.stop()
         await cy.stop()
         await dee.start()
