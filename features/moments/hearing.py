@@ -47,7 +47,7 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
     """A contact has us in these audiences."""
     what, contact_id = arrival.said.content, arrival.contact.id
     assert isinstance(what, Chains)
-    reading.windowed(tx, contact_id, what.window_s)
+    reading.windowed(tx, contact_id, what.window_s, arrival.said.hlc_ms)
     for one in what.chains:
         row = _keep(tx, contact_id, one)
         of = reading.feed(tx, contact_id, one.log)

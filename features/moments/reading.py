@@ -70,11 +70,14 @@ def read(tx: Tx, of: Space, now_ms: int) -> int:
     return following - first
 
 
-def windowed(tx: Tx, contact_id: int, seconds: int) -> None:
-    """How old what others see of this author may be."""
-    if seconds == _window_s(tx, contact_id):
+def windowed(tx: Tx, contact_id: int, seconds: int, at_ms: int) -> None:
+    """How old what others see of this author may be. at_ms: when he said so, by his clock."""
+    before = _window_s(tx, contact_id)
+    tx.execute(
+        "INSERT OR REPLACE INTO moment_author (contact, window_s, at_ms) VALUES (?, ?, ?)", (contact_id, seconds, at_ms)
+    )
+    if seconds == before:
         return
-    tx.execute("INSERT OR REPLACE INTO moment_author (contact, window_s) VALUES (?, ?)", (contact_id, seconds))
     feeds.limit(tx, contact_id, seconds)
     tx.changed(view.CHANGED, 0)
 
@@ -131,7 +134,7 @@ def _open(tx: Tx, of: Space, held: Held, content: bytes, wraps: Sequence[bytes],
     spot = Spot(of.log.author, of.log.id, held.seq)
     carried = entry.content_key(of.log.secret, of.log.id, held.seq)
     if moment.is_under(carried, spot, content):
-        _heed(tx, of, said(moment.unseal(carried, spot, content)))
+        _heed(tx, of, held, said(moment.unseal(carried, spot, content)))
         return
     for wrap in wraps:
         holds = moment.held(wrap, spot, content)
@@ -244,7 +247,7 @@ def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, n
             pass
 
 
-def _heed(tx: Tx, of: Space, what: Said) -> None:
+def _heed(tx: Tx, of: Space, held: Held, what: Said) -> None:
     """What all heed who carry the log."""
     match what:
         case Drop(refs):
@@ -252,9 +255,18 @@ def _heed(tx: Tx, of: Space, what: Said) -> None:
                 if is_his(tx, of.contact, ref):
                     _dropped(tx, of, ref)
         case Window(seconds):
-            windowed(tx, of.contact, seconds)
+            if not _is_outdated(tx, of, held):
+                windowed(tx, of.contact, seconds, entry_ms(held))
         case _:
             pass
+
+
+def _is_outdated(tx: Tx, of: Space, held: Held) -> bool:
+    """Whether this comes after what was written later, because it was not given before."""
+    read_to = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
+    said_ms = tx.one("SELECT at_ms FROM moment_author WHERE contact = ?", (of.contact,))
+    is_late = read_to is not None and held.seq < read_to[0]
+    return is_late and said_ms is not None and entry_ms(held) < said_ms[0]
 
 
 def _dropped(tx: Tx, of: Space, ref: Ref) -> None:

@@ -66,7 +66,9 @@ MIGRATIONS = (
           contact INTEGER PRIMARY KEY, chats_only INTEGER NOT NULL, hide_mine INTEGER NOT NULL,
           hide_theirs INTEGER NOT NULL
         ) STRICT;
-        CREATE TABLE moment_author (contact INTEGER PRIMARY KEY, window_s INTEGER NOT NULL) STRICT;
+        CREATE TABLE moment_author (
+          contact INTEGER PRIMARY KEY, window_s INTEGER NOT NULL, at_ms INTEGER NOT NULL
+        ) STRICT;
         CREATE TABLE moment_self (id INTEGER PRIMARY KEY, secret BLOB NOT NULL, window_s INTEGER NOT NULL) STRICT;
         CREATE TABLE moment_entry (
           id INTEGER PRIMARY KEY, feed BLOB NOT NULL, seq INTEGER NOT NULL, entry BLOB NOT NULL, kind INTEGER NOT NULL,

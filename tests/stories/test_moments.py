@@ -3,6 +3,7 @@
 import pytest
 import trio
 
+from features.moments.faults import BadAudience
 from lab import world
 from lab.world import World, befriend
 from tests.stories.log_kit import circle
@@ -68,6 +69,8 @@ def test_tags_lists_and_exceptions_are_frozen_and_a_new_contact_sees_what_is_for
         assert await wall(bo) == ["to all", "to family"]
         assert await wall(cy) == ["to all", "to cy", "not to bo"]
         assert await wall(dee) == ["to all", "not to bo"]
+        with pytest.raises(BadAudience):
+            await ana.call("moments.post", text="to a name that is none", to=[" "])
         assert len(await wall(ana)) == 5
 
         eve = await w.person("eve")
