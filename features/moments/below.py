@@ -3,9 +3,10 @@
 Each function is one step of a transaction. What opens an answer: reading.py.
 """
 
-from features.moments import awaited, view
-from features.moments.content import Answered, Comment, Like, Ref
+from features.moments import awaited, pictures, view
+from features.moments.content import Comment, Like, Ref
 from features.moments.view import OURS, Moment
+from protocol import moment
 from store import logs, spaces
 from store.database import Tx
 
@@ -31,12 +32,6 @@ def answered(
     row = put(tx, one.id, contact_id, where, what, min(at_ms, now_ms), wrap, nonce)
     if row is not None and contact_id != OURS:
         _notice(tx, one, row, what, at_ms, now_ms)
-
-
-def told(tx: Tx, one: Moment, contact_id: int, what: Answered, now_ms: int) -> None:
-    """A contact has told us beside his feed of an answer to a post of ours."""
-    saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
-    answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", what.nonce, now_ms)
 
 
 def put(
@@ -98,3 +93,12 @@ def is_about(tx: Tx, one: Moment, post: Ref) -> bool:
         return True
     log = logs.by_id(tx, post.log)
     return log is not None and spaces.space(tx, log.number).contact == one.contact
+
+
+def clear(tx: Tx, contact_id: int, ref: Ref) -> None:
+    """Who called this place in a feed of another his, before the feed was known here, does not keep it."""
+    for one in view.others_at(tx, contact_id, ref):
+        pictures.forget(tx, one.id)
+        view.set_aside(tx, one, moment.name_of(one.key))
+    for answer in view.other_answers_at(tx, contact_id, ref):
+        view.drop_answer(tx, answer)

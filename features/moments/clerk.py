@@ -66,14 +66,15 @@ class Clerk:
 
     def _by(self) -> By:
         ground = self._core.ground
-        return By(self._core.identity, ground.now_ms(), ground.entropy("logs"), ground.entropy("message"))
+        entropies = ground.entropy("logs"), ground.entropy("message")
+        return By(self._core.identity, ground.now_ms(), *entropies, here(self._core))
 
     async def _hand(self) -> None:
         database, by = self._core.database, self._by()
         for number, without in (await database.read(handing.barred)).items():
-            await self._core.sync.desks.give_up(number, None, without)
+            await go_on(self._core, number, without)
         for number in await database.read(_unanchored, by.me.account):
-            await self._core.sync.desks.give_up(number, None)
+            await go_on(self._core, number)
         await database.transact(_settle, by)
         for contact_id in sorted(by.told):
             self._core.delivery.stir(contact_id)
@@ -86,6 +87,26 @@ def _telling(tx: Tx, numbers: list[int]) -> list[int]:
 def _tell(tx: Tx, rows: list[int]) -> None:
     for row in rows:
         tx.changed(view.CHANGED, row)
+
+
+def here(core: Core) -> frozenset[int]:
+    """The contacts who are connected."""
+    return frozenset(one.contact for one in core.delivery.talks)
+
+
+async def go_on(core: Core, number: int, without: frozenset[int] = frozenset()) -> None:
+    """A feed of ours goes on in another, which these do not read. Its anchor is one who is here, where anybody is: for
+    an anchor who is away all the others would have to wait."""
+    anchor = await core.database.read(_anchor, number, here(core) - without)
+    await core.sync.desks.give_up(number, anchor, without)
+
+
+def _anchor(tx: Tx, number: int, here: frozenset[int]) -> bytes | None:
+    """Who of those who are here is to have our feed before others, as before if he can be; None where nobody is."""
+    of = spaces.space(tx, number)
+    found = [people.contact(tx, one) for one in spaces.readers(tx, number) if one in here]
+    best = max(found, key=lambda one: (one.account == of.anchor, one.seen_ms, -one.id), default=None)
+    return None if best is None else best.account
 
 
 def _feeds(tx: Tx) -> tuple[Space, ...]:

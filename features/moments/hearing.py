@@ -5,16 +5,18 @@ Each is one step of the transaction in which it arrives; what it opens is read a
 
 from typing import Any
 
-from features.moments import awaited, below, lost, pictures, reading, view
-from features.moments.content import Answered, Chain, Chains, Forget, Keys, Withdrawn
-from features.moments.view import OURS
+from features.moments import audience, awaited, below, lost, pictures, reading, view
+from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
+from features.moments.view import OURS, Moment
 from protocol import moment
 from protocol.grant import Role
 from store import entries, spaces
 from store.database import Tx
 from store.inbox import Arrival
+from store.people import Contact
 
 CHAINS_MAX = 64  # of one feed that are kept: of its audiences that we are in
+CHAINS_OF_MAX = 1_024  # of one contact, whichever feeds he names
 KEYS_MAX = 50_000  # of one contact for entries that are not here
 
 
@@ -57,7 +59,9 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
 def _keep(tx: Tx, contact_id: int, one: Chain) -> int | None:
     """Keeps a chain; its row, None where it is known, or too much. Up to it goes the one before of its audience."""
     known = tx.all("SELECT audience, chain FROM moment_chain WHERE contact = ? AND feed = ?", (contact_id, one.log))
-    if len(known) >= CHAINS_MAX or (one.audience, one.chain) in known:
+    count = tx.one("SELECT COUNT(*) FROM moment_chain WHERE contact = ?", (contact_id,))
+    assert count is not None
+    if len(known) >= CHAINS_MAX or count[0] >= CHAINS_OF_MAX or (one.audience, one.chain) in known:
         return None
     tx.execute(
         "UPDATE moment_chain SET until = MIN(until, ?) WHERE contact = ? AND feed = ? AND audience = ?",
@@ -89,9 +93,18 @@ def _answer(tx: Tx, arrival: Arrival) -> None:
     assert isinstance(what, Answered)
     one = view.at(tx, OURS, what.post)
     if one is not None:
-        below.told(tx, one, contact_id, what, arrival.now_ms)
+        told(tx, one, arrival.contact, what, arrival.now_ms)
     elif lost.feed(tx, what.post.log) is not None:
         awaited.hold(tx, contact_id, what)
+
+
+def told(tx: Tx, one: Moment, contact: Contact, what: Answered, now_ms: int) -> None:
+    """A contact has told us of an answer to a post of ours; it counts where he may see that."""
+    if audience.may_see(tx, one.id, contact) and reading.is_his(tx, contact.id, what.where):
+        if reading.feed(tx, contact.id, what.where.log) is not None:
+            below.clear(tx, contact.id, what.where)
+        saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
+        below.answered(tx, one, contact.id, what.where, saying, what.at_ms, b"", what.nonce, now_ms)
 
 
 def _withdrawn(tx: Tx, arrival: Arrival) -> None:

@@ -31,6 +31,7 @@ from protocol import entry, moment, record
 from protocol.moment import Slot, Spot
 from store import authoring, entries, logs, people, spaces
 from store.database import Tx
+from store.entries import Kept
 from store.spaces import Space
 
 Slots = Callable[[bytes], Sequence[Slot]]  # of an entry, by the wrapping key of all contacts
@@ -129,16 +130,21 @@ def settle(tx: Tx, by: By) -> bool:
         "SELECT id, feed, seq, entry, said, nonce, moment, at_ms FROM moment_entry WHERE open = 1 ORDER BY id"
     )
     gone = []
+    lost: set[Ref] = set()
     for number, feed_id, seq, entry_id, raw, *beside in rows:
         log = logs.by_id(tx, feed_id)
         if log is None or entries.id_at(tx, log.number, seq) != entry_id:
             gone.append((Ref(feed_id, seq), raw, beside))
+            lost.add(Ref(feed_id, seq))
+            tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
+        elif entries.kept(tx, log.number, seq) is Kept.DELETED:  # nobody keeps it, nor do we
             tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
         elif log.published >= seq:
             tx.execute("UPDATE moment_entry SET open = 0 WHERE id = ?", (number,))
     moved: dict[Ref, Ref] = {}
     for before, raw, (nonce, row, at_ms) in gone:
-        after = _again(tx, by, _remapped(said(raw), moved), row, nonce, at_ms)
+        what = _remapped(said(raw), moved, lost)
+        after = None if what is None else _again(tx, by, what, row, nonce, at_ms)
         if after is not None:
             moved[before] = after
     for before in reversed(moved):  # each to a later place, or to another log: none to where one still stands
@@ -246,8 +252,9 @@ def _move(tx: Tx, before: Ref, after: Ref) -> None:
     )
 
 
-def _remapped(what: Said, moved: dict[Ref, Ref]) -> Said:
-    """The same about the places where that stands now."""
+def _remapped(what: Said, moved: dict[Ref, Ref], lost: set[Ref]) -> Said | None:
+    """The same about the places where that stands now. Of what is lost others never had anything, and its place is
+    perhaps that of something else by now: it is not dropped."""
     match what:
         case Comment():
             answers = None if what.answers is None else moved.get(what.answers, what.answers)
@@ -257,6 +264,7 @@ def _remapped(what: Said, moved: dict[Ref, Ref]) -> Said:
         case Hide():
             return replace(what, post=moved.get(what.post, what.post), answer=moved.get(what.answer, what.answer))
         case Drop():
-            return replace(what, entries=tuple(moved.get(one, one) for one in what.entries))
+            kept = tuple(moved.get(one, one) for one in what.entries if one in moved or one not in lost)
+            return replace(what, entries=kept) if kept else None
         case _:
             return what
