@@ -53,8 +53,7 @@ class Clerk:
     async def _tend(self, numbers: set[int], is_other: bool = True) -> None:
         """Deals with what is new of these logs. is_other: and of contacts, tags, rules or grants."""
         database, now_ms = self._core.database, self._core.ground.now_ms()
-        every = {one.log.number: one for one in await database.read(_feeds)}
-        due = [every[number] for number in sorted(numbers) if number in every]
+        due = await database.read(spaces.some, numbers, Role.FEED)
         theirs = [one for one in due if one.contact != spaces.OURS]
         for start in range(0, len(theirs), READ_AT_ONCE):
             await database.transact(_read, theirs[start : start + READ_AT_ONCE], now_ms)

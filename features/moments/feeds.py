@@ -52,7 +52,7 @@ def secret(tx: Tx, entropy: Entropy) -> bytes:
 
 def every(tx: Tx) -> tuple[Space, ...]:
     """The feeds of our own devices, in the order in which they began."""
-    return tuple(one for one in spaces.of(tx, spaces.OURS) if one.role is Role.FEED)
+    return spaces.of_role(tx, spaces.OURS, Role.FEED)
 
 
 def newest(tx: Tx, me: Identity) -> Space | None:
@@ -93,8 +93,9 @@ def chain(tx: Tx, by: By, of: Space, tag: str) -> tuple[int, bytes] | None:
     if row is None:
         if tag != EVERYBODY:
             return None
-        first = moment.first_chain(secret(tx, by.entropy), of.log.id)
-        row = (begin_chain(tx, of, tag, 0, first), 0, first)
+        own = secret(tx, by.entropy)
+        first, root = moment.first_chain(own, of.log.id), moment.first_root(own, of.log.id)
+        row = (begin_chain(tx, of, tag, 0, first, root), 0, first)
     number, seq, key = row
     settled = max(seq, min(at, logs.log(tx, of.log.number).published + 1))
     if settled > seq:
@@ -103,10 +104,18 @@ def chain(tx: Tx, by: By, of: Space, tag: str) -> tuple[int, bytes] | None:
     return number, moment.stepped(key, at - settled)
 
 
-def begin_chain(tx: Tx, of: Space, tag: str, seq: int, key: bytes) -> int:
+def root(tx: Tx, number: int) -> bytes:
+    """The root of a chain of ours, by its row."""
+    row = tx.one("SELECT root FROM moment_own_chain WHERE id = ?", (number,))
+    assert row is not None
+    return bytes(row[0])
+
+
+def begin_chain(tx: Tx, of: Space, tag: str, seq: int, key: bytes, root: bytes) -> int:
     """A new chain of an audience from this place on; returns its row."""
     return tx.insert(
-        "INSERT INTO moment_own_chain (feed, audience, seq, chain) VALUES (?, ?, ?, ?)", (of.log.id, tag, seq, key)
+        "INSERT INTO moment_own_chain (feed, audience, seq, chain, root) VALUES (?, ?, ?, ?, ?)",
+        (of.log.id, tag, seq, key, root),
     )
 
 
@@ -118,6 +127,6 @@ def window_s(tx: Tx) -> int:
 
 def limit(tx: Tx, contact_id: int, seconds: int) -> None:
     """From now on only what is younger than this is given of the feeds of a contact, or of ours (0); 0 s: all of it."""
-    for one in spaces.of(tx, contact_id):
-        if one.role is Role.FEED and windows.of(tx, one.log.number) != seconds * 1000:
+    for one in spaces.of_role(tx, contact_id, Role.FEED):
+        if windows.of(tx, one.log.number) != seconds * 1000:
             windows.limit(tx, one.log.number, seconds * 1000)

@@ -5,12 +5,12 @@ Each is one step of the transaction in which it arrives; what it opens is read a
 
 from typing import Any
 
-from features.moments import audience, awaited, below, lost, pictures, reading, view
+from features.moments import audience, awaited, below, heirs, lost, pictures, reading, view
 from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
 from features.moments.view import OURS, Moment
 from protocol import moment
 from protocol.grant import Role
-from store import entries, spaces
+from store import entries, handovers, spaces
 from store.database import Tx
 from store.inbox import Arrival
 from store.people import Contact
@@ -54,22 +54,25 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
         of = reading.feed(tx, contact_id, one.log)
         if row is not None and of is not None:
             reading.read_again(tx, of, row, arrival.now_ms)
+            for number in handovers.later(tx, of.log.number):
+                reading.read(tx, spaces.space(tx, number), arrival.now_ms)
 
 
 def _keep(tx: Tx, contact_id: int, one: Chain) -> int | None:
     """Keeps a chain; its row, None where it is known, or too much. Up to it goes the one before of its audience."""
-    known = tx.all("SELECT audience, chain FROM moment_chain WHERE contact = ? AND feed = ?", (contact_id, one.log))
+    known = tx.all("SELECT audience, root FROM moment_chain WHERE contact = ? AND feed = ?", (contact_id, one.log))
     count = tx.one("SELECT COUNT(*) FROM moment_chain WHERE contact = ?", (contact_id,))
     assert count is not None
-    if len(known) >= CHAINS_MAX or count[0] >= CHAINS_OF_MAX or (one.audience, one.chain) in known:
+    if len(known) >= CHAINS_MAX or count[0] >= CHAINS_OF_MAX or (one.audience, one.root) in known:
         return None
     tx.execute(
         "UPDATE moment_chain SET until = MIN(until, ?) WHERE contact = ? AND feed = ? AND audience = ?",
         (one.seq, contact_id, one.log, one.audience),
     )
     return tx.insert(
-        "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until) VALUES (?, ?, ?, ?, ?, ?)",
-        (contact_id, one.log, one.audience, one.seq, one.chain, reading.NO_END),
+        "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, x'')",
+        (contact_id, one.log, one.audience, one.seq, one.chain, heirs.NO_END, one.root),
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from crypto.faults import Forged, Malformed
 from features.moments import audience, awaited, below, feeds, hearing, lost, pictures, reading, view, writing
 from features.moments.audience import Audience, Kind
-from features.moments.content import Comment, Drop, Hide, Like, Post, Ref, Replace, Said, Window, said
+from features.moments.content import Drop, Post, Ref, Replace, Said, Window, said
 from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
@@ -37,8 +37,8 @@ def read(tx: Tx, of: Space, by: By) -> None:
         (of.log.id, EVERYBODY),
     )
     if row is None:
-        first = moment.first_chain(secret, of.log.id)
-        row = (feeds.begin_chain(tx, of, EVERYBODY, 0, first), 0, first)
+        first, root = _beginning(tx, of, secret)
+        row = (feeds.begin_chain(tx, of, EVERYBODY, 0, first, root), 0, first)
     number, seq, chain = row
     for held, wrap in _late(tx, of):
         _read_one(tx, of, by, held, secret, wrap)
@@ -49,6 +49,30 @@ def read(tx: Tx, of: Space, by: By) -> None:
             seq, chain = held.seq + 1, moment.step(chain)
     if seq > begun:
         tx.execute("UPDATE moment_own_chain SET seq = ?, chain = ? WHERE id = ?", (seq, chain, number))
+
+
+def _beginning(tx: Tx, of: Space, secret: bytes) -> tuple[bytes, bytes]:
+    """The chain of all contacts at the beginning of a feed, and its root: the feed began by itself, or was handed over.
+
+    No backup says which it was; the first entry that is here does, since each holds something for all contacts.
+    """
+    own = moment.first_chain(secret, of.log.id), moment.first_root(secret, of.log.id)
+    before = tx.one(
+        "SELECT c.root FROM moment_own_chain c JOIN log l ON l.id = c.feed WHERE l.number = ? AND c.audience = ?"
+        " ORDER BY c.id DESC LIMIT 1",
+        (of.previous, EVERYBODY),
+    )
+    if before is None:
+        return own
+    handed = moment.next_chain(before[0], of.log.id)
+    for held in entries.read(tx, of.log.number, 0, READ_MAX, lost.READ_BYTES):
+        if held.content is not None:
+            wrap = moment.wrap_key(moment.stepped(handed[0], held.seq))
+            with suppress(Malformed):
+                if moment.held(wrap, Spot(of.log.author, of.log.id, held.seq), held.content) is not None:
+                    return handed
+            return own
+    return own
 
 
 def _late(tx: Tx, of: Space) -> list[tuple[Held, bytes]]:
@@ -101,16 +125,8 @@ def _open(tx: Tx, of: Space, by: By, held: Held, content: bytes, secret: bytes, 
             "INSERT OR IGNORE INTO moment_wait (name, contact, feed, seq, wrap) VALUES (?, ?, ?, ?, ?)",
             (holds, OURS, of.log.id, held.seq, wrap),
         )
-        _said_below(tx, Ref(of.log.id, held.seq), spot, content, holds, wrap)
-
-
-def _said_below(tx: Tx, here: Ref, spot: Spot, content: bytes, name: bytes, wrap: bytes) -> None:
-    """What we said about the post of this name, if that is known."""
-    key = view.key_named(tx, name)
-    what = None if key is None else said(moment.unseal(moment.answer_key(key, wrap), spot, content))
-    one = view.named(tx, name, what.post) if isinstance(what, Comment | Like | Hide) else None
-    if one is not None:
-        reading.ours_again(tx, one, here, wrap)
+        for one in view.all_named(tx, holds):
+            reading.ours_again(tx, one, Ref(of.log.id, held.seq), wrap)
 
 
 def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, wrap: bytes, is_for_all: bool, now_ms: int) -> None:
@@ -149,7 +165,7 @@ def _known(tx: Tx, row: int, now_ms: int) -> None:
     assert one is not None
     for contact_id, told in awaited.held(tx, one.ref):
         hearing.told(tx, one, people.contact(tx, contact_id), told, now_ms)
-    reading.known(tx, one, now_ms)
+    reading.known(tx, one.id, one.key, now_ms)
     # Who became a contact since we are back was told the keys of what had come by then: he is told anew.
     tx.execute(
         "DELETE FROM moment_met WHERE contact IN (SELECT id FROM contact WHERE created_ms >="

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import below, feeds, lost, pictures, view
+from features.moments import below, feeds, heirs, lost, pictures, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -38,7 +38,6 @@ from store.spaces import Space
 READ_MAX = 256  # entries that are read at once
 READ_BYTES = 4 << 20
 WAITS_MAX = 20_000  # of one contact, that are about posts which we do not know
-NO_END = entry.SEQ_MAX + 1  # of a chain that goes on
 
 
 @dataclass(slots=True)
@@ -55,6 +54,8 @@ def read(tx: Tx, of: Space, now_ms: int) -> int:
     """Reads what is new in a feed of somebody else; returns how many entries that were."""
     if window_s := _window_s(tx, of.contact):
         feeds.limit(tx, of.contact, window_s)
+    for where, number in heirs.inherit(tx, of):
+        read_again(tx, where, number, now_ms)
     row = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
     first = following = 0 if row is None else int(row[0])
     chains = _chains(tx, of)
@@ -83,12 +84,16 @@ def _window_s(tx: Tx, contact_id: int) -> int:
     return 0 if row is None else int(row[0])
 
 
-def known(tx: Tx, one: Moment, now_ms: int) -> None:
+def known(tx: Tx, moment_id: int, key: bytes, now_ms: int) -> None:
     """What was waited for is said about a post that is known now: of others, and of ours."""
-    name = moment.name_of(one.key)
-    for contact_id, feed_id, seq, wrap in tx.all(
-        "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq", (name,)
-    ):
+    waiting = tx.all(
+        "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq",
+        (moment.name_of(key),),
+    )
+    one = view.moment(tx, moment_id) if waiting else None  # mostly nothing waits, and to read it costs as much again
+    if one is None:
+        return
+    for contact_id, feed_id, seq, wrap in waiting:
         if contact_id == OURS:
             ours_again(tx, one, Ref(feed_id, seq), wrap)
             continue
@@ -152,7 +157,7 @@ def _about(tx: Tx, of: Space, held: Held, content: bytes, name: bytes, wrap: byt
     key = moment.answer_key(post_key, wrap)
     if moment.is_under(key, spot, content):
         what = said(moment.unseal(key, spot, content))
-        one = view.named(tx, name, what.post) if isinstance(what, Comment | Like | Hide) else None
+        one = _named(tx, name, what.post) if isinstance(what, Comment | Like | Hide) else None
         if one is not None:
             _hear(tx, of, held, one, what, wrap, now_ms)
         return one is not None
@@ -160,6 +165,15 @@ def _about(tx: Tx, of: Space, held: Held, content: bytes, name: bytes, wrap: byt
         _posted(tx, of, held, post_key, said(moment.unseal(post_key, spot, content)), now_ms)
         return True
     return False
+
+
+def _named(tx: Tx, name: bytes, ref: Ref) -> Moment | None:
+    """The post of this name that stands in this place, or has stood there: of who writes that feed."""
+    one = view.named(tx, name, ref)
+    if one is not None:
+        return one
+    log = logs.by_id(tx, ref.log)
+    return None if log is None else view.twin(tx, spaces.space(tx, log.number).contact, name)
 
 
 def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) -> None:
@@ -187,9 +201,8 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
                 pictures.told(tx, row, of.contact, what.said.media, now_ms)
         case _:
             return
-    one = None if row is None else view.moment(tx, row)
-    if one is not None:
-        known(tx, one, now_ms)
+    if row is not None:
+        known(tx, row, key, now_ms)
 
 
 def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> int | None:
@@ -225,6 +238,7 @@ def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, n
             nonce = moment.nonce_of(held.content or b"")
             below.answered(tx, one, of.contact, here, what, entry_ms(held), wrap, nonce, now_ms)
         case Hide(post, answer) if below.is_about(tx, one, post) and of.contact == one.contact:
+            _wait(tx, of, held.seq, moment.name_of(one.key), wrap)  # for when the post goes and comes again
             view.hide(tx, one.id, answer)
         case _:
             pass
@@ -252,9 +266,9 @@ def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
     tx.execute("DELETE FROM moment_key WHERE contact = ? AND feed = ? AND seq = ?", where)
     tx.execute("DELETE FROM moment_wait WHERE contact = ? AND feed = ? AND seq = ?", where)
     one = view.saying(tx, of.contact, ref)
-    if one is not None:
+    if one is not None:  # it may only read otherwise since: what was said below it is kept for that
         pictures.forget(tx, one.id)
-        view.remove(tx, one.id)
+        view.set_aside(tx, one, moment.name_of(one.key))
     found = view.answer_at(tx, of.contact, ref)
     if found is not None:
         view.drop_answer(tx, found)

@@ -30,7 +30,7 @@ MIGRATIONS = (
         1,
         """
         CREATE TABLE moment (
-          id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL,
+          id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL,
           tag BLOB NOT NULL, key BLOB NOT NULL, name BLOB NOT NULL, said BLOB NOT NULL, at_ms INTEGER NOT NULL,
           edited_ms INTEGER NOT NULL, text_feed BLOB NOT NULL, text_seq INTEGER NOT NULL, UNIQUE (contact, feed, seq)
         ) STRICT;
@@ -48,6 +48,8 @@ MIGRATIONS = (
         CREATE INDEX moment_answer_tag ON moment_answer (tag);
         CREATE INDEX moment_answer_below ON moment_answer (moment, kind, at_ms, seq, tag);
         CREATE INDEX moment_answer_of ON moment_answer (contact, moment, kind);
+        CREATE INDEX moment_answer_at ON moment_answer (feed, seq);
+        CREATE INDEX moment_answer_about ON moment_answer (answers_feed, answers_seq) WHERE answers_feed IS NOT NULL;
         CREATE TABLE moment_hidden (
           moment INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (moment, feed, seq)
         ) STRICT, WITHOUT ROWID;
@@ -55,6 +57,7 @@ MIGRATIONS = (
           number INTEGER PRIMARY KEY, kind TEXT NOT NULL, answer INTEGER NOT NULL UNIQUE, at_ms INTEGER NOT NULL,
           seen INTEGER NOT NULL
         ) STRICT;
+        CREATE INDEX moment_notice_new ON moment_notice (seen) WHERE seen = 0;
         CREATE TABLE moment_audience (moment INTEGER PRIMARY KEY, kind INTEGER NOT NULL, words TEXT NOT NULL) STRICT;
         CREATE TABLE moment_listed (
           moment INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (moment, contact)
@@ -71,8 +74,11 @@ MIGRATIONS = (
           open INTEGER NOT NULL, UNIQUE (feed, seq)
         ) STRICT;
         CREATE INDEX moment_entry_open ON moment_entry (open) WHERE open = 1;
+        CREATE INDEX moment_entry_about ON moment_entry (moment);
+        CREATE INDEX moment_entry_kind ON moment_entry (kind, at_ms);
         CREATE TABLE moment_own_chain (
-          id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL
+          id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL,
+          root BLOB NOT NULL
         ) STRICT;
         CREATE INDEX moment_own_chain_of ON moment_own_chain (feed, audience, id);
         CREATE TABLE moment_handed (
@@ -83,9 +89,10 @@ MIGRATIONS = (
         CREATE TABLE moment_read (feed BLOB PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE moment_chain (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, audience BLOB NOT NULL,
-          seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL
+          seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL, root BLOB NOT NULL, heir BLOB NOT NULL
         ) STRICT;
         CREATE INDEX moment_chain_of ON moment_chain (contact, feed, audience);
+        CREATE INDEX moment_chain_in ON moment_chain (feed);
         CREATE TABLE moment_key (
           contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, key BLOB NOT NULL,
           PRIMARY KEY (feed, contact, seq, key)
@@ -180,11 +187,11 @@ def remove(tx: Tx, moment: int) -> None:
 
 
 def set_aside(tx: Tx, one: Moment, name: bytes) -> None:
-    """As `remove`, but what others and we said below it, as far as it stands in feeds, is found when it comes again."""
+    """As `remove`, but what was said below it, as far as it stands in feeds, is found when it comes again."""
     tx.execute(
         "INSERT OR IGNORE INTO moment_wait (name, contact, feed, seq, wrap) SELECT ?, contact, feed, seq, wrap"
-        " FROM moment_answer WHERE moment = ? AND contact != ? AND wrap != x''",
-        (name, one.id, one.contact),
+        " FROM moment_answer WHERE moment = ? AND wrap != x''",
+        (name, one.id),
     )
     remove(tx, one.id)
 
@@ -225,6 +232,12 @@ def named(tx: Tx, name: bytes, ref: Ref) -> Moment | None:
             (id_of(ref), name, ref.log, ref.seq),
         )
     )
+
+
+def all_named(tx: Tx, name: bytes) -> tuple[Moment, ...]:
+    """The posts with this name: one, unless somebody has taken the key of another's for his own."""
+    rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE name = ? ORDER BY id LIMIT 4", (name,))
+    return tuple(one for one in map(_one, rows) if one is not None)
 
 
 def others_at(tx: Tx, contact: int, ref: Ref) -> tuple[Moment, ...]:

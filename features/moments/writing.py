@@ -222,9 +222,9 @@ def _edit_slots(tx: Tx, by: By, of: Space, one: Moment, whom: Audience) -> Slots
 
 def _tell(tx: Tx, by: By, one: Moment, whom: Audience) -> None:
     """Tells everybody whom a post is for its key, in the ratchet."""
-    for contact in audience.readers(tx):
-        if audience.is_for(whom, contact.id):
-            by.say(tx, contact.id, Keys((Key(one.text.log, one.text.seq, one.key),)))
+    for contact_id in audience.reader_ids(tx):
+        if audience.is_for(whom, contact_id):
+            by.say(tx, contact_id, Keys((Key(one.text.log, one.text.seq, one.key),)))
 
 
 def _ready(tx: Tx, by: By) -> Space:

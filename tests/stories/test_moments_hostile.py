@@ -380,10 +380,10 @@ def test_a_flood_of_chains_and_keys_fills_no_disk_and_opens_nothing_wrong() -> N
         await w.until(sees([mal], "to all"))
         ours = (await known(mal, "to all")).ref.log
         for turn in range(40):
-            nowhere = [Chain(bytes(16), bytes([turn, n]) * 8, 0, forger.KEY) for n in range(64)]
+            nowhere = [Chain(bytes(16), bytes([turn, n]) * 8, 0, forger.KEY, forger.KEY) for n in range(64)]
             await utter(mal, "ana", Chains(tuple(nowhere), 0))
         for seq in (0, entry.SEQ_MAX):
-            many = [Chain(bytes([n]) * 16, ours, seq, forger.KEY) for n in range(64)]
+            many = [Chain(bytes([n]) * 16, ours, seq, forger.KEY, forger.KEY) for n in range(64)]
             await utter(mal, "ana", Chains(tuple(many), 0))
         for turn in range((2, 120, 120)[depth.LEVEL]):
             keys = [Key(bytes(16), turn * KEYS_MAX + n, forger.KEY) for n in range(KEYS_MAX)]
@@ -405,7 +405,7 @@ def test_a_chain_from_far_ahead_or_over_and_over_keeps_his_own_posts_from_nobody
         for seq in (entry.SEQ_MAX, 0, 10**6):
             for turn in range(100):
                 chain = bytes([turn]) * 32
-                await utter(mal, "ana", Chains((Chain(b"x" * 16, feed, seq, chain),), 0))
+                await utter(mal, "ana", Chains((Chain(b"x" * 16, feed, seq, chain, chain),), 0))
         await w.until(lambda: arrived(mal))
         assert await rows(ana, "moment_chain") <= hearing.CHAINS_MAX
         assert "before" in await wall(ana)
