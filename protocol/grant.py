@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Annotated, ClassVar
 
 from protocol import content, evidence, log, record, spine
+from protocol.identity import Certificate
 from protocol.record import Bytes16, Bytes32
 
 NAME_BYTES_MAX = 64
@@ -30,7 +31,10 @@ class Role(IntEnum):
 @record.record
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The sending device writes this log, and the reader may have it. previous: the log that it goes on."""
+    """The sending device writes this log, and the reader may have it. previous: the log that it goes on.
+
+    writer: of a feed that another device of this account wrote, which is lost; null: the sending device writes it.
+    """
 
     KIND: ClassVar[int] = 301
     CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
@@ -41,6 +45,7 @@ class Grant:
     anchor: Bytes32
     name: Annotated[str, record.Line(NAME_BYTES_MAX)]
     previous: Bytes16 | None
+    writer: Certificate | None = None
 
 
 @record.record

@@ -51,7 +51,7 @@ class Audience:
 def chosen(tx: Tx, to: Sequence[str] | None, excepted: Sequence[str] | None) -> Audience:
     """The audience that a person names. Raises: BadAudience, UnknownAudience, AmbiguousContact."""
     named = [one.strip() for one in to or () if one.strip()]
-    if named and excepted:
+    if (named and excepted) or (to and not named):  # who names somebody does not mean all
         raise BadAudience
     if excepted:
         contacts, _, words = _resolved(tx, excepted)
@@ -97,6 +97,11 @@ def is_for(audience: Audience, contact_id: int) -> bool:
             return contact_id in audience.contacts
         case Kind.ALL_BUT:
             return contact_id not in audience.contacts
+
+
+def may_see(tx: Tx, moment: int, contact: Contact) -> bool:
+    """Whether a contact may see a post of ours now, whatever its age."""
+    return is_for(of(tx, moment), contact.id) and not is_out(tx, contact)
 
 
 def readers(tx: Tx) -> tuple[Contact, ...]:

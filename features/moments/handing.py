@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto import keys
-from features.moments import audience, feeds, view
+from features.moments import audience, awaited, feeds, view
 from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Comment, Hide, Key, Keys, Like
 from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
@@ -44,7 +44,8 @@ def hand(tx: Tx, by: By) -> None:
             of = feeds.feed(tx, by)
     if of is None:
         return
-    numbers = [one.log.number for one in feeds.every(tx)]
+    every = feeds.every(tx)
+    numbers = [one.log.number for one in every]
     if window_s := feeds.window_s(tx):
         feeds.limit(tx, spaces.OURS, window_s)
     own = _chains(tx, by, of)
@@ -60,6 +61,19 @@ def hand(tx: Tx, by: By) -> None:
             _tell(tx, by, contact_id, lacks)
         if is_new:
             _welcome(tx, by, contact_id, devices)
+    for one in every:
+        if not one.log.own:
+            _grant_lost(tx, by, one)
+
+
+def _grant_lost(tx: Tx, by: By, of: Space) -> None:
+    """Lets who joins have what a lost device of ours wrote, by the account's word on that device (grant 1.7)."""
+    writer = awaited.certificate(tx, of.log.author)
+    if writer is None:
+        return
+    for contact_id in sorted(set(spaces.unaware(tx, of.log.number)) & set(audience.reader_ids(tx))):
+        by.say(tx, contact_id, spaces.grant(tx, of.log.number, writer))
+        spaces.told(tx, of.log.number, contact_id)
 
 
 def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]:

@@ -216,10 +216,38 @@ def saying(tx: Tx, contact: int, text: Ref) -> Moment | None:
     )
 
 
-def named(tx: Tx, name: bytes) -> tuple[Moment, ...]:
-    """The posts with this name: one, unless somebody has given two of his the same key."""
+def key_named(tx: Tx, name: bytes) -> bytes | None:
+    """The key with this name, if it is known."""
+    row = tx.one("SELECT key FROM moment WHERE name = ? LIMIT 1", (name,))
+    return None if row is None else bytes(row[0])
+
+
+def named(tx: Tx, name: bytes, ref: Ref) -> Moment | None:
+    """The post in this place, if it has this name; others may have it too: who knows a key may take it for his own."""
+    return _one(
+        tx.one(
+            f"SELECT {_MOMENT} FROM moment WHERE tag = ? AND name = ? AND feed = ? AND seq = ? ORDER BY id LIMIT 1",
+            (id_of(ref), name, ref.log, ref.seq),
+        )
+    )
+
+
+def all_named(tx: Tx, name: bytes) -> tuple[Moment, ...]:
+    """The posts with this name: one, unless somebody has taken the key of another's for his own."""
     rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE name = ? ORDER BY id LIMIT 4", (name,))
     return tuple(one for one in map(_one, rows) if one is not None)
+
+
+def others_at(tx: Tx, contact: int, ref: Ref) -> tuple[Moment, ...]:
+    """Posts that others than this author have in this place."""
+    rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE tag = ? AND contact != ?", (id_of(ref), contact))
+    return tuple(one for one in map(_one, rows) if one is not None)
+
+
+def other_answers_at(tx: Tx, contact: int, ref: Ref) -> tuple[Answer, ...]:
+    """Answers that others than this contact have in this place."""
+    rows = tx.all(f"SELECT {_ANSWER} FROM moment_answer WHERE tag = ? AND contact != ?", (id_of(ref), contact))
+    return tuple(answer_of(row) for row in rows)
 
 
 def of(tx: Tx, contact: int) -> tuple[Moment, ...]:
