@@ -40,6 +40,36 @@ async def audiences(person: Person) -> dict[str, str]:
     return {line["text"]: line["audience"] for line in await person.call("moments.list", by="me", limit=1000)}
 
 
+async def goes_on(ana: Person, bo: Person, cy: Person) -> None:
+    """What is new reaches others, and what the lost device had posted can still be changed and taken back."""
+    w = ana.world
+    await ana.call("moments.post", text="I am back")
+    await w.until(sees([bo, cy], "I am back"))
+    await ana.call("moments.edit", id=(await one(ana, "not to bo"))["id"], text="still not to bo")
+    await w.until(sees([cy], "still not to bo"))
+    await ana.call("moments.post", text="to family again", to=["family"])
+    await w.until(sees([bo], "to family again"))
+    said = (await ana.call("moments.show", id=(await one(ana, "of bo"))["id"]))["comments"]
+    (hers,) = [line["id"] for line in said if line["mine"]]
+    await ana.call("moments.delete", id=hers)
+    await w.until(reads([ana, bo, cy], "of bo", ["cy below of bo"]))
+    assert "to family again" not in await wall(cy)
+    await ana.call("moments.delete", id=(await one(ana, "to all"))["id"])
+    await ana.call("moments.unlike", id=(await one(ana, "of bo"))["id"])
+    await w.until(gone([bo, cy], "to all", "not to bo"))
+
+    async def unliked() -> bool:
+        """nobody sees that ana likes what bo said"""
+        return not any([(await one(person, "of bo"))["likes"] for person in (ana, bo, cy)])
+
+    await w.until(unliked)
+    dee = await w.person("dee")
+    await befriend(dee, ana)
+    expected = ["edited, for all indeed", "still not to bo", "I am back"]
+    await w.until(sees([dee], *expected))
+    assert sorted(await wall(dee)) == sorted(expected)
+
+
 def test_her_moments_are_there_again_for_whom_they_were_with_what_is_said_below() -> None:
     async def story(w: World) -> None:
         ana, bo, cy = await circle(w, "ana", "bo", "cy")
@@ -88,32 +118,7 @@ def test_her_moments_are_there_again_for_whom_they_were_with_what_is_said_below(
         await w.until(all_is_back)
         assert await audiences(ana) == before
         assert {line["is_new"] for line in await ana.call("moments.notices")} == {False}
-        # What is new reaches others, and what the lost device had posted can still be changed and taken back.
-        await ana.call("moments.post", text="I am back")
-        await w.until(sees([bo, cy], "I am back"))
-        await ana.call("moments.edit", id=(await one(ana, "not to bo"))["id"], text="still not to bo")
-        await w.until(sees([cy], "still not to bo"))
-        await ana.call("moments.post", text="to family again", to=["family"])
-        await w.until(sees([bo], "to family again"))
-        said = (await ana.call("moments.show", id=(await one(ana, "of bo"))["id"]))["comments"]
-        (hers,) = [line["id"] for line in said if line["mine"]]
-        await ana.call("moments.delete", id=hers)
-        await w.until(reads([ana, bo, cy], "of bo", ["cy below of bo"]))
-        assert "to family again" not in await wall(cy)
-        await ana.call("moments.delete", id=(await one(ana, "to all"))["id"])
-        await ana.call("moments.unlike", id=(await one(ana, "of bo"))["id"])
-        await w.until(gone([bo, cy], "to all", "not to bo"))
-
-        async def unliked() -> bool:
-            """nobody sees that ana likes what bo said"""
-            return not any([(await one(person, "of bo"))["likes"] for person in (ana, bo, cy)])
-
-        await w.until(unliked)
-        dee = await w.person("dee")
-        await befriend(dee, ana)
-        expected = ["edited, for all indeed", "still not to bo", "I am back"]
-        await w.until(sees([dee], *expected))
-        assert sorted(await wall(dee)) == sorted(expected)
+        await goes_on(ana, bo, cy)
 
     world.run(story, 911)
 
