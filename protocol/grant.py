@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, ClassVar
 
-from protocol import content, evidence, log, record, spine
+from crypto import hashing, keys, sealing
+from crypto.faults import Forged
+from crypto.hashing import Label
+from protocol import content, evidence, log, record, spine, wire
 from protocol.identity import Certificate
 from protocol.record import Bytes16, Bytes32
 
 NAME_BYTES_MAX = 64
+GRANT_BYTES_MAX = 192  # encoded
+_BOX_BYTES = (sealing.NONCE_BYTES + sealing.TAG_BYTES + 1, sealing.NONCE_BYTES + sealing.TAG_BYTES + GRANT_BYTES_MAX)
 
 Epoch = Annotated[int, record.Range(0, log.EPOCH_MAX)]
 
@@ -71,4 +76,51 @@ class Committed:
     committed: evidence.Committed
 
 
-CONTENTS = (Grant, Cosigned, Committed)
+@record.record
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A feed goes on in another for all its readers, by its author; any reader may pass this on to another.
+
+    before: the log that ends. box: the grant of its successor, sealed under the secret of the log before.
+    """
+
+    KIND: ClassVar[int] = 310
+    CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
+
+    before: Bytes16
+    box: Annotated[bytes, record.Size(*_BOX_BYTES)]
+    signature: spine.Signature
+
+
+def hand_over(secret: bytes, granted: Grant, key: keys.SigningKey, nonce: bytes) -> Handover:
+    """The handover to the log of this grant, which says what it goes on. secret: of that; nonce: 24 random bytes."""
+    before = granted.previous
+    assert granted.role is Role.FEED
+    assert before is not None
+    box = sealing.seal(_box_key(secret, before), nonce, record.encode(granted), before)
+    unsigned = Handover(before, box, bytes(keys.SIGNATURE_BYTES))
+    return Handover(before, box, key.sign(Label.LOG, _said(unsigned)))
+
+
+def handed(said: Handover, author: bytes, secret: bytes) -> Grant:
+    """The grant in a handover. author: who writes the log before, 32 bytes; secret: of that log.
+
+    Raises: Forged, Malformed.
+    """
+    keys.verify(author, Label.LOG, _said(said), said.signature)
+    raw = sealing.open_sealed(_box_key(secret, said.before), said.box, said.before)
+    granted = record.decode(Grant, raw, GRANT_BYTES_MAX)
+    if granted.role is not Role.FEED or granted.previous != said.before:
+        raise Forged
+    return granted
+
+
+def _box_key(secret: bytes, before: bytes) -> bytes:
+    return hashing.subkey(secret, Label.LOG, b"handover" + before)
+
+
+def _said(said: Handover) -> bytes:
+    return wire.encode((Handover.KIND, said.before, said.box))
+
+
+CONTENTS = (Grant, Cosigned, Committed, Handover)

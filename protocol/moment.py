@@ -100,6 +100,19 @@ def first_chain(secret: bytes, log: bytes) -> bytes:
     return hashing.subkey(secret, Label.MOMENT, b"all" + log)
 
 
+def first_root(secret: bytes, log: bytes) -> bytes:
+    """The root of that chain: from which the chain in the next log comes, where all readers go over to it."""
+    return hashing.subkey(secret, Label.MOMENT, b"first root" + log)
+
+
+def next_chain(root: bytes, log: bytes) -> tuple[bytes, bytes]:
+    """A chain at the beginning of the log that goes on its log, and the root of it. root: of the chain before.
+
+    From a root nobody gets the chain that it came with, nor the root before: who joins late reads nothing of before.
+    """
+    return hashing.subkey(root, Label.MOMENT, b"next" + log), hashing.subkey(root, Label.MOMENT, b"root" + log)
+
+
 def seal(key: bytes, spot: Spot, said: bytes, slots: Sequence[Slot], nonce: bytes, entropy: Entropy) -> bytes:
     """A content that says this under a key. nonce: 24 bytes, fresh random ones each time. Raises: OverLimit."""
     if len(said) > entry.SAID_BYTES_MAX:

@@ -4,7 +4,7 @@ Absent bytes are empty, absent times 0: no column is NULL. Ids are BLOB, times I
 migration is never edited. Not here: the tables of conversations.py and of the rooms.
 """
 
-from store import remarks
+from store import handovers, remarks
 from store.database import Migration
 
 _PEOPLE = """
@@ -396,5 +396,5 @@ CORE: tuple[Migration, ...] = (
     Migration("receipts", 1, _RECEIPTS),
     Migration("locks", 1, _LOCKS),
     Migration("vouchers", 1, _ISSUED),
-    *remarks.SCHEMA,
+    *(*remarks.SCHEMA, *handovers.SCHEMA),
 )

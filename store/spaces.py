@@ -80,11 +80,16 @@ def granted(tx: Tx, arrival: Arrival) -> None:
     author: bytes = arrival.device.device
     if said.writer is not None:
         author = _writer(said, arrival.contact.account)
+    take(tx, arrival.contact.id, author, said, arrival.now_ms)
+
+
+def take(tx: Tx, contact_id: int, author: bytes, said: Grant, now_ms: int) -> None:
+    """The log of this grant is a contact's. author: the device that writes it. Raises: TooManyLogs."""
     # Looked for first: a log that names itself is not there yet.
     before = None if said.previous is None else logs.by_id(tx, said.previous)
-    if before is not None and (before.own or space(tx, before.number).contact != arrival.contact.id):
+    if before is not None and (before.own or space(tx, before.number).contact != contact_id):
         before = None
-    current, ever = _count(tx, arrival.contact.id)
+    current, ever = _count(tx, contact_id)
     if before is not None and before.state is State.OK:  # it ends now
         current -= 1
     if current >= LOGS_OF_CONTACT_MAX or ever >= LOGS_EVER_MAX:
@@ -96,7 +101,7 @@ def granted(tx: Tx, arrival: Arrival) -> None:
     if before is not None:
         goes_on = before.number
         logs.end(tx, goes_on)
-    _put(tx, begun.number, arrival.contact.id, said.role, said.name, said.anchor, said.epoch, goes_on, arrival.now_ms)
+    _put(tx, begun.number, contact_id, said.role, said.name, said.anchor, said.epoch, goes_on, now_ms)
 
 
 def put_back(tx: Tx, number: int, contact_id: int, said: Grant) -> None:

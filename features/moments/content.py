@@ -141,7 +141,7 @@ class Window:
 @dataclass(frozen=True, slots=True)
 class Chain:
     """The chain of an audience of the sender, where it stands; it goes on instead of the one before of this audience.
-    audience: 16 bytes without meaning."""
+    audience: 16 bytes without meaning. root: of the chain in the log to which this one is handed over."""
 
     KIND: ClassVar[int] = 169
 
@@ -149,6 +149,7 @@ class Chain:
     log: Bytes16
     seq: Seq
     chain: Bytes32
+    root: Bytes32
 
 
 @record.record

@@ -93,8 +93,9 @@ def chain(tx: Tx, by: By, of: Space, tag: str) -> tuple[int, bytes] | None:
     if row is None:
         if tag != EVERYBODY:
             return None
-        first = moment.first_chain(secret(tx, by.entropy), of.log.id)
-        row = (begin_chain(tx, of, tag, 0, first), 0, first)
+        own = secret(tx, by.entropy)
+        first, root = moment.first_chain(own, of.log.id), moment.first_root(own, of.log.id)
+        row = (begin_chain(tx, of, tag, 0, first, root), 0, first)
     number, seq, key = row
     settled = max(seq, min(at, logs.log(tx, of.log.number).published + 1))
     if settled > seq:
@@ -103,10 +104,18 @@ def chain(tx: Tx, by: By, of: Space, tag: str) -> tuple[int, bytes] | None:
     return number, moment.stepped(key, at - settled)
 
 
-def begin_chain(tx: Tx, of: Space, tag: str, seq: int, key: bytes) -> int:
+def root(tx: Tx, number: int) -> bytes:
+    """The root of a chain of ours, by its row."""
+    row = tx.one("SELECT root FROM moment_own_chain WHERE id = ?", (number,))
+    assert row is not None
+    return bytes(row[0])
+
+
+def begin_chain(tx: Tx, of: Space, tag: str, seq: int, key: bytes, root: bytes) -> int:
     """A new chain of an audience from this place on; returns its row."""
     return tx.insert(
-        "INSERT INTO moment_own_chain (feed, audience, seq, chain) VALUES (?, ?, ?, ?)", (of.log.id, tag, seq, key)
+        "INSERT INTO moment_own_chain (feed, audience, seq, chain, root) VALUES (?, ?, ?, ?, ?)",
+        (of.log.id, tag, seq, key, root),
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto import keys
-from features.moments import audience, awaited, feeds, view
+from features.moments import audience, awaited, feeds, heirs, view
 from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Comment, Hide, Key, Keys, Like
 from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
@@ -44,6 +44,7 @@ def hand(tx: Tx, by: By) -> None:
             of = feeds.feed(tx, by)
     if of is None:
         return
+    heirs.go_on(tx, of)
     every = feeds.every(tx)
     numbers = [one.log.number for one in every]
     if window_s := feeds.window_s(tx):
@@ -89,9 +90,9 @@ def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]
         known = feeds.chain(tx, by, of, tag)
         told = set() if known is None else _told(tx, known[0])
         if known is None or not told <= members:
-            drawn = by.entropy(moment.KEY_BYTES)
-            known, told = (feeds.begin_chain(tx, of, tag, authoring.next_seq(tx, of), drawn), drawn), set()
-        said = _chain(tx, by, of, tag, known[1])
+            drawn, root = by.entropy(moment.KEY_BYTES), by.entropy(moment.KEY_BYTES)
+            known, told = (feeds.begin_chain(tx, of, tag, authoring.next_seq(tx, of), drawn, root), drawn), set()
+        said = _chain(tx, by, of, tag, known)
         for contact_id in sorted(members - told):
             _tell(tx, by, contact_id, [_Own(known[0], tag, said)])
         found.append(known[1])
@@ -148,13 +149,13 @@ def _chains(tx: Tx, by: By, of: Space) -> list[_Own]:
     for tag in sorted({EVERYBODY, *(tag for (tag,) in rows)}):
         known = feeds.chain(tx, by, of, tag)
         assert known is not None
-        found.append(_Own(known[0], tag, _chain(tx, by, of, tag, known[1])))
+        found.append(_Own(known[0], tag, _chain(tx, by, of, tag, known)))
     return found
 
 
-def _chain(tx: Tx, by: By, of: Space, tag: str, key: bytes) -> Chain:
+def _chain(tx: Tx, by: By, of: Space, tag: str, known: tuple[int, bytes]) -> Chain:
     audience_id = moment.audience_id(feeds.secret(tx, by.entropy), tag)
-    return Chain(audience_id, of.log.id, authoring.next_seq(tx, of), key)
+    return Chain(audience_id, of.log.id, authoring.next_seq(tx, of), known[1], feeds.root(tx, known[0]))
 
 
 def _tell(tx: Tx, by: By, contact_id: int, chains: Sequence[_Own]) -> None:

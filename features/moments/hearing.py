@@ -5,14 +5,15 @@ Each is one step of the transaction in which it arrives; what it opens is read a
 
 from typing import Any
 
-from features.moments import audience, awaited, below, lost, pictures, reading, view
-from features.moments.content import Answered, Chain, Chains, Forget, Keys, Withdrawn
-from features.moments.view import OURS
+from features.moments import audience, awaited, below, heirs, lost, pictures, reading, view
+from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
+from features.moments.view import OURS, Moment
 from protocol import moment
 from protocol.grant import Role
-from store import entries, spaces
+from store import entries, handovers, spaces
 from store.database import Tx
 from store.inbox import Arrival
+from store.people import Contact
 
 CHAINS_MAX = 64  # of one feed that are kept: of its audiences that we are in
 CHAINS_OF_MAX = 1_024  # of one contact, whichever feeds he names
@@ -47,28 +48,31 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
     """A contact has us in these audiences."""
     what, contact_id = arrival.said.content, arrival.contact.id
     assert isinstance(what, Chains)
-    reading.windowed(tx, contact_id, what.window_s)
+    reading.windowed(tx, contact_id, what.window_s, arrival.said.hlc_ms)
     for one in what.chains:
         row = _keep(tx, contact_id, one)
         of = reading.feed(tx, contact_id, one.log)
         if row is not None and of is not None:
             reading.read_again(tx, of, row, arrival.now_ms)
+            for number in handovers.later(tx, of.log.number):
+                reading.read(tx, spaces.space(tx, number), arrival.now_ms)
 
 
 def _keep(tx: Tx, contact_id: int, one: Chain) -> int | None:
     """Keeps a chain; its row, None where it is known, or too much. Up to it goes the one before of its audience."""
-    known = tx.all("SELECT audience, chain FROM moment_chain WHERE contact = ? AND feed = ?", (contact_id, one.log))
+    known = tx.all("SELECT audience, root FROM moment_chain WHERE contact = ? AND feed = ?", (contact_id, one.log))
     count = tx.one("SELECT COUNT(*) FROM moment_chain WHERE contact = ?", (contact_id,))
     assert count is not None
-    if len(known) >= CHAINS_MAX or count[0] >= CHAINS_OF_MAX or (one.audience, one.chain) in known:
+    if len(known) >= CHAINS_MAX or count[0] >= CHAINS_OF_MAX or (one.audience, one.root) in known:
         return None
     tx.execute(
         "UPDATE moment_chain SET until = MIN(until, ?) WHERE contact = ? AND feed = ? AND audience = ?",
         (one.seq, contact_id, one.log, one.audience),
     )
     return tx.insert(
-        "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until) VALUES (?, ?, ?, ?, ?, ?)",
-        (contact_id, one.log, one.audience, one.seq, one.chain, reading.NO_END),
+        "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, x'')",
+        (contact_id, one.log, one.audience, one.seq, one.chain, heirs.NO_END, one.root),
     )
 
 
@@ -92,12 +96,18 @@ def _answer(tx: Tx, arrival: Arrival) -> None:
     assert isinstance(what, Answered)
     one = view.at(tx, OURS, what.post)
     if one is not None:
-        if audience.may_see(tx, one.id, arrival.contact) and reading.is_his(tx, contact_id, what.where):
-            if reading.feed(tx, contact_id, what.where.log) is not None:
-                below.clear(tx, contact_id, what.where)
-            below.told(tx, one, contact_id, what, arrival.now_ms)
+        told(tx, one, arrival.contact, what, arrival.now_ms)
     elif lost.feed(tx, what.post.log) is not None:
         awaited.hold(tx, contact_id, what)
+
+
+def told(tx: Tx, one: Moment, contact: Contact, what: Answered, now_ms: int) -> None:
+    """A contact has told us of an answer to a post of ours; it counts where he may see that."""
+    if audience.may_see(tx, one.id, contact) and reading.is_his(tx, contact.id, what.where):
+        if reading.feed(tx, contact.id, what.where.log) is not None:
+            below.clear(tx, contact.id, what.where)
+        saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
+        below.answered(tx, one, contact.id, what.where, saying, what.at_ms, b"", what.nonce, now_ms)
 
 
 def _withdrawn(tx: Tx, arrival: Arrival) -> None:

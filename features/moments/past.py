@@ -11,7 +11,7 @@ import hmac
 from contextlib import suppress
 
 from crypto.faults import Forged, Malformed
-from features.moments import audience, awaited, below, feeds, lost, pictures, reading, view, writing
+from features.moments import audience, awaited, below, feeds, hearing, lost, pictures, reading, view, writing
 from features.moments.audience import Audience, Kind
 from features.moments.content import Drop, Post, Ref, Replace, Said, Window, said
 from features.moments.faults import FeedStopped
@@ -20,7 +20,7 @@ from features.moments.view import OURS
 from protocol import entry, moment
 from protocol.grant import Role
 from protocol.moment import Spot
-from store import entries, logs, spaces
+from store import entries, logs, people, spaces
 from store.database import Tx
 from store.entries import Held, Kept
 from store.faults import LogFrozen
@@ -37,8 +37,8 @@ def read(tx: Tx, of: Space, by: By) -> None:
         (of.log.id, EVERYBODY),
     )
     if row is None:
-        first = moment.first_chain(secret, of.log.id)
-        row = (feeds.begin_chain(tx, of, EVERYBODY, 0, first), 0, first)
+        first, root = _beginning(tx, of, secret)
+        row = (feeds.begin_chain(tx, of, EVERYBODY, 0, first, root), 0, first)
     number, seq, chain = row
     for held, wrap in _late(tx, of):
         _read_one(tx, of, by, held, secret, wrap)
@@ -49,6 +49,30 @@ def read(tx: Tx, of: Space, by: By) -> None:
             seq, chain = held.seq + 1, moment.step(chain)
     if seq > begun:
         tx.execute("UPDATE moment_own_chain SET seq = ?, chain = ? WHERE id = ?", (seq, chain, number))
+
+
+def _beginning(tx: Tx, of: Space, secret: bytes) -> tuple[bytes, bytes]:
+    """The chain of all contacts at the beginning of a feed, and its root: the feed began by itself, or was handed over.
+
+    No backup says which it was; the first entry that is here does, since each holds something for all contacts.
+    """
+    own = moment.first_chain(secret, of.log.id), moment.first_root(secret, of.log.id)
+    before = tx.one(
+        "SELECT c.root FROM moment_own_chain c JOIN log l ON l.id = c.feed WHERE l.number = ? AND c.audience = ?"
+        " ORDER BY c.id DESC LIMIT 1",
+        (of.previous, EVERYBODY),
+    )
+    if before is None:
+        return own
+    handed = moment.next_chain(before[0], of.log.id)
+    for held in entries.read(tx, of.log.number, 0, READ_MAX, lost.READ_BYTES):
+        if held.content is not None:
+            wrap = moment.wrap_key(moment.stepped(handed[0], held.seq))
+            with suppress(Malformed):
+                if moment.held(wrap, Spot(of.log.author, of.log.id, held.seq), held.content) is not None:
+                    return handed
+            return own
+    return own
 
 
 def _late(tx: Tx, of: Space) -> list[tuple[Held, bytes]]:
@@ -111,13 +135,14 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, wrap: bytes, 
     match what:
         case Post():
             post, shown = here, what
-        case Replace(post, shown) if _is_ours(tx, post):
+        case Replace(post, shown) if reading.is_his(tx, OURS, post):
             pass
         case _:
             return
     name = moment.name_of(key)
     before = view.at(tx, OURS, post) or view.twin(tx, OURS, name)
     if before is None:
+        below.clear(tx, OURS, post)
         row = view.put(tx, OURS, post, key, name, shown, min(shown.at_ms, now_ms), here)
         assert row is not None
         if isinstance(what, Replace):
@@ -128,7 +153,7 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, wrap: bytes, 
         lost.note(tx, of, held, what, wrap, row)
         _known(tx, row, now_ms)
         return
-    if isinstance(what, Replace) and before.edited_ms <= at_ms:
+    if isinstance(what, Replace) and reading.is_after(here, at_ms, before):
         view.replace(tx, before.id, shown, at_ms, here)
         pictures.told(tx, before.id, None, shown.media, now_ms)
     lost.note(tx, of, held, what, wrap, before.id)
@@ -139,7 +164,7 @@ def _known(tx: Tx, row: int, now_ms: int) -> None:
     one = view.moment(tx, row)
     assert one is not None
     for contact_id, told in awaited.held(tx, one.ref):
-        below.told(tx, one, contact_id, told, now_ms)
+        hearing.told(tx, one, people.contact(tx, contact_id), told, now_ms)
     reading.known(tx, one.id, one.key, now_ms)
     # Who became a contact since we are back was told the keys of what had come by then: he is told anew.
     tx.execute(
@@ -154,7 +179,7 @@ def _heed(tx: Tx, by: By, held: Held, what: Said) -> None:
     match what:
         case Drop(refs):
             for ref in refs:
-                if _is_ours(tx, ref):
+                if reading.is_his(tx, OURS, ref):
                     _dropped(tx, ref)
         case Window(seconds) if reading.entry_ms(held) > awaited.window_ms(tx):
             awaited.windowed(tx, reading.entry_ms(held))
@@ -163,11 +188,6 @@ def _heed(tx: Tx, by: By, held: Held, what: Said) -> None:
                     writing.set_window(tx, by, seconds)
         case _:
             pass
-
-
-def _is_ours(tx: Tx, ref: Ref) -> bool:
-    """Whether this is a place in a feed of ours; one that is not known here may be."""
-    return logs.by_id(tx, ref.log) is None or reading.feed(tx, OURS, ref.log) is not None
 
 
 def _dropped(tx: Tx, ref: Ref) -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import below, feeds, lost, pictures, view
+from features.moments import below, feeds, heirs, lost, pictures, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -38,7 +38,6 @@ from store.spaces import Space
 READ_MAX = 256  # entries that are read at once
 READ_BYTES = 4 << 20
 WAITS_MAX = 20_000  # of one contact, that are about posts which we do not know
-NO_END = entry.SEQ_MAX + 1  # of a chain that goes on
 
 
 @dataclass(slots=True)
@@ -55,6 +54,8 @@ def read(tx: Tx, of: Space, now_ms: int) -> int:
     """Reads what is new in a feed of somebody else; returns how many entries that were."""
     if window_s := _window_s(tx, of.contact):
         feeds.limit(tx, of.contact, window_s)
+    for where, number in heirs.inherit(tx, of):
+        read_again(tx, where, number, now_ms)
     row = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
     first = following = 0 if row is None else int(row[0])
     chains = _chains(tx, of)
@@ -69,11 +70,14 @@ def read(tx: Tx, of: Space, now_ms: int) -> int:
     return following - first
 
 
-def windowed(tx: Tx, contact_id: int, seconds: int) -> None:
-    """How old what others see of this author may be."""
-    if seconds == _window_s(tx, contact_id):
+def windowed(tx: Tx, contact_id: int, seconds: int, at_ms: int) -> None:
+    """How old what others see of this author may be. at_ms: when he said so, by his clock."""
+    before = _window_s(tx, contact_id)
+    tx.execute(
+        "INSERT OR REPLACE INTO moment_author (contact, window_s, at_ms) VALUES (?, ?, ?)", (contact_id, seconds, at_ms)
+    )
+    if seconds == before:
         return
-    tx.execute("INSERT OR REPLACE INTO moment_author (contact, window_s) VALUES (?, ?)", (contact_id, seconds))
     feeds.limit(tx, contact_id, seconds)
     tx.changed(view.CHANGED, 0)
 
@@ -130,7 +134,7 @@ def _open(tx: Tx, of: Space, held: Held, content: bytes, wraps: Sequence[bytes],
     spot = Spot(of.log.author, of.log.id, held.seq)
     carried = entry.content_key(of.log.secret, of.log.id, held.seq)
     if moment.is_under(carried, spot, content):
-        _heed(tx, of, said(moment.unseal(carried, spot, content)))
+        _heed(tx, of, held, said(moment.unseal(carried, spot, content)))
         return
     for wrap in wraps:
         holds = moment.held(wrap, spot, content)
@@ -187,7 +191,7 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
             pictures.check(what.said.media)
             at_ms = min(entry_ms(held), now_ms)
             if before is not None:
-                if _is_after(here, at_ms, before):
+                if is_after(here, at_ms, before):
                     view.replace(tx, before.id, what.said, at_ms, here)
                     pictures.told(tx, before.id, of.contact, what.said.media, now_ms)
                 return
@@ -223,7 +227,7 @@ def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> i
     return row
 
 
-def _is_after(here: Ref, at_ms: int, before: Moment) -> bool:
+def is_after(here: Ref, at_ms: int, before: Moment) -> bool:
     """Whether what stands here was written after what a post says: in one log its places tell, whatever clocks say."""
     return here.seq > before.text.seq if here.log == before.text.log else before.edited_ms <= at_ms
 
@@ -237,12 +241,13 @@ def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, n
             nonce = moment.nonce_of(held.content or b"")
             below.answered(tx, one, of.contact, here, what, entry_ms(held), wrap, nonce, now_ms)
         case Hide(post, answer) if below.is_about(tx, one, post) and of.contact == one.contact:
+            _wait(tx, of, held.seq, moment.name_of(one.key), wrap)  # for when the post goes and comes again
             view.hide(tx, one.id, answer)
         case _:
             pass
 
 
-def _heed(tx: Tx, of: Space, what: Said) -> None:
+def _heed(tx: Tx, of: Space, held: Held, what: Said) -> None:
     """What all heed who carry the log."""
     match what:
         case Drop(refs):
@@ -250,9 +255,18 @@ def _heed(tx: Tx, of: Space, what: Said) -> None:
                 if is_his(tx, of.contact, ref):
                     _dropped(tx, of, ref)
         case Window(seconds):
-            windowed(tx, of.contact, seconds)
+            if not _is_outdated(tx, of, held):
+                windowed(tx, of.contact, seconds, entry_ms(held))
         case _:
             pass
+
+
+def _is_outdated(tx: Tx, of: Space, held: Held) -> bool:
+    """Whether this comes after what was written later, because it was not given before."""
+    read_to = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
+    said_ms = tx.one("SELECT at_ms FROM moment_author WHERE contact = ?", (of.contact,))
+    is_late = read_to is not None and held.seq < read_to[0]
+    return is_late and said_ms is not None and entry_ms(held) < said_ms[0]
 
 
 def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
@@ -264,9 +278,9 @@ def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
     tx.execute("DELETE FROM moment_key WHERE contact = ? AND feed = ? AND seq = ?", where)
     tx.execute("DELETE FROM moment_wait WHERE contact = ? AND feed = ? AND seq = ?", where)
     one = view.saying(tx, of.contact, ref)
-    if one is not None:
+    if one is not None:  # it may only read otherwise since: what was said below it is kept for that
         pictures.forget(tx, one.id)
-        view.remove(tx, one.id)
+        view.set_aside(tx, one, moment.name_of(one.key))
     found = view.answer_at(tx, of.contact, ref)
     if found is not None:
         view.drop_answer(tx, found)

@@ -30,7 +30,7 @@ MIGRATIONS = (
         1,
         """
         CREATE TABLE moment (
-          id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL,
+          id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL,
           tag BLOB NOT NULL, key BLOB NOT NULL, name BLOB NOT NULL, said BLOB NOT NULL, at_ms INTEGER NOT NULL,
           edited_ms INTEGER NOT NULL, text_feed BLOB NOT NULL, text_seq INTEGER NOT NULL, UNIQUE (contact, feed, seq)
         ) STRICT;
@@ -66,7 +66,9 @@ MIGRATIONS = (
           contact INTEGER PRIMARY KEY, chats_only INTEGER NOT NULL, hide_mine INTEGER NOT NULL,
           hide_theirs INTEGER NOT NULL
         ) STRICT;
-        CREATE TABLE moment_author (contact INTEGER PRIMARY KEY, window_s INTEGER NOT NULL) STRICT;
+        CREATE TABLE moment_author (
+          contact INTEGER PRIMARY KEY, window_s INTEGER NOT NULL, at_ms INTEGER NOT NULL
+        ) STRICT;
         CREATE TABLE moment_self (id INTEGER PRIMARY KEY, secret BLOB NOT NULL, window_s INTEGER NOT NULL) STRICT;
         CREATE TABLE moment_entry (
           id INTEGER PRIMARY KEY, feed BLOB NOT NULL, seq INTEGER NOT NULL, entry BLOB NOT NULL, kind INTEGER NOT NULL,
@@ -77,7 +79,8 @@ MIGRATIONS = (
         CREATE INDEX moment_entry_about ON moment_entry (moment);
         CREATE INDEX moment_entry_kind ON moment_entry (kind, at_ms);
         CREATE TABLE moment_own_chain (
-          id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL
+          id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL,
+          root BLOB NOT NULL
         ) STRICT;
         CREATE INDEX moment_own_chain_of ON moment_own_chain (feed, audience, id);
         CREATE TABLE moment_handed (
@@ -88,9 +91,10 @@ MIGRATIONS = (
         CREATE TABLE moment_read (feed BLOB PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE moment_chain (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, audience BLOB NOT NULL,
-          seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL
+          seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL, root BLOB NOT NULL, heir BLOB NOT NULL
         ) STRICT;
         CREATE INDEX moment_chain_of ON moment_chain (contact, feed, audience);
+        CREATE INDEX moment_chain_in ON moment_chain (feed);
         CREATE TABLE moment_key (
           contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, key BLOB NOT NULL,
           PRIMARY KEY (feed, contact, seq, key)
@@ -185,11 +189,11 @@ def remove(tx: Tx, moment: int) -> None:
 
 
 def set_aside(tx: Tx, one: Moment, name: bytes) -> None:
-    """As `remove`, but what others and we said below it, as far as it stands in feeds, is found when it comes again."""
+    """As `remove`, but what was said below it, as far as it stands in feeds, is found when it comes again."""
     tx.execute(
         "INSERT OR IGNORE INTO moment_wait (name, contact, feed, seq, wrap) SELECT ?, contact, feed, seq, wrap"
-        " FROM moment_answer WHERE moment = ? AND contact != ? AND wrap != x''",
-        (name, one.id, one.contact),
+        " FROM moment_answer WHERE moment = ? AND wrap != x''",
+        (name, one.id),
     )
     remove(tx, one.id)
 

@@ -41,6 +41,7 @@ TAGS_MAX = moment.SLOTS - 1  # one slot is always for all contacts, be it with a
 def post(tx: Tx, by: By, what: Post, whom: Audience) -> int:
     """Writes a post; returns its row. Raises: FeedStopped, OverLimit."""
     of = _ready(tx, by)
+    _say_window(tx, by)
     nonce = by.entropy(authoring.NONCE_BYTES)
     key = moment.own_key(feeds.secret(tx, by.entropy), nonce)
     ref = Ref(of.log.id, authoring.next_seq(tx, of))
@@ -67,6 +68,16 @@ def edit(tx: Tx, by: By, one: Moment, what: Post) -> None:
     drop(tx, by, (before,))
     if whom.kind is not Kind.ALL:
         _tell(tx, by, replace(one, text=ref), whom)
+
+
+def _say_window(tx: Tx, by: By) -> None:
+    """Says the window again before that is too old to be given itself: who only meets others than us hears it too."""
+    seconds = feeds.window_s(tx)
+    if not seconds:
+        return
+    row = tx.one("SELECT at_ms FROM moment_entry WHERE kind = ? ORDER BY at_ms DESC LIMIT 1", (Window.KIND,))
+    if row is not None and row[0] < by.now_ms - seconds * 500:
+        _carried(tx, by, Window(seconds))
 
 
 def answer(
@@ -137,10 +148,10 @@ def settle(tx: Tx, by: By) -> bool:
             gone.append((Ref(feed_id, seq), raw, beside))
             lost.add(Ref(feed_id, seq))
             tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
-        elif entries.kept(tx, log.number, seq) is Kept.DELETED:  # nobody keeps it, nor do we
-            tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
         elif log.published >= seq:
-            tx.execute("UPDATE moment_entry SET open = 0 WHERE id = ?", (number,))
+            is_dropped = entries.kept(tx, log.number, seq) is Kept.DELETED  # then nobody keeps what it said, nor do we
+            done = "DELETE FROM moment_entry" if is_dropped else "UPDATE moment_entry SET open = 0"
+            tx.execute(f"{done} WHERE id = ?", (number,))
     moved: dict[Ref, Ref] = {}
     for before, raw, (nonce, row, at_ms) in gone:
         what = _remapped(said(raw), moved, lost)

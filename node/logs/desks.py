@@ -14,7 +14,7 @@ from node.inward import Inward
 from protocol import publishing
 from protocol.faults import PeerFault
 from protocol.publishing import Desk, Effect, Offer, Persist, Reopen, Retake, Step, Tell
-from store import entries, logs, people, reissuing, spaces, troubles
+from store import entries, handovers, logs, people, reissuing, spaces, troubles
 from store.database import Tx
 from store.intake import Took
 from store.people import ContactState
@@ -154,19 +154,27 @@ class Desks:
         async with self._lock:
             desk = self._desks.get(number)
             if desk is not None and not desk.is_over:
-                await self._carry(number, publishing.give_up(desk), anchor, without)
+                await self._carry(number, publishing.give_up(desk), anchor, without, is_handed=not without)
 
     async def _newest(self, number: int) -> int:
         newest = await self.inward.database.read(entries.head, number)
         return publishing.NONE if newest is None else newest.seq
 
     async def _carry(
-        self, number: int, step: Step, anchor: bytes | None = None, without: frozenset[int] = frozenset()
+        self,
+        number: int,
+        step: Step,
+        anchor: bytes | None = None,
+        without: frozenset[int] = frozenset(),
+        is_handed: bool = False,
     ) -> None:
-        """Carries out what a step asks for; its desk is seen once what must be on the disk is there."""
+        """Carries out what a step asks for; its desk is seen once what must be on the disk is there.
+
+        is_handed: all readers have it that the log goes on, from whoever knows.
+        """
         desk, effects = step
         for effect in effects:
-            await self._perform(number, effect, anchor, without)
+            await self._perform(number, effect, anchor, without, is_handed)
         self._desks[number] = desk
         for effect in effects:
             if isinstance(effect, Offer):
@@ -174,7 +182,9 @@ class Desks:
         if any(isinstance(effect, Tell) for effect in effects):
             self.ask(self._close_others(number))
 
-    async def _perform(self, number: int, effect: Effect, anchor: bytes | None, without: frozenset[int]) -> None:
+    async def _perform(
+        self, number: int, effect: Effect, anchor: bytes | None, without: frozenset[int], is_handed: bool
+    ) -> None:
         database = self.inward.database
         match effect:
             case Persist(held):
@@ -183,7 +193,7 @@ class Desks:
                 log.warning("log in trouble", log=number, trouble=trouble.name)
                 await database.transact(troubles.note, number, trouble, self.inward.now())
             case Reopen():
-                begun = await database.transact(self._succeed, number, anchor, without)
+                begun = await database.transact(self._succeed, number, anchor, without, is_handed)
                 if begun is not None:
                     self._desks[begun.log.number] = _desk(begun, await self._newest(begun.log.number))
             case Retake() | Offer():
@@ -196,7 +206,9 @@ class Desks:
             self._desks[other] = publishing.closed(desk)
         return frozenset(desk.anchor for desk in others.values())
 
-    def _succeed(self, tx: Tx, number: int, anchor: bytes | None, without: frozenset[int]) -> Space | None:
+    def _succeed(
+        self, tx: Tx, number: int, anchor: bytes | None, without: frozenset[int], is_handed: bool
+    ) -> Space | None:
         """The successor of a log; None where nobody is left to read one, and then the log is over."""
         of = spaces.space(tx, number)
         for contact_id in sorted(without):  # together with the new secret: else he could read on after a kill
@@ -206,7 +218,10 @@ class Desks:
             logs.end(tx, number)
             return None
         me, entropy = self.inward.identity, self.inward.ground.entropy("logs")
-        return reissuing.succeed(tx, of, found, me, self.inward.now(), entropy)
+        begun = reissuing.succeed(tx, of, found, me, self.inward.now(), entropy)
+        if is_handed:
+            handovers.make(tx, begun, me.device_key, entropy)
+        return begun
 
 
 def other_anchor(tx: Tx, of: Space) -> bytes | None:

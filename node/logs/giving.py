@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from node.logs.policy import HEADERS_ALONE
 from protocol.grant import Role
-from store import entries, mutual, spaces, windows
+from store import entries, handovers, mutual, spaces, windows
 from store.database import Tx
 from store.entries import Held
 from store.spaces import Space
@@ -55,9 +55,10 @@ def _rows(seqs: Sequence[int]) -> list[tuple[int, int]]:
 def _is_let_go(tx: Tx, of: Space, contact_id: int) -> bool:
     """Whether a feed of somebody else's goes on in another of which this contact has not shown that he knows it.
 
-    Then its author has perhaps let him go. Who reads a log of ours is known.
+    Then its author has perhaps let him go; not where it was handed over, for all its readers. Who reads a log of ours
+    is known.
     """
     if of.role is not Role.FEED or of.contact == spaces.OURS:
         return False
-    last = spaces.last(tx, of.log.number)
-    return last != of.log.number and not mutual.has_shown(tx, contact_id, last)
+    after = handovers.without(tx, of.log.number)
+    return bool(after) and not any(mutual.has_shown(tx, contact_id, one) for one in after)

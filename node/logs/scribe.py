@@ -11,12 +11,12 @@ import trio
 from node import speech
 from node.delivery import Delivery
 from node.inward import Inward
-from node.logs import patience
+from node.logs import patience, ushers
 from node.logs.patience import Patience
 from node.sync import Sync
 from protocol import grant, spine
 from protocol.grant import Role
-from store import authoring, carrying, doubts, entries, logs, people, spaces, spines, witnessing
+from store import authoring, carrying, doubts, entries, handovers, logs, people, spaces, spines, witnessing
 from store.database import Tx
 from store.people import STOPS, Contact, ContactState
 from store.spaces import Space
@@ -26,6 +26,8 @@ SETTLE_S = 0.2  # after something is new: what comes together is dealt with toge
 LAST_S = 1.0  # for the last entry of the spine, when the node ends
 AWAY_MS = 3 * 86_400_000  # a spine does not wait longer for its anchor where another contact was here since
 NAME = "spine"
+
+Said = grant.Grant | grant.Handover | grant.Cosigned | grant.Committed
 
 
 @dataclass
@@ -61,6 +63,8 @@ class Scribe:
         for number, anchor in self._patience.over(waiting, trio.current_time()):
             await self.sync.desks.give_up(number, anchor)
         stirred = {*await database.transact(self._grant), *await database.transact(self._sign)}
+        passed, is_later = await database.transact(self._pass_on, online)
+        stirred |= {*passed}
         now = trio.current_time()
         if now >= self._next_spine_at and await database.transact(self._commit):
             self._next_spine_at = now + SPINE_S
@@ -68,7 +72,8 @@ class Scribe:
         for contact_id in sorted(stirred):
             self.delivery.stir(contact_id)
         wait_s = max(0.0, self._next_spine_at - now) or float("inf")
-        return min(wait_s, patience.LOOK_S) if waiting else wait_s
+        wait_s = min(wait_s, patience.LOOK_S) if waiting else wait_s
+        return min(wait_s, ushers.LOOK_S) if is_later else wait_s
 
     def _lost(self, tx: Tx) -> dict[int, frozenset[int]]:
         """Our logs that cannot go on as they are, with their readers who are no contacts any more."""
@@ -105,9 +110,22 @@ class Scribe:
         told = []
         for number, contact_id in spaces.untold(tx):
             self._say(tx, contact_id, spaces.grant(tx, number))
+            handed = handovers.of(tx, number)
+            if handed is not None:
+                self._say(tx, contact_id, handed)
             spaces.told(tx, number, contact_id)
             told.append(contact_id)
         return tuple(told)
+
+    def _pass_on(self, tx: Tx, online: frozenset[int]) -> tuple[tuple[int, ...], bool]:
+        """Tells readers of feeds of others where these go on; and whether somebody is to be told later."""
+        due, is_later = ushers.due(tx, self.inward.now(), online)
+        for one in due:
+            said = handovers.of(tx, one.number)
+            assert said is not None
+            self._say(tx, one.contact, said)
+            handovers.paid(tx, one.number, one.contact)
+        return tuple(one.contact for one in due), is_later
 
     def _begin(self, tx: Tx, active: list[Contact]) -> Space:
         """Our first spine, or, where all whom the last one had were gone, the one that goes it on."""
@@ -155,7 +173,7 @@ class Scribe:
             spines.shown(tx, number, said)
         return tuple(told)
 
-    def _say(self, tx: Tx, contact_id: int, said: grant.Grant | grant.Cosigned | grant.Committed) -> None:
+    def _say(self, tx: Tx, contact_id: int, said: Said) -> None:
         speech.say(tx, contact_id, (said,), self.inward.now(), self.inward.ground.entropy("message"))
 
 

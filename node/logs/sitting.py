@@ -27,7 +27,7 @@ from protocol.sync import Memory, Shared
 from protocol.sync_log import Accuse, Checked, Effect, Effects, Held, Import, Progress, Read, Remember, Send, Unknown
 from protocol.sync_session import Session
 from protocol.talk import Side
-from store import authoring, carried, entries, intake, logs, mutual, recovered, rounds, spaces
+from store import authoring, carried, entries, handovers, intake, logs, mutual, recovered, rounds, spaces
 from store.database import Tx
 from store.intake import Piece, Took
 
@@ -180,6 +180,7 @@ class Sitting:
                     await self._compare(frozenset(ahead))
                     if unnamed := self._of_others(self._session.unnamed()):
                         await self.inward.database.transact(mutual.missed, self.peer.contact, unnamed)
+                    await self._lacks()
                     todo.extend(await self._contents())
                 case Held(log, seq):
                     number = self.numbers[log]
@@ -191,6 +192,19 @@ class Sitting:
                     self._remembered.ring()
         if not self._session.is_idle:
             self._busy.ring()
+
+    async def _lacks(self) -> None:
+        """What the peer holds of feeds of others is known now: where one goes on, he may not have heard of it."""
+        feeds = [
+            log
+            for log, number in self.numbers.items()
+            if self._logs[number].role is Role.FEED
+            and self._logs[number].contact not in (spaces.OURS, self.peer.contact)
+        ]
+        theirs = {self.numbers[log]: self._session.theirs(log) for log in feeds}
+        if any(seq < 0 for seq in theirs.values()):
+            here = {self.numbers[log]: self._session.seq(log) for log in feeds}
+            await self.inward.database.transact(handovers.lacks, self.peer.contact, theirs, here, self.inward.now())
 
     def _forgotten(self, tx: Tx, number: int) -> None:
         spaces.forgotten(tx, number, self.peer.contact)

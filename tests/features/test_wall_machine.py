@@ -1,15 +1,17 @@
 """Moments in any order of posts, answers, rules, tags, windows, blocks and time, against WeChat's rules (invariant 14).
 
-Everybody's wall is compared with the model after each step that is followed by quiet.
+What is done comes to the others now and then: before somebody does something about what he sees, and before everybody's
+wall is compared with the model.
 """
 
 from collections.abc import Callable, Collection
 from itertools import combinations
 from typing import Any, ClassVar, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests import depth
 from tests.features.wall import PEOPLE, TAGS, To, Wall, like_of
@@ -51,6 +53,7 @@ class Walls(RuleBasedStateMachine):
 
     @rule(at=picked)
     def block(self, at: int) -> None:
+        self.look()  # what is on its way between the two would not come any more
         one, other = self._two(at)
         if (one, other) not in self.model.blocked:
             self.wall.block(one, other)
@@ -127,6 +130,7 @@ class Walls(RuleBasedStateMachine):
     @precondition(lambda self: self.model.posts)
     @rule(at=picked, seat=picked)
     def comment(self, at: int, seat: int) -> None:
+        self.look()
         post = pick(self.model.posts, at)
         one = pick([each for each in PEOPLE if self.model.sees(each, post)], seat)
         label = self._label("c")
@@ -137,6 +141,7 @@ class Walls(RuleBasedStateMachine):
     @precondition(lambda self: self.model.posts)
     @rule(at=picked, seat=picked)
     def like(self, at: int, seat: int) -> None:
+        self.look()
         post = pick(self.model.posts, at)
         one = pick([each for each in PEOPLE if self.model.sees(each, post)], seat)
         label = like_of(post, one)
@@ -151,6 +156,7 @@ class Walls(RuleBasedStateMachine):
     @precondition(lambda self: self._comments())
     @rule(at=picked)
     def hide(self, at: int) -> None:
+        self.look()
         label = pick(self._comments(), at)
         post = self.model.answers[label].post
         self.wall.hide(self.model.posts[post].author, post, label)
@@ -159,6 +165,7 @@ class Walls(RuleBasedStateMachine):
     @precondition(lambda self: self._comments())
     @rule(at=picked)
     def take_back(self, at: int) -> None:
+        self.look()
         label = pick(self._comments(), at)
         one, post = self.model.answers[label]
         if self.model.sees_answer(one, label):
@@ -182,8 +189,9 @@ class Walls(RuleBasedStateMachine):
 
     # --- what is seen
 
-    @invariant()
-    def everybody_sees_what_the_rules_say(self) -> None:
+    @rule()
+    def look(self) -> None:
+        """All that is done comes to everybody, and everybody sees what the rules say."""
         self.wall.settle()
         for one in PEOPLE:
             seen = {post: self.words[post] for post in self.model.posts if self.model.sees(one, post)}
@@ -202,7 +210,10 @@ class Walls(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "wall"):
-            self.wall.close()
+            try:
+                self.look()
+            finally:
+                self.wall.close()
 
     # ---
 
@@ -246,7 +257,7 @@ class RoomWalls(Walls):
         return (self.authors[label], viewer) in self.model.blocked
 
 
-_settings = settings(max_examples=2 * depth.EXAMPLES, stateful_step_count=30, deadline=None)
-Walls.TestCase.settings = RoomWalls.TestCase.settings = _settings
+Walls.TestCase.settings = settings(max_examples=2 * depth.EXAMPLES, stateful_step_count=40, deadline=None)
+RoomWalls.TestCase.settings = settings(max_examples=max(5, depth.EXAMPLES), stateful_step_count=40, deadline=None)
 TestSealedWalls = Walls.TestCase
-TestRoomWalls = RoomWalls.TestCase
+TestRoomWalls = pytest.mark.depth(RoomWalls.TestCase)

@@ -119,3 +119,41 @@ def test_who_came_into_a_tag_since_sees_neither_the_post_nor_its_new_words(wall:
     wall.settle()
     assert wall.visible("bo") == {"p1": "anew", "p2": ""}
     assert wall.visible("cy") == {"p2": ""}
+
+
+def test_a_post_that_was_changed_twice_before_anybody_heard_keeps_what_is_below_it(wall: Wall) -> None:
+    """The first new words are gone before they come: the old ones are dropped, then comes how it reads now."""
+    meet(wall, ("ana", "bo"), ("ana", "cy"), ("bo", "cy"))
+    wall.post("ana", "p1", ALL)
+    wall.settle()
+    wall.like("bo", "p1")
+    wall.like("ana", "p1")
+    wall.comment("cy", "p1", "c1")
+    wall.comment("bo", "p1", "c2")
+    wall.settle()
+    wall.hide("ana", "p1", "c2")
+    wall.settle()
+    for words in ("three", "four"):
+        wall.edit("ana", "p1", "not this")
+        wall.edit("ana", "p1", words)
+        wall.settle()
+        for one in ("ana", "bo", "cy"):
+            assert wall.visible(one) == {"p1": words}
+            hidden = {"c2"} if one == "ana" else set()
+            assert wall.visible_answers(one, "p1") == {like_of("p1", "bo"), like_of("p1", "ana"), "c1"} | hidden
+
+
+def test_who_deletes_a_post_takes_nothing_back_that_he_said_below_one_he_was_shown_once(wall: Wall) -> None:
+    meet(wall, ("ana", "bo"), ("ana", "cy"), ("bo", "cy"))
+    wall.post("ana", "p1", ALL)
+    wall.settle()
+    wall.comment("bo", "p1", "c1")
+    wall.settle()
+    wall.rule("ana", "bo", "mine", True)
+    wall.settle()
+    wall.post("bo", "p2", ALL)
+    wall.settle()
+    wall.delete("bo", "p2")
+    wall.settle()
+    for one in ("ana", "cy"):
+        assert wall.visible_answers(one, "p1") == {"c1"}

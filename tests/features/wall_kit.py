@@ -24,6 +24,7 @@ from node import speech
 from node.ground import Ground
 from node.inward import Inward
 from node.sync import Sync
+from node.talks import Talks
 from protocol import content, grant
 from protocol.content import Channel
 from protocol.grant import Grant, Role
@@ -70,14 +71,21 @@ class Rooms:
         self.nodes: dict[str, Node] = {}
         self._over = trio.Event()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=trio.run, args=(self._live,), daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self._ready.wait()
+        assert len(self.nodes) == len(PEOPLE)
 
     def close(self) -> None:
         """Ends all nodes."""
         trio.from_thread.run_sync(self._over.set, trio_token=self._token)
         self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            trio.run(self._live)
+        finally:
+            self._ready.set()
 
     async def _live(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
@@ -100,7 +108,8 @@ class Rooms:
             database=side.database,
             identity=side.mine,
             sync=sync,
-            delivery=SimpleNamespace(stir=lambda _: None),  # `settle` looks at every outbox
+            delivery=SimpleNamespace(stir=lambda _: None, talks=Talks()),  # `settle` looks at every outbox
+            services={"contacts": SimpleNamespace(partings=[])},
         )
         return Node(side, tx, sync, Moments(core))
 
@@ -193,8 +202,12 @@ class Rooms:
         return self.nodes[who].known[whom][0]
 
     def _ask(self, who: str, verb: str, **params: Any) -> Any:
-        method = getattr(self.nodes[who].moments, verb)
-        return self._call(lambda: method(**params))
+        return self._call(self._asked, getattr(self.nodes[who].moments, verb), params)
+
+    async def _asked(self, method: Callable[..., Awaitable[Any]], params: dict[str, Any]) -> Any:
+        """An answer of the local API, once the clerks are quiet: what nobody has yet may be written again elsewhere."""
+        await wait_all_tasks_blocked()
+        return await method(**params)
 
     def _write(self, who: str, f: Callable[..., Any], *args: Any) -> None:
         self._call(self.nodes[who].database.transact, f, *args)
@@ -208,12 +221,13 @@ class Rooms:
         """Carries everything that is on its way until nothing is."""
         for _ in range(ROUNDS_MAX):
             await wait_all_tasks_blocked()
-            moved = [await self._scribe(one) for one in self.nodes.values()]
+            moved = []
             for author in self.nodes.values():
                 for name in author.known:
                     reader = self.nodes[name]
                     if _are_here(author, reader):
                         moved += [await self._deliver(author, reader), await self._show(author, reader)]
+            moved += [await self._scribe(one) for one in self.nodes.values()]  # what is new for it waits longest
             if not any(moved):
                 return
         raise AssertionError("something is always on its way")

@@ -67,6 +67,7 @@ class Sealed:
     # --- moments
 
     def post(self, who: str, label: str, to: To) -> None:
+        self.settle()
         person, named = self._person(who), [name for name in to.named if name not in PEOPLE]
         tagged = frozenset[int]().union(*(person.tags[name] for name in named))
         listed = tagged | {number(name) for name in to.named if name in PEOPLE}
@@ -76,6 +77,7 @@ class Sealed:
         self.words[label] = ""
 
     def edit(self, who: str, label: str, words: str) -> None:
+        self.settle()
         self.posts[label].wrote = self.circle.replace(self.posts[label].wrote)
         self.words[label] = words
 
@@ -141,6 +143,7 @@ class Sealed:
         self.circle.hand_out(author, reader, lambda wrote: id(wrote) not in old)
 
     def _answer(self, who: str, post: str, label: str, hides: str = "") -> None:
+        self.settle()
         wrote = self.circle.answer(number(who), self.posts[post].wrote)
         self.answers.append(Said(wrote, label, post, self.now_s, hides))
 

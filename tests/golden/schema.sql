@@ -66,6 +66,11 @@ CREATE TABLE expected (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE findable (id INTEGER PRIMARY KEY CHECK (id = 1), invitation BLOB NOT NULL) STRICT;
 CREATE TABLE fork (log INTEGER NOT NULL PRIMARY KEY, proof BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE handover (log INTEGER NOT NULL PRIMARY KEY, raw BLOB NOT NULL) STRICT;
+CREATE TABLE handover_debt (
+          log INTEGER NOT NULL, contact INTEGER NOT NULL, since_ms INTEGER NOT NULL, said INTEGER NOT NULL,
+          PRIMARY KEY (log, contact)
+        ) STRICT, WITHOUT ROWID;
 CREATE TABLE healing (
   device INTEGER NOT NULL PRIMARY KEY, counter INTEGER NOT NULL, garbled_ms INTEGER NOT NULL,
   healed_ms INTEGER NOT NULL, restarted_ms INTEGER NOT NULL, restarts INTEGER NOT NULL, must INTEGER NOT NULL
@@ -231,6 +236,7 @@ CREATE INDEX device_contact ON device (contact);
 CREATE INDEX device_next_peer ON device (next_peer);
 CREATE INDEX device_peer ON device (peer);
 CREATE INDEX entry_awaited ON entry (key) WHERE kept = 1;
+CREATE INDEX handover_debt_open ON handover_debt (contact, log) WHERE said = 0;
 CREATE INDEX inbox_line_device ON inbox_line (device, place);
 CREATE INDEX locked_hash ON locked (hash);
 CREATE INDEX message_contact ON message (contact);

@@ -2,7 +2,7 @@
 
 from node.logs import giving
 from protocol.grant import Role
-from store import authoring, entries, logs, mutual, spaces, windows
+from store import authoring, entries, handovers, logs, mutual, spaces, windows
 from store.database import Tx
 from store.spaces import Space
 from tests.store import log_kit
@@ -37,6 +37,11 @@ def goes_on(two: Sharers, own: Space) -> Space:
     return two.of(begun)
 
 
+def after_of(two: Sharers, his: Space) -> Space:
+    """A log of Ana's, which Bo has, as she has it."""
+    return next(one for one in spaces.of(two.mine, spaces.OURS) if one.log.id == his.log.id)
+
+
 async def test_a_feed_that_goes_on_is_opened_to_who_has_shown_that_he_knows_where() -> None:
     async with open_sharers() as two:
         tx = two.theirs
@@ -57,6 +62,32 @@ async def test_a_feed_that_goes_on_is_opened_to_who_has_shown_that_he_knows_wher
         assert is_given(tx, his, cy) == [True, True]
         mutual.missed(tx, cy, [last.log.number])  # he has named all that he knows
         assert is_given(tx, his, cy) == [False, False]
+
+
+async def test_a_feed_that_was_handed_over_has_let_nobody_go() -> None:
+    async with open_sharers() as two:
+        tx = two.theirs
+        own, his = posted(two)
+        cy, dee = stranger(tx, CY).id, stranger(tx, DEE).id
+        of = spaces.space(two.mine, own.log.number)
+        begun = authoring.succeed(two.mine, of, of.anchor, two.key, two.now_ms, two.ana.entropy)
+        handovers.make(two.mine, begun, two.key, two.ana.entropy)
+        two.hear(spaces.granted, spaces.grant(two.mine, begun.log.number))
+        assert is_given(tx, his, cy) == [False, False]
+        two.hear(handovers.heard, handovers.of(two.mine, begun.log.number))
+        assert is_given(tx, his, cy) == [True, True]
+        after = goes_on(two, begun)  # and that lets somebody go
+        mutual.saw(tx, cy, [after.log.number], 2)
+        assert is_given(tx, his, cy) == [True, True]
+        assert is_given(tx, his, dee) == [False, False]
+        last = authoring.succeed(two.mine, after_of(two, after), of.anchor, two.key, two.now_ms, two.ana.entropy)
+        handovers.make(two.mine, last, two.key, two.ana.entropy)
+        two.hear(handovers.heard, handovers.of(two.mine, last.log.number))  # and that nobody
+        assert is_given(tx, his, cy) == [True, True]
+        mutual.missed(tx, cy, [after.log.number])
+        assert is_given(tx, his, cy) == [False, False]
+        mutual.saw(tx, cy, [two.of(last).log.number], 3)
+        assert is_given(tx, his, cy) == [True, True]
 
 
 async def test_logs_that_are_no_feeds_and_our_own_are_opened_to_who_may_know_them() -> None:

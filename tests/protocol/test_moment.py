@@ -193,6 +193,22 @@ def test_who_joins_opens_nothing_from_before() -> None:
 
 
 @law
+@given(keys32, st.lists(st.binary(min_size=16, max_size=16), min_size=2, max_size=4, unique=True))
+def test_a_root_leads_to_the_chains_of_later_logs_alone(root: bytes, logs: list[bytes]) -> None:
+    first = moment.first_chain(root, logs[0]), moment.first_root(root, logs[0])
+    found = [first]
+    for log in logs[1:]:
+        found.append(moment.next_chain(found[-1][1], log))
+    keys = [key for pair in found for key in pair]
+    assert len({*keys, root}) == len(keys) + 1
+    assert moment.next_chain(first[1], logs[1]) == found[1]  # of each log another
+    after = [moment.next_chain(first[1], log) for log in logs[1:]]
+    assert len({key for pair in after for key in pair}) == 2 * len(after)
+    reach = {moment.stepped(chain, places) for chain, _ in found[1:] for places in range(4)}
+    assert not reach & {moment.stepped(first[0], places) for places in range(4)}
+
+
+@law
 @given(keys32, keys32, keys32)
 def test_the_key_of_an_answer_takes_both(key: bytes, wrap: bytes, other: bytes) -> None:
     found = [moment.answer_key(key, wrap)]

@@ -3,7 +3,21 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from lab.world import Person
+from lab.world import Person, World, befriend
+
+
+async def rooted(w: World, *names: str) -> list[Person]:
+    """So many people, each a contact of each; the second is the anchor of the feed of the first, who has posted."""
+    found = [await w.person(name) for name in names]
+    author, anchor = found[:2]
+    await befriend(author, anchor)
+    await author.call("moments.post", text="first")
+    await w.until(sees([anchor], "first"))
+    for at, person in enumerate(found):
+        for other in found[max(at + 1, 2) :]:
+            await befriend(person, other)
+    await w.until(sees(found, "first"))
+    return found
 
 
 async def wall(person: Person, **how: object) -> list[str]:

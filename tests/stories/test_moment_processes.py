@@ -78,8 +78,11 @@ def test_five_people_of_whom_one_is_away_and_one_is_no_contact_any_more(tmp_path
         assert wall(cy) == ["first", "to all", "not to eve"]
         assert wall(eve) == ["first", "to all"]
 
-        dee.down()
         ana.call("contacts.block", name="eve")
+        ana.call("moments.post", text="after the block", to=["family"])
+        sees(bo, "after the block")
+        sees(dee, "after the block")
+        dee.down()
         posted = ["while dee was away", "for family while dee was away"]
         ana.call("moments.post", text=posted[0])
         ana.call("moments.post", text=posted[1], to=["family"])
@@ -102,13 +105,9 @@ def test_five_people_of_whom_one_is_away_and_one_is_no_contact_any_more(tmp_path
         ana.kill()
         dee.up()
         dee.await_that(lambda: below(dee, posted[0]) == said, PATIENCE_S)
-        assert wall(dee) == [
-            "first",
-            "to all",
-            "to family",
-            "not to eve",
-            posted[0],
-        ]  # the key of the other is with ana
+        sees(dee, *posted)
+        mine = ["first", "to all", "to family", "not to eve", "after the block", *posted]
+        assert wall(dee) == mine
 
         for one in (bo, cy):  # what eve gets of them tells that she has had what they have for her
             one.call("moments.post", text=f"of {one.name} to all")
@@ -117,9 +116,7 @@ def test_five_people_of_whom_one_is_away_and_one_is_no_contact_any_more(tmp_path
         assert all("of " not in text for text in below(eve, "to all"))
 
         ana.up()
-        sees(dee, *posted)
         sees(ana, "of bo to all", "of cy to all")
-        mine = ["first", "to all", "to family", "not to eve", *posted]
         assert wall(ana, by="me") == wall(bo, by="ana") == mine
         assert wall(eve, by="ana") == ["first", "to all"]
 

@@ -1,8 +1,6 @@
 """What a contact can do to moments whose node says what no honest weft says: one story for each check."""
 
-import random
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from dataclasses import replace
 
 import pytest
 import trio
@@ -11,8 +9,6 @@ from crypto import hashing
 from features.moments import below, hearing
 from features.moments.content import (
     KEYS_MAX,
-    MEDIA_MAX,
-    TEXT_BYTES_MAX,
     Answered,
     Chain,
     Chains,
@@ -25,18 +21,12 @@ from features.moments.content import (
     Post,
     Ref,
     Replace,
-    Where,
-    Window,
     Withdrawn,
 )
 from lab import world
 from lab.world import Person, World, befriend
-from protocol import entry, moment, record
-from protocol.blobs import Blob
-from protocol.content import Channel
-from protocol.file import File, Shape
+from protocol import entry, moment
 from protocol.moment import Spot
-from protocol.preview import Preview
 from store import logs
 from store.database import Tx
 from store.entries import Kept
@@ -45,29 +35,13 @@ from tests.stories import feed_forger as forger
 from tests.stories.acts_kit import arrived, run
 from tests.stories.feed_forger import answer_place, content_of, known, put, rows
 from tests.stories.log_kit import circle
-from tests.stories.moments_kit import comments, gone, one, reads, sees, wall
+from tests.stories.moments_kit import comments, gone, one, reads, rooted, sees, wall
 from tests.stories.test_hostile_contacts import utter
 
 ANSWERS = (below.ANSWERS_MAX + 100, 10_000, 1_000_000)[depth.LEVEL]
 GARBAGE = (40, 400, 4_000)[depth.LEVEL]
 HTML = '<script>alert(1)</script><img src="http://evil.example/x.png" onerror="x()">&amp;'
 STEERING = "\x1b[2J\x1b]0;owned\x07\u202egnp.exe\u2066\u200f"
-
-
-@record.record
-@dataclass(frozen=True, slots=True)
-class LoosePost:
-    """A post without limits."""
-
-    KIND: ClassVar[int] = Post.KIND
-    CHANNELS: ClassVar[frozenset[Channel]] = Post.CHANNELS
-
-    text: Annotated[str, record.Utf8(60_000)]
-    at_ms: Annotated[int, record.Range(0, 2**60)]
-    media: Annotated[tuple[File, ...], record.Count(100)] = ()
-    link: Annotated[str, record.Utf8(60_000)] | None = None
-    preview: Preview | None = None
-    place: Where | None = None
 
 
 async def end(liar: Person, *people: Person) -> None:
@@ -93,12 +67,10 @@ def told(where: Ref, post: Ref, text: str | None, answers: Ref | None, at_ms: in
 @pytest.mark.depth
 def test_what_was_deleted_is_not_taken_again_from_who_kept_it() -> None:
     async def story(w: World) -> None:
-        ana, mal, cy = await circle(w, "ana", "mal", "cy")
-        await ana.call("moments.post", text="first")
-        await w.until(sees([mal, cy], "first"))
+        ana, mal, cy = await rooted(w, "ana", "mal", "cy")
         await cy.stop()
         await ana.call("moments.post", text="to be deleted")
-        await w.until(sees([mal], "to be deleted"), patience_s=3600.0)
+        await w.until(sees([mal], "to be deleted"))
         ref = (await known(mal, "to be deleted")).ref
         stolen = await content_of(mal, ref)
         assert stolen
@@ -312,7 +284,7 @@ def test_who_takes_the_key_of_another_post_for_his_own_keeps_nothing_from_being_
         await w.until(sees([mal, cy], "to all"))
         stolen = await known(mal, "to all")
         await put(mal, *(forger.post(Post(f"false {n}", w.now_ms()), stolen.key) for n in range(6)))
-        await w.until(sees([bo], "false 5"))  # he has them before the true one
+        await w.until(sees([bo], "false 0"))  # he has them before the true one
         await ana.call("moments.rule", name="bo", hide_mine=False)
         await w.until(sees([bo], "to all"))
         await cy.call("moments.comment", id=posted["id"], text="of cy")
@@ -326,7 +298,7 @@ def test_who_takes_the_key_of_another_post_for_his_own_keeps_nothing_from_being_
     world.run(story, 928)
 
 
-def test_an_answer_that_names_another_post_than_its_key_stands_below_neither() -> None:
+def test_an_answer_that_names_another_post_than_its_key_stands_below_nothing_that_it_names() -> None:
     async def story(w: World) -> None:
         ana, mal, bo = await circle(w, "ana", "mal", "bo")
         for text in ("one", "two"):
@@ -342,8 +314,9 @@ def test_an_answer_that_names_another_post_than_its_key_stands_below_neither() -
         )
         await end(mal, ana, bo)
         for person in (ana, bo):
-            assert (await comments(person, "one"), await comments(person, "two")) == (["true"], [])
-            assert await likes(person, "one") == await likes(person, "two") == []
+            assert "true" in await comments(person, "one")
+            assert (await comments(person, "two"), await likes(person, "two")) == ([], [])
+            assert await rows(person, "moment") - await rows(person, "moment", "contact = 0") <= 3
 
     world.run(story, 929)
 
@@ -380,10 +353,10 @@ def test_a_flood_of_chains_and_keys_fills_no_disk_and_opens_nothing_wrong() -> N
         await w.until(sees([mal], "to all"))
         ours = (await known(mal, "to all")).ref.log
         for turn in range(40):
-            nowhere = [Chain(bytes(16), bytes([turn, n]) * 8, 0, forger.KEY) for n in range(64)]
+            nowhere = [Chain(bytes(16), bytes([turn, n]) * 8, 0, forger.KEY, forger.KEY) for n in range(64)]
             await utter(mal, "ana", Chains(tuple(nowhere), 0))
         for seq in (0, entry.SEQ_MAX):
-            many = [Chain(bytes([n]) * 16, ours, seq, forger.KEY) for n in range(64)]
+            many = [Chain(bytes([n]) * 16, ours, seq, forger.KEY, forger.KEY) for n in range(64)]
             await utter(mal, "ana", Chains(tuple(many), 0))
         for turn in range((2, 120, 120)[depth.LEVEL]):
             keys = [Key(bytes(16), turn * KEYS_MAX + n, forger.KEY) for n in range(KEYS_MAX)]
@@ -405,108 +378,9 @@ def test_a_chain_from_far_ahead_or_over_and_over_keeps_his_own_posts_from_nobody
         for seq in (entry.SEQ_MAX, 0, 10**6):
             for turn in range(100):
                 chain = bytes([turn]) * 32
-                await utter(mal, "ana", Chains((Chain(b"x" * 16, feed, seq, chain),), 0))
+                await utter(mal, "ana", Chains((Chain(b"x" * 16, feed, seq, chain, chain),), 0))
         await w.until(lambda: arrived(mal))
         assert await rows(ana, "moment_chain") <= hearing.CHAINS_MAX
         assert "before" in await wall(ana)
 
     world.run(story, 932)
-
-
-# --- what is said
-
-
-def test_garbage_in_a_feed_is_passed_over_and_what_follows_is_read() -> None:
-    async def story(w: World) -> None:
-        ana, mal, bo = await circle(w, "ana", "mal", "bo")
-        chance = random.Random(933)
-        good = record.encode(Post("good", w.now_ms()))
-        sound: list[bytes] = []
-
-        def keep(spot: Spot, wrap: bytes, of: Any) -> bytes:
-            sound.append(forger.post(good)(spot, wrap, of))
-            return b""
-
-        await put(mal, keep)
-        made = [forger.raw(b""), forger.raw(sound[0]), forger.raw(sound[0][:-1])]
-        for _ in range(GARBAGE):
-            made.append(forger.raw(chance.randbytes(chance.choice((1, 191, 192, 248, 500, 5000)))))
-            wrong = bytearray(good)
-            wrong[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
-            made.append(chance.choice((forger.post, forger.carried))(bytes(wrong[: chance.randint(0, len(good))])))
-        for what in (
-            Like(Ref(bytes(16), 0)),
-            Window(5),
-            Drop((Ref(bytes(16), 0),)),
-            Keys((Key(bytes(16), 0, bytes(32)),)),
-        ):
-            made += [forger.post(what), forger.post(record.encode(what))]
-        made += [forger.carried(Post("told to carriers", 1)), forger.carried(Like(Ref(bytes(16), 0)))]
-        await put(mal, *made)
-        await end(mal, ana, bo)
-        for person in (ana, bo):
-            assert {text for text in await wall(person) if not text.startswith("last")} <= {"good"}
-            assert await rows(person, "moment_answer") == 0
-
-    world.run(story, 933)
-
-
-def test_a_post_of_too_much_is_not_shown_and_hostile_text_is_text() -> None:
-    async def story(w: World) -> None:
-        ana, mal = await circle(w, "ana", "mal")
-        picture = File(Blob(bytes(32), bytes(32), 5, bytes(32)), "x.webp", "image/webp", Shape.PICTURE)
-        now_ms = w.now_ms()
-        await put(
-            mal,
-            forger.post(LoosePost("ten pictures", now_ms, (picture,) * (MEDIA_MAX + 1))),
-            forger.post(LoosePost("x" * (TEXT_BYTES_MAX + 1), now_ms)),
-            forger.post(LoosePost("a link that is none", now_ms, (), "javascript:alert(1)")),
-            forger.post(LoosePost("nine pictures", now_ms, (picture,) * MEDIA_MAX)),
-            forger.post(Post(HTML, now_ms)),
-            forger.post(Post(STEERING, now_ms)),
-            forger.post(Post("", now_ms)),
-        )
-        await end(mal, ana)
-        assert [text for text in await wall(ana) if not text.startswith("last")] == [
-            "nine pictures",
-            HTML,
-            STEERING,
-            "",
-        ]
-
-    world.run(story, 934)
-
-
-def test_no_clock_of_another_puts_a_post_into_the_future_or_breaks_the_wall() -> None:
-    async def story(w: World) -> None:
-        ana, mal = await circle(w, "ana", "mal")
-        await put(
-            mal,
-            forger.post(Post("far ahead", 2**48 - 1)),
-            forger.post(Post("at the beginning", 0), b"2" * 32),
-            forger.post(LoosePost("beyond time", 2**60), b"3" * 32),
-        )
-        await end(mal, ana)
-        lines = await ana.call("moments.list")
-        assert lines[0]["text"] == "at the beginning"
-        assert all(line["at_ms"] <= w.now_ms() for line in lines)
-        assert "far ahead" in [line["text"] for line in lines]
-        older = await ana.call("moments.list", before=lines[1]["id"])
-        assert [line["text"] for line in older] == ["at the beginning"]
-
-    world.run(story, 935)
-
-
-def test_edits_are_read_in_the_order_in_which_they_were_written_whatever_the_clock_says() -> None:
-    async def story(w: World) -> None:
-        ana, bo = await circle(w, "ana", "bo")
-        posted = await ana.call("moments.post", text="one")
-        await w.until(sees([bo], "one"))
-        await ana.call("moments.edit", id=posted["id"], text="two")
-        await w.until(sees([bo], "two"))
-        ana.clock_off_ms = -3_600_000  # she had it wrong, and sets it
-        await ana.call("moments.edit", id=posted["id"], text="three")
-        await w.until(sees([bo], "three"))
-        assert await wall(bo) == ["three"]
-
-    world.run(story, 936)
