@@ -5,7 +5,7 @@ from dataclasses import asdict
 import trio
 
 from crypto import hashing, safety
-from features.contacts import adding, laying, seeking, view
+from features.contacts import adding, laying, parting, seeking, view
 from features.contacts.asking import Asker
 from features.contacts.cards import Shown, safety_code, shown, welcome
 from features.contacts.content import GREETING_BYTES_MAX, Presence, WordsCommit, WordsNonce
@@ -44,6 +44,7 @@ class Contacts:
         self.asker = Asker(core)
         self.inviter = Inviter(core)
         self.publisher = Publisher(core)
+        self.partings: list[parting.Word] = []  # of other rooms, which add theirs when they open
         core.beacon.heeding.append(self.asker.network_changed)
         core.collector.reception.strangers.heard = self.inviter.knocked
         core.collector.reception.strangers.moved = self.publisher.bell
@@ -245,6 +246,7 @@ class Contacts:
         Errors: contact.unknown, contact.ambiguous.
         """
         core = self._core
+        await parting.say(core, await core.database.read(people.find_contact, name), self.partings)
         entropy, now_ms = core.ground.entropy("pair"), core.ground.now_ms()
 
         def end(tx: Tx) -> int:

@@ -93,6 +93,7 @@ def thaw(tx: Tx, ref: Ref) -> Audience | None:
 def gone(tx: Tx, ref: Ref) -> None:
     """What this entry of ours says was dropped; it may come later all the same."""
     tx.execute("INSERT OR IGNORE INTO moment_gone (feed, seq) VALUES (?, ?)", (ref.log, ref.seq))
+    tx.execute("DELETE FROM moment_told WHERE feed = ? AND seq = ?", (ref.log, ref.seq))
 
 
 def is_gone(tx: Tx, ref: Ref) -> bool:
@@ -103,7 +104,7 @@ def is_gone(tx: Tx, ref: Ref) -> bool:
 def hold(tx: Tx, contact_id: int, what: Answered) -> None:
     """Keeps what a contact has told of an answer until the post comes back."""
     count = tx.one("SELECT COUNT(*) FROM moment_told WHERE contact = ?", (contact_id,))
-    if count is not None and count[0] < HELD_MAX:
+    if count is not None and count[0] < HELD_MAX and not is_gone(tx, what.post):
         post, where = what.post, what.where
         tx.execute(
             "INSERT OR IGNORE INTO moment_told (feed, seq, contact, answer_feed, answer_seq, said)"

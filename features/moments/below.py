@@ -4,7 +4,7 @@ Each function is one step of a transaction. What opens an answer: reading.py.
 """
 
 from features.moments import awaited, pictures, view
-from features.moments.content import Answered, Comment, Like, Ref
+from features.moments.content import Comment, Like, Ref
 from features.moments.view import OURS, Moment
 from protocol import moment
 from store import logs, spaces
@@ -32,12 +32,6 @@ def answered(
     row = put(tx, one.id, contact_id, where, what, min(at_ms, now_ms), wrap, nonce)
     if row is not None and contact_id != OURS:
         _notice(tx, one, row, what, at_ms, now_ms)
-
-
-def told(tx: Tx, one: Moment, contact_id: int, what: Answered, now_ms: int) -> None:
-    """A contact has told us beside his feed of an answer to a post of ours."""
-    saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
-    answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", what.nonce, now_ms)
 
 
 def put(

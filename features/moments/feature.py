@@ -26,5 +26,5 @@ FEATURE = Feature(
     keeping=Keeping(returning.keep, returning.check, returning.put_back),
     keeping_own=Keeping(returning.keep_own, returning.check_own, returning.put_back_own),
     restored=returning.restored,
-    needs=("media", "profile"),
+    needs=("contacts", "media", "profile"),
 )

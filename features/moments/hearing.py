@@ -6,13 +6,14 @@ Each is one step of the transaction in which it arrives; what it opens is read a
 from typing import Any
 
 from features.moments import audience, awaited, below, heirs, lost, pictures, reading, view
-from features.moments.content import Answered, Chain, Chains, Forget, Keys, Withdrawn
-from features.moments.view import OURS
+from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
+from features.moments.view import OURS, Moment
 from protocol import moment
 from protocol.grant import Role
 from store import entries, handovers, spaces
 from store.database import Tx
 from store.inbox import Arrival
+from store.people import Contact
 
 CHAINS_MAX = 64  # of one feed that are kept: of its audiences that we are in
 CHAINS_OF_MAX = 1_024  # of one contact, whichever feeds he names
@@ -95,12 +96,18 @@ def _answer(tx: Tx, arrival: Arrival) -> None:
     assert isinstance(what, Answered)
     one = view.at(tx, OURS, what.post)
     if one is not None:
-        if audience.may_see(tx, one.id, arrival.contact) and reading.is_his(tx, contact_id, what.where):
-            if reading.feed(tx, contact_id, what.where.log) is not None:
-                below.clear(tx, contact_id, what.where)
-            below.told(tx, one, contact_id, what, arrival.now_ms)
+        told(tx, one, arrival.contact, what, arrival.now_ms)
     elif lost.feed(tx, what.post.log) is not None:
         awaited.hold(tx, contact_id, what)
+
+
+def told(tx: Tx, one: Moment, contact: Contact, what: Answered, now_ms: int) -> None:
+    """A contact has told us of an answer to a post of ours; it counts where he may see that."""
+    if audience.may_see(tx, one.id, contact) and reading.is_his(tx, contact.id, what.where):
+        if reading.feed(tx, contact.id, what.where.log) is not None:
+            below.clear(tx, contact.id, what.where)
+        saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
+        below.answered(tx, one, contact.id, what.where, saying, what.at_ms, b"", what.nonce, now_ms)
 
 
 def _withdrawn(tx: Tx, arrival: Arrival) -> None:

@@ -6,7 +6,8 @@ Not here: how they are read (past.py).
 from contextlib import suppress
 
 from crypto.faults import Forged, Malformed
-from features.moments.content import Ref, Said, said
+from features.moments import below
+from features.moments.content import Comment, Hide, Like, Ref, Said, said
 from features.moments.view import OURS, Moment
 from protocol import entry, moment, record
 from protocol.grant import Role
@@ -48,6 +49,8 @@ def answer(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> tuple[Said, int, byt
     spot = Spot(of.log.author, of.log.id, where.seq)
     with suppress(Malformed, Forged):
         what = said(moment.unseal(moment.answer_key(one.key, wrap), spot, held[0].content))
+        if not isinstance(what, Comment | Like | Hide) or not below.is_about(tx, one, what.post):
+            return None  # others may have taken the key of that post for one of theirs
         note(tx, of, held[0], what, wrap, one.id)
         return what, entry.recall_acks(held[0].raw)[0], moment.nonce_of(held[0].content)
     return None

@@ -11,7 +11,7 @@ import hmac
 from contextlib import suppress
 
 from crypto.faults import Forged, Malformed
-from features.moments import audience, awaited, below, feeds, lost, pictures, reading, view, writing
+from features.moments import audience, awaited, below, feeds, hearing, lost, pictures, reading, view, writing
 from features.moments.audience import Audience, Kind
 from features.moments.content import Drop, Post, Ref, Replace, Said, Window, said
 from features.moments.faults import FeedStopped
@@ -20,7 +20,7 @@ from features.moments.view import OURS
 from protocol import entry, moment
 from protocol.grant import Role
 from protocol.moment import Spot
-from store import entries, logs, spaces
+from store import entries, logs, people, spaces
 from store.database import Tx
 from store.entries import Held, Kept
 from store.faults import LogFrozen
@@ -135,13 +135,14 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, wrap: bytes, 
     match what:
         case Post():
             post, shown = here, what
-        case Replace(post, shown) if _is_ours(tx, post):
+        case Replace(post, shown) if reading.is_his(tx, OURS, post):
             pass
         case _:
             return
     name = moment.name_of(key)
     before = view.at(tx, OURS, post) or view.twin(tx, OURS, name)
     if before is None:
+        below.clear(tx, OURS, post)
         row = view.put(tx, OURS, post, key, name, shown, min(shown.at_ms, now_ms), here)
         assert row is not None
         if isinstance(what, Replace):
@@ -152,7 +153,7 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, wrap: bytes, 
         lost.note(tx, of, held, what, wrap, row)
         _known(tx, row, now_ms)
         return
-    if isinstance(what, Replace) and before.edited_ms <= at_ms:
+    if isinstance(what, Replace) and reading.is_after(here, at_ms, before):
         view.replace(tx, before.id, shown, at_ms, here)
         pictures.told(tx, before.id, None, shown.media, now_ms)
     lost.note(tx, of, held, what, wrap, before.id)
@@ -163,7 +164,7 @@ def _known(tx: Tx, row: int, now_ms: int) -> None:
     one = view.moment(tx, row)
     assert one is not None
     for contact_id, told in awaited.held(tx, one.ref):
-        below.told(tx, one, contact_id, told, now_ms)
+        hearing.told(tx, one, people.contact(tx, contact_id), told, now_ms)
     reading.known(tx, one.id, one.key, now_ms)
     # Who became a contact since we are back was told the keys of what had come by then: he is told anew.
     tx.execute(
@@ -178,7 +179,7 @@ def _heed(tx: Tx, by: By, held: Held, what: Said) -> None:
     match what:
         case Drop(refs):
             for ref in refs:
-                if _is_ours(tx, ref):
+                if reading.is_his(tx, OURS, ref):
                     _dropped(tx, ref)
         case Window(seconds) if reading.entry_ms(held) > awaited.window_ms(tx):
             awaited.windowed(tx, reading.entry_ms(held))
@@ -187,11 +188,6 @@ def _heed(tx: Tx, by: By, held: Held, what: Said) -> None:
                     writing.set_window(tx, by, seconds)
         case _:
             pass
-
-
-def _is_ours(tx: Tx, ref: Ref) -> bool:
-    """Whether this is a place in a feed of ours; one that is not known here may be."""
-    return logs.by_id(tx, ref.log) is None or reading.feed(tx, OURS, ref.log) is not None
 
 
 def _dropped(tx: Tx, ref: Ref) -> None:

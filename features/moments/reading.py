@@ -191,7 +191,7 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
             pictures.check(what.said.media)
             at_ms = min(entry_ms(held), now_ms)
             if before is not None:
-                if _is_after(here, at_ms, before):
+                if is_after(here, at_ms, before):
                     view.replace(tx, before.id, what.said, at_ms, here)
                     pictures.told(tx, before.id, of.contact, what.said.media, now_ms)
                 return
@@ -227,7 +227,7 @@ def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> i
     return row
 
 
-def _is_after(here: Ref, at_ms: int, before: Moment) -> bool:
+def is_after(here: Ref, at_ms: int, before: Moment) -> bool:
     """Whether what stands here was written after what a post says: in one log its places tell, whatever clocks say."""
     return here.seq > before.text.seq if here.log == before.text.log else before.edited_ms <= at_ms
 

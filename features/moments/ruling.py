@@ -12,6 +12,7 @@ from features.moments.shown import Rule
 from node.core import Core
 from store import people
 from store.database import Tx
+from store.people import Contact
 
 DAY_S = 86_400
 WINDOWS = {"3d": 3 * DAY_S, "1m": 30 * DAY_S, "6m": 180 * DAY_S, "all": 0}
@@ -81,3 +82,9 @@ async def window(room: Room, last: str | None = None) -> dict[str, object]:
         return {"window": next(name for name, one in WINDOWS.items() if one == seconds)}
 
     return await room._write(decide)
+
+
+def parting(tx: Tx, contact: Contact) -> Forget | None:
+    """What is said to who is about to be blocked, where he was shown anything."""
+    known = tx.one("SELECT 1 FROM moment_met WHERE contact = ?", (contact.id,))
+    return None if known is None else Forget()

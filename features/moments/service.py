@@ -46,6 +46,7 @@ class Moments:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        core.services["contacts"].partings.append(ruling.parting)
 
     async def post(
         self,

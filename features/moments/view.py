@@ -46,7 +46,7 @@ MIGRATIONS = (
           nonce BLOB NOT NULL, UNIQUE (contact, feed, seq), UNIQUE (contact, nonce)
         ) STRICT;
         CREATE INDEX moment_answer_tag ON moment_answer (tag);
-        CREATE INDEX moment_answer_below ON moment_answer (moment, kind, at_ms, seq, tag);
+        CREATE INDEX moment_answer_below ON moment_answer (moment, kind, at_ms, seq, tag, contact, feed);
         CREATE INDEX moment_answer_of ON moment_answer (contact, moment, kind);
         CREATE INDEX moment_answer_at ON moment_answer (feed, seq);
         CREATE INDEX moment_answer_about ON moment_answer (answers_feed, answers_seq) WHERE answers_feed IS NOT NULL;

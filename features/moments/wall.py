@@ -101,8 +101,9 @@ def line(tx: Tx, eye: Eye, one: Moment) -> MomentLine:
     """A moment."""
     said, tag = one.said, view.id_of(one.ref).hex()
     rows = tx.all(
-        f"SELECT w.contact, MIN(w.at_ms){_BELOW} GROUP BY w.contact ORDER BY 2, 1 LIMIT ?",
-        (*_below(one, Like.KIND, False), LIKES_MAX),
+        # The limit stands in the text: SQLite prepares a statement anew each time a limit is bound to it.
+        f"SELECT w.contact, MIN(w.at_ms){_BELOW} GROUP BY w.contact ORDER BY 2, 1 LIMIT {LIKES_MAX}",
+        _below(one, Like.KIND, False),
     )
     count = tx.one(f"SELECT COUNT(*){_BELOW}", _below(one, Comment.KIND, False))
     return MomentLine(

@@ -9,7 +9,7 @@ import trio
 
 from features.moments import audience, awaited, feeds, returning, view
 from features.moments.audience import Audience, Kind
-from features.moments.content import Post, Ref
+from features.moments.content import Answered, Post, Ref
 from lab import world
 from lab.world import Person, World, befriend
 from protocol import backup_records, entry, moment, record, wire
@@ -97,6 +97,13 @@ def test_her_moments_are_there_again_for_whom_they_were_with_what_is_said_below(
         await w.until(sees([bo, cy], "I am back"))
         await ana.call("moments.edit", id=(await one(ana, "not to bo"))["id"], text="still not to bo")
         await w.until(sees([cy], "still not to bo"))
+        await ana.call("moments.post", text="to family again", to=["family"])
+        await w.until(sees([bo], "to family again"))
+        said = (await ana.call("moments.show", id=(await one(ana, "of bo"))["id"]))["comments"]
+        (hers,) = [line["id"] for line in said if line["mine"]]
+        await ana.call("moments.delete", id=hers)
+        await w.until(reads([ana, bo, cy], "of bo", ["cy below of bo"]))
+        assert "to family again" not in await wall(cy)
         await ana.call("moments.delete", id=(await one(ana, "to all"))["id"])
         await ana.call("moments.unlike", id=(await one(ana, "of bo"))["id"])
         await w.until(gone([bo, cy], "to all", "not to bo"))
@@ -369,6 +376,24 @@ def test_an_answer_that_only_its_author_told_us_comes_back_too() -> None:
         await w.until(reads([ana], "hello", ["kept"]))
 
     world.run(story, 916)
+
+
+def test_what_a_contact_tells_of_answers_to_posts_that_never_come_has_an_end() -> None:
+    async def story(w: World) -> None:
+        ana = await w.person("ana")
+        post, dropped = Ref(bytes(16), 0), Ref(bytes(16), 1)
+
+        def hold(tx: Tx) -> tuple[int, int]:
+            for seq in range(awaited.HELD_MAX + 10):
+                awaited.hold(tx, 1, Answered(Ref(bytes(16), seq), post, "text", None, seq, bytes(24)))
+            awaited.hold(tx, 2, Answered(post, dropped, "text", None, 1, bytes(24)))
+            awaited.gone(tx, dropped)
+            awaited.hold(tx, 2, Answered(post, dropped, "text", None, 1, bytes(24)))
+            return len(awaited.held(tx, post)), len(awaited.held(tx, dropped))
+
+        assert await run(ana, hold) == (awaited.HELD_MAX, 0)
+
+    world.run(story, 921)
 
 
 def test_lists_go_into_a_backup_as_far_as_there_is_room_the_newest_first() -> None:

@@ -109,6 +109,7 @@ class Rooms:
             identity=side.mine,
             sync=sync,
             delivery=SimpleNamespace(stir=lambda _: None, talks=Talks()),  # `settle` looks at every outbox
+            services={"contacts": SimpleNamespace(partings=[])},
         )
         return Node(side, tx, sync, Moments(core))
 
