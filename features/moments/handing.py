@@ -77,6 +77,11 @@ def _grant_lost(tx: Tx, by: By, of: Space) -> None:
         spaces.told(tx, of.log.number, contact_id)
 
 
+def has_forgotten(tx: Tx, contact_id: int) -> None:
+    """A contact keeps nothing of ours any more; where he may see it at once again, he is told as who joins."""
+    tx.execute("UPDATE moment_met SET devices = x'' WHERE contact = ?", (contact_id,))
+
+
 def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]:
     """The chains of these tags at the next place, known to all who have the tag and to nobody else.
 

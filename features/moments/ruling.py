@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from features.moments import audience, awaited, feeds, writing
+from features.moments import audience, awaited, feeds, handing, writing
 from features.moments.content import Forget
 from features.moments.faults import BadWindow
 from features.moments.feeds import By
@@ -55,6 +55,7 @@ async def rule(
             audience.set_rule(tx, contact.id, after)
             if audience.is_barred(after) and not audience.is_barred(before) and audience.may_hear(contact):
                 by.say(tx, contact.id, Forget())
+                handing.has_forgotten(tx, contact.id)
         return after
 
     return await room._write(decide)
