@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALL = ("messages", "cli", "node", "ratchet", "lan", "search", "logs", "discovery", "keepers", "payments", "media")
+ALL = (
+    *("messages", "cli", "node", "ratchet", "lan", "search", "logs", "discovery", "keepers", "payments", "media"),
+    "moments",
+)
 # Of discovery, logs, keepers, search; each runs alone too.
 PARTS = ("finding", "relaying", "idle", "replicate", "collecting", "million")
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,6 +12,7 @@ from crypto import hashing, keys, sealing
 from crypto.faults import Forged
 from crypto.hashing import Label
 from protocol import content, evidence, log, record, spine, wire
+from protocol.identity import Certificate
 from protocol.record import Bytes16, Bytes32
 
 NAME_BYTES_MAX = 64
@@ -35,7 +36,10 @@ class Role(IntEnum):
 @record.record
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The sending device writes this log, and the reader may have it. previous: the log that it goes on."""
+    """The sending device writes this log, and the reader may have it. previous: the log that it goes on.
+
+    writer: of a feed that another device of this account wrote, which is lost; null: the sending device writes it.
+    """
 
     KIND: ClassVar[int] = 301
     CHANNELS: ClassVar[frozenset[content.Channel]] = _RATCHET
@@ -46,6 +50,7 @@ class Grant:
     anchor: Bytes32
     name: Annotated[str, record.Line(NAME_BYTES_MAX)]
     previous: Bytes16 | None
+    writer: Certificate | None = None
 
 
 @record.record
@@ -105,7 +110,7 @@ def handed(said: Handover, author: bytes, secret: bytes) -> Grant:
     keys.verify(author, Label.LOG, _said(said), said.signature)
     raw = sealing.open_sealed(_box_key(secret, said.before), said.box, said.before)
     granted = record.decode(Grant, raw, GRANT_BYTES_MAX)
-    if granted.role is not Role.FEED or granted.previous != said.before:
+    if granted.role is not Role.FEED or granted.previous != said.before or granted.writer is not None:
         raise Forged
     return granted
 

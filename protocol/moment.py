@@ -85,6 +85,11 @@ def own_key(secret: bytes, nonce: bytes) -> bytes:
     return hashing.subkey(secret, Label.MOMENT, b"post" + nonce)
 
 
+def own_wrap(secret: bytes, spot: Spot) -> bytes:
+    """A wrapping key of this place for ourselves: in it we find the key of a post whose first content is gone."""
+    return hashing.subkey(secret, Label.MOMENT, b"own" + spot.name)
+
+
 def audience_id(secret: bytes, name: str) -> bytes:
     """By which a reader knows the next chain of an audience from that of another, 16 bytes; it tells him no name."""
     return hashing.subkey(secret, Label.MOMENT, b"audience" + name.encode())[: hashing.ID_BYTES]

@@ -7,9 +7,13 @@ granted to us. Not here: entries (entries.py), the logs themselves (logs.py), wi
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from crypto.faults import Malformed
+from protocol import identity as documents
 from protocol import log as chains
 from protocol.faults import PeerFault
 from protocol.grant import Grant, Role
+from protocol.identity import Certificate
+from protocol.ids import AccountId
 from store import logs
 from store.database import Row, Tx
 from store.inbox import Arrival
@@ -67,10 +71,16 @@ def begin(
 
 
 def granted(tx: Tx, arrival: Arrival) -> None:
-    """A contact's device lets us have a log of its own. Raises: TooManyLogs."""
+    """A contact's device lets us have a log of its own, or a feed that a lost device of his wrote.
+
+    Raises: TooManyLogs, Forged (the device was none of his), Malformed.
+    """
     said = arrival.said.content
     assert isinstance(said, Grant)
-    take(tx, arrival.contact.id, arrival.device.device, said, arrival.now_ms)
+    author: bytes = arrival.device.device
+    if said.writer is not None:
+        author = _writer(said, arrival.contact.account)
+    take(tx, arrival.contact.id, author, said, arrival.now_ms)
 
 
 def take(tx: Tx, contact_id: int, author: bytes, said: Grant, now_ms: int) -> None:
@@ -95,15 +105,17 @@ def take(tx: Tx, contact_id: int, author: bytes, said: Grant, now_ms: int) -> No
 
 
 def put_back(tx: Tx, number: int, contact_id: int, said: Grant) -> None:
-    """The space of a log as a backup has it, where it is not there yet. since_ms is lost.
+    """The space of a log as a backup has it, where it is not there yet, and which log it goes on. since_ms is lost.
 
     What it goes on is over, where the backup has that too: of ledgers and feeds.
     """
     before = None if said.previous is None else logs.by_id(tx, said.previous)
     if tx.one("SELECT 1 FROM space WHERE log = ?", (number,)) is None:
         _put(tx, number, contact_id, said.role, said.name, said.anchor, said.epoch, before.number if before else 0, 0)
-        if before is not None:
-            logs.end(tx, before.number)
+    elif before is not None:
+        tx.execute("UPDATE space SET previous = ? WHERE log = ? AND previous = 0", (before.number, number))
+    if before is not None:
+        logs.end(tx, before.number)
 
 
 def space(tx: Tx, number: int) -> Space:
@@ -116,6 +128,18 @@ def space(tx: Tx, number: int) -> Space:
 def of(tx: Tx, contact_id: int) -> tuple[Space, ...]:
     """The logs that a contact's devices write, or, for OURS, our own; in the order in which they began."""
     return tuple(map(_space, tx.all(f"{_JOINED} WHERE s.contact = ? ORDER BY s.log", (contact_id,))))
+
+
+def of_role(tx: Tx, contact_id: int, role: Role) -> tuple[Space, ...]:
+    """As `of`, of this role alone."""
+    rows = tx.all(f"{_JOINED} WHERE s.contact = ? AND s.role = ? ORDER BY s.log", (contact_id, int(role)))
+    return tuple(map(_space, rows))
+
+
+def some(tx: Tx, numbers: Iterable[int], role: Role) -> tuple[Space, ...]:
+    """Those of these logs that have this role, in the order in which they began."""
+    rows = (tx.one(f"{_JOINED} WHERE s.log = ? AND s.role = ?", (one, int(role))) for one in sorted(numbers))
+    return tuple(_space(row) for row in rows if row is not None)
 
 
 def every(tx: Tx) -> tuple[Space, ...]:
@@ -166,13 +190,13 @@ def readers(tx: Tx, number: int) -> tuple[int, ...]:
 
 
 def untold(tx: Tx) -> tuple[tuple[int, int], ...]:
-    """(log, contact) of the readers of our logs who are contacts now and were not told yet; the oldest logs first.
+    """(log, contact) of the readers of our own logs who are contacts now and were not told yet; the oldest logs first.
 
     Of a feed also what is over: who joins may see what was before.
     """
     rows = tx.all(
         "SELECT r.log, r.contact FROM reader r JOIN contact c ON c.id = r.contact JOIN log l ON l.number = r.log"
-        " JOIN space s ON s.log = r.log WHERE r.told = 0 AND c.state = ? AND c.alarm != ?"
+        " JOIN space s ON s.log = r.log WHERE r.told = 0 AND l.own = 1 AND c.state = ? AND c.alarm != ?"
         " AND (l.state = ? OR (s.role = ? AND l.state = ?)) ORDER BY r.log, r.contact",
         (int(ContactState.ACTIVE), STOPS, State.OK, Role.FEED, State.OVER),
     )
@@ -193,6 +217,11 @@ def gone(tx: Tx) -> tuple[tuple[int, int], ...]:
     return tuple((number, contact_id) for number, contact_id in rows)
 
 
+def unaware(tx: Tx, number: int) -> frozenset[int]:
+    """The contacts who may have a log of ours and were not told."""
+    return frozenset(row[0] for row in tx.all("SELECT contact FROM reader WHERE log = ? AND told = 0", (number,)))
+
+
 def told(tx: Tx, number: int, contact_id: int) -> None:
     """The grant of a log is in the outbox, in this transaction."""
     tx.execute("UPDATE reader SET told = 1 WHERE log = ? AND contact = ?", (number, contact_id))
@@ -204,11 +233,11 @@ def drop_reader(tx: Tx, number: int, contact_id: int) -> None:
     tx.changed(CHANGED, number)
 
 
-def grant(tx: Tx, number: int) -> Grant:
-    """What a reader of a log of ours is told."""
+def grant(tx: Tx, number: int, writer: Certificate | None = None) -> Grant:
+    """What a reader of a log of ours is told. writer: of the device that wrote it, where that is lost."""
     one = space(tx, number)
     previous = logs.log(tx, one.previous).id if one.previous else None
-    return Grant(one.role, one.epoch, one.log.secret, one.anchor, one.name, previous)
+    return Grant(one.role, one.epoch, one.log.secret, one.anchor, one.name, previous, writer)
 
 
 def last(tx: Tx, number: int) -> int:
@@ -228,6 +257,15 @@ def newest_spine(tx: Tx, contact_id: int, author: bytes) -> Space | None:
         (contact_id, Role.SPINE, author, State.OK),
     )
     return None if row is None else _space(row)
+
+
+def _writer(said: Grant, account: AccountId) -> bytes:
+    """The device that wrote what another one grants: without the account's word anybody's log could be claimed."""
+    assert said.writer is not None
+    if said.role is not Role.FEED:  # whoever restores writes all else anew
+        raise Malformed
+    documents.check_certificate(said.writer, account, said.writer.not_before_s)  # it wrote in its time
+    return said.writer.device
 
 
 def _count(tx: Tx, contact_id: int) -> tuple[int, int]:

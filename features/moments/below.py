@@ -3,9 +3,10 @@
 Each function is one step of a transaction. What opens an answer: reading.py.
 """
 
-from features.moments import view
-from features.moments.content import Comment, Like, Ref
+from features.moments import awaited, pictures, view
+from features.moments.content import Answered, Comment, Like, Ref
 from features.moments.view import OURS, Moment
+from protocol import moment
 from store import logs, spaces
 from store.database import Tx
 
@@ -30,7 +31,13 @@ def answered(
         return
     row = put(tx, one.id, contact_id, where, what, min(at_ms, now_ms), wrap, nonce)
     if row is not None and contact_id != OURS:
-        _notice(tx, one, row, what, now_ms)
+        _notice(tx, one, row, what, at_ms, now_ms)
+
+
+def told(tx: Tx, one: Moment, contact_id: int, what: Answered, now_ms: int) -> None:
+    """A contact has told us beside his feed of an answer to a post of ours."""
+    saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
+    answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", what.nonce, now_ms)
 
 
 def put(
@@ -63,8 +70,8 @@ def put(
     return None if found is None else int(found[0])
 
 
-def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, now_ms: int) -> None:
-    """Tells the person, where it is about something of ours."""
+def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, at_ms: int, now_ms: int) -> None:
+    """Tells the person, where it is about something of ours. Of what she had seen on a lost device it is no news."""
     kind = ""
     if isinstance(what, Comment):
         if what.answers is not None and view.answer_at(tx, OURS, what.answers) is not None:
@@ -78,8 +85,10 @@ def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, now_ms: int) ->
     elif one.contact == OURS:
         kind = "like"
     if kind:
+        is_seen = at_ms <= awaited.seen_ms(tx)
         number = tx.insert(
-            "INSERT INTO moment_notice (kind, answer, at_ms, seen) VALUES (?, ?, ?, 0)", (kind, row, now_ms)
+            "INSERT INTO moment_notice (kind, answer, at_ms, seen) VALUES (?, ?, ?, ?)",
+            (kind, row, at_ms if is_seen else now_ms, int(is_seen)),
         )
         tx.changed(view.NOTICED, number)
 
@@ -90,3 +99,12 @@ def is_about(tx: Tx, one: Moment, post: Ref) -> bool:
         return True
     log = logs.by_id(tx, post.log)
     return log is not None and spaces.space(tx, log.number).contact == one.contact
+
+
+def clear(tx: Tx, contact_id: int, ref: Ref) -> None:
+    """Who called this place in a feed of another his, before the feed was known here, does not keep it."""
+    for one in view.others_at(tx, contact_id, ref):
+        pictures.forget(tx, one.id)
+        view.set_aside(tx, one, moment.name_of(one.key))
+    for answer in view.other_answers_at(tx, contact_id, ref):
+        view.drop_answer(tx, answer)

@@ -8,7 +8,7 @@ Everything is found again after a restart, because it is compared with the datab
 
 from contextlib import suppress
 
-from features.moments import feeds, handing, pictures, reading, view, writing
+from features.moments import feeds, handing, past, pictures, reading, view, writing
 from features.moments.faults import FeedStopped
 from features.moments.feeds import By
 from node.core import Core
@@ -53,22 +53,27 @@ class Clerk:
     async def _tend(self, numbers: set[int], is_other: bool = True) -> None:
         """Deals with what is new of these logs. is_other: and of contacts, tags, rules or grants."""
         database, now_ms = self._core.database, self._core.ground.now_ms()
-        every = {one.log.number: one for one in await database.read(_feeds)}
-        due = [every[number] for number in sorted(numbers) if number in every]
+        due = await database.read(spaces.some, numbers, Role.FEED)
         theirs = [one for one in due if one.contact != spaces.OURS]
         for start in range(0, len(theirs), READ_AT_ONCE):
             await database.transact(_read, theirs[start : start + READ_AT_ONCE], now_ms)
+        for one in due:
+            if one.contact == spaces.OURS and not one.log.own:
+                await database.transact(past.read, one, self._by())
         if is_other or len(theirs) < len(due):
             await self._hand()
 
-    async def _hand(self) -> None:
-        database = self._core.database
+    def _by(self) -> By:
         ground = self._core.ground
-        by = By(self._core.identity, ground.now_ms(), ground.entropy("logs"), ground.entropy("message"))
+        entropies = ground.entropy("logs"), ground.entropy("message")
+        return By(self._core.identity, ground.now_ms(), *entropies, here(self._core))
+
+    async def _hand(self) -> None:
+        database, by = self._core.database, self._by()
         for number, without in (await database.read(handing.barred)).items():
-            await self._core.sync.desks.give_up(number, None, without)
+            await go_on(self._core, number, without)
         for number in await database.read(_unanchored, by.me.account):
-            await self._core.sync.desks.give_up(number, None)
+            await go_on(self._core, number)
         await database.transact(_settle, by)
         for contact_id in sorted(by.told):
             self._core.delivery.stir(contact_id)
@@ -81,6 +86,26 @@ def _telling(tx: Tx, numbers: list[int]) -> list[int]:
 def _tell(tx: Tx, rows: list[int]) -> None:
     for row in rows:
         tx.changed(view.CHANGED, row)
+
+
+def here(core: Core) -> frozenset[int]:
+    """The contacts who are connected."""
+    return frozenset(one.contact for one in core.delivery.talks)
+
+
+async def go_on(core: Core, number: int, without: frozenset[int] = frozenset()) -> None:
+    """A feed of ours goes on in another, which these do not read. Its anchor is one who is here, where anybody is: for
+    an anchor who is away all the others would have to wait."""
+    anchor = await core.database.read(_anchor, number, here(core) - without)
+    await core.sync.desks.give_up(number, anchor, without)
+
+
+def _anchor(tx: Tx, number: int, here: frozenset[int]) -> bytes | None:
+    """Who of those who are here is to have our feed before others, as before if he can be; None where nobody is."""
+    of = spaces.space(tx, number)
+    found = [people.contact(tx, one) for one in spaces.readers(tx, number) if one in here]
+    best = max(found, key=lambda one: (one.account == of.anchor, one.seen_ms, -one.id), default=None)
+    return None if best is None else best.account
 
 
 def _feeds(tx: Tx) -> tuple[Space, ...]:

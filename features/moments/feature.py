@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 
-from features.moments import hearing, importing, pictures, service, view, wall
+from features.moments import awaited, hearing, importing, pictures, returning, service, view, wall
 from features.moments.content import CONTENTS
 from features.moments.service import Moments
 from features.moments.wall import Eye
-from node.feature import Feature
+from node.feature import Feature, Keeping
 from store.database import Tx
 
 
@@ -18,10 +18,13 @@ def _show_notice(tx: Tx, number: int) -> dict[str, object] | None:
 FEATURE = Feature(
     name="moments",
     contents=CONTENTS,
-    migrations=(*view.MIGRATIONS, pictures.PICTURES_SCHEMA, importing.IMPORTS_SCHEMA),
+    migrations=(*view.MIGRATIONS, pictures.PICTURES_SCHEMA, importing.IMPORTS_SCHEMA, awaited.SCHEMA),
     apply=hearing.apply,
     open=Moments,
     shows={view.CHANGED: service.shown, view.NOTICED: _show_notice},
     run=service.run,
+    keeping=Keeping(returning.keep, returning.check, returning.put_back),
+    keeping_own=Keeping(returning.keep_own, returning.check_own, returning.put_back_own),
+    restored=returning.restored,
     needs=("media", "profile"),
 )

@@ -25,12 +25,14 @@ EVERYBODY = ""  # as an audience: all contacts
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who writes, when, and with which entropy: of logs and of messages. told: contacts to whom something was said."""
+    """Who writes, when, and with which entropy: of logs and of messages. here: the contacts who are connected; told:
+    those to whom something was said."""
 
     me: Identity
     now_ms: int
     entropy: Entropy
     message: Entropy
+    here: frozenset[int] = frozenset()
     told: set[int] = field(default_factory=set)
 
     def say(self, tx: Tx, contact_id: int, *contents: Any) -> None:
@@ -50,7 +52,7 @@ def secret(tx: Tx, entropy: Entropy) -> bytes:
 
 def every(tx: Tx) -> tuple[Space, ...]:
     """The feeds of our own devices, in the order in which they began."""
-    return tuple(one for one in spaces.of(tx, spaces.OURS) if one.role is Role.FEED)
+    return spaces.of_role(tx, spaces.OURS, Role.FEED)
 
 
 def newest(tx: Tx, me: Identity) -> Space | None:
@@ -68,7 +70,9 @@ def feed(tx: Tx, by: By) -> Space:
     if before and before[-1].log.state is State.FROZEN and before[-1].log.author == by.me.device:
         raise FeedStopped
     readers = audience.readers(tx)
-    anchor = max(readers, key=lambda one: (one.seen_ms, -one.id)).account if readers else by.me.account
+    anchor = (
+        max(readers, key=lambda one: (one.id in by.here, one.seen_ms, -one.id)).account if readers else by.me.account
+    )
     epoch = int.from_bytes(by.entropy(8), "big") & EPOCH_MAX if before else 0
     draw, previous = by.entropy(authoring.SECRET_BYTES), before[-1].log.number if before else 0
     me = by.me.device
@@ -123,6 +127,6 @@ def window_s(tx: Tx) -> int:
 
 def limit(tx: Tx, contact_id: int, seconds: int) -> None:
     """From now on only what is younger than this is given of the feeds of a contact, or of ours (0); 0 s: all of it."""
-    for one in spaces.of(tx, contact_id):
-        if one.role is Role.FEED and windows.of(tx, one.log.number) != seconds * 1000:
+    for one in spaces.of_role(tx, contact_id, Role.FEED):
+        if windows.of(tx, one.log.number) != seconds * 1000:
             windows.limit(tx, one.log.number, seconds * 1000)

@@ -6,11 +6,12 @@
 All of it is compared with the database, so it is found again after a restart. docs/protocol/moments.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from features.moments import audience, feeds, heirs, view
+from crypto import keys
+from features.moments import audience, awaited, feeds, heirs, view
 from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Comment, Hide, Key, Keys, Like
 from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
@@ -19,7 +20,7 @@ from protocol import moment
 from store import authoring, people, remarks, spaces
 from store.database import Tx
 from store.logs import State
-from store.people import Contact
+from store.people import ContactState
 from store.spaces import Space
 
 ANSWERS = (Comment.KIND, Like.KIND, Hide.KIND)
@@ -36,35 +37,44 @@ class _Own:
 
 def hand(tx: Tx, by: By) -> None:
     """Lets all readers have our feed, and tells them what they were not told."""
-    readers = audience.readers(tx)
-    _forget(tx, readers)
+    _forget(tx)
     of = feeds.newest(tx, by.me)
-    if of is None and readers and feeds.every(tx):  # the last one ended when nobody was left to read it
+    if of is None and feeds.every(tx) and audience.reader_ids(tx):  # the last one ended when nobody was left
         with suppress(FeedStopped):
             of = feeds.feed(tx, by)
     if of is None:
         return
     heirs.go_on(tx, of)
-    for one in feeds.every(tx):
-        known = set(spaces.readers(tx, one.log.number))
-        for contact in readers:
-            if contact.id not in known:
-                spaces.add_reader(tx, one.log.number, contact.id)
+    every = feeds.every(tx)
+    numbers = [one.log.number for one in every]
     if window_s := feeds.window_s(tx):
         feeds.limit(tx, spaces.OURS, window_s)
     own = _chains(tx, by, of)
-    tags = {contact_id: {one.casefold() for one in marks.tags} for contact_id, marks in remarks.everybody(tx).items()}
-    handed = set(tx.all("SELECT chain, contact FROM moment_handed"))
-    met: dict[int, bytes] = dict(tx.all("SELECT contact, devices FROM moment_met"))
-    for contact in readers:
-        devices = _devices(tx, contact)
-        is_new = met.get(contact.id) != devices
-        mine = [one for one in own if one.tag == EVERYBODY or one.tag in tags.get(contact.id, ())]
-        lacks = [one for one in mine if is_new or (one.number, contact.id) not in handed]
+    for contact_id in _lacking(tx, own, numbers):
+        for number in numbers:
+            spaces.add_reader(tx, number, contact_id)
+        devices = _devices(tx, contact_id)
+        is_new = tx.one("SELECT 1 FROM moment_met WHERE contact = ? AND devices = ?", (contact_id, devices)) is None
+        tags = {one.casefold() for one in remarks.of(tx, contact_id).tags}
+        mine = [one for one in own if one.tag == EVERYBODY or one.tag in tags]
+        lacks = [one for one in mine if is_new or not _was_told(tx, one.number, contact_id)]
         if lacks:
-            _tell(tx, by, contact.id, lacks)
+            _tell(tx, by, contact_id, lacks)
         if is_new:
-            _welcome(tx, by, contact, devices)
+            _welcome(tx, by, contact_id, devices)
+    for one in every:
+        if not one.log.own:
+            _grant_lost(tx, by, one)
+
+
+def _grant_lost(tx: Tx, by: By, of: Space) -> None:
+    """Lets who joins have what a lost device of ours wrote, by the account's word on that device (grant 1.7)."""
+    writer = awaited.certificate(tx, of.log.author)
+    if writer is None:
+        return
+    for contact_id in sorted(set(spaces.unaware(tx, of.log.number)) & set(audience.reader_ids(tx))):
+        by.say(tx, contact_id, spaces.grant(tx, of.log.number, writer))
+        spaces.told(tx, of.log.number, contact_id)
 
 
 def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]:
@@ -73,7 +83,7 @@ def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]
     Where somebody was told the chain who has the tag no more, it begins anew: so a tag that is changed ten times
     between two posts costs once.
     """
-    readers = {one.id for one in audience.readers(tx)}
+    readers = set(audience.reader_ids(tx))
     found = []
     for tag in tags:
         members = readers & set(remarks.tagged(tx, tag))
@@ -90,21 +100,51 @@ def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]
 
 
 def barred(tx: Tx) -> dict[int, frozenset[int]]:
-    """Our feeds that go on, by number, with readers who shall read on no more: before that nothing is written."""
-    allowed = {one.id for one in audience.readers(tx)}
-    found = {}
+    """Our feeds that go on, by number, with readers who shall read on no more: before that nothing is written.
+
+    Who is out: audience.is_out.
+    """
+    found: dict[int, frozenset[int]] = {}
     for one in feeds.every(tx):
         if one.log.own and one.log.state is State.OK:
-            out = (people.contact(tx, reader) for reader in spaces.readers(tx, one.log.number) if reader not in allowed)
-            gone = frozenset(contact.id for contact in out if audience.is_out(tx, contact))
-            if gone:
-                found[one.log.number] = gone
+            rows = tx.all(
+                "SELECT x.contact FROM reader x JOIN contact c ON c.id = x.contact"
+                " LEFT JOIN moment_rule r ON r.contact = c.id"
+                " WHERE x.log = ? AND (c.state != ? OR r.chats_only = 1 OR r.hide_mine = 1)",
+                (one.log.number, int(ContactState.ACTIVE)),
+            )
+            if rows:
+                found[one.log.number] = frozenset(contact_id for (contact_id,) in rows)
     return found
+
+
+def _lacking(tx: Tx, own: Sequence[_Own], numbers: Sequence[int]) -> list[int]:
+    """The readers who may not have been told all: they are few, and looked for in one query, since each write asks.
+
+    own: our chains; numbers: of our feeds.
+    """
+    everybody = next(one.number for one in own if one.tag == EVERYBODY)
+    chains, logs = (", ".join(map(str, some)) for some in ([one.number for one in own], numbers))
+    rows = tx.all(
+        f"SELECT c.id {audience.READERS} AND ("
+        " NOT EXISTS (SELECT 1 FROM moment_handed h WHERE h.chain = ? AND h.contact = c.id)"
+        " OR EXISTS (SELECT 1 FROM tag t CROSS JOIN moment_own_chain o ON o.audience = t.folded"
+        f" WHERE t.contact = c.id AND o.id IN ({chains})"
+        " AND NOT EXISTS (SELECT 1 FROM moment_handed h WHERE h.chain = o.id AND h.contact = c.id))"
+        f" OR (SELECT COUNT(*) FROM reader x WHERE x.contact = c.id AND x.log IN ({logs})) < ?"
+        " OR NOT EXISTS (SELECT 1 FROM moment_met m WHERE m.contact = c.id AND length(m.devices) ="
+        " ? * (SELECT COUNT(*) FROM device d WHERE d.contact = c.id AND d.revoked = 0)"
+        " AND NOT EXISTS (SELECT 1 FROM device d WHERE d.contact = c.id AND d.revoked = 0"
+        " AND instr(m.devices, d.device) = 0))"
+        ") ORDER BY c.id",
+        (everybody, len(numbers), keys.PUBLIC_BYTES),
+    )
+    return [contact_id for (contact_id,) in rows]
 
 
 def _chains(tx: Tx, by: By, of: Space) -> list[_Own]:
     """All chains of a feed as they stand."""
-    rows = tx.all("SELECT DISTINCT audience FROM moment_own_chain WHERE feed = ?", (of.log.id,))
+    rows = tx.all("SELECT audience FROM moment_own_chain WHERE feed = ? GROUP BY audience", (of.log.id,))
     found = []
     for tag in sorted({EVERYBODY, *(tag for (tag,) in rows)}):
         known = feeds.chain(tx, by, of, tag)
@@ -129,32 +169,37 @@ def _tell(tx: Tx, by: By, contact_id: int, chains: Sequence[_Own]) -> None:
     )
 
 
-def _welcome(tx: Tx, by: By, contact: Contact, devices: bytes) -> None:
+def _welcome(tx: Tx, by: By, contact_id: int, devices: bytes) -> None:
     """Tells who joins, or comes with another device, what opens what he may see of before."""
     window_s = feeds.window_s(tx)
     oldest_ms = by.now_ms - window_s * 1000 if window_s else 0
-    keys = _keys(tx, contact.id, oldest_ms)
-    for start in range(0, len(keys), KEYS_MAX):
-        by.say(tx, contact.id, Keys(keys[start : start + KEYS_MAX]))
-    tx.execute("INSERT OR REPLACE INTO moment_met (contact, devices) VALUES (?, ?)", (contact.id, devices))
+    found = _keys(tx, contact_id, oldest_ms)
+    for start in range(0, len(found), KEYS_MAX):
+        by.say(tx, contact_id, Keys(found[start : start + KEYS_MAX]))
+    tx.execute("INSERT OR REPLACE INTO moment_met (contact, devices) VALUES (?, ?)", (contact_id, devices))
 
 
-def _forget(tx: Tx, readers: Iterable[Contact]) -> None:
+def _forget(tx: Tx) -> None:
     """What was told to who is no reader any more counts no more."""
-    ids = {one.id for one in readers}
-    for (contact_id,) in tx.all("SELECT contact FROM moment_met"):
-        if contact_id not in ids:
-            tx.execute("DELETE FROM moment_met WHERE contact = ?", (contact_id,))
-            tx.execute("DELETE FROM moment_handed WHERE contact = ?", (contact_id,))
+    for (contact_id,) in tx.all(
+        f"SELECT contact FROM moment_met WHERE contact NOT IN (SELECT c.id {audience.READERS})"
+    ):
+        tx.execute("DELETE FROM moment_met WHERE contact = ?", (contact_id,))
+        tx.execute("DELETE FROM moment_handed WHERE contact = ?", (contact_id,))
 
 
 def _told(tx: Tx, number: int) -> set[int]:
     return {one for (one,) in tx.all("SELECT contact FROM moment_handed WHERE chain = ?", (number,))}
 
 
-def _devices(tx: Tx, contact: Contact) -> bytes:
+def _was_told(tx: Tx, number: int, contact_id: int) -> bool:
+    row = tx.one("SELECT 1 FROM moment_handed WHERE chain = ? AND contact = ?", (number, contact_id))
+    return row is not None
+
+
+def _devices(tx: Tx, contact_id: int) -> bytes:
     """By which the devices of a contact are told from those of before."""
-    return b"".join(sorted(one.device for one in people.devices_of(tx, contact.id) if not one.revoked))
+    return b"".join(sorted(one.device for one in people.devices_of(tx, contact_id) if not one.revoked))
 
 
 def _keys(tx: Tx, contact_id: int, oldest_ms: int) -> tuple[Key, ...]:
@@ -166,6 +211,7 @@ def _keys(tx: Tx, contact_id: int, oldest_ms: int) -> tuple[Key, ...]:
     ]
     kinds = ", ".join(map(str, ANSWERS))
     rows = tx.all(
-        f"SELECT feed, seq, wrap FROM moment_entry WHERE kind IN ({kinds}) AND at_ms >= ? ORDER BY id", (oldest_ms,)
+        f"SELECT feed, seq, wrap FROM moment_entry WHERE kind IN ({kinds}) AND at_ms >= ? ORDER BY kind, at_ms, id",
+        (oldest_ms,),
     )
     return (*found, *(Key(feed_id, seq, wrap) for feed_id, seq, wrap in rows))

@@ -5,8 +5,8 @@ Each is one step of the transaction in which it arrives; what it opens is read a
 
 from typing import Any
 
-from features.moments import below, heirs, pictures, reading, view
-from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
+from features.moments import audience, awaited, below, heirs, lost, pictures, reading, view
+from features.moments.content import Answered, Chain, Chains, Forget, Keys, Withdrawn
 from features.moments.view import OURS
 from protocol import moment
 from protocol.grant import Role
@@ -15,6 +15,7 @@ from store.database import Tx
 from store.inbox import Arrival
 
 CHAINS_MAX = 64  # of one feed that are kept: of its audiences that we are in
+CHAINS_OF_MAX = 1_024  # of one contact, whichever feeds he names
 KEYS_MAX = 50_000  # of one contact for entries that are not here
 
 
@@ -59,7 +60,9 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
 def _keep(tx: Tx, contact_id: int, one: Chain) -> int | None:
     """Keeps a chain; its row, None where it is known, or too much. Up to it goes the one before of its audience."""
     known = tx.all("SELECT audience, root FROM moment_chain WHERE contact = ? AND feed = ?", (contact_id, one.log))
-    if len(known) >= CHAINS_MAX or (one.audience, one.root) in known:
+    count = tx.one("SELECT COUNT(*) FROM moment_chain WHERE contact = ?", (contact_id,))
+    assert count is not None
+    if len(known) >= CHAINS_MAX or count[0] >= CHAINS_OF_MAX or (one.audience, one.root) in known:
         return None
     tx.execute(
         "UPDATE moment_chain SET until = MIN(until, ?) WHERE contact = ? AND feed = ? AND audience = ?",
@@ -92,14 +95,19 @@ def _answer(tx: Tx, arrival: Arrival) -> None:
     assert isinstance(what, Answered)
     one = view.at(tx, OURS, what.post)
     if one is not None:
-        saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
-        below.answered(tx, one, contact_id, what.where, saying, what.at_ms, b"", what.nonce, arrival.now_ms)
+        if audience.may_see(tx, one.id, arrival.contact) and reading.is_his(tx, contact_id, what.where):
+            if reading.feed(tx, contact_id, what.where.log) is not None:
+                below.clear(tx, contact_id, what.where)
+            below.told(tx, one, contact_id, what, arrival.now_ms)
+    elif lost.feed(tx, what.post.log) is not None:
+        awaited.hold(tx, contact_id, what)
 
 
 def _withdrawn(tx: Tx, arrival: Arrival) -> None:
     """A contact has taken an answer to a post of ours back."""
     what = arrival.said.content
     assert isinstance(what, Withdrawn)
+    awaited.withdraw(tx, arrival.contact.id, what.where)
     found = view.answer_at(tx, arrival.contact.id, what.where)
     if found is not None:
         view.drop_answer(tx, found)

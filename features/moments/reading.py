@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import below, feeds, heirs, pictures, view
+from features.moments import below, feeds, heirs, lost, pictures, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -84,14 +84,18 @@ def _window_s(tx: Tx, contact_id: int) -> int:
     return 0 if row is None else int(row[0])
 
 
-def known(tx: Tx, one: Moment, now_ms: int) -> None:
+def known(tx: Tx, moment_id: int, key: bytes, now_ms: int) -> None:
     """What was waited for is said about a post that is known now: of others, and of ours."""
-    name = moment.name_of(one.key)
-    for contact_id, feed_id, seq, wrap in tx.all(
-        "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq", (name,)
-    ):
+    waiting = tx.all(
+        "SELECT contact, feed, seq, wrap FROM moment_wait WHERE name = ? ORDER BY contact, feed, seq",
+        (moment.name_of(key),),
+    )
+    one = view.moment(tx, moment_id) if waiting else None  # mostly nothing waits, and to read it costs as much again
+    if one is None:
+        return
+    for contact_id, feed_id, seq, wrap in waiting:
         if contact_id == OURS:
-            _ours_again(tx, one, Ref(feed_id, seq), wrap)
+            ours_again(tx, one, Ref(feed_id, seq), wrap)
             continue
         of = feed(tx, contact_id, feed_id)
         held = () if of is None else entries.read(tx, of.log.number, seq, 1, READ_BYTES)
@@ -99,12 +103,17 @@ def known(tx: Tx, one: Moment, now_ms: int) -> None:
             _read_one(tx, of, held[0], [wrap], now_ms)
 
 
-def _ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
-    """What we said below a post before it was taken from us."""
+def ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
+    """What we said below a post before it was taken from us, or what the lost device said."""
     row = tx.one("SELECT said, at_ms, nonce FROM moment_entry WHERE feed = ? AND seq = ?", (where.log, where.seq))
-    what = None if row is None else said(row[0])
-    if row is not None and isinstance(what, Comment | Like) and below.is_about(tx, one, what.post):
-        below.put(tx, one.id, OURS, where, what, row[1], wrap, row[2])
+    found = lost.answer(tx, one, where, wrap) if row is None else (said(row[0]), row[1], row[2])
+    match found:
+        case (Comment(post) | Like(post) as what, at_ms, nonce) if below.is_about(tx, one, post):
+            below.put(tx, one.id, OURS, where, what, at_ms, wrap, nonce)
+        case (Hide(post, answer), _, _) if below.is_about(tx, one, post) and one.contact == OURS:
+            view.hide(tx, one.id, answer)
+        case _:
+            pass
 
 
 def _read_one(tx: Tx, of: Space, held: Held, wraps: Sequence[bytes], now_ms: int) -> None:
@@ -142,17 +151,29 @@ def _open(tx: Tx, of: Space, held: Held, content: bytes, wraps: Sequence[bytes],
 
 def _about(tx: Tx, of: Space, held: Held, content: bytes, name: bytes, wrap: bytes, now_ms: int) -> bool:
     """Whether this is about a post that is known, and then what is said about it is kept."""
-    spot = Spot(of.log.author, of.log.id, held.seq)
-    for one in view.named(tx, name):
-        key = moment.answer_key(one.key, wrap)
-        if moment.is_under(key, spot, content):
-            what = said(moment.unseal(key, spot, content))
+    spot, post_key = Spot(of.log.author, of.log.id, held.seq), view.key_named(tx, name)
+    if post_key is None:
+        return False
+    key = moment.answer_key(post_key, wrap)
+    if moment.is_under(key, spot, content):
+        what = said(moment.unseal(key, spot, content))
+        one = _named(tx, name, what.post) if isinstance(what, Comment | Like | Hide) else None
+        if one is not None:
             _hear(tx, of, held, one, what, wrap, now_ms)
-            return True
-        if moment.is_under(one.key, spot, content):
-            _posted(tx, of, held, one.key, said(moment.unseal(one.key, spot, content)), now_ms)
-            return True
+        return one is not None
+    if moment.is_under(post_key, spot, content):
+        _posted(tx, of, held, post_key, said(moment.unseal(post_key, spot, content)), now_ms)
+        return True
     return False
+
+
+def _named(tx: Tx, name: bytes, ref: Ref) -> Moment | None:
+    """The post of this name that stands in this place, or has stood there: of who writes that feed."""
+    one = view.named(tx, name, ref)
+    if one is not None:
+        return one
+    log = logs.by_id(tx, ref.log)
+    return None if log is None else view.twin(tx, spaces.space(tx, log.number).contact, name)
 
 
 def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) -> None:
@@ -160,16 +181,19 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
     here = Ref(of.log.id, held.seq)
     match what:
         case Post():
+            below.clear(tx, of.contact, here)
             row = _put(tx, of, here, key, what, now_ms)
-        case Replace(post) if _is_his(tx, of, post):
+        case Replace(post) if is_his(tx, of.contact, post):
             before = view.at(tx, of.contact, post) or view.twin(tx, of.contact, moment.name_of(key))
             pictures.check(what.said.media)
             at_ms = min(entry_ms(held), now_ms)
             if before is not None:
-                if before.edited_ms <= at_ms:
+                if _is_after(here, at_ms, before):
                     view.replace(tx, before.id, what.said, at_ms, here)
                     pictures.told(tx, before.id, of.contact, what.said.media, now_ms)
                 return
+            if feed(tx, of.contact, post.log) is not None:
+                below.clear(tx, of.contact, post)
             shown_ms = min(what.said.at_ms, now_ms)
             row = view.put(tx, of.contact, post, key, moment.name_of(key), what.said, shown_ms, here)
             if row is not None:
@@ -177,9 +201,8 @@ def _posted(tx: Tx, of: Space, held: Held, key: bytes, what: Said, now_ms: int) 
                 pictures.told(tx, row, of.contact, what.said.media, now_ms)
         case _:
             return
-    one = None if row is None else view.moment(tx, row)
-    if one is not None:
-        known(tx, one, now_ms)
+    if row is not None:
+        known(tx, row, key, now_ms)
 
 
 def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> int | None:
@@ -201,11 +224,17 @@ def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> i
     return row
 
 
+def _is_after(here: Ref, at_ms: int, before: Moment) -> bool:
+    """Whether what stands here was written after what a post says: in one log its places tell, whatever clocks say."""
+    return here.seq > before.text.seq if here.log == before.text.log else before.edited_ms <= at_ms
+
+
 def _hear(tx: Tx, of: Space, held: Held, one: Moment, what: Said, wrap: bytes, now_ms: int) -> None:
     """What a contact says about a post."""
     here = Ref(of.log.id, held.seq)
     match what:
         case Comment(post) | Like(post) if below.is_about(tx, one, post):
+            below.clear(tx, of.contact, here)
             nonce = moment.nonce_of(held.content or b"")
             below.answered(tx, one, of.contact, here, what, entry_ms(held), wrap, nonce, now_ms)
         case Hide(post, answer) if below.is_about(tx, one, post) and of.contact == one.contact:
@@ -219,7 +248,7 @@ def _heed(tx: Tx, of: Space, what: Said) -> None:
     match what:
         case Drop(refs):
             for ref in refs:
-                if _is_his(tx, of, ref):
+                if is_his(tx, of.contact, ref):
                     _dropped(tx, of, ref)
         case Window(seconds):
             windowed(tx, of.contact, seconds)
@@ -320,9 +349,9 @@ def feed(tx: Tx, contact_id: int, feed_id: bytes) -> Space | None:
     return found if found is not None and (found.contact, found.role) == (contact_id, Role.FEED) else None
 
 
-def _is_his(tx: Tx, of: Space, ref: Ref) -> bool:
-    """Whether this is a place in a feed of the same author; one that is not known here may be."""
-    return logs.by_id(tx, ref.log) is None or feed(tx, of.contact, ref.log) is not None
+def is_his(tx: Tx, contact_id: int, ref: Ref) -> bool:
+    """Whether this is a place in a feed of this contact; one that is not known here may be."""
+    return logs.by_id(tx, ref.log) is None or feed(tx, contact_id, ref.log) is not None
 
 
 def entry_ms(held: Held) -> int:

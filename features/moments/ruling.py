@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from features.moments import audience, feeds, writing
+from features.moments import audience, awaited, feeds, writing
 from features.moments.content import Forget
 from features.moments.faults import BadWindow
 from features.moments.feeds import By
@@ -75,6 +75,7 @@ async def window(room: Room, last: str | None = None) -> dict[str, object]:
     def decide(tx: Tx, by: By) -> dict[str, object]:
         if last is not None and WINDOWS[last] != feeds.window_s(tx):
             writing.set_window(tx, by, WINDOWS[last])
+            awaited.windowed(tx, by.now_ms)
         seconds = feeds.window_s(tx)
         return {"window": next(name for name, one in WINDOWS.items() if one == seconds)}
 

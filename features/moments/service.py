@@ -18,7 +18,7 @@ from features.moments import (
     wall,
     writing,
 )
-from features.moments.clerk import Clerk
+from features.moments.clerk import Clerk, go_on, here
 from features.moments.content import Comment, Hide, Like, Post
 from features.moments.faults import NotBelowYours, NothingLiked, NothingSaid, NotYours, TooLong, UnknownMoment
 from features.moments.feeds import By
@@ -235,7 +235,8 @@ class Moments:
 
     def _by(self) -> By:
         ground = self._core.ground
-        return By(self._core.identity, ground.now_ms(), ground.entropy("logs"), ground.entropy("message"))
+        entropies = ground.entropy("logs"), ground.entropy("message")
+        return By(self._core.identity, ground.now_ms(), *entropies, here(self._core))
 
     def _eye(self) -> Eye:
         return Eye(self._core.ground.now_ms(), is_here=self._core.delivery.talks.online)
@@ -251,7 +252,7 @@ class Moments:
     async def _write(self, step: Callable[[Tx, By], T]) -> T:
         """One transaction; who is told something in it is stirred. Before it nobody is a reader who shall not be."""
         for number, without in (await self._core.database.read(handing.barred)).items():
-            await self._core.sync.desks.give_up(number, None, without)
+            await go_on(self._core, number, without)
         by = self._by()
         found = await self._core.database.transact(step, by)
         for contact_id in sorted(by.told):

@@ -48,6 +48,8 @@ MIGRATIONS = (
         CREATE INDEX moment_answer_tag ON moment_answer (tag);
         CREATE INDEX moment_answer_below ON moment_answer (moment, kind, at_ms, seq, tag);
         CREATE INDEX moment_answer_of ON moment_answer (contact, moment, kind);
+        CREATE INDEX moment_answer_at ON moment_answer (feed, seq);
+        CREATE INDEX moment_answer_about ON moment_answer (answers_feed, answers_seq) WHERE answers_feed IS NOT NULL;
         CREATE TABLE moment_hidden (
           moment INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (moment, feed, seq)
         ) STRICT, WITHOUT ROWID;
@@ -55,6 +57,7 @@ MIGRATIONS = (
           number INTEGER PRIMARY KEY, kind TEXT NOT NULL, answer INTEGER NOT NULL UNIQUE, at_ms INTEGER NOT NULL,
           seen INTEGER NOT NULL
         ) STRICT;
+        CREATE INDEX moment_notice_new ON moment_notice (seen) WHERE seen = 0;
         CREATE TABLE moment_audience (moment INTEGER PRIMARY KEY, kind INTEGER NOT NULL, words TEXT NOT NULL) STRICT;
         CREATE TABLE moment_listed (
           moment INTEGER NOT NULL, contact INTEGER NOT NULL, PRIMARY KEY (moment, contact)
@@ -71,6 +74,8 @@ MIGRATIONS = (
           open INTEGER NOT NULL, UNIQUE (feed, seq)
         ) STRICT;
         CREATE INDEX moment_entry_open ON moment_entry (open) WHERE open = 1;
+        CREATE INDEX moment_entry_about ON moment_entry (moment);
+        CREATE INDEX moment_entry_kind ON moment_entry (kind, at_ms);
         CREATE TABLE moment_own_chain (
           id INTEGER PRIMARY KEY, feed BLOB NOT NULL, audience TEXT NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL,
           root BLOB NOT NULL
@@ -213,10 +218,38 @@ def saying(tx: Tx, contact: int, text: Ref) -> Moment | None:
     )
 
 
-def named(tx: Tx, name: bytes) -> tuple[Moment, ...]:
-    """The posts with this name: one, unless somebody has given two of his the same key."""
+def key_named(tx: Tx, name: bytes) -> bytes | None:
+    """The key with this name, if it is known."""
+    row = tx.one("SELECT key FROM moment WHERE name = ? LIMIT 1", (name,))
+    return None if row is None else bytes(row[0])
+
+
+def named(tx: Tx, name: bytes, ref: Ref) -> Moment | None:
+    """The post in this place, if it has this name; others may have it too: who knows a key may take it for his own."""
+    return _one(
+        tx.one(
+            f"SELECT {_MOMENT} FROM moment WHERE tag = ? AND name = ? AND feed = ? AND seq = ? ORDER BY id LIMIT 1",
+            (id_of(ref), name, ref.log, ref.seq),
+        )
+    )
+
+
+def all_named(tx: Tx, name: bytes) -> tuple[Moment, ...]:
+    """The posts with this name: one, unless somebody has taken the key of another's for his own."""
     rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE name = ? ORDER BY id LIMIT 4", (name,))
     return tuple(one for one in map(_one, rows) if one is not None)
+
+
+def others_at(tx: Tx, contact: int, ref: Ref) -> tuple[Moment, ...]:
+    """Posts that others than this author have in this place."""
+    rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE tag = ? AND contact != ?", (id_of(ref), contact))
+    return tuple(one for one in map(_one, rows) if one is not None)
+
+
+def other_answers_at(tx: Tx, contact: int, ref: Ref) -> tuple[Answer, ...]:
+    """Answers that others than this contact have in this place."""
+    rows = tx.all(f"SELECT {_ANSWER} FROM moment_answer WHERE tag = ? AND contact != ?", (id_of(ref), contact))
+    return tuple(answer_of(row) for row in rows)
 
 
 def of(tx: Tx, contact: int) -> tuple[Moment, ...]:

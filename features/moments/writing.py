@@ -31,8 +31,10 @@ from protocol import entry, moment, record
 from protocol.moment import Slot, Spot
 from store import authoring, entries, logs, people, spaces
 from store.database import Tx
+from store.entries import Kept
 from store.spaces import Space
 
+Slots = Callable[[bytes], Sequence[Slot]]  # of an entry, by the wrapping key of all contacts
 TAGS_MAX = moment.SLOTS - 1  # one slot is always for all contacts, be it with a decoy
 
 
@@ -59,7 +61,8 @@ def edit(tx: Tx, by: By, one: Moment, what: Post) -> None:
     """Writes how a post of ours reads from now on, and drops what it said before. Raises: FeedStopped, OverLimit."""
     of, whom, before = _ready(tx, by), audience.of(tx, one.id), one.text
     nonce = by.entropy(authoring.NONCE_BYTES)
-    ref = _append(tx, by, of, Replace(one.ref, what), one.id, nonce, lambda wrap: _edit_slots(one, whom, wrap))
+    slots = _edit_slots(tx, by, of, one, whom)
+    ref = _append(tx, by, of, Replace(one.ref, what), one.id, nonce, slots)
     view.replace(tx, one.id, what, by.now_ms, ref)
     drop(tx, by, (before,))
     if whom.kind is not Kind.ALL:
@@ -127,16 +130,21 @@ def settle(tx: Tx, by: By) -> bool:
         "SELECT id, feed, seq, entry, said, nonce, moment, at_ms FROM moment_entry WHERE open = 1 ORDER BY id"
     )
     gone = []
+    lost: set[Ref] = set()
     for number, feed_id, seq, entry_id, raw, *beside in rows:
         log = logs.by_id(tx, feed_id)
         if log is None or entries.id_at(tx, log.number, seq) != entry_id:
             gone.append((Ref(feed_id, seq), raw, beside))
+            lost.add(Ref(feed_id, seq))
+            tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
+        elif entries.kept(tx, log.number, seq) is Kept.DELETED:  # nobody keeps it, nor do we
             tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
         elif log.published >= seq:
             tx.execute("UPDATE moment_entry SET open = 0 WHERE id = ?", (number,))
     moved: dict[Ref, Ref] = {}
     for before, raw, (nonce, row, at_ms) in gone:
-        after = _again(tx, by, _remapped(said(raw), moved), row, nonce, at_ms)
+        what = _remapped(said(raw), moved, lost)
+        after = None if what is None else _again(tx, by, what, row, nonce, at_ms)
         if after is not None:
             moved[before] = after
     for before in reversed(moved):  # each to a later place, or to another log: none to where one still stands
@@ -156,7 +164,7 @@ def _again(tx: Tx, by: By, what: Said, row: int, nonce: bytes, at_ms: int) -> Re
         case Post():
             ref = _append(tx, by, of, what, row, nonce, lambda wrap: _post_slots(by, one, whom, wrap, ()))
         case Replace():
-            ref = _append(tx, by, of, what, row, nonce, lambda wrap: _edit_slots(one, whom, wrap))
+            ref = _append(tx, by, of, what, row, nonce, _edit_slots(tx, by, of, one, whom))
         case _:
             ref, _, _ = answer(tx, by, one, what, nonce)
             if not isinstance(what, Hide):
@@ -167,9 +175,7 @@ def _again(tx: Tx, by: By, what: Said, row: int, nonce: bytes, at_ms: int) -> Re
     return ref
 
 
-def _append(
-    tx: Tx, by: By, of: Space, what: Said, row: int, nonce: bytes, slots: Callable[[bytes], Sequence[Slot]]
-) -> Ref:
+def _append(tx: Tx, by: By, of: Space, what: Said, row: int, nonce: bytes, slots: Slots) -> Ref:
     """Seals and appends an entry; returns its place."""
     seq = authoring.next_seq(tx, of)
     spot = Spot(of.log.author, of.log.id, seq)
@@ -207,15 +213,18 @@ def _post_slots(by: By, one: Moment, whom: Audience, wrap: bytes, chains: Sequen
     return [decoy, *(Slot(moment.wrap_key(tag), one.key) for tag in chains)]
 
 
-def _edit_slots(one: Moment, whom: Audience, wrap: bytes) -> list[Slot]:
-    return [Slot(wrap, one.key if whom.kind is Kind.ALL else moment.name_of(one.key))]
+def _edit_slots(tx: Tx, by: By, of: Space, one: Moment, whom: Audience) -> Slots:
+    """One slot is for ourselves: the nonce of which the key was made is dropped with what the post said before."""
+    spot = Spot(of.log.author, of.log.id, authoring.next_seq(tx, of))
+    ours = Slot(moment.own_wrap(feeds.secret(tx, by.entropy), spot), one.key)
+    return lambda wrap: [Slot(wrap, one.key if whom.kind is Kind.ALL else moment.name_of(one.key)), ours]
 
 
 def _tell(tx: Tx, by: By, one: Moment, whom: Audience) -> None:
     """Tells everybody whom a post is for its key, in the ratchet."""
-    for contact in audience.readers(tx):
-        if audience.is_for(whom, contact.id):
-            by.say(tx, contact.id, Keys((Key(one.text.log, one.text.seq, one.key),)))
+    for contact_id in audience.reader_ids(tx):
+        if audience.is_for(whom, contact_id):
+            by.say(tx, contact_id, Keys((Key(one.text.log, one.text.seq, one.key),)))
 
 
 def _ready(tx: Tx, by: By) -> Space:
@@ -243,8 +252,9 @@ def _move(tx: Tx, before: Ref, after: Ref) -> None:
     )
 
 
-def _remapped(what: Said, moved: dict[Ref, Ref]) -> Said:
-    """The same about the places where that stands now."""
+def _remapped(what: Said, moved: dict[Ref, Ref], lost: set[Ref]) -> Said | None:
+    """The same about the places where that stands now. Of what is lost others never had anything, and its place is
+    perhaps that of something else by now: it is not dropped."""
     match what:
         case Comment():
             answers = None if what.answers is None else moved.get(what.answers, what.answers)
@@ -254,6 +264,7 @@ def _remapped(what: Said, moved: dict[Ref, Ref]) -> Said:
         case Hide():
             return replace(what, post=moved.get(what.post, what.post), answer=moved.get(what.answer, what.answer))
         case Drop():
-            return replace(what, entries=tuple(moved.get(one, one) for one in what.entries))
+            kept = tuple(moved.get(one, one) for one in what.entries if one in moved or one not in lost)
+            return replace(what, entries=kept) if kept else None
         case _:
             return what

@@ -1,9 +1,14 @@
 """Who shares which log: what a grant makes and ends, whom a log is told of, who may know which."""
 
+from dataclasses import replace
+
 import pytest
 
+from crypto.faults import Forged, Malformed
+from crypto.keys import SigningKey
+from protocol import identity as documents
+from protocol import ids, sync
 from protocol import log as chains
-from protocol import sync
 from protocol.grant import Role
 from store import logs, people, spaces
 from store.database import Tx
@@ -36,6 +41,35 @@ async def test_a_grant_is_of_the_device_that_says_it_and_counts_once() -> None:
         assert (one.name, one.role, one.epoch, one.previous) == ("trip", Role.NOTES, 0, 0)
         two.hear(spaces.granted, told(Role.SPINE, "another name", previous=bytes(16)))
         assert spaces.of(two.theirs, two.bo.contact) == (one,)
+
+
+async def test_a_feed_of_a_lost_device_is_of_the_device_whose_certificate_comes_along() -> None:
+    async with open_sharers() as two:
+        account, lost = two.ana.mine.account_key(), SigningKey(b"l" * 32)
+        device = ids.DeviceId(lost.public)
+        writer = documents.certify(account, device, bytes(32), 1, 1, 2)  # of long ago
+        with pytest.raises(Malformed):
+            two.hear(spaces.granted, replace(told(Role.NOTES), writer=writer))
+        other = documents.certify(SigningKey(b"o" * 32), device, bytes(32), 1, 1, 2)
+        for false in (other, replace(other, account=writer.account), replace(writer, device=ids.DeviceId(bytes(32)))):
+            with pytest.raises(Forged):  # so nobody claims what a device of somebody else writes
+                two.hear(spaces.granted, replace(told(Role.FEED), writer=false))
+        assert spaces.of(two.theirs, two.bo.contact) == ()
+        two.hear(spaces.granted, replace(told(Role.FEED), writer=writer))
+        (one,) = spaces.of(two.theirs, two.bo.contact)
+        assert (one.log.id, one.log.author) == (chains.log_id(SECRET, device, 0), device)
+
+
+async def test_a_log_of_a_lost_device_is_not_granted_by_itself() -> None:
+    async with open_sharers() as two:
+        tx = two.mine
+        begun = logs.begin(tx, chains.log_id(SECRET, bytes(32), 0), bytes(32), SECRET, own=False)
+        spaces.put_back(tx, begun.number, OURS, told(Role.FEED))
+        spaces.add_reader(tx, begun.number, two.ana.contact)
+        assert spaces.untold(tx) == ()
+        assert spaces.unaware(tx, begun.number) == {two.ana.contact}
+        spaces.told(tx, begun.number, two.ana.contact)
+        assert spaces.unaware(tx, begun.number) == frozenset()
 
 
 async def test_256_logs_of_one_contact_that_go_on_are_taken_and_no_more() -> None:
