@@ -110,7 +110,7 @@ def handed(said: Handover, author: bytes, secret: bytes) -> Grant:
     keys.verify(author, Label.LOG, _said(said), said.signature)
     raw = sealing.open_sealed(_box_key(secret, said.before), said.box, said.before)
     granted = record.decode(Grant, raw, GRANT_BYTES_MAX)
-    if granted.role is not Role.FEED or granted.previous != said.before:
+    if granted.role is not Role.FEED or granted.previous != said.before or granted.writer is not None:
         raise Forged
     return granted
 

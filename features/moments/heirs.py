@@ -6,14 +6,23 @@ Author and readers do the same, each when the next log is first needed. Where a 
 handed over, and its chains begin anew. Each function is one step of a transaction.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
+
+from crypto.faults import Malformed
 from features.moments import feeds
 from protocol import entry, moment
-from store import handovers, spaces
+from protocol.moment import Spot
+from store import entries, handovers, spaces
 from store.database import Tx
 from store.spaces import Space
 
 NO_END = entry.SEQ_MAX + 1  # of a chain that goes on
 BACK_MAX = 256  # feeds in a row that are looked back
+LOST_MAX = 64  # of which nothing is here any more
+LOOKED_AT = 64  # entries, until the content of one is here
+LOOKED_AT_BYTES = 1 << 20
+PASSED_MAX = 512  # chains of one contact that are kept of feeds further back than the one before
 
 
 def go_on(tx: Tx, of: Space) -> None:
@@ -44,7 +53,47 @@ def inherit(tx: Tx, of: Space) -> list[tuple[Space, int]]:
         if rows and before.previous:  # what is two feeds back is needed no more
             older = spaces.space(tx, before.previous).log.id
             tx.execute("UPDATE moment_chain SET root = x'' WHERE contact = ? AND feed = ?", (of.contact, older))
+            tx.execute(
+                "DELETE FROM moment_chain WHERE id IN (SELECT id FROM moment_chain WHERE contact = ? AND root = x''"
+                " ORDER BY id DESC LIMIT -1 OFFSET ?)",
+                (of.contact, PASSED_MAX),
+            )
     return found
+
+
+def regained(tx: Tx, of: Space, secret: bytes) -> tuple[bytes, bytes] | None:
+    """The chain of all contacts at the beginning of a feed that a lost device of ours wrote, and its root.
+
+    It began with the feed, or with one before from which the feed was handed over: a content says which, as each has a
+    slot for all. None where no content is here. secret: of our posts.
+    """
+    for held in entries.read(tx, of.log.number, 0, LOOKED_AT, LOOKED_AT_BYTES):
+        if held.content is not None:
+            spot = Spot(of.log.author, of.log.id, held.seq)
+            for chain, root in _first_ones(tx, of, secret):
+                with suppress(Malformed):
+                    if moment.held(moment.wrap_key(moment.stepped(chain, held.seq)), spot, held.content) is not None:
+                        return chain, root
+    return None
+
+
+def _first_ones(tx: Tx, of: Space, secret: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """With what the chain of all contacts may begin in this feed."""
+    ids = [of.log.id]
+    yield moment.first_chain(secret, of.log.id), moment.first_root(secret, of.log.id)
+    while of.previous and len(ids) <= LOST_MAX:
+        of = spaces.space(tx, of.previous)
+        row = tx.one(
+            "SELECT root FROM moment_own_chain WHERE feed = ? AND audience = ? ORDER BY id DESC LIMIT 1",
+            (of.log.id, feeds.EVERYBODY),
+        )
+        chain, root = b"", moment.first_root(secret, of.log.id) if row is None else bytes(row[0])
+        for feed_id in reversed(ids):
+            chain, root = moment.next_chain(root, feed_id)
+        yield chain, root
+        if row is not None:
+            return
+        ids.append(of.log.id)
 
 
 def _put(tx: Tx, of: Space, audience: bytes, chain: bytes, root: bytes) -> int:

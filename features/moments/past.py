@@ -11,7 +11,7 @@ import hmac
 from contextlib import suppress
 
 from crypto.faults import Forged, Malformed
-from features.moments import audience, awaited, below, feeds, hearing, lost, pictures, reading, view, writing
+from features.moments import audience, awaited, below, feeds, hearing, heirs, lost, pictures, reading, view, writing
 from features.moments.audience import Audience, Kind
 from features.moments.content import Drop, Post, Ref, Replace, Said, Window, said
 from features.moments.faults import FeedStopped
@@ -37,8 +37,10 @@ def read(tx: Tx, of: Space, by: By) -> None:
         (of.log.id, EVERYBODY),
     )
     if row is None:
-        first, root = _beginning(tx, of, secret)
-        row = (feeds.begin_chain(tx, of, EVERYBODY, 0, first, root), 0, first)
+        found = heirs.regained(tx, of, secret)
+        if found is None:  # nothing can be opened
+            return
+        row = (feeds.begin_chain(tx, of, EVERYBODY, 0, *found), 0, found[0])
     number, seq, chain = row
     for held, wrap in _late(tx, of):
         _read_one(tx, of, by, held, secret, wrap)
@@ -49,30 +51,6 @@ def read(tx: Tx, of: Space, by: By) -> None:
             seq, chain = held.seq + 1, moment.step(chain)
     if seq > begun:
         tx.execute("UPDATE moment_own_chain SET seq = ?, chain = ? WHERE id = ?", (seq, chain, number))
-
-
-def _beginning(tx: Tx, of: Space, secret: bytes) -> tuple[bytes, bytes]:
-    """The chain of all contacts at the beginning of a feed, and its root: the feed began by itself, or was handed over.
-
-    No backup says which it was; the first entry that is here does, since each holds something for all contacts.
-    """
-    own = moment.first_chain(secret, of.log.id), moment.first_root(secret, of.log.id)
-    before = tx.one(
-        "SELECT c.root FROM moment_own_chain c JOIN log l ON l.id = c.feed WHERE l.number = ? AND c.audience = ?"
-        " ORDER BY c.id DESC LIMIT 1",
-        (of.previous, EVERYBODY),
-    )
-    if before is None:
-        return own
-    handed = moment.next_chain(before[0], of.log.id)
-    for held in entries.read(tx, of.log.number, 0, READ_MAX, lost.READ_BYTES):
-        if held.content is not None:
-            wrap = moment.wrap_key(moment.stepped(handed[0], held.seq))
-            with suppress(Malformed):
-                if moment.held(wrap, Spot(of.log.author, of.log.id, held.seq), held.content) is not None:
-                    return handed
-            return own
-    return own
 
 
 def _late(tx: Tx, of: Space) -> list[tuple[Held, bytes]]:

@@ -156,6 +156,26 @@ async def test_roots_of_two_feeds_back_are_gone() -> None:
         assert b"" not in {one[3] for one in his(two, second)}
 
 
+async def test_of_chains_that_led_on_long_ago_only_so_many_are_kept() -> None:
+    async with open_feeds() as (two, by):
+        of = begin(two, by)
+        rows = [(two.bo.contact, b"%016d" % at) for at in range(heirs.PASSED_MAX)]
+        two.theirs.executemany(
+            "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir)"
+            " VALUES (?, ?, x'', 0, x'', 1, x'', x'')",
+            rows,
+        )
+        count = "SELECT COUNT(*) FROM moment_chain WHERE root = x''"
+        for _ in range(2):
+            of = hand(two, of)
+            heirs.inherit(two.theirs, two.of(of))
+        assert two.theirs.one(count) == (heirs.PASSED_MAX,)
+        of = hand(two, of)
+        heirs.inherit(two.theirs, two.of(of))
+        assert two.theirs.one(count) == (heirs.PASSED_MAX,)
+        assert len(his(two, of)) == 2
+
+
 def post(two: Sharers, of: Space, chain: bytes, text: str) -> None:
     """A post of Ana's in her feed, under the chain of its place; Bo carries it."""
     key, seq = text.encode().ljust(32, b"."), authoring.next_seq(two.mine, of)
@@ -168,7 +188,7 @@ def post(two: Sharers, of: Space, chain: bytes, text: str) -> None:
 def read(two: Sharers, of: Space) -> list[str]:
     """What Bo finds of Ana's when he has read this."""
     reading.read(two.theirs, two.of(of), two.now_ms)
-    return [one.said.text for one in view.of(two.theirs, two.bo.contact)]
+    return sorted(one.said.text for one in view.of(two.theirs, two.bo.contact))
 
 
 def hears(two: Sharers, *chains: Chain) -> list[str]:
@@ -178,7 +198,7 @@ def hears(two: Sharers, *chains: Chain) -> list[str]:
     raw = content.say(message_id=message_id, hlc_ms=two.now_ms, device_seq=1, parents=(), content=Chains(chains, 0))
     heard = KINDS.hear(raw, Channel.RATCHET)
     hearing.apply(two.theirs, Arrival(contact, device, 1, heard, Channel.RATCHET, two.now_ms))
-    return [one.said.text for one in view.of(two.theirs, two.bo.contact)]
+    return sorted(one.said.text for one in view.of(two.theirs, two.bo.contact))
 
 
 async def test_what_was_carried_before_it_could_be_opened_is_read_when_the_chain_is_known() -> None:
@@ -212,3 +232,24 @@ async def test_what_was_carried_before_it_was_handed_over_is_read_then() -> None
         assert read(two, second) == []
         two.hear(handovers.heard, handover(two, second))
         assert read(two, second) == ["in the second"]
+
+
+async def test_who_restores_finds_the_chain_of_a_feed_that_was_handed_over_or_not() -> None:
+    async with open_feeds() as (two, by):
+        of, secret = begin(two, by), feeds.secret(two.mine, by.entropy)
+        for is_handed in (True, True, False, True):
+            of = succeed(two, of, is_handed)
+            heirs.go_on(two.mine, of)
+            known = feeds.chain(two.mine, by, of, EVERYBODY)
+            assert known is not None
+            expected = known[1], feeds.root(two.mine, known[0])
+            assert heirs.regained(two.mine, of, secret) is None  # nothing to see it by
+            post(two, of, known[1], "of before")
+            assert heirs.regained(two.mine, of, secret) == expected
+            rows = two.mine.all("SELECT feed, audience, seq, chain, root FROM moment_own_chain ORDER BY id")
+            two.mine.execute("DELETE FROM moment_own_chain")  # also where those before are lost
+            assert heirs.regained(two.mine, of, secret) == expected
+            two.mine.executemany(
+                "INSERT INTO moment_own_chain (feed, audience, seq, chain, root) VALUES (?, ?, ?, ?, ?)", rows
+            )
+            logs.publish(two.mine, of.log.number, 0)
