@@ -16,7 +16,7 @@ from protocol.identity import Certificate
 from protocol.record import Bytes16, Bytes32
 
 NAME_BYTES_MAX = 64
-GRANT_BYTES_MAX = 192  # encoded
+GRANT_BYTES_MAX = 192  # of one in a handover, encoded: no certificate fits
 _BOX_BYTES = (sealing.NONCE_BYTES + sealing.TAG_BYTES + 1, sealing.NONCE_BYTES + sealing.TAG_BYTES + GRANT_BYTES_MAX)
 
 Epoch = Annotated[int, record.Range(0, log.EPOCH_MAX)]
@@ -110,7 +110,7 @@ def handed(said: Handover, author: bytes, secret: bytes) -> Grant:
     keys.verify(author, Label.LOG, _said(said), said.signature)
     raw = sealing.open_sealed(_box_key(secret, said.before), said.box, said.before)
     granted = record.decode(Grant, raw, GRANT_BYTES_MAX)
-    if granted.role is not Role.FEED or granted.previous != said.before or granted.writer is not None:
+    if granted.role is not Role.FEED or granted.previous != said.before:
         raise Forged
     return granted
 
