@@ -37,6 +37,7 @@ from store.spaces import Space
 
 READ_MAX = 256  # entries that are read at once
 READ_BYTES = 4 << 20
+DROPPED_MAX = 10_000  # of one contact, before they came
 WAITS_MAX = 20_000  # of one contact, that are about posts which we do not know
 
 
@@ -58,14 +59,25 @@ def read(tx: Tx, of: Space, now_ms: int) -> int:
         read_again(tx, where, number, now_ms)
     row = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
     first = following = 0 if row is None else int(row[0])
-    chains = _chains(tx, of)
+    chains, dropped = _chains(tx, of), _dropped_before(tx, of)
     while held := entries.read(tx, of.log.number, following, READ_MAX, READ_BYTES):
         for one in held:
-            _read_one(tx, of, one, _wraps(chains, one.seq), now_ms)
+            wraps = _wraps(chains, one.seq)
+            if one.seq in dropped:
+                entries.detach(tx, of.log.number, (one.seq,))
+            else:
+                _read_one(tx, of, one, wraps, now_ms)
         following = held[-1].seq + 1
     if following > first:
         tx.execute("INSERT OR REPLACE INTO moment_read (feed, next) VALUES (?, ?)", (of.log.id, following))
         _keep(tx, chains)
+        done = (of.contact, of.log.id, following)
+        tx.execute("DELETE FROM moment_dropped WHERE contact = ? AND feed = ? AND seq < ?", done)
+        tx.execute(  # the newest are worth most: what was posted long ago is answered no more
+            "DELETE FROM moment_wait WHERE contact = ?1 AND id <="
+            " (SELECT id FROM moment_wait WHERE contact = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            (of.contact, WAITS_MAX),
+        )
     read_late(tx, of, now_ms)
     return following - first
 
@@ -271,10 +283,13 @@ def _is_outdated(tx: Tx, of: Space, held: Held) -> bool:
 
 def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
     """Nobody shall keep what an entry of this author says."""
-    log = logs.by_id(tx, ref.log)
-    if log is not None:
+    log, where = logs.by_id(tx, ref.log), (of.contact, ref.log, ref.seq)
+    if log is not None and entries.id_at(tx, log.number, ref.seq) is not None:
         entries.detach(tx, log.number, (ref.seq,))
-    where = (of.contact, ref.log, ref.seq)
+    else:  # it may come later, from who has not read this
+        count = tx.one("SELECT COUNT(*) FROM moment_dropped WHERE contact = ?", (of.contact,))
+        if count is not None and count[0] < DROPPED_MAX:
+            tx.execute("INSERT OR IGNORE INTO moment_dropped (contact, feed, seq) VALUES (?, ?, ?)", where)
     tx.execute("DELETE FROM moment_key WHERE contact = ? AND feed = ? AND seq = ?", where)
     tx.execute("DELETE FROM moment_wait WHERE contact = ? AND feed = ? AND seq = ?", where)
     one = view.saying(tx, of.contact, ref)
@@ -320,12 +335,16 @@ def read_late(tx: Tx, of: Space, now_ms: int) -> None:
 
 def _wait(tx: Tx, of: Space, seq: int, name: bytes, wrap: bytes) -> None:
     """Keeps what may be about a post that is not known yet."""
-    count = tx.one("SELECT COUNT(*) FROM moment_wait WHERE contact = ?", (of.contact,))
-    if count is not None and count[0] < WAITS_MAX:
-        tx.execute(
-            "INSERT OR IGNORE INTO moment_wait (name, contact, feed, seq, wrap) VALUES (?, ?, ?, ?, ?)",
-            (name, of.contact, of.log.id, seq, wrap),
-        )
+    tx.execute(
+        "INSERT OR IGNORE INTO moment_wait (name, contact, feed, seq, wrap) VALUES (?, ?, ?, ?, ?)",
+        (name, of.contact, of.log.id, seq, wrap),
+    )
+
+
+def _dropped_before(tx: Tx, of: Space) -> set[int]:
+    """The places of a feed whose contents were dropped before their entries came."""
+    rows = tx.all("SELECT seq FROM moment_dropped WHERE contact = ? AND feed = ?", (of.contact, of.log.id))
+    return {seq for (seq,) in rows}
 
 
 def _chains(tx: Tx, of: Space) -> list[_Chain]:

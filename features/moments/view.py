@@ -101,9 +101,15 @@ MIGRATIONS = (
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX moment_key_of ON moment_key (contact);
         CREATE TABLE moment_wait (
-          name BLOB NOT NULL, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, wrap BLOB NOT NULL,
-          PRIMARY KEY (name, contact, feed, seq)
+          id INTEGER PRIMARY KEY, name BLOB NOT NULL, contact INTEGER NOT NULL, feed BLOB NOT NULL,
+          seq INTEGER NOT NULL, wrap BLOB NOT NULL, UNIQUE (name, contact, feed, seq)
+        ) STRICT;
+        CREATE INDEX moment_wait_age ON moment_wait (contact, id);
+        CREATE TABLE moment_dropped (
+          contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (contact, feed, seq)
         ) STRICT, WITHOUT ROWID;
+        CREATE TABLE moment_alias (tag BLOB PRIMARY KEY, moment INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE INDEX moment_alias_of ON moment_alias (moment);
         CREATE INDEX moment_wait_of ON moment_wait (contact, feed, seq);
         """,
     ),
@@ -182,7 +188,7 @@ def move(tx: Tx, one: Moment, ref: Ref, text: Ref) -> None:
 def remove(tx: Tx, moment: int) -> None:
     """Nothing of a post stays, nor of what is below it; its pictures are forgotten by the caller (pictures.py)."""
     tx.execute("DELETE FROM moment_notice WHERE answer IN (SELECT id FROM moment_answer WHERE moment = ?)", (moment,))
-    for table in ("moment_answer", "moment_hidden", "moment_audience", "moment_listed"):
+    for table in ("moment_answer", "moment_hidden", "moment_audience", "moment_listed", "moment_alias"):
         tx.execute(f"DELETE FROM {table} WHERE moment = ?", (moment,))
     tx.execute("DELETE FROM moment WHERE id = ?", (moment,))
     tx.changed(CHANGED, moment)
@@ -266,10 +272,18 @@ def find(tx: Tx, text: str) -> Moment:
     rows = tx.all(f"SELECT {_MOMENT} FROM moment WHERE tag BETWEEN ? AND ? LIMIT 2", (low, high))
     if len(rows) > 1:
         raise AmbiguousMoment
-    found = _one(rows[0]) if rows else None
+    found = _one(rows[0]) if rows else _once(tx, low, high)
     if found is None:
         raise UnknownMoment(f"There is no moment whose id begins with {quoted(text)}.")
     return found
+
+
+def _once(tx: Tx, low: bytes, high: bytes) -> Moment | None:
+    """The post of ours that had such an id before it was written again in another place."""
+    rows = tx.all("SELECT DISTINCT moment FROM moment_alias WHERE tag BETWEEN ? AND ? LIMIT 2", (low, high))
+    if len(rows) > 1:
+        raise AmbiguousMoment
+    return moment(tx, rows[0][0]) if rows else None
 
 
 def find_comment(tx: Tx, text: str) -> Answer:

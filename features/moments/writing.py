@@ -248,6 +248,11 @@ def _ready(tx: Tx, by: By) -> Space:
 def _move(tx: Tx, before: Ref, after: Ref) -> None:
     """What stood in one place stands in another."""
     old, new = (before.log, before.seq), (after.log, after.seq)
+    tx.execute(  # who was told the id of before may go on with it
+        "INSERT OR REPLACE INTO moment_alias (tag, moment)"
+        " SELECT tag, id FROM moment WHERE contact = ? AND feed = ? AND seq = ?",
+        (OURS, *old),
+    )
     for table in ("moment", "moment_answer"):
         tx.execute(
             f"UPDATE {table} SET feed = ?, seq = ?, tag = ? WHERE contact = ? AND feed = ? AND seq = ?",
