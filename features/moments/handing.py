@@ -45,8 +45,8 @@ def hand(tx: Tx, by: By) -> None:
     if of is None:
         return
     heirs.go_on(tx, of)
-    shared = feeds.shared(tx)
-    numbers = [one.log.number for one in shared]
+    every = feeds.every(tx)
+    numbers = [one.log.number for one in every]
     if window_s := feeds.window_s(tx):
         feeds.limit(tx, spaces.OURS, window_s)
     own = _chains(tx, by, of)
@@ -62,7 +62,7 @@ def hand(tx: Tx, by: By) -> None:
             _tell(tx, by, contact_id, lacks)
         if is_new:
             _welcome(tx, by, contact_id, devices)
-    for one in shared:
+    for one in every:
         if not one.log.own:
             _grant_lost(tx, by, one)
 

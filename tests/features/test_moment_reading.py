@@ -1,6 +1,6 @@
 """What is read of feeds in another order than it was written, and what is kept of what cannot be read."""
 
-from features.moments import feeds, handing, reading, view, writing
+from features.moments import reading, view, writing
 from features.moments.audience import ALL, Audience, Kind
 from features.moments.content import Drop, Post, Ref
 from features.moments.faults import UnknownMoment
@@ -9,7 +9,6 @@ from protocol import entry, moment, record
 from protocol.moment import Slot, Spot
 from store import authoring, entries, logs, spaces
 from store.entries import Kept
-from store.logs import State
 from store.spaces import Space
 from tests.features.test_moment_heirs import begin, hers, open_feeds, post, read
 from tests.store.space_kit import Sharers
@@ -87,23 +86,3 @@ async def test_a_post_that_is_written_again_is_found_by_the_id_of_before() -> No
             except UnknownMoment:
                 continue
             raise AssertionError(tag)
-
-
-async def test_readers_have_the_feeds_of_before_in_which_anything_stands() -> None:
-    async with open_feeds() as (two, by):
-        for text in ("stays", "dropped"):
-            row = writing.post(two.mine, by, Post(text, two.now_ms), Audience(Kind.ALL, words=ALL))
-            own = feeds.every(two.mine)[-1]
-            logs.publish(two.mine, own.log.number, authoring.next_seq(two.mine, own) - 1)
-            writing.settle(two.mine, by)
-            if text == "dropped":
-                one = view.moment(two.mine, row)
-                assert one is not None
-                writing.delete(two.mine, by, one)
-                logs.publish(two.mine, own.log.number, authoring.next_seq(two.mine, own) - 1)
-                writing.settle(two.mine, by)
-            logs.end(two.mine, own.log.number)
-        handing.hand(two.mine, by)  # it begins another
-        first, second, third = feeds.every(two.mine)
-        assert feeds.shared(two.mine) == (first, third)
-        assert second.log.state is State.OVER
