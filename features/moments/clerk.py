@@ -8,6 +8,9 @@ Everything is found again after a restart, because it is compared with the datab
 
 from contextlib import suppress
 
+import outcome
+import structlog
+
 from features.moments import feeds, handing, past, pictures, reading, view, writing
 from features.moments.faults import FeedStopped
 from features.moments.feeds import By
@@ -22,6 +25,8 @@ from store.spaces import Space
 TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, people.CHANGED, remarks.CHANGED, view.RULES, blobs.CHANGED})
 CHANGES_MAX = 1000
 READ_AT_ONCE = 16  # feeds that are read in one transaction
+
+log = structlog.get_logger("moments")
 
 
 class Clerk:
@@ -113,8 +118,11 @@ def _feeds(tx: Tx) -> tuple[Space, ...]:
 
 
 def _read(tx: Tx, due: list[Space], now_ms: int) -> None:
+    """Reads feeds of others. One that cannot be read, by a mistake of ours, holds back none of the others."""
     for one in due:
-        reading.read(tx, one, now_ms)
+        read = tx.attempt(reading.read, tx, one, now_ms)
+        if isinstance(read, outcome.Error):
+            log.error("a feed cannot be read", log=one.log.number, exc_info=read.error)
 
 
 def _settle(tx: Tx, by: By) -> None:

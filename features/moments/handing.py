@@ -12,7 +12,19 @@ from dataclasses import dataclass
 
 from crypto import keys
 from features.moments import audience, awaited, feeds, heirs, view
-from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Comment, Hide, Key, Keys, Like
+from features.moments.content import (
+    CHAINS_MAX,
+    KEYS_MAX,
+    Chain,
+    Chains,
+    Comment,
+    Hide,
+    Key,
+    Keys,
+    Like,
+    Post,
+    Replace,
+)
 from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
@@ -208,15 +220,21 @@ def _devices(tx: Tx, contact_id: int) -> bytes:
 
 
 def _keys(tx: Tx, contact_id: int, oldest_ms: int) -> tuple[Key, ...]:
-    """What opens all that a contact may see of what we have written: posts, and the places of our answers."""
-    found = [
-        Key(one.text.log, one.text.seq, one.key)
+    """What opens all that a contact may see of what we have written: posts, and the places of our answers.
+
+    Also the places of posts that are not for him, where it opens nothing that says anything to him: else he could tell
+    by what he is not told which entries those are.
+    """
+    seen = [
+        one
         for one in view.of(tx, OURS)
         if one.at_ms >= oldest_ms and audience.is_for(audience.of(tx, one.id), contact_id)
     ]
-    kinds = ", ".join(map(str, ANSWERS))
+    open_to_him = {(one.text.log, one.text.seq) for one in seen}
+    kinds = ", ".join(map(str, (*ANSWERS, Post.KIND, Replace.KIND)))
     rows = tx.all(
         f"SELECT feed, seq, wrap FROM moment_entry WHERE kind IN ({kinds}) AND at_ms >= ? ORDER BY kind, at_ms, id",
         (oldest_ms,),
     )
-    return (*found, *(Key(feed_id, seq, wrap) for feed_id, seq, wrap in rows))
+    places = [Key(feed_id, seq, wrap) for feed_id, seq, wrap in rows if (feed_id, seq) not in open_to_him]
+    return (*(Key(one.text.log, one.text.seq, one.key) for one in seen), *places)

@@ -38,6 +38,7 @@ from store.spaces import Space
 READ_MAX = 256  # entries that are read at once
 READ_BYTES = 4 << 20
 DROPPED_MAX = 10_000  # of one contact, before they came
+KEYS_MAX = 50_000  # of one contact, for entries that are not here
 WAITS_MAX = 20_000  # of one contact, that are about posts which we do not know
 
 
@@ -73,25 +74,37 @@ def read(tx: Tx, of: Space, now_ms: int) -> int:
         _keep(tx, chains)
         done = (of.contact, of.log.id, following)
         tx.execute("DELETE FROM moment_dropped WHERE contact = ? AND feed = ? AND seq < ?", done)
-        tx.execute(  # the newest are worth most: what was posted long ago is answered no more
-            "DELETE FROM moment_wait WHERE contact = ?1 AND id <="
-            " (SELECT id FROM moment_wait WHERE contact = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-            (of.contact, WAITS_MAX),
-        )
+        trim(tx, of.contact)
     read_late(tx, of, now_ms)
     return following - first
 
 
-def windowed(tx: Tx, contact_id: int, seconds: int, at_ms: int) -> None:
-    """How old what others see of this author may be. at_ms: when he said so, by his clock."""
-    before = _window_s(tx, contact_id)
-    tx.execute(
-        "INSERT OR REPLACE INTO moment_author (contact, window_s, at_ms) VALUES (?, ?, ?)", (contact_id, seconds, at_ms)
-    )
-    if seconds == before:
+def trim(tx: Tx, contact_id: int) -> None:
+    """Of what waits the newest is kept: what was posted long ago is answered no more, and comes no more."""
+    for table, most in (("moment_wait", WAITS_MAX), ("moment_key", KEYS_MAX)):
+        tx.execute(
+            f"DELETE FROM {table} WHERE contact = ?1 AND id <="
+            f" (SELECT id FROM {table} WHERE contact = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            (contact_id, most),
+        )
+
+
+def windowed(tx: Tx, contact_id: int, seconds: int, at_ms: int, where: Ref | None = None) -> None:
+    """How old what others see of this author may be; what he had said before that is passed over, when it comes late.
+
+    at_ms: when he said so, by his clock; where: in which entry. In one feed its places tell what is newer.
+    """
+    row = tx.one("SELECT window_s, at_ms, feed, seq FROM moment_author WHERE contact = ?", (contact_id,))
+    feed_id, seq = (b"", -1) if where is None else (where.log, where.seq)
+    if row is not None and (seq <= row[3] if where is not None and feed_id == row[2] else at_ms < row[1]):
         return
-    feeds.limit(tx, contact_id, seconds)
-    tx.changed(view.CHANGED, 0)
+    tx.execute(
+        "INSERT OR REPLACE INTO moment_author (contact, window_s, at_ms, feed, seq) VALUES (?, ?, ?, ?, ?)",
+        (contact_id, seconds, at_ms, feed_id, seq),
+    )
+    if seconds != (0 if row is None else row[0]):
+        feeds.limit(tx, contact_id, seconds)
+        tx.changed(view.CHANGED, 0)
 
 
 def _window_s(tx: Tx, contact_id: int) -> int:
@@ -230,7 +243,8 @@ def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> i
     before = view.twin(tx, of.contact, name)
     if before is not None:
         log = logs.by_id(tx, before.ref.log)
-        if log is not None and log.number < of.log.number:
+        is_taken = view.at(tx, of.contact, here) not in (None, before)
+        if log is not None and log.number < of.log.number and not is_taken:
             view.move(tx, before, here, here if before.text == before.ref else before.text)
         return None
     row = view.put(tx, of.contact, here, key, name, what, min(what.at_ms, now_ms), here)
@@ -267,18 +281,9 @@ def _heed(tx: Tx, of: Space, held: Held, what: Said) -> None:
                 if is_his(tx, of.contact, ref):
                     _dropped(tx, of, ref)
         case Window(seconds):
-            if not _is_outdated(tx, of, held):
-                windowed(tx, of.contact, seconds, entry_ms(held))
+            windowed(tx, of.contact, seconds, entry_ms(held), Ref(of.log.id, held.seq))
         case _:
             pass
-
-
-def _is_outdated(tx: Tx, of: Space, held: Held) -> bool:
-    """Whether this comes after what was written later, because it was not given before."""
-    read_to = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
-    said_ms = tx.one("SELECT at_ms FROM moment_author WHERE contact = ?", (of.contact,))
-    is_late = read_to is not None and held.seq < read_to[0]
-    return is_late and said_ms is not None and entry_ms(held) < said_ms[0]
 
 
 def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
