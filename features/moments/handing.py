@@ -24,6 +24,7 @@ from features.moments.content import (
     Like,
     Post,
     Replace,
+    Window,
 )
 from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
@@ -177,9 +178,11 @@ def _chain(tx: Tx, by: By, of: Space, tag: str, known: tuple[int, bytes]) -> Cha
 
 def _tell(tx: Tx, by: By, contact_id: int, chains: Sequence[_Own]) -> None:
     window_s = feeds.window_s(tx)
+    row = tx.one("SELECT MAX(at_ms) FROM moment_entry WHERE kind = ?", (Window.KIND,))
+    window_ms = max(awaited.window_ms(tx), 0 if row is None or row[0] is None else int(row[0]))
     for start in range(0, len(chains), CHAINS_MAX):
         some = chains[start : start + CHAINS_MAX]
-        by.say(tx, contact_id, Chains(tuple(one.said for one in some), window_s))
+        by.say(tx, contact_id, Chains(tuple(one.said for one in some), window_s, window_ms))
     tx.executemany(
         "INSERT OR IGNORE INTO moment_handed (chain, contact) VALUES (?, ?)",
         [(one.number, contact_id) for one in chains],

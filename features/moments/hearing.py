@@ -49,7 +49,7 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
     assert isinstance(what, Chains)
     if not _is_told(tx, arrival):
         return
-    reading.windowed(tx, contact_id, what.window_s, arrival.said.hlc_ms)
+    reading.windowed(tx, contact_id, what.window_s, what.window_ms)
     for one in what.chains:
         row = _keep(tx, contact_id, one)
         of = reading.feed(tx, contact_id, one.log)
