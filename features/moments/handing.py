@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from crypto import keys
 from features.moments import audience, awaited, feeds, heirs, view
-from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Comment, Hide, Key, Keys, Like
+from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Comment, Forget, Hide, Key, Keys, Like
 from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
@@ -24,6 +24,8 @@ from store.people import ContactState
 from store.spaces import Space
 
 ANSWERS = (Comment.KIND, Like.KIND, Hide.KIND)
+# In the place of the devices of who is told all again when he is a reader: of who keeps nothing of ours, and who does.
+_NOTHING, _BEFORE = b"", b"\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class _Own:
 
 def hand(tx: Tx, by: By) -> None:
     """Lets all readers have our feed, and tells them what they were not told."""
-    _forget(tx)
+    _forget(tx, by)
     of = feeds.newest(tx, by.me)
     if of is None and feeds.every(tx) and audience.reader_ids(tx):  # the last one ended when nobody was left
         with suppress(FeedStopped):
@@ -79,7 +81,12 @@ def _grant_lost(tx: Tx, by: By, of: Space) -> None:
 
 def has_forgotten(tx: Tx, contact_id: int) -> None:
     """A contact keeps nothing of ours any more; where he may see it at once again, he is told as who joins."""
-    tx.execute("UPDATE moment_met SET devices = x'' WHERE contact = ?", (contact_id,))
+    tx.execute("UPDATE moment_met SET devices = ? WHERE contact = ?", (_NOTHING, contact_id))
+
+
+def tell_all_again(tx: Tx) -> None:
+    """All are told again what they may see of before."""
+    tx.execute("UPDATE moment_met SET devices = ? WHERE devices != ?", (_BEFORE, _NOTHING))
 
 
 def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]:
@@ -184,12 +191,21 @@ def _welcome(tx: Tx, by: By, contact_id: int, devices: bytes) -> None:
     tx.execute("INSERT OR REPLACE INTO moment_met (contact, devices) VALUES (?, ?)", (contact_id, devices))
 
 
-def _forget(tx: Tx) -> None:
-    """What was told to who is no reader any more counts no more."""
-    for (contact_id,) in tx.all(
-        f"SELECT contact FROM moment_met WHERE contact NOT IN (SELECT c.id {audience.READERS})"
+def _forget(tx: Tx, by: By) -> None:
+    """What was told to who is no reader any more counts no more. Who is barred, and keeps what he has of ours, is told
+    to forget it; whose account is in doubt, once it is not any more."""
+    for contact_id, devices in tx.all(
+        f"SELECT contact, devices FROM moment_met WHERE contact NOT IN (SELECT c.id {audience.READERS})"
     ):
-        tx.execute("DELETE FROM moment_met WHERE contact = ?", (contact_id,))
+        contact = people.contact(tx, contact_id)
+        keeps = contact.state is ContactState.ACTIVE and devices != _NOTHING
+        if keeps and not audience.may_hear(contact):
+            if devices != _BEFORE:
+                tx.execute("UPDATE moment_met SET devices = ? WHERE contact = ?", (_BEFORE, contact_id))
+        else:
+            if keeps:
+                by.say(tx, contact_id, Forget())
+            tx.execute("DELETE FROM moment_met WHERE contact = ?", (contact_id,))
         tx.execute("DELETE FROM moment_handed WHERE contact = ?", (contact_id,))
 
 

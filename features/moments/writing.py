@@ -129,7 +129,7 @@ def set_window(tx: Tx, by: By, seconds: int) -> None:
     feeds.secret(tx, by.entropy)
     before = feeds.window_s(tx)
     if before and not 0 < seconds <= before:
-        tx.execute("DELETE FROM moment_met")  # all are told again what they may see of before
+        handing.tell_all_again(tx)
     tx.execute("UPDATE moment_self SET window_s = ?", (seconds,))
     feeds.limit(tx, spaces.OURS, seconds)
     if feeds.every(tx):
