@@ -155,13 +155,13 @@ def _lacking(tx: Tx, own: Sequence[_Own], numbers: Sequence[int]) -> list[int]:
 
 
 def _chains(tx: Tx, by: By, of: Space) -> list[_Own]:
-    """All chains of a feed as they stand."""
+    """All chains of a feed as they stand at the next place."""
     rows = tx.all("SELECT audience FROM moment_own_chain WHERE feed = ? GROUP BY audience", (of.log.id,))
     found = []
     for tag in sorted({EVERYBODY, *(tag for (tag,) in rows)}):
         known = feeds.chain(tx, by, of, tag)
-        assert known is not None
-        found.append(_Own(known[0], tag, _chain(tx, by, of, tag, known)))
+        if known is not None:
+            found.append(_Own(known[0], tag, _chain(tx, by, of, tag, known)))
     return found
 
 

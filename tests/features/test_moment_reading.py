@@ -7,7 +7,7 @@ from features.moments.faults import UnknownMoment
 from features.moments.feeds import By
 from protocol import entry, moment, record
 from protocol.moment import Slot, Spot
-from store import authoring, entries, logs, spaces
+from store import authoring, entries, logs, remarks, spaces
 from store.entries import Kept
 from store.logs import State
 from store.spaces import Space
@@ -224,3 +224,28 @@ async def test_in_a_feed_that_was_set_back_each_comes_to_a_place_that_is_free() 
         assert writing.settle(two.mine, by)
         found = [view.moment(two.mine, row) for row in rows[1:]]
         assert [one and (one.ref, one.text) for one in found] == [(Ref(own.log.id, seq),) * 2 for seq in range(2)]
+
+
+async def test_the_chain_of_a_tag_that_began_behind_what_was_taken_back_begins_anew() -> None:
+    async with open_feeds() as (two, by):
+        bo = two.ana.contact
+        remarks.add_tag(two.mine, bo, "family")
+        family = Audience(Kind.THESE, frozenset([bo]), ("family",), "family")
+        for whom in (Audience(Kind.ALL, words=ALL), Audience(Kind.ALL, words=ALL), family):
+            writing.post(two.mine, by, Post("of before", two.now_ms), whom)
+        own = spaces.of(two.mine, spaces.OURS)[-1]
+        logs.publish(two.mine, own.log.number, 0)
+        entries.take_back(two.mine, own.log.number, 1)
+        two.mine.execute("DELETE FROM moment_entry WHERE seq > 0")  # of a later database: it was put back
+        two.mine.execute("DELETE FROM moment WHERE seq > 0")
+        handing.hand(two.mine, by)
+        row = writing.post(two.mine, by, Post("to family", two.now_ms), family)
+        one = view.moment(two.mine, row)
+        assert one is not None
+        assert one.ref.seq == 1
+        rows = two.mine.all("SELECT seq, chain FROM moment_own_chain WHERE audience = 'family' ORDER BY id")
+        assert [seq for seq, _ in rows] == [2, 1]
+        (held,) = entries.read(two.mine, own.log.number, 1, 1, 1 << 20)
+        spot = Spot(own.log.author, own.log.id, 1)
+        opened = [moment.held(moment.wrap_key(chain), spot, held.content or b"") for _, chain in rows]
+        assert opened == [None, one.key]
