@@ -1,6 +1,6 @@
 """What is read of feeds in another order than it was written, and what is kept of what cannot be read."""
 
-from features.moments import acting, feeds, handing, reading, view, writing
+from features.moments import acting, clerk, feeds, handing, reading, view, writing
 from features.moments.audience import ALL, Audience, Kind
 from features.moments.content import Answered, Chain, Comment, Drop, Like, Post, Ref, Withdrawn
 from features.moments.faults import UnknownMoment
@@ -249,3 +249,17 @@ async def test_the_chain_of_a_tag_that_began_behind_what_was_taken_back_begins_a
         spot = Spot(own.log.author, own.log.id, 1)
         opened = [moment.held(moment.wrap_key(chain), spot, held.content or b"") for _, chain in rows]
         assert opened == [None, one.key]
+
+
+async def test_what_cannot_be_written_again_now_is_later() -> None:
+    async with open_feeds() as (two, by):
+        row = writing.post(two.mine, by, Post("hello", two.now_ms), Audience(Kind.ALL, words=ALL))
+        own = spaces.of(two.mine, spaces.OURS)[-1]
+        entries.take_back(two.mine, own.log.number, 0)
+        for state in (State.FROZEN, State.OVER):
+            two.mine.execute("UPDATE log SET state = ? WHERE number = ?", (state, own.log.number))
+            clerk._settle(two.mine, by)
+            assert len(two.mine.all("SELECT 1 FROM moment_entry WHERE moment = ? AND open = 1", (row,))) == 1
+        one = view.moment(two.mine, row)
+        assert one is not None
+        assert one.ref.log == spaces.of(two.mine, spaces.OURS)[-1].log.id != own.log.id
