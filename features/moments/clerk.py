@@ -126,12 +126,16 @@ def _read(tx: Tx, due: list[Space], now_ms: int) -> None:
 
 
 def _settle(tx: Tx, by: By) -> None:
-    with suppress(FeedStopped, LogFrozen):  # nothing can be written
-        writing.settle(tx, by)
-        of = feeds.newest(tx, by.me)
-        if of is not None and of.previous and authoring.next_seq(tx, of) == 0:
-            writing.set_window(tx, by, feeds.window_s(tx))  # an empty log is named by nobody, so not known to be known
+    with suppress(FeedStopped, LogFrozen):  # nothing can be written: what was taken back stays to be written again
+        tx.attempt(_write, tx, by).unwrap()
     handing.hand(tx, by)
+
+
+def _write(tx: Tx, by: By) -> None:
+    writing.settle(tx, by)
+    of = feeds.newest(tx, by.me)
+    if of is not None and of.previous and authoring.next_seq(tx, of) == 0:
+        writing.set_window(tx, by, feeds.window_s(tx))  # an empty log is named by nobody, so not known to be known
 
 
 def _unanchored(tx: Tx, account: bytes) -> list[int]:

@@ -97,6 +97,8 @@ def chain(tx: Tx, by: By, of: Space, tag: str) -> tuple[int, bytes] | None:
         first, root = moment.first_chain(own, of.log.id), moment.first_root(own, of.log.id)
         row = (begin_chain(tx, of, tag, 0, first, root), 0, first)
     number, seq, key = row
+    if at < seq and tag != EVERYBODY:  # it began behind what was taken back since: it does not lead here
+        return None
     settled = max(seq, min(at, logs.log(tx, of.log.number).published + 1))
     if settled > seq:
         key = moment.stepped(key, settled - seq)

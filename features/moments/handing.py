@@ -18,6 +18,7 @@ from features.moments.content import (
     Chain,
     Chains,
     Comment,
+    Forget,
     Hide,
     Key,
     Keys,
@@ -37,6 +38,8 @@ from store.people import ContactState
 from store.spaces import Space
 
 ANSWERS = (Comment.KIND, Like.KIND, Hide.KIND)
+# In the place of the devices of who is told all again when he is a reader: of who keeps nothing of ours, and who does.
+_NOTHING, _BEFORE = b"", b"\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class _Own:
 
 def hand(tx: Tx, by: By) -> None:
     """Lets all readers have our feed, and tells them what they were not told."""
-    _forget(tx)
+    _forget(tx, by)
     of = feeds.newest(tx, by.me)
     if of is None and feeds.every(tx) and audience.reader_ids(tx):  # the last one ended when nobody was left
         with suppress(FeedStopped):
@@ -92,7 +95,12 @@ def _grant_lost(tx: Tx, by: By, of: Space) -> None:
 
 def has_forgotten(tx: Tx, contact_id: int) -> None:
     """A contact keeps nothing of ours any more; where he may see it at once again, he is told as who joins."""
-    tx.execute("UPDATE moment_met SET devices = x'' WHERE contact = ?", (contact_id,))
+    tx.execute("UPDATE moment_met SET devices = ? WHERE contact = ?", (_NOTHING, contact_id))
+
+
+def tell_all_again(tx: Tx) -> None:
+    """All are told again what they may see of before."""
+    tx.execute("UPDATE moment_met SET devices = ? WHERE devices != ?", (_BEFORE, _NOTHING))
 
 
 def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]:
@@ -161,13 +169,13 @@ def _lacking(tx: Tx, own: Sequence[_Own], numbers: Sequence[int]) -> list[int]:
 
 
 def _chains(tx: Tx, by: By, of: Space) -> list[_Own]:
-    """All chains of a feed as they stand."""
+    """All chains of a feed as they stand at the next place."""
     rows = tx.all("SELECT audience FROM moment_own_chain WHERE feed = ? GROUP BY audience", (of.log.id,))
     found = []
     for tag in sorted({EVERYBODY, *(tag for (tag,) in rows)}):
         known = feeds.chain(tx, by, of, tag)
-        assert known is not None
-        found.append(_Own(known[0], tag, _chain(tx, by, of, tag, known)))
+        if known is not None:
+            found.append(_Own(known[0], tag, _chain(tx, by, of, tag, known)))
     return found
 
 
@@ -199,12 +207,21 @@ def _welcome(tx: Tx, by: By, contact_id: int, devices: bytes) -> None:
     tx.execute("INSERT OR REPLACE INTO moment_met (contact, devices) VALUES (?, ?)", (contact_id, devices))
 
 
-def _forget(tx: Tx) -> None:
-    """What was told to who is no reader any more counts no more."""
-    for (contact_id,) in tx.all(
-        f"SELECT contact FROM moment_met WHERE contact NOT IN (SELECT c.id {audience.READERS})"
+def _forget(tx: Tx, by: By) -> None:
+    """What was told to who is no reader any more counts no more. Who is barred, and keeps what he has of ours, is told
+    to forget it; whose account is in doubt, once it is not any more."""
+    for contact_id, devices in tx.all(
+        f"SELECT contact, devices FROM moment_met WHERE contact NOT IN (SELECT c.id {audience.READERS})"
     ):
-        tx.execute("DELETE FROM moment_met WHERE contact = ?", (contact_id,))
+        contact = people.contact(tx, contact_id)
+        keeps = contact.state is ContactState.ACTIVE and devices != _NOTHING
+        if keeps and not audience.may_hear(contact):
+            if devices != _BEFORE:
+                tx.execute("UPDATE moment_met SET devices = ? WHERE contact = ?", (_BEFORE, contact_id))
+        else:
+            if keeps:
+                by.say(tx, contact_id, Forget())
+            tx.execute("DELETE FROM moment_met WHERE contact = ?", (contact_id,))
         tx.execute("DELETE FROM moment_handed WHERE contact = ?", (contact_id,))
 
 
