@@ -30,7 +30,7 @@ from features.moments.view import OURS, Moment
 from protocol import entry, moment
 from protocol.grant import Role
 from protocol.moment import Spot
-from store import entries, logs, spaces
+from store import entries, logs, spaces, windows
 from store.database import Tx
 from store.entries import Held, Kept
 from store.spaces import Space
@@ -54,7 +54,7 @@ class _Chain:
 def read(tx: Tx, of: Space, now_ms: int) -> int:
     """Reads what is new in a feed of somebody else; returns how many entries that were."""
     if window_s := _window_s(tx, of.contact):
-        feeds.limit(tx, of.contact, window_s)
+        windows.limit(tx, of.log.number, window_s * 1000)
     for where, number in heirs.inherit(tx, of):
         read_again(tx, where, number, now_ms)
     row = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))

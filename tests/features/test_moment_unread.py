@@ -1,0 +1,50 @@
+"""How much a node does to read: nothing twice, a piece at a time, and what is read costs nothing any more."""
+
+from features.moments import reading, unread
+from protocol.grant import Role
+from store import handovers, logs, spaces
+from tests.features.test_moment_heirs import begin, hers, open_feeds, post, read
+from tests.store.test_handovers import handover, succeed
+
+
+async def test_how_far_back_is_given_is_set_for_the_feed_that_is_read_not_for_each_of_its_author() -> None:
+    async with open_feeds() as (two, by):
+        first = begin(two, by)
+        reading.windowed(two.theirs, two.bo.contact, 60, two.now_ms)
+        second = succeed(two, first, is_handed=False)
+        two.hear(spaces.granted, spaces.grant(two.mine, second.log.number))
+        two.theirs.execute("DELETE FROM log_window")
+        read(two, second)
+        assert two.theirs.all("SELECT log FROM log_window") == [(two.of(second).log.number,)]
+
+
+async def test_a_node_that_starts_reads_no_feed_that_is_over_and_read_to_the_end() -> None:
+    async with open_feeds() as (two, by):
+        first = begin(two, by)
+        post(two, first, hers(two, first)[0][2], "hello")
+        logs.publish(two.mine, first.log.number, 0)
+        second = succeed(two, first, is_handed=False)
+        two.hear(spaces.granted, spaces.grant(two.mine, second.log.number))
+        before, after = two.of(first).log.number, two.of(second).log.number
+        two.carry(first)
+        assert unread.feeds(two.theirs) == {before, after}
+        read(two, first)
+        assert unread.feeds(two.theirs) == {after}
+        two.theirs.execute(
+            "INSERT INTO moment_key (contact, feed, seq, key) VALUES (?, ?, 0, x'00')", (two.bo.contact, first.log.id)
+        )
+        assert unread.feeds(two.theirs) == {before, after}
+
+
+async def test_a_node_that_starts_reads_a_feed_of_which_it_has_heard_just_now_that_it_was_handed_over() -> None:
+    async with open_feeds() as (two, by):
+        second = succeed(two, begin(two, by))
+        third = succeed(two, second, is_handed=False)
+        for one in (second, third):
+            two.hear(spaces.granted, spaces.grant(two.mine, one.log.number))
+        number = two.of(second).log.number
+        assert spaces.some(two.theirs, unread.feeds(two.theirs), Role.FEED) == (two.of(third),)
+        two.hear(handovers.heard, handover(two, second))
+        assert number in unread.feeds(two.theirs)
+        read(two, second)
+        assert number not in unread.feeds(two.theirs)
