@@ -116,6 +116,11 @@ def known(tx: Tx, moment_id: int, key: bytes, now_ms: int) -> None:
         held = () if of is None else entries.read(tx, of.log.number, seq, 1, READ_BYTES)
         if of is not None and held and held[0].seq == seq:
             _read_one(tx, of, held[0], [wrap], now_ms)
+    tx.execute(  # what stands below it is put back when it goes
+        "DELETE FROM moment_wait AS w WHERE name = ? AND EXISTS (SELECT 1 FROM moment_answer a"
+        " WHERE (a.contact, a.feed, a.seq, a.wrap) = (w.contact, w.feed, w.seq, w.wrap))",
+        (moment.name_of(key),),
+    )
 
 
 def ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:

@@ -1,10 +1,43 @@
 """How much a node does to read: nothing twice, a piece at a time, and what is read costs nothing any more."""
 
-from features.moments import reading, unread
+from features.moments import reading, unread, view
+from features.moments.content import Comment, Hide, Ref
+from protocol import moment, record
 from protocol.grant import Role
-from store import handovers, logs, spaces
+from protocol.moment import Slot, Spot
+from store import authoring, handovers, logs, spaces
+from store.spaces import Space
 from tests.features.test_moment_heirs import begin, hers, open_feeds, post, read
+from tests.store.space_kit import Sharers
 from tests.store.test_handovers import handover, succeed
+
+
+def answer(two: Sharers, of: Space, chain: bytes, key: bytes, what: Comment | Hide) -> None:
+    """What Ana says in her feed about a post with this key, under the chain of its place."""
+    seq = authoring.next_seq(two.mine, of)
+    wrap = moment.wrap_key(moment.stepped(chain, seq))
+    spot, slots = Spot(of.log.author, of.log.id, seq), [Slot(wrap, moment.name_of(key))]
+    under = moment.answer_key(key, wrap)
+    sealed = moment.seal(under, spot, record.encode(what), slots, two.ana.entropy(24), two.ana.entropy)
+    authoring.append(two.mine, of, sealed, two.key, two.now_ms)
+
+
+async def test_what_waited_for_a_post_and_stands_below_it_waits_no_more_until_the_post_goes() -> None:
+    async with open_feeds() as (two, by):
+        own = begin(two, by)
+        chain, about, key = hers(two, own)[0][2], Ref(own.log.id, 3), b"late".ljust(32, b".")
+        for text in ("first", "second"):
+            answer(two, own, chain, key, Comment(about, text))
+        answer(two, own, chain, key, Hide(about, Ref(own.log.id, 0)))
+        post(two, own, chain, "late")
+        two.carry(own)
+        assert read(two, own) == ["late"]
+        waiting = "SELECT seq FROM moment_wait ORDER BY seq"
+        assert two.theirs.all(waiting) == [(2,)]  # what is hidden is kept nowhere else
+        (one,) = view.of(two.theirs, two.bo.contact)
+        assert two.theirs.one("SELECT COUNT(*) FROM moment_answer WHERE moment = ?", (one.id,)) == (2,)
+        view.set_aside(two.theirs, one, moment.name_of(key))
+        assert two.theirs.all(waiting) == [(0,), (1,), (2,)]
 
 
 async def test_how_far_back_is_given_is_set_for_the_feed_that_is_read_not_for_each_of_its_author() -> None:
