@@ -15,6 +15,7 @@ from protocol import entry, moment
 from protocol.moment import Spot
 from store import entries, handovers, spaces
 from store.database import Tx
+from store.logs import State
 from store.spaces import Space
 
 NO_END = entry.SEQ_MAX + 1  # of a chain that goes on
@@ -59,6 +60,20 @@ def inherit(tx: Tx, of: Space) -> list[tuple[Space, int]]:
                 (of.contact, PASSED_MAX),
             )
     return found
+
+
+def make_room(tx: Tx, contact_id: int, count: int) -> None:
+    """Lets so many chains of a contact go, where there are: the oldest of feeds that are over and were not handed over.
+
+    With nothing in it that is not read yet such a feed needs them no more; whether that is so nobody knows for sure.
+    """
+    tx.execute(
+        "DELETE FROM moment_chain WHERE id IN (SELECT c.id FROM moment_chain c JOIN log l ON l.id = c.feed"
+        " WHERE c.contact = ? AND l.state = ? AND NOT EXISTS"
+        " (SELECT 1 FROM space s JOIN handover h ON h.log = s.log WHERE s.previous = l.number)"
+        " ORDER BY c.id LIMIT ?)",
+        (contact_id, int(State.OVER), max(0, count)),
+    )
 
 
 def regained(tx: Tx, of: Space, secret: bytes) -> tuple[bytes, bytes] | None:

@@ -1,13 +1,13 @@
 """How much a node does to read: nothing twice, a piece at a time, and what is read costs nothing any more."""
 
-from features.moments import reading, unread, view
-from features.moments.content import Comment, Hide, Ref
+from features.moments import hearing, reading, unread, view
+from features.moments.content import Chain, Comment, Hide, Ref
 from protocol import moment, record
 from protocol.grant import Role
 from protocol.moment import Slot, Spot
 from store import authoring, handovers, logs, spaces
 from store.spaces import Space
-from tests.features.test_moment_heirs import begin, hers, open_feeds, post, read
+from tests.features.test_moment_heirs import TAG, begin, hears, hers, his, open_feeds, post, read
 from tests.store.space_kit import Sharers
 from tests.store.test_handovers import handover, succeed
 
@@ -81,3 +81,26 @@ async def test_a_node_that_starts_reads_a_feed_of_which_it_has_heard_just_now_th
         assert number in unread.feeds(two.theirs)
         read(two, second)
         assert number not in unread.feeds(two.theirs)
+
+
+async def test_chains_of_feeds_that_are_over_make_room_for_those_that_go_on() -> None:
+    async with open_feeds() as (two, by):
+        first = begin(two, by)
+        second = succeed(two, first, is_handed=False)
+        third = succeed(two, second)
+        for one in (second, third):
+            two.hear(spaces.granted, spaces.grant(two.mine, one.log.number))
+        two.hear(handovers.heard, handover(two, third))
+        hears(two, Chain(bytes(16), second.log.id, 0, b"k" * 32, b"r" * 32))
+        read(two, third)
+        two.theirs.execute(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?)"
+            " INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir)"
+            " SELECT ?, x'00', x'00', 0, x'00', 1, x'00', x'' FROM n",
+            (hearing.CHAINS_OF_MAX - 4, two.bo.contact),
+        )
+        assert [len(his(two, of)) for of in (first, second, third)] == [2, 1, 1]
+        hears(two, Chain(TAG, third.log.id, 0, b"l" * 32, b"s" * 32))
+        assert [len(his(two, of)) for of in (first, second, third)] == [1, 1, 2]
+        hears(two, *(Chain(bytes([n]) * 16, third.log.id, 0, b"m" * 32, bytes([n]) * 32) for n in range(1, 3)))
+        assert [len(his(two, of)) for of in (first, second, third)] == [0, 1, 3]  # what was handed over leads on
