@@ -40,17 +40,20 @@ def go_on(tx: Tx, of: Space) -> None:
 
 
 def inherit(tx: Tx, of: Space) -> list[tuple[Space, int]]:
-    """The chains of a feed of somebody else, from those of the one before; the new ones, each with its feed."""
+    """The chains of a feed of somebody else, from those of the one before; the new ones, each with its feed.
+
+    heir: the ids of the feeds to which a chain went on. Two copies of a disk may each hand a feed over.
+    """
     found = []
     for before, after in _steps(tx, of, "moment_chain"):
         rows = tx.all(
-            "SELECT id, audience, root FROM moment_chain"
-            " WHERE contact = ? AND feed = ? AND until = ? AND heir != ? AND root != x'' ORDER BY id",
+            "SELECT id, audience, root, heir FROM moment_chain"
+            " WHERE contact = ? AND feed = ? AND until = ? AND instr(heir, ?) = 0 AND root != x'' ORDER BY id",
             (of.contact, before.log.id, NO_END, after.log.id),
         )
-        for number, audience, root in rows:
+        for number, audience, root, heir in rows:
             found.append((after, _put(tx, after, audience, *moment.next_chain(root, after.log.id))))
-            tx.execute("UPDATE moment_chain SET heir = ? WHERE id = ?", (after.log.id, number))
+            tx.execute("UPDATE moment_chain SET heir = ? WHERE id = ?", (heir + after.log.id, number))
         if rows and before.previous:  # what is two feeds back is needed no more
             older = spaces.space(tx, before.previous).log.id
             tx.execute("UPDATE moment_chain SET root = x'' WHERE contact = ? AND feed = ?", (of.contact, older))

@@ -1,13 +1,13 @@
 """How much a node does to read: nothing twice, a piece at a time, and what is read costs nothing any more."""
 
-from features.moments import hearing, reading, unread, view
+from features.moments import hearing, heirs, reading, unread, view
 from features.moments.content import Chain, Comment, Hide, Ref
 from protocol import moment, record
 from protocol.grant import Role
 from protocol.moment import Slot, Spot
 from store import authoring, handovers, logs, spaces
 from store.spaces import Space
-from tests.features.test_moment_heirs import TAG, begin, hears, hers, his, open_feeds, post, read
+from tests.features.test_moment_heirs import TAG, begin, hand, hears, hers, his, open_feeds, post, read
 from tests.store.space_kit import Sharers
 from tests.store.test_handovers import handover, succeed
 
@@ -104,3 +104,18 @@ async def test_chains_of_feeds_that_are_over_make_room_for_those_that_go_on() ->
         assert [len(his(two, of)) for of in (first, second, third)] == [1, 1, 2]
         hears(two, *(Chain(bytes([n]) * 16, third.log.id, 0, b"m" * 32, bytes([n]) * 32) for n in range(1, 3)))
         assert [len(his(two, of)) for of in (first, second, third)] == [0, 1, 3]  # what was handed over leads on
+
+
+async def test_a_feed_that_goes_on_in_two_has_its_chains_in_each_and_is_read_once() -> None:
+    async with open_feeds() as (two, by):
+        first = begin(two, by)
+        second, third = hand(two, first), succeed(two, first)
+        two.hear(handovers.heard, handover(two, third))  # of a copy of her disk
+        two.hear(spaces.granted, spaces.grant(two.mine, third.log.number))
+        two.hear(handovers.heard, handover(two, third))
+        assert two.of(third).previous == two.of(first).log.number
+        for one in (second, third):
+            assert [of.log.id for of, _ in heirs.inherit(two.theirs, two.of(one))] == [one.log.id] * 2
+        two.theirs.execute("DELETE FROM moment_chain WHERE feed = ? AND audience = ?", (second.log.id, TAG))
+        for one in (second, third):
+            assert heirs.inherit(two.theirs, two.of(one)) == []
