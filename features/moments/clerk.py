@@ -11,7 +11,7 @@ from contextlib import suppress
 import outcome
 import structlog
 
-from features.moments import feeds, handing, past, pictures, reading, view, writing
+from features.moments import feeds, handing, past, pictures, reading, unread, view, writing
 from features.moments.faults import FeedStopped
 from features.moments.feeds import By
 from node.core import Core
@@ -40,7 +40,7 @@ class Clerk:
         database = self._core.database
         with database.watch(TOPICS) as changes:
             cursor = await database.transact(newest_change)
-            await self._tend({one.log.number for one in await database.read(_feeds)})
+            await self._tend(await database.read(unread.feeds))
             while True:
                 await changes.receive()
                 while rows := await database.read(changes_after, cursor, CHANGES_MAX):
@@ -111,10 +111,6 @@ def _anchor(tx: Tx, number: int, here: frozenset[int]) -> bytes | None:
     found = [people.contact(tx, one) for one in spaces.readers(tx, number) if one in here]
     best = max(found, key=lambda one: (one.account == of.anchor, one.seen_ms, -one.id), default=None)
     return None if best is None else best.account
-
-
-def _feeds(tx: Tx) -> tuple[Space, ...]:
-    return tuple(one for one in spaces.every(tx) if one.role is Role.FEED)
 
 
 def _read(tx: Tx, due: list[Space], now_ms: int) -> None:

@@ -50,6 +50,9 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
     if not _is_told(tx, arrival):
         return
     reading.windowed(tx, contact_id, what.window_s, what.window_ms)
+    count = tx.one("SELECT COUNT(*) FROM moment_chain WHERE contact = ?", (contact_id,))
+    assert count is not None
+    heirs.make_room(tx, contact_id, count[0] + len(what.chains) - CHAINS_OF_MAX)
     for one in what.chains:
         row = _keep(tx, contact_id, one)
         of = reading.feed(tx, contact_id, one.log)

@@ -15,6 +15,7 @@ from protocol import entry, moment
 from protocol.moment import Spot
 from store import entries, handovers, spaces
 from store.database import Tx
+from store.logs import State
 from store.spaces import Space
 
 NO_END = entry.SEQ_MAX + 1  # of a chain that goes on
@@ -39,17 +40,20 @@ def go_on(tx: Tx, of: Space) -> None:
 
 
 def inherit(tx: Tx, of: Space) -> list[tuple[Space, int]]:
-    """The chains of a feed of somebody else, from those of the one before; the new ones, each with its feed."""
+    """The chains of a feed of somebody else, from those of the one before; the new ones, each with its feed.
+
+    heir: the ids of the feeds to which a chain went on. Two copies of a disk may each hand a feed over.
+    """
     found = []
     for before, after in _steps(tx, of, "moment_chain"):
         rows = tx.all(
-            "SELECT id, audience, root FROM moment_chain"
-            " WHERE contact = ? AND feed = ? AND until = ? AND heir != ? AND root != x'' ORDER BY id",
+            "SELECT id, audience, root, heir FROM moment_chain"
+            " WHERE contact = ? AND feed = ? AND until = ? AND instr(heir, ?) = 0 AND root != x'' ORDER BY id",
             (of.contact, before.log.id, NO_END, after.log.id),
         )
-        for number, audience, root in rows:
+        for number, audience, root, heir in rows:
             found.append((after, _put(tx, after, audience, *moment.next_chain(root, after.log.id))))
-            tx.execute("UPDATE moment_chain SET heir = ? WHERE id = ?", (after.log.id, number))
+            tx.execute("UPDATE moment_chain SET heir = ? WHERE id = ?", (heir + after.log.id, number))
         if rows and before.previous:  # what is two feeds back is needed no more
             older = spaces.space(tx, before.previous).log.id
             tx.execute("UPDATE moment_chain SET root = x'' WHERE contact = ? AND feed = ?", (of.contact, older))
@@ -59,6 +63,20 @@ def inherit(tx: Tx, of: Space) -> list[tuple[Space, int]]:
                 (of.contact, PASSED_MAX),
             )
     return found
+
+
+def make_room(tx: Tx, contact_id: int, count: int) -> None:
+    """Lets so many chains of a contact go, where there are: the oldest of feeds that are over and were not handed over.
+
+    With nothing in it that is not read yet such a feed needs them no more; whether that is so nobody knows for sure.
+    """
+    tx.execute(
+        "DELETE FROM moment_chain WHERE id IN (SELECT c.id FROM moment_chain c JOIN log l ON l.id = c.feed"
+        " WHERE c.contact = ? AND l.state = ? AND NOT EXISTS"
+        " (SELECT 1 FROM space s JOIN handover h ON h.log = s.log WHERE s.previous = l.number)"
+        " ORDER BY c.id LIMIT ?)",
+        (contact_id, int(State.OVER), max(0, count)),
+    )
 
 
 def regained(tx: Tx, of: Space, secret: bytes) -> tuple[bytes, bytes] | None:

@@ -30,7 +30,7 @@ from features.moments.view import OURS, Moment
 from protocol import entry, moment
 from protocol.grant import Role
 from protocol.moment import Spot
-from store import entries, logs, spaces
+from store import entries, logs, spaces, windows
 from store.database import Tx
 from store.entries import Held, Kept
 from store.spaces import Space
@@ -55,7 +55,7 @@ class _Chain:
 def read(tx: Tx, of: Space, now_ms: int) -> int:
     """Reads what is new in a feed of somebody else; returns how many entries that were."""
     if window_s := _window_s(tx, of.contact):
-        feeds.limit(tx, of.contact, window_s)
+        windows.limit(tx, of.log.number, window_s * 1000)
     for where, number in heirs.inherit(tx, of):
         read_again(tx, where, number, now_ms)
     row = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
@@ -129,6 +129,11 @@ def known(tx: Tx, moment_id: int, key: bytes, now_ms: int) -> None:
         held = () if of is None else entries.read(tx, of.log.number, seq, 1, READ_BYTES)
         if of is not None and held and held[0].seq == seq:
             _read_one(tx, of, held[0], [wrap], now_ms)
+    tx.execute(  # what stands below it is put back when it goes
+        "DELETE FROM moment_wait AS w WHERE name = ? AND EXISTS (SELECT 1 FROM moment_answer a"
+        " WHERE (a.contact, a.feed, a.seq, a.wrap) = (w.contact, w.feed, w.seq, w.wrap))",
+        (moment.name_of(key),),
+    )
 
 
 def ours_again(tx: Tx, one: Moment, where: Ref, wrap: bytes) -> None:
