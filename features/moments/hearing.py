@@ -5,7 +5,7 @@ Each is one step of the transaction in which it arrives; what it opens is read a
 
 from typing import Any
 
-from features.moments import audience, awaited, below, heirs, lost, pictures, reading, view
+from features.moments import aging, audience, awaited, below, heirs, lost, pictures, reading, view
 from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
 from features.moments.view import OURS, Moment
 from protocol import moment
@@ -49,7 +49,7 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
     assert isinstance(what, Chains)
     if not _is_told(tx, arrival):
         return
-    reading.windowed(tx, contact_id, what.window_s, what.window_ms)
+    aging.windowed(tx, contact_id, what.window_s, what.window_ms)
     count = tx.one("SELECT COUNT(*) FROM moment_chain WHERE contact = ?", (contact_id,))
     assert count is not None
     heirs.make_room(tx, contact_id, count[0] + len(what.chains) - CHAINS_OF_MAX)

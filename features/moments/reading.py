@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import below, feeds, heirs, lost, pictures, view
+from features.moments import aging, below, heirs, lost, pictures, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -54,7 +54,7 @@ class _Chain:
 
 def read(tx: Tx, of: Space, now_ms: int) -> int:
     """Reads what is new in a feed of somebody else; returns how many entries that were."""
-    if window_s := _window_s(tx, of.contact):
+    if window_s := aging.window_s(tx, of.contact):
         windows.limit(tx, of.log.number, window_s * 1000)
     for where, number in heirs.inherit(tx, of):
         read_again(tx, where, number, now_ms)
@@ -87,29 +87,6 @@ def trim(tx: Tx, contact_id: int) -> None:
             f" (SELECT id FROM {table} WHERE contact = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
             (contact_id, most),
         )
-
-
-def windowed(tx: Tx, contact_id: int, seconds: int, at_ms: int, where: Ref | None = None) -> None:
-    """How old what others see of this author may be; what he had said before that is passed over, when it comes late.
-
-    at_ms: when he said so, by his clock; where: in which entry. In one feed its places tell what is newer.
-    """
-    row = tx.one("SELECT window_s, at_ms, feed, seq FROM moment_author WHERE contact = ?", (contact_id,))
-    feed_id, seq = (b"", -1) if where is None else (where.log, where.seq)
-    if row is not None and (seq <= row[3] if where is not None and feed_id == row[2] else at_ms < row[1]):
-        return
-    tx.execute(
-        "INSERT OR REPLACE INTO moment_author (contact, window_s, at_ms, feed, seq) VALUES (?, ?, ?, ?, ?)",
-        (contact_id, seconds, at_ms, feed_id, seq),
-    )
-    if seconds != (0 if row is None else row[0]):
-        feeds.limit(tx, contact_id, seconds)
-        tx.changed(view.CHANGED, 0)
-
-
-def _window_s(tx: Tx, contact_id: int) -> int:
-    row = tx.one("SELECT window_s FROM moment_author WHERE contact = ?", (contact_id,))
-    return 0 if row is None else int(row[0])
 
 
 def known(tx: Tx, moment_id: int, key: bytes, now_ms: int) -> None:
@@ -286,7 +263,7 @@ def _heed(tx: Tx, of: Space, held: Held, what: Said) -> None:
                 if is_his(tx, of.contact, ref):
                     _dropped(tx, of, ref)
         case Window(seconds):
-            windowed(tx, of.contact, seconds, entry_ms(held), Ref(of.log.id, held.seq))
+            aging.windowed(tx, of.contact, seconds, entry_ms(held), Ref(of.log.id, held.seq))
         case _:
             pass
 

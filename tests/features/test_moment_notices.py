@@ -88,7 +88,10 @@ async def test_notices_and_events_tell_of_nothing_older_than_its_author_shows() 
             comment(tx, one, OURS)
             comment(tx, one, cy.id, at_ms=later_ms)
         assert told(tx, later_ms) == {("also", "Cy", "his"), ("also", "Cy", "his newest")}
-        tx.execute("INSERT INTO moment_author (contact, window_s, at_ms) VALUES (?, ?, 0)", (bo.id, 3 * DAY_S))
+        tx.execute(
+            "INSERT INTO moment_author (contact, window_s, at_ms, feed, seq) VALUES (?, ?, 0, x'', -1)",
+            (bo.id, 3 * DAY_S),
+        )
         assert told(tx, later_ms) == {("also", "Cy", "his newest")}
 
 
@@ -107,5 +110,8 @@ async def test_watchers_are_told_of_what_is_on_the_wall() -> None:
             set_rule(tx, bo, chats_only, not chats_only)
             assert shown() == [False, True]
         set_rule(tx, bo)
-        tx.execute("INSERT INTO moment_author (contact, window_s, at_ms) VALUES (?, ?, 0)", (bo.id, 3 * DAY_S))
+        tx.execute(
+            "INSERT INTO moment_author (contact, window_s, at_ms, feed, seq) VALUES (?, ?, 0, x'', -1)",
+            (bo.id, 3 * DAY_S),
+        )
         assert shown() == [False, True]

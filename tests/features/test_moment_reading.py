@@ -1,6 +1,6 @@
 """What is read of feeds in another order than it was written, and what is kept of what cannot be read."""
 
-from features.moments import handing, hearing, heirs, reading, view, writing
+from features.moments import aging, handing, hearing, heirs, reading, view, writing
 from features.moments.audience import ALL, Audience, Kind
 from features.moments.content import Chain, Chains, Comment, Drop, Forget, Key, Keys, Post, Ref, Replace
 from features.moments.faults import UnknownMoment
@@ -173,13 +173,13 @@ async def test_a_window_of_before_takes_the_place_of_none_that_was_said_since() 
         def window_s() -> list[tuple[int]]:
             return two.theirs.all("SELECT window_s FROM moment_author")
 
-        reading.windowed(two.theirs, his, 3, 1000, Ref(first.log.id, 5))
+        aging.windowed(two.theirs, his, 3, 1000, Ref(first.log.id, 5))
         for seconds, at_ms, where in ((0, 999, None), (30, 2000, Ref(first.log.id, 4)), (30, 900, Ref(bytes(16), 9))):
-            reading.windowed(two.theirs, his, seconds, at_ms, where)
+            aging.windowed(two.theirs, his, seconds, at_ms, where)
             assert window_s() == [(3,)]
-        reading.windowed(two.theirs, his, 7, 500, Ref(first.log.id, 6))  # her clock was set back
+        aging.windowed(two.theirs, his, 7, 500, Ref(first.log.id, 6))  # her clock was set back
         assert window_s() == [(7,)]
-        reading.windowed(two.theirs, his, 0, 1500)
+        aging.windowed(two.theirs, his, 0, 1500)
         assert window_s() == [(0,)]
 
 
