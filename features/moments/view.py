@@ -91,7 +91,8 @@ MIGRATIONS = (
         CREATE TABLE moment_read (feed BLOB PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE moment_chain (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, audience BLOB NOT NULL,
-          seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL, root BLOB NOT NULL, heir BLOB NOT NULL
+          seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL, root BLOB NOT NULL, heir BLOB NOT NULL,
+          due INTEGER NOT NULL DEFAULT 1
         ) STRICT;
         CREATE INDEX moment_chain_of ON moment_chain (contact, feed, audience);
         CREATE INDEX moment_chain_in ON moment_chain (feed);
