@@ -34,6 +34,10 @@ SCHEMA = (
         """,
     ),
 )
+_LATER = (
+    "WITH RECURSIVE later (log) AS (SELECT log FROM space WHERE previous = ?"
+    " UNION SELECT s.log FROM later JOIN space s ON s.previous = later.log)"
+)
 _OUT = frozenset({ContactState.BLOCKED, ContactState.REFUSED})
 
 
@@ -98,12 +102,7 @@ def heard(tx: Tx, arrival: Arrival) -> None:
 
 def later(tx: Tx, number: int) -> tuple[int, ...]:
     """The logs in which this one goes on, the oldest first."""
-    rows = tx.all(
-        "WITH RECURSIVE later (log) AS (SELECT log FROM space WHERE previous = ?"
-        " UNION SELECT s.log FROM later JOIN space s ON s.previous = later.log) SELECT log FROM later ORDER BY log",
-        (number,),
-    )
-    return tuple(log for (log,) in rows)
+    return tuple(log for (log,) in tx.all(f"{_LATER} SELECT log FROM later ORDER BY log", (number,)))
 
 
 def without(tx: Tx, number: int) -> tuple[int, ...]:
@@ -111,9 +110,12 @@ def without(tx: Tx, number: int) -> tuple[int, ...]:
 
     Who knows none of these was perhaps let go; where there are none, nobody was.
     """
-    found = later(tx, number)
-    alone = [at for at, one in enumerate(found) if of(tx, one) is None]
-    return found[alone[-1] :] if alone else ()
+    rows = tx.all(
+        f"{_LATER} SELECT l.log, h.log IS NULL FROM later l LEFT JOIN handover h ON h.log = l.log ORDER BY l.log",
+        (number,),
+    )
+    alone = [at for at, (_, is_alone) in enumerate(rows) if is_alone]
+    return tuple(log for log, _ in rows[alone[-1] :]) if alone else ()
 
 
 def lacks(tx: Tx, contact_id: int, theirs: Mapping[int, int], here: Mapping[int, int], now_ms: int) -> None:
@@ -122,11 +124,11 @@ def lacks(tx: Tx, contact_id: int, theirs: Mapping[int, int], here: Mapping[int,
     theirs: the newest entries that he has of feeds of others, by number, -1 for none; here: those that he may have.
     """
     passing: dict[int, int] = {}  # log -> the one before
-    for number in sorted(one for one, seq in theirs.items() if seq < 0):
-        if of(tx, number) is not None:
-            before = spaces.space(tx, number).previous
-            if before in passing or theirs.get(before, -1) >= 0:
-                passing[number] = before
+    for number, before in tx.all(
+        "SELECT s.log, s.previous FROM handover h JOIN space s ON s.log = h.log ORDER BY s.log"
+    ):
+        if theirs.get(number, 0) < 0 and (before in passing or theirs.get(before, -1) >= 0):
+            passing[number] = before
     worth: set[int] = set()  # with an entry in it, or on the way to one
     for number in sorted(passing, reverse=True):
         if here.get(number, -1) >= 0 or number in worth:

@@ -240,16 +240,6 @@ def grant(tx: Tx, number: int, writer: Certificate | None = None) -> Grant:
     return Grant(one.role, one.epoch, one.log.secret, one.anchor, one.name, previous, writer)
 
 
-def last(tx: Tx, number: int) -> int:
-    """The log in which this one goes on, and that in another, to the newest that is known; itself where in none."""
-    row = tx.one(
-        "WITH RECURSIVE later (log) AS (SELECT log FROM space WHERE previous = ?"
-        " UNION SELECT s.log FROM later JOIN space s ON s.previous = later.log) SELECT MAX(log) FROM later",
-        (number,),
-    )
-    return number if row is None or row[0] is None else int(row[0])
-
-
 def newest_spine(tx: Tx, contact_id: int, author: bytes) -> Space | None:
     """The spine that a device writes now. contact_id: whose device, OURS for ours."""
     row = tx.one(

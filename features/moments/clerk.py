@@ -60,12 +60,14 @@ class Clerk:
         database, now_ms = self._core.database, self._core.ground.now_ms()
         due = await database.read(spaces.some, numbers, Role.FEED)
         theirs = [one for one in due if one.contact != spaces.OURS]
-        for start in range(0, len(theirs), READ_AT_ONCE):
-            await database.transact(_read, theirs[start : start + READ_AT_ONCE], now_ms)
+        has_own = len(theirs) < len(due)
+        while theirs:
+            theirs = theirs[await database.transact(_read, theirs[:READ_AT_ONCE], now_ms) :]
         for one in due:
-            if one.contact == spaces.OURS and not one.log.own:
-                await database.transact(past.read, one, self._by())
-        if is_other or len(theirs) < len(due):
+            is_due = one.contact == spaces.OURS and not one.log.own
+            while is_due:
+                is_due = await database.transact(past.read, one, self._by())
+        if is_other or has_own:
             await self._hand()
 
     def _by(self) -> By:
@@ -113,12 +115,18 @@ def _anchor(tx: Tx, number: int, here: frozenset[int]) -> bytes | None:
     return None if best is None else best.account
 
 
-def _read(tx: Tx, due: list[Space], now_ms: int) -> None:
-    """Reads feeds of others. One that cannot be read, by a mistake of ours, holds back none of the others."""
-    for one in due:
+def _read(tx: Tx, due: list[Space], now_ms: int) -> int:
+    """Reads these feeds up to the first of which there is more; how many are done.
+
+    One that cannot be read, by a mistake of ours, holds back none of the others.
+    """
+    for at, one in enumerate(due):
         read = tx.attempt(reading.read, tx, one, now_ms)
         if isinstance(read, outcome.Error):
             log.error("a feed cannot be read", log=one.log.number, exc_info=read.error)
+        elif read.value:
+            return at
+    return len(due)
 
 
 def _settle(tx: Tx, by: By) -> None:

@@ -1,16 +1,17 @@
 """What contacts tell us in the ratchet of their moments: chains, keys, answers to ours, that we shall forget theirs.
 
-Each is one step of the transaction in which it arrives; what it opens is read at once. Feeds: reading.py.
+Each is one step of the transaction in which it arrives. What keys open is read at once, as far as it is little; what
+chains open is read later, a piece at a time (clerk.py). Feeds: reading.py.
 """
 
 from typing import Any
 
-from features.moments import aging, audience, awaited, below, heirs, lost, pictures, reading, view
+from features.moments import aging, audience, awaited, below, heirs, lost, pictures, reading, unread, view
 from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
 from features.moments.view import OURS, Moment
 from protocol import moment
 from protocol.grant import Role
-from store import entries, handovers, spaces
+from store import entries, logs, spaces
 from store.database import Tx
 from store.inbox import Arrival
 from store.people import Contact
@@ -53,13 +54,9 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
     count = tx.one("SELECT COUNT(*) FROM moment_chain WHERE contact = ?", (contact_id,))
     assert count is not None
     heirs.make_room(tx, contact_id, count[0] + len(what.chains) - CHAINS_OF_MAX)
-    for one in what.chains:
-        row = _keep(tx, contact_id, one)
-        of = reading.feed(tx, contact_id, one.log)
-        if row is not None and of is not None:
-            reading.read_again(tx, of, row, arrival.now_ms)
-            for number in handovers.later(tx, of.log.number):
-                reading.read(tx, spaces.space(tx, number), arrival.now_ms)
+    kept = [one.log for one in what.chains if _keep(tx, contact_id, one) is not None]
+    found = (reading.feed(tx, contact_id, feed_id) for feed_id in dict.fromkeys(kept))
+    unread.told(tx, {of.log.number for of in found if of is not None})
 
 
 def _keep(tx: Tx, contact_id: int, one: Chain) -> int | None:
@@ -113,8 +110,8 @@ def _keys(tx: Tx, arrival: Arrival) -> None:
     tx.executemany("INSERT OR IGNORE INTO moment_key (contact, feed, seq, key) VALUES (?, ?, ?, ?)", rows)
     for feed_id in dict.fromkeys(one.log for one in what.keys):
         of = reading.feed(tx, contact_id, feed_id)
-        if of is not None:
-            reading.read_late(tx, of, arrival.now_ms)
+        if of is not None and reading.read_late(tx, of, arrival.now_ms):
+            tx.changed(logs.TOPIC, of.log.number)
     reading.trim(tx, contact_id)
 
 

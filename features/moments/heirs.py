@@ -70,12 +70,14 @@ def make_room(tx: Tx, contact_id: int, count: int) -> None:
 
     With nothing in it that is not read yet such a feed needs them no more; whether that is so nobody knows for sure.
     """
+    if count <= 0:
+        return
     tx.execute(
         "DELETE FROM moment_chain WHERE id IN (SELECT c.id FROM moment_chain c JOIN log l ON l.id = c.feed"
         " WHERE c.contact = ? AND l.state = ? AND NOT EXISTS"
         " (SELECT 1 FROM space s JOIN handover h ON h.log = s.log WHERE s.previous = l.number)"
         " ORDER BY c.id LIMIT ?)",
-        (contact_id, int(State.OVER), max(0, count)),
+        (contact_id, int(State.OVER), count),
     )
 
 

@@ -11,7 +11,20 @@ import hmac
 from contextlib import suppress
 
 from crypto.faults import Forged, Malformed
-from features.moments import audience, awaited, below, feeds, hearing, heirs, lost, pictures, reading, view, writing
+from features.moments import (
+    audience,
+    awaited,
+    below,
+    feeds,
+    hearing,
+    heirs,
+    lost,
+    pictures,
+    reading,
+    unread,
+    view,
+    writing,
+)
 from features.moments.audience import Audience, Kind
 from features.moments.content import Drop, Post, Ref, Replace, Said, Window, said
 from features.moments.faults import FeedStopped
@@ -26,11 +39,11 @@ from store.entries import Held, Kept
 from store.faults import LogFrozen
 from store.spaces import Space
 
-READ_MAX = 256  # entries that are read at once
+READ_MAX = 256  # entries that are read in one step
 
 
-def read(tx: Tx, of: Space, by: By) -> None:
-    """Reads what is new of a feed of a lost device."""
+def read(tx: Tx, of: Space, by: By) -> bool:
+    """Reads a piece of what is new of a feed of a lost device; returns whether there is more."""
     secret = feeds.secret(tx, by.entropy)
     row = tx.one(
         "SELECT id, seq, chain FROM moment_own_chain WHERE feed = ? AND audience = ? ORDER BY id DESC LIMIT 1",
@@ -39,32 +52,20 @@ def read(tx: Tx, of: Space, by: By) -> None:
     if row is None:
         found = heirs.regained(tx, of, secret)
         if found is None:  # nothing can be opened
-            return
+            return False
         row = (feeds.begin_chain(tx, of, EVERYBODY, 0, *found), 0, found[0])
     number, seq, chain = row
-    for held, wrap in _late(tx, of):
+    rows = unread.late(tx, of, READ_MAX)
+    for at, wrap in rows:
+        (held,) = entries.read(tx, of.log.number, at, 1, lost.READ_BYTES)
         _read_one(tx, of, by, held, secret, wrap)
-    begun = seq
-    while run := entries.read(tx, of.log.number, seq, READ_MAX, lost.READ_BYTES):
-        for held in run:
-            _read_one(tx, of, by, held, secret, moment.wrap_key(chain))
-            seq, chain = held.seq + 1, moment.step(chain)
-    if seq > begun:
+    run = entries.read(tx, of.log.number, seq, READ_MAX, lost.READ_BYTES)
+    for held in run:
+        _read_one(tx, of, by, held, secret, moment.wrap_key(chain))
+        seq, chain = held.seq + 1, moment.step(chain)
+    if run:
         tx.execute("UPDATE moment_own_chain SET seq = ?, chain = ? WHERE id = ?", (seq, chain, number))
-
-
-def _late(tx: Tx, of: Space) -> list[tuple[Held, bytes]]:
-    """Entries that were here without their contents, and have them now; each with its wrapping key."""
-    rows = tx.all(
-        "SELECT k.seq, k.key FROM moment_key k JOIN entry e ON e.key = (?1 << ?2) | k.seq"
-        " WHERE k.feed = ?3 AND k.contact = ?4 AND e.kept = ?5 ORDER BY k.seq",
-        (of.log.number, logs.SEQ_BITS, of.log.id, OURS, int(Kept.HERE)),
-    )
-    tx.executemany(
-        "DELETE FROM moment_key WHERE feed = ? AND contact = ? AND seq = ? AND key = ?",
-        [(of.log.id, OURS, seq, key) for seq, key in rows],
-    )
-    return [(entries.read(tx, of.log.number, seq, 1, lost.READ_BYTES)[0], key) for seq, key in rows]
+    return len(rows) == READ_MAX or entries.id_at(tx, of.log.number, seq) is not None
 
 
 def _read_one(tx: Tx, of: Space, by: By, held: Held, secret: bytes, wrap: bytes) -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import aging, below, heirs, lost, pictures, view
+from features.moments import aging, below, heirs, lost, pictures, unread, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -35,7 +35,8 @@ from store.database import Tx
 from store.entries import Held, Kept
 from store.spaces import Space
 
-READ_MAX = 256  # entries that are read at once
+READ_MAX = 256  # entries that are read in one step
+TRIED_MAX = 4_096  # and with how many keys, all together
 READ_BYTES = 4 << 20
 DROPPED_MAX = 10_000  # of one contact, before they came
 KEYS_MAX = 50_000  # of one contact, for entries that are not here
@@ -52,31 +53,52 @@ class _Chain:
     until: int
 
 
-def read(tx: Tx, of: Space, now_ms: int) -> int:
-    """Reads what is new in a feed of somebody else; returns how many entries that were."""
+def read(tx: Tx, of: Space, now_ms: int) -> bool:
+    """Reads a piece of what is new in a feed of somebody else; returns whether there is more."""
     if window_s := aging.window_s(tx, of.contact):
         windows.limit(tx, of.log.number, window_s * 1000)
-    for where, number in heirs.inherit(tx, of):
-        read_again(tx, where, number, now_ms)
-    row = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
-    first = following = 0 if row is None else int(row[0])
-    chains, dropped = _chains(tx, of), _dropped_before(tx, of)
-    while held := entries.read(tx, of.log.number, following, READ_MAX, READ_BYTES):
-        for one in held:
-            wraps = _wraps(chains, one.seq)
-            if one.seq in dropped:
-                entries.detach(tx, of.log.number, (one.seq,))
-            else:
-                _read_one(tx, of, one, wraps, now_ms)
+    for number in dict.fromkeys(where.log.number for where, _ in heirs.inherit(tx, of)):
+        if number != of.log.number:
+            tx.changed(logs.TOPIC, number)  # it may be opened now
+    if _read_again(tx, of, now_ms):
+        return True
+    following, chains, dropped = unread.read_to(tx, of), _chains(tx, of), unread.dropped(tx, of)
+    held = entries.read(tx, of.log.number, following, _piece(chains), READ_BYTES)
+    for one in held:
+        wraps = _wraps(chains, one.seq)
+        if one.seq in dropped:
+            entries.detach(tx, of.log.number, (one.seq,))
+        else:
+            _read_one(tx, of, one, wraps, now_ms)
+    if held:
         following = held[-1].seq + 1
-    if following > first:
-        tx.execute("INSERT OR REPLACE INTO moment_read (feed, next) VALUES (?, ?)", (of.log.id, following))
+        unread.note(tx, of, following)
         _keep(tx, chains)
-        done = (of.contact, of.log.id, following)
-        tx.execute("DELETE FROM moment_dropped WHERE contact = ? AND feed = ? AND seq < ?", done)
         trim(tx, of.contact)
-    read_late(tx, of, now_ms)
-    return following - first
+    is_more = read_late(tx, of, now_ms)
+    return is_more or entries.id_at(tx, of.log.number, following) is not None
+
+
+def _read_again(tx: Tx, of: Space, now_ms: int) -> bool:
+    """Reads once more, with chains that came late, a piece of what was read without them; whether there is more."""
+    chains = _chains(tx, of, is_due=True)
+    if not chains:
+        return False
+    seq, following = min(one.seq for one in chains), unread.read_to(tx, of)
+    count = min(_piece(chains), following - seq)
+    held = entries.read(tx, of.log.number, seq, count, READ_BYTES) if count > 0 else ()
+    for one in held:
+        _read_one(tx, of, one, _wraps(chains, one.seq), now_ms)
+    _keep(tx, chains)
+    seq = held[-1].seq + 1 if held else following
+    done = [(one.row,) for one in chains if seq >= following or seq >= one.until]
+    tx.executemany("UPDATE moment_chain SET due = 0 WHERE id = ?", done)
+    return len(done) < len(chains)
+
+
+def _piece(chains: Sequence[_Chain]) -> int:
+    """How many entries are read in one step: each is tried with each chain."""
+    return min(READ_MAX, max(1, TRIED_MAX // max(1, len(chains))))
 
 
 def trim(tx: Tx, contact_id: int) -> None:
@@ -288,36 +310,13 @@ def _dropped(tx: Tx, of: Space, ref: Ref) -> None:
         view.drop_answer(tx, found)
 
 
-def read_again(tx: Tx, of: Space, row: int, now_ms: int) -> None:
-    """Reads once more, with a chain that came late, what was read without it. row: of the chain."""
-    read_to = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
-    following = 0 if read_to is None else int(read_to[0])
-    chains = [one for one in _chains(tx, of) if one.row == row]
-    seq = chains[0].seq
-    while seq < following:
-        held = entries.read(tx, of.log.number, seq, min(READ_MAX, following - seq), READ_BYTES)
-        if not held:
-            break
-        for one in held:
-            _read_one(tx, of, one, _wraps(chains, one.seq), now_ms)
-        seq = held[-1].seq + 1
-    _keep(tx, chains)
-
-
-def read_late(tx: Tx, of: Space, now_ms: int) -> None:
-    """Reads what keys were told for, or kept for, and whose contents are here by now."""
-    rows = tx.all(
-        "SELECT k.seq, k.key FROM moment_key k JOIN entry e ON e.key = (?1 << ?2) | k.seq"
-        " WHERE k.feed = ?3 AND k.contact = ?4 AND e.kept = ?5 ORDER BY k.seq",
-        (of.log.number, logs.SEQ_BITS, of.log.id, of.contact, int(Kept.HERE)),
-    )
+def read_late(tx: Tx, of: Space, now_ms: int) -> bool:
+    """Reads what keys were told for, or kept for, and whose contents are here by now; whether there may be more."""
+    rows = unread.late(tx, of, READ_MAX)
     for seq, key in rows:
         (held,) = entries.read(tx, of.log.number, seq, 1, READ_BYTES)
         _read_one(tx, of, held, [key], now_ms)
-    tx.executemany(
-        "DELETE FROM moment_key WHERE feed = ? AND contact = ? AND seq = ? AND key = ?",
-        [(of.log.id, of.contact, seq, key) for seq, key in rows],
-    )
+    return len(rows) == READ_MAX
 
 
 def _wait(tx: Tx, of: Space, seq: int, name: bytes, wrap: bytes) -> None:
@@ -328,15 +327,11 @@ def _wait(tx: Tx, of: Space, seq: int, name: bytes, wrap: bytes) -> None:
     )
 
 
-def _dropped_before(tx: Tx, of: Space) -> set[int]:
-    """The places of a feed whose contents were dropped before their entries came."""
-    rows = tx.all("SELECT seq FROM moment_dropped WHERE contact = ? AND feed = ?", (of.contact, of.log.id))
-    return {seq for (seq,) in rows}
-
-
-def _chains(tx: Tx, of: Space) -> list[_Chain]:
+def _chains(tx: Tx, of: Space, is_due: bool = False) -> list[_Chain]:
+    """The chains of a feed; is_due: those with which what was read before is to be read again."""
     rows = tx.all(
-        "SELECT id, seq, chain, until FROM moment_chain WHERE feed = ? AND contact = ?", (of.log.id, of.contact)
+        "SELECT id, seq, chain, until FROM moment_chain WHERE feed = ? AND contact = ? AND due >= ?",
+        (of.log.id, of.contact, int(is_due)),
     )
     return [_Chain(*one) for one in rows]
 

@@ -96,7 +96,7 @@ MIGRATIONS = (
         CREATE TABLE moment_chain (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, audience BLOB NOT NULL,
           seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL, root BLOB NOT NULL, heir BLOB NOT NULL,
-          begun INTEGER NOT NULL
+          begun INTEGER NOT NULL, due INTEGER NOT NULL DEFAULT 1
         ) STRICT;
         CREATE INDEX moment_chain_of ON moment_chain (contact, feed, audience);
         CREATE INDEX moment_chain_in ON moment_chain (feed);

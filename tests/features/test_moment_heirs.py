@@ -187,18 +187,18 @@ def post(two: Sharers, of: Space, chain: bytes, text: str) -> None:
 
 def read(two: Sharers, of: Space) -> list[str]:
     """What Bo finds of Ana's when he has read this."""
-    reading.read(two.theirs, two.of(of), two.now_ms)
+    while reading.read(two.theirs, two.of(of), two.now_ms):
+        pass
     return sorted(one.said.text for one in view.of(two.theirs, two.bo.contact))
 
 
-def hears(two: Sharers, *chains: Chain) -> list[str]:
-    """What Bo finds when Ana has told him chains."""
+def hears(two: Sharers, *chains: Chain) -> None:
+    """Ana tells Bo chains."""
     contact, device = people.contact(two.theirs, two.bo.contact), devices.device(two.theirs, two.bo.device)
     message_id = ids.new_message_id(two.now_ms, two.bo.entropy)
     raw = content.say(message_id=message_id, hlc_ms=two.now_ms, device_seq=1, parents=(), content=Chains(chains, 0))
     heard = KINDS.hear(raw, Channel.RATCHET)
     hearing.apply(two.theirs, Arrival(contact, device, 1, heard, Channel.RATCHET, two.now_ms))
-    return sorted(one.said.text for one in view.of(two.theirs, two.bo.contact))
 
 
 async def test_what_was_carried_before_it_could_be_opened_is_read_when_the_chain_is_known() -> None:
@@ -218,8 +218,13 @@ async def test_what_was_carried_before_it_could_be_opened_is_read_when_the_chain
             two.hear(handovers.heard, handover(two, of))
             assert read(two, of) == []
         _, seq, chain, root = hers(two, first)[0]
-        heard = hears(two, Chain(bytes(16), first.log.id, seq, chain, root))
-        assert sorted(heard) == ["in the second", "in the third"]  # of one millisecond, each the first of its feed
+        two.theirs._changes.clear()
+        hears(two, Chain(bytes(16), first.log.id, seq, chain, root))
+        changed = {key for topic, key in two.theirs._changes if topic == logs.TOPIC}
+        assert changed == {two.of(one).log.number for one in (first, *made)}
+        for of in (first, *made):
+            heard = read(two, of)
+        assert heard == ["in the second", "in the third"]  # of one millisecond, each the first of its feed
 
 
 async def test_what_was_carried_before_it_was_handed_over_is_read_then() -> None:

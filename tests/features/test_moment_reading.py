@@ -1,5 +1,7 @@
 """What is read of feeds in another order than it was written, and what is kept of what cannot be read."""
 
+from typing import Any
+
 from features.moments import aging, handing, hearing, heirs, reading, view, writing
 from features.moments.audience import ALL, Audience, Kind
 from features.moments.content import Chain, Chains, Comment, Drop, Forget, Key, Keys, Post, Ref, Replace
@@ -8,12 +10,13 @@ from features.moments.feeds import By
 from features.moments.heirs import NO_END
 from protocol import content, entry, ids, moment, record
 from protocol.content import Channel
+from protocol.grant import Role
 from protocol.moment import Slot, Spot
 from store import authoring, devices, entries, logs, people, spaces
 from store.entries import Kept
 from store.inbox import Arrival
 from store.spaces import Space
-from tests.features.test_moment_heirs import TAG, begin, hand, hears, hers, open_feeds, post, read
+from tests.features.test_moment_heirs import TAG, begin, hand, hers, open_feeds, post, read
 from tests.features.wall_kit import KINDS
 from tests.store.space_kit import Sharers
 from tests.store.test_handovers import succeed
@@ -118,6 +121,9 @@ async def test_a_post_that_comes_where_another_was_said_to_stand_stops_nothing()
 
 
 async def test_a_chain_that_comes_late_ends_none_that_was_told_after_it() -> None:
+    def told(*fields: Any) -> Chains:
+        return Chains((Chain(*fields),), 0)
+
     async with open_feeds() as (two, by):
         first = begin(two, by)
         two.theirs.execute("DELETE FROM moment_chain")
@@ -126,8 +132,8 @@ async def test_a_chain_that_comes_late_ends_none_that_was_told_after_it() -> Non
         two.carry(first)
         assert read(two, first) == []
         new = moment.stepped(b"new" + bytes(29), 2)
-        assert hears(two, Chain(TAG, first.log.id, 2, new, b"2" * 32)) == ["three", "two"]
-        late = hears(two, Chain(TAG, first.log.id, 0, b"old" + bytes(29), b"1" * 32))
+        assert hears_at(two, two.now_ms, told(TAG, first.log.id, 2, new, b"2" * 32)) == ["three", "two"]
+        late = hears_at(two, two.now_ms, told(TAG, first.log.id, 0, b"old" + bytes(29), b"1" * 32))
         assert late == ["one", "three", "two", "zero"]
         ends = two.theirs.all("SELECT begun, until FROM moment_chain ORDER BY begun")
         assert ends == [(2, NO_END)]  # the older one is read to its end, and gone
@@ -145,7 +151,7 @@ async def test_a_forget_that_comes_late_takes_nothing_that_was_told_since_and_wh
         two.carry(first)
         assert read(two, first) == []
         said = Chain(bytes(16), first.log.id, 0, chain, b"r" * 32)
-        assert hears(two, said) == ["shown again"]
+        assert hears_at(two, two.now_ms, Chains((said,), 0)) == ["shown again"]
         assert hears_at(two, two.now_ms - 1, Forget()) == ["shown again"]
         assert hears_at(two, two.now_ms + 2, Forget()) == []
         assert hears_at(two, two.now_ms + 1, Chains((said,), 0)) == []
@@ -162,6 +168,9 @@ def hears_at(two: Sharers, hlc_ms: int, what: Chains | Forget | Keys) -> list[st
     raw = content.say(message_id=message_id, hlc_ms=hlc_ms, device_seq=1, parents=(), content=what)
     heard = KINDS.hear(raw, Channel.RATCHET)
     hearing.apply(two.theirs, Arrival(contact, device, 1, heard, Channel.RATCHET, two.now_ms))
+    for of in spaces.of_role(two.theirs, two.bo.contact, Role.FEED):
+        while reading.read(two.theirs, of, two.now_ms):
+            pass
     return sorted(one.said.text for one in view.of(two.theirs, two.bo.contact))
 
 

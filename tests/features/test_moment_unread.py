@@ -1,11 +1,12 @@
 """How much a node does to read: nothing twice, a piece at a time, and what is read costs nothing any more."""
 
-from features.moments import aging, hearing, heirs, unread, view
+from features.moments import aging, hearing, heirs, reading, unread, view
 from features.moments.content import Chain, Comment, Hide, Ref
 from protocol import moment, record
 from protocol.grant import Role
 from protocol.moment import Slot, Spot
 from store import authoring, handovers, logs, spaces
+from store.logs import State
 from store.spaces import Space
 from tests.features.test_moment_heirs import TAG, begin, hand, hears, hers, his, open_feeds, post, read
 from tests.store.space_kit import Sharers
@@ -71,7 +72,9 @@ async def test_a_node_that_starts_reads_no_feed_that_is_over_and_read_to_the_end
 
 async def test_a_node_that_starts_reads_a_feed_of_which_it_has_heard_just_now_that_it_was_handed_over() -> None:
     async with open_feeds() as (two, by):
-        second = succeed(two, begin(two, by))
+        first = begin(two, by)
+        read(two, first)
+        second = succeed(two, first)
         third = succeed(two, second, is_handed=False)
         for one in (second, third):
             two.hear(spaces.granted, spaces.grant(two.mine, one.log.number))
@@ -119,3 +122,50 @@ async def test_a_feed_that_goes_on_in_two_has_its_chains_in_each_and_is_read_onc
         two.theirs.execute("DELETE FROM moment_chain WHERE feed = ? AND audience = ?", (second.log.id, TAG))
         for one in (second, third):
             assert heirs.inherit(two.theirs, two.of(one)) == []
+
+
+async def test_chains_that_come_late_are_read_a_piece_at_a_time_and_not_as_they_come() -> None:
+    async with open_feeds() as (two, by):
+        own = begin(two, by)
+        chain, count = hers(two, own)[0][2], reading.READ_MAX + 9
+        two.theirs.execute("DELETE FROM moment_chain")
+        for number in range(count):
+            post(two, own, chain, f"{number:03}")
+        two.carry(own)
+        of = two.of(own)
+        assert reading.read(two.theirs, of, two.now_ms)
+        assert two.theirs.one("SELECT next FROM moment_read") == (reading.READ_MAX,)
+        assert not reading.read(two.theirs, of, two.now_ms)
+        assert two.theirs.one("SELECT next FROM moment_read") == (count,)
+        assert unread.feeds(two.theirs) == {of.log.number}
+        two.theirs.execute("UPDATE log SET state = ? WHERE number = ?", (int(State.OVER), of.log.number))
+        assert unread.feeds(two.theirs) == set()
+        others = [Chain(bytes([n]) * 16, own.log.id, 0, bytes([n]) * 32, bytes([n]) * 32) for n in range(1, 32)]
+        hears(two, Chain(bytes(16), own.log.id, 0, chain, b"r" * 32), *others)
+        assert (view.of(two.theirs, two.bo.contact), unread.feeds(two.theirs)) == ((), {of.log.number})
+        size = reading.TRIED_MAX // 32
+        for turn in (1, 2):
+            assert reading.read(two.theirs, of, two.now_ms)
+            assert len(view.of(two.theirs, two.bo.contact)) == turn * size
+        assert not reading.read(two.theirs, of, two.now_ms)
+        assert len(view.of(two.theirs, two.bo.contact)) == count
+        assert unread.feeds(two.theirs) == set()
+
+
+async def test_a_chain_that_ends_before_what_is_here_is_not_read_for_ever() -> None:
+    async with open_feeds() as (two, by):
+        own = begin(two, by)
+        for number in range(reading.READ_MAX + 3):
+            post(two, own, hers(two, own)[0][2], f"{number}")
+        two.carry(own)
+        of = two.of(own)
+        read(two, own)
+        two.theirs.execute("DELETE FROM entry WHERE key < ?", (logs.key(of.log.number, 3),))
+        rows = [(seq, until) for seq in range(5) for until in range(5)]
+        two.theirs.executemany(
+            "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir, begun)"
+            " VALUES (?, ?, x'01', ?, zeroblob(32), ?, x'', x'', 0)",
+            [(two.bo.contact, own.log.id, *row) for row in rows],
+        )
+        assert not reading.read(two.theirs, of, two.now_ms)
+        assert two.theirs.one("SELECT COUNT(*) FROM moment_chain WHERE due = 1") == (0,)

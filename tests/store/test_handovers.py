@@ -239,6 +239,18 @@ async def test_who_was_let_go_is_found_at_the_last_step_that_was_no_handover() -
         assert handovers.without(two.theirs, first) == ()
 
 
+async def test_to_look_where_feeds_go_on_costs_as_many_statements_however_many_there_are() -> None:
+    async with open_sharers() as two:
+        numbers = await feeds(two, False, True, True, True, True)
+        cy, said, connection = stranger(two.theirs, "Cy").id, list[str](), two.theirs._connection
+        connection.set_trace_callback(said.append)
+        assert handovers.without(two.theirs, numbers[0]) == tuple(numbers[1:])
+        assert len(said) == 1
+        handovers.lacks(two.theirs, cy, dict.fromkeys(numbers, -1), dict.fromkeys(numbers, 3), 5)
+        connection.set_trace_callback(None)
+        assert len(said) == 3
+
+
 async def test_it_is_kept_byte_for_byte() -> None:
     async with open_sharers() as two:
         own, _ = two.begin("moments", Role.FEED)

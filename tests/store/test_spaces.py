@@ -241,15 +241,8 @@ async def test_a_backup_takes_the_place_of_nothing() -> None:
         assert spaces.space(two.mine, own.log.number) == own
 
 
-async def test_the_last_of_a_row_of_logs_is_found_from_any_of_them() -> None:
+async def test_in_which_logs_one_goes_on_is_found_by_an_index() -> None:
     async with open_sharers() as two:
         tx = two.theirs
-        assert spaces.last(tx, 77) == 77
-        rows = [laid(tx, two.bo.contact, number).log.number for number in range(5)]
-        assert [spaces.last(tx, one) for one in rows] == rows
-        for before, after in ((rows[0], rows[1]), (rows[1], rows[2])):
-            tx.execute("UPDATE space SET previous = ? WHERE log = ?", (before, after))
-        tx.execute("UPDATE space SET previous = ? WHERE log = ?", (rows[0], rows[4]))  # as when it was restored twice
-        assert [spaces.last(tx, one) for one in rows] == [rows[4], rows[2], rows[2], rows[3], rows[4]]
         steps = tx.all("EXPLAIN QUERY PLAN SELECT log FROM space WHERE previous = 1")
         assert [row[3] for row in steps] == ["SEARCH space USING COVERING INDEX space_previous (previous=?)"]
