@@ -53,7 +53,6 @@ ALLOWED = frozenset(
         "SEARCH w USING COVERING INDEX moment_answer_of (contact=?)",
         # Counted, against a limit.
         "SEARCH moment_chain USING COVERING INDEX moment_chain_of (contact=?)",
-        "SEARCH c USING COVERING INDEX moment_chain_of (contact=?)",
         "SEARCH moment_key USING COVERING INDEX moment_key_of (contact=?)",
         "SEARCH moment_wait USING COVERING INDEX moment_wait_age (contact=?)",
     }
