@@ -8,6 +8,9 @@ Everything is found again after a restart, because it is compared with the datab
 
 from contextlib import suppress
 
+import outcome
+import structlog
+
 from features.moments import feeds, handing, past, pictures, reading, unread, view, writing
 from features.moments.faults import FeedStopped
 from features.moments.feeds import By
@@ -22,6 +25,8 @@ from store.spaces import Space
 TOPICS = frozenset({logs.TOPIC, spaces.CHANGED, people.CHANGED, remarks.CHANGED, view.RULES, blobs.CHANGED})
 CHANGES_MAX = 1000
 READ_AT_ONCE = 16  # feeds that are read in one transaction
+
+log = structlog.get_logger("moments")
 
 
 class Clerk:
@@ -111,20 +116,30 @@ def _anchor(tx: Tx, number: int, here: frozenset[int]) -> bytes | None:
 
 
 def _read(tx: Tx, due: list[Space], now_ms: int) -> int:
-    """Reads these feeds up to the first of which there is more; how many are done."""
+    """Reads these feeds up to the first of which there is more; how many are done.
+
+    One that cannot be read, by a mistake of ours, holds back none of the others.
+    """
     for at, one in enumerate(due):
-        if reading.read(tx, one, now_ms):
+        read = tx.attempt(reading.read, tx, one, now_ms)
+        if isinstance(read, outcome.Error):
+            log.error("a feed cannot be read", log=one.log.number, exc_info=read.error)
+        elif read.value:
             return at
     return len(due)
 
 
 def _settle(tx: Tx, by: By) -> None:
-    with suppress(FeedStopped, LogFrozen):  # nothing can be written
-        writing.settle(tx, by)
-        of = feeds.newest(tx, by.me)
-        if of is not None and of.previous and authoring.next_seq(tx, of) == 0:
-            writing.set_window(tx, by, feeds.window_s(tx))  # an empty log is named by nobody, so not known to be known
+    with suppress(FeedStopped, LogFrozen):  # nothing can be written: what was taken back stays to be written again
+        tx.attempt(_write, tx, by).unwrap()
     handing.hand(tx, by)
+
+
+def _write(tx: Tx, by: By) -> None:
+    writing.settle(tx, by)
+    of = feeds.newest(tx, by.me)
+    if of is not None and of.previous and authoring.next_seq(tx, of) == 0:
+        writing.set_window(tx, by, feeds.window_s(tx))  # an empty log is named by nobody, so not known to be known
 
 
 def _unanchored(tx: Tx, account: bytes) -> list[int]:

@@ -167,13 +167,17 @@ class Key:
 @record.record
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """The reader is in these audiences of the sender from now on. window_s: as in Window."""
+    """The reader is in these audiences of the sender from now on. window_s: as in Window.
+
+    window_ms: when the sender last said so in an entry, by his clock; 0 for never.
+    """
 
     KIND: ClassVar[int] = 171
     CHANNELS: ClassVar[frozenset[content.Channel]] = _PAIR
 
     chains: Annotated[tuple[Chain, ...], record.Count(CHAINS_MAX)]
     window_s: TimeS
+    window_ms: TimeMs = 0
 
 
 @record.record

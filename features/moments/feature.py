@@ -11,7 +11,7 @@ from store.database import Tx
 
 
 def _show_notice(tx: Tx, number: int) -> dict[str, object] | None:
-    one = wall.notice(tx, Eye(0), number)
+    one = wall.notice(tx, Eye(wall.newest_ms(tx)), number)
     return None if one is None else asdict(one)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from crypto.keys import Entropy
 from features.moments import audience
-from features.moments.content import Drop, Window
 from features.moments.faults import FeedStopped
 from node import speech
 from protocol import moment
@@ -56,19 +55,6 @@ def every(tx: Tx) -> tuple[Space, ...]:
     return spaces.of_role(tx, spaces.OURS, Role.FEED)
 
 
-def shared(tx: Tx) -> tuple[Space, ...]:
-    """Those of them that readers are to have: what goes on, what a lost device wrote, and where anything stands that
-    was not dropped. A feed goes on in another often, and who joins after a year needs few of them."""
-    rows = tx.all(
-        "SELECT s.log FROM space s JOIN log l ON l.number = s.log WHERE s.contact = ? AND s.role = ?"
-        " AND EXISTS (SELECT 1 FROM moment_entry e WHERE e.feed = l.id AND e.kind NOT IN (?, ?))",
-        (spaces.OURS, int(Role.FEED), Drop.KIND, Window.KIND),
-    )
-    held = {number for (number,) in rows}
-    found = every(tx)
-    return tuple(one for one in found if one.log.state is not State.OVER or not one.log.own or one.log.number in held)
-
-
 def newest(tx: Tx, me: Identity) -> Space | None:
     """The feed of this device that goes on, if there is one."""
     found = [one for one in every(tx) if one.log.own and one.log.author == me.device]
@@ -111,6 +97,8 @@ def chain(tx: Tx, by: By, of: Space, tag: str) -> tuple[int, bytes] | None:
         first, root = moment.first_chain(own, of.log.id), moment.first_root(own, of.log.id)
         row = (begin_chain(tx, of, tag, 0, first, root), 0, first)
     number, seq, key = row
+    if at < seq and tag != EVERYBODY:  # it began behind what was taken back since: it does not lead here
+        return None
     settled = max(seq, min(at, logs.log(tx, of.log.number).published + 1))
     if settled > seq:
         key = moment.stepped(key, settled - seq)

@@ -12,7 +12,21 @@ from dataclasses import dataclass
 
 from crypto import keys
 from features.moments import audience, awaited, feeds, heirs, view
-from features.moments.content import CHAINS_MAX, KEYS_MAX, Chain, Chains, Comment, Hide, Key, Keys, Like
+from features.moments.content import (
+    CHAINS_MAX,
+    KEYS_MAX,
+    Chain,
+    Chains,
+    Comment,
+    Forget,
+    Hide,
+    Key,
+    Keys,
+    Like,
+    Post,
+    Replace,
+    Window,
+)
 from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
@@ -24,6 +38,8 @@ from store.people import ContactState
 from store.spaces import Space
 
 ANSWERS = (Comment.KIND, Like.KIND, Hide.KIND)
+# In the place of the devices of who is told all again when he is a reader: of who keeps nothing of ours, and who does.
+_NOTHING, _BEFORE = b"", b"\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,7 @@ class _Own:
 
 def hand(tx: Tx, by: By) -> None:
     """Lets all readers have our feed, and tells them what they were not told."""
-    _forget(tx)
+    _forget(tx, by)
     of = feeds.newest(tx, by.me)
     if of is None and feeds.every(tx) and audience.reader_ids(tx):  # the last one ended when nobody was left
         with suppress(FeedStopped):
@@ -45,8 +61,8 @@ def hand(tx: Tx, by: By) -> None:
     if of is None:
         return
     heirs.go_on(tx, of)
-    shared = feeds.shared(tx)
-    numbers = [one.log.number for one in shared]
+    every = feeds.every(tx)
+    numbers = [one.log.number for one in every]
     if window_s := feeds.window_s(tx):
         feeds.limit(tx, spaces.OURS, window_s)
     own = _chains(tx, by, of)
@@ -62,7 +78,7 @@ def hand(tx: Tx, by: By) -> None:
             _tell(tx, by, contact_id, lacks)
         if is_new:
             _welcome(tx, by, contact_id, devices)
-    for one in shared:
+    for one in every:
         if not one.log.own:
             _grant_lost(tx, by, one)
 
@@ -79,7 +95,12 @@ def _grant_lost(tx: Tx, by: By, of: Space) -> None:
 
 def has_forgotten(tx: Tx, contact_id: int) -> None:
     """A contact keeps nothing of ours any more; where he may see it at once again, he is told as who joins."""
-    tx.execute("UPDATE moment_met SET devices = x'' WHERE contact = ?", (contact_id,))
+    tx.execute("UPDATE moment_met SET devices = ? WHERE contact = ?", (_NOTHING, contact_id))
+
+
+def tell_all_again(tx: Tx) -> None:
+    """All are told again what they may see of before."""
+    tx.execute("UPDATE moment_met SET devices = ? WHERE devices != ?", (_BEFORE, _NOTHING))
 
 
 def hand_tags(tx: Tx, by: By, of: Space, tags: Sequence[str]) -> Sequence[bytes]:
@@ -148,13 +169,13 @@ def _lacking(tx: Tx, own: Sequence[_Own], numbers: Sequence[int]) -> list[int]:
 
 
 def _chains(tx: Tx, by: By, of: Space) -> list[_Own]:
-    """All chains of a feed as they stand."""
+    """All chains of a feed as they stand at the next place."""
     rows = tx.all("SELECT audience FROM moment_own_chain WHERE feed = ? GROUP BY audience", (of.log.id,))
     found = []
     for tag in sorted({EVERYBODY, *(tag for (tag,) in rows)}):
         known = feeds.chain(tx, by, of, tag)
-        assert known is not None
-        found.append(_Own(known[0], tag, _chain(tx, by, of, tag, known)))
+        if known is not None:
+            found.append(_Own(known[0], tag, _chain(tx, by, of, tag, known)))
     return found
 
 
@@ -165,9 +186,11 @@ def _chain(tx: Tx, by: By, of: Space, tag: str, known: tuple[int, bytes]) -> Cha
 
 def _tell(tx: Tx, by: By, contact_id: int, chains: Sequence[_Own]) -> None:
     window_s = feeds.window_s(tx)
+    row = tx.one("SELECT MAX(at_ms) FROM moment_entry WHERE kind = ?", (Window.KIND,))
+    window_ms = max(awaited.window_ms(tx), 0 if row is None or row[0] is None else int(row[0]))
     for start in range(0, len(chains), CHAINS_MAX):
         some = chains[start : start + CHAINS_MAX]
-        by.say(tx, contact_id, Chains(tuple(one.said for one in some), window_s))
+        by.say(tx, contact_id, Chains(tuple(one.said for one in some), window_s, window_ms))
     tx.executemany(
         "INSERT OR IGNORE INTO moment_handed (chain, contact) VALUES (?, ?)",
         [(one.number, contact_id) for one in chains],
@@ -184,12 +207,21 @@ def _welcome(tx: Tx, by: By, contact_id: int, devices: bytes) -> None:
     tx.execute("INSERT OR REPLACE INTO moment_met (contact, devices) VALUES (?, ?)", (contact_id, devices))
 
 
-def _forget(tx: Tx) -> None:
-    """What was told to who is no reader any more counts no more."""
-    for (contact_id,) in tx.all(
-        f"SELECT contact FROM moment_met WHERE contact NOT IN (SELECT c.id {audience.READERS})"
+def _forget(tx: Tx, by: By) -> None:
+    """What was told to who is no reader any more counts no more. Who is barred, and keeps what he has of ours, is told
+    to forget it; whose account is in doubt, once it is not any more."""
+    for contact_id, devices in tx.all(
+        f"SELECT contact, devices FROM moment_met WHERE contact NOT IN (SELECT c.id {audience.READERS})"
     ):
-        tx.execute("DELETE FROM moment_met WHERE contact = ?", (contact_id,))
+        contact = people.contact(tx, contact_id)
+        keeps = contact.state is ContactState.ACTIVE and devices != _NOTHING
+        if keeps and not audience.may_hear(contact):
+            if devices != _BEFORE:
+                tx.execute("UPDATE moment_met SET devices = ? WHERE contact = ?", (_BEFORE, contact_id))
+        else:
+            if keeps:
+                by.say(tx, contact_id, Forget())
+            tx.execute("DELETE FROM moment_met WHERE contact = ?", (contact_id,))
         tx.execute("DELETE FROM moment_handed WHERE contact = ?", (contact_id,))
 
 
@@ -208,15 +240,21 @@ def _devices(tx: Tx, contact_id: int) -> bytes:
 
 
 def _keys(tx: Tx, contact_id: int, oldest_ms: int) -> tuple[Key, ...]:
-    """What opens all that a contact may see of what we have written: posts, and the places of our answers."""
-    found = [
-        Key(one.text.log, one.text.seq, one.key)
+    """What opens all that a contact may see of what we have written: posts, and the places of our answers.
+
+    Also the places of posts that are not for him, where it opens nothing that says anything to him: else he could tell
+    by what he is not told which entries those are.
+    """
+    seen = [
+        one
         for one in view.of(tx, OURS)
         if one.at_ms >= oldest_ms and audience.is_for(audience.of(tx, one.id), contact_id)
     ]
-    kinds = ", ".join(map(str, ANSWERS))
+    open_to_him = {(one.text.log, one.text.seq) for one in seen}
+    kinds = ", ".join(map(str, (*ANSWERS, Post.KIND, Replace.KIND)))
     rows = tx.all(
         f"SELECT feed, seq, wrap FROM moment_entry WHERE kind IN ({kinds}) AND at_ms >= ? ORDER BY kind, at_ms, id",
         (oldest_ms,),
     )
-    return (*found, *(Key(feed_id, seq, wrap) for feed_id, seq, wrap in rows))
+    places = [Key(feed_id, seq, wrap) for feed_id, seq, wrap in rows if (feed_id, seq) not in open_to_him]
+    return (*(Key(one.text.log, one.text.seq, one.key) for one in seen), *places)

@@ -6,7 +6,7 @@ chains open is read later, a piece at a time (clerk.py). Feeds: reading.py.
 
 from typing import Any
 
-from features.moments import audience, awaited, below, heirs, lost, pictures, reading, unread, view
+from features.moments import aging, audience, awaited, below, heirs, lost, pictures, reading, unread, view
 from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
 from features.moments.view import OURS, Moment
 from protocol import moment
@@ -18,7 +18,6 @@ from store.people import Contact
 
 CHAINS_MAX = 64  # of one feed that are kept: of its audiences that we are in
 CHAINS_OF_MAX = 1_024  # of one contact, whichever feeds he names
-KEYS_MAX = 50_000  # of one contact for entries that are not here
 
 
 def apply(tx: Tx, arrival: Arrival) -> tuple[Any, ...]:
@@ -49,7 +48,9 @@ def _chains(tx: Tx, arrival: Arrival) -> None:
     """A contact has us in these audiences."""
     what, contact_id = arrival.said.content, arrival.contact.id
     assert isinstance(what, Chains)
-    reading.windowed(tx, contact_id, what.window_s, arrival.said.hlc_ms)
+    if not _is_told(tx, arrival):
+        return
+    aging.windowed(tx, contact_id, what.window_s, what.window_ms)
     count = tx.one("SELECT COUNT(*) FROM moment_chain WHERE contact = ?", (contact_id,))
     assert count is not None
     heirs.make_room(tx, contact_id, count[0] + len(what.chains) - CHAINS_OF_MAX)
@@ -65,14 +66,37 @@ def _keep(tx: Tx, contact_id: int, one: Chain) -> int | None:
     assert count is not None
     if len(known) >= CHAINS_MAX or count[0] >= CHAINS_OF_MAX or (one.audience, one.root) in known:
         return None
+    same = (contact_id, one.log, one.audience, one.seq)
     tx.execute(
-        "UPDATE moment_chain SET until = MIN(until, ?) WHERE contact = ? AND feed = ? AND audience = ?",
-        (one.seq, contact_id, one.log, one.audience),
+        "UPDATE moment_chain SET until = MIN(until, ?4) WHERE contact = ?1 AND feed = ?2 AND audience = ?3"
+        " AND begun <= ?4",
+        same,
     )
+    newer = tx.one(
+        "SELECT MIN(begun) FROM moment_chain WHERE contact = ? AND feed = ? AND audience = ? AND begun > ?", same
+    )
+    until = heirs.NO_END if newer is None or newer[0] is None else int(newer[0])  # this one may come late
     return tx.insert(
-        "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, x'')",
-        (contact_id, one.log, one.audience, one.seq, one.chain, heirs.NO_END, one.root),
+        "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir, begun)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, x'', ?4)",
+        (*same, one.chain, until, one.root),
+    )
+
+
+def _is_told(tx: Tx, arrival: Arrival) -> bool:
+    """Whether what is told now was said after the newest Forget of this contact; it is noted then."""
+    row = tx.one("SELECT told_ms, forgot_ms FROM moment_heard WHERE contact = ?", (arrival.contact.id,))
+    told_ms, forgot_ms = (-1, -1) if row is None else row
+    if arrival.said.hlc_ms < forgot_ms:
+        return False
+    _heard(tx, arrival.contact.id, max(told_ms, arrival.said.hlc_ms), forgot_ms)
+    return True
+
+
+def _heard(tx: Tx, contact_id: int, told_ms: int, forgot_ms: int) -> None:
+    tx.execute(
+        "INSERT OR REPLACE INTO moment_heard (contact, told_ms, forgot_ms) VALUES (?, ?, ?)",
+        (contact_id, told_ms, forgot_ms),
     )
 
 
@@ -80,14 +104,15 @@ def _keys(tx: Tx, arrival: Arrival) -> None:
     """A contact lets us open these entries of his."""
     what, contact_id = arrival.said.content, arrival.contact.id
     assert isinstance(what, Keys)
-    count = tx.one("SELECT COUNT(*) FROM moment_key WHERE contact = ?", (contact_id,))
-    assert count is not None
-    rows = [(contact_id, one.log, one.seq, one.key) for one in what.keys][: max(0, KEYS_MAX - count[0])]
+    if not _is_told(tx, arrival):
+        return
+    rows = [(contact_id, one.log, one.seq, one.key) for one in what.keys]
     tx.executemany("INSERT OR IGNORE INTO moment_key (contact, feed, seq, key) VALUES (?, ?, ?, ?)", rows)
     for feed_id in dict.fromkeys(one.log for one in what.keys):
         of = reading.feed(tx, contact_id, feed_id)
         if of is not None and reading.read_late(tx, of, arrival.now_ms):
             tx.changed(logs.TOPIC, of.log.number)
+    reading.trim(tx, contact_id)
 
 
 def _answer(tx: Tx, arrival: Arrival) -> None:
@@ -121,9 +146,14 @@ def _withdrawn(tx: Tx, arrival: Arrival) -> None:
 
 
 def _forget(tx: Tx, arrival: Arrival) -> None:
-    """A contact does not show us his moments any more."""
+    """A contact does not show us his moments any more; where he has told us of them since, this comes late."""
     assert isinstance(arrival.said.content, Forget)
-    forget(tx, arrival.contact.id)
+    contact_id, said_ms = arrival.contact.id, arrival.said.hlc_ms
+    row = tx.one("SELECT told_ms, forgot_ms FROM moment_heard WHERE contact = ?", (contact_id,))
+    told_ms, forgot_ms = (-1, -1) if row is None else row
+    if said_ms >= told_ms:
+        _heard(tx, contact_id, told_ms, max(forgot_ms, said_ms))
+        forget(tx, contact_id)
 
 
 _HEARS = {Chains: _chains, Keys: _keys, Answered: _answer, Withdrawn: _withdrawn, Forget: _forget}

@@ -119,13 +119,13 @@ def _first_ones(tx: Tx, of: Space, secret: bytes) -> Iterator[tuple[bytes, bytes
 def _put(tx: Tx, of: Space, audience: bytes, chain: bytes, root: bytes) -> int:
     """A chain at the beginning of a feed; up to the first that its author has told us for this audience."""
     row = tx.one(
-        "SELECT MIN(seq) FROM moment_chain WHERE contact = ? AND feed = ? AND audience = ?",
+        "SELECT MIN(begun) FROM moment_chain WHERE contact = ? AND feed = ? AND audience = ?",
         (of.contact, of.log.id, audience),
     )
     until = NO_END if row is None or row[0] is None else int(row[0])
     return tx.insert(
-        "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir)"
-        " VALUES (?, ?, ?, 0, ?, ?, ?, x'')",
+        "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir, begun)"
+        " VALUES (?, ?, ?, 0, ?, ?, ?, x'', 0)",
         (of.contact, of.log.id, audience, chain, until, root),
     )
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crypto.faults import Forged, Malformed
-from features.moments import below, feeds, heirs, lost, pictures, unread, view
+from features.moments import aging, below, heirs, lost, pictures, unread, view
 from features.moments.content import (
     Comment,
     Drop,
@@ -39,6 +39,7 @@ READ_MAX = 256  # entries that are read in one step
 TRIED_MAX = 4_096  # and with how many keys, all together
 READ_BYTES = 4 << 20
 DROPPED_MAX = 10_000  # of one contact, before they came
+KEYS_MAX = 50_000  # of one contact, for entries that are not here
 WAITS_MAX = 20_000  # of one contact, that are about posts which we do not know
 
 
@@ -54,7 +55,7 @@ class _Chain:
 
 def read(tx: Tx, of: Space, now_ms: int) -> bool:
     """Reads a piece of what is new in a feed of somebody else; returns whether there is more."""
-    if window_s := _window_s(tx, of.contact):
+    if window_s := aging.window_s(tx, of.contact):
         windows.limit(tx, of.log.number, window_s * 1000)
     for number in dict.fromkeys(where.log.number for where, _ in heirs.inherit(tx, of)):
         if number != of.log.number:
@@ -73,11 +74,7 @@ def read(tx: Tx, of: Space, now_ms: int) -> bool:
         following = held[-1].seq + 1
         unread.note(tx, of, following)
         _keep(tx, chains)
-        tx.execute(  # the newest are worth most: what was posted long ago is answered no more
-            "DELETE FROM moment_wait WHERE contact = ?1 AND id <="
-            " (SELECT id FROM moment_wait WHERE contact = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-            (of.contact, WAITS_MAX),
-        )
+        trim(tx, of.contact)
     is_more = read_late(tx, of, now_ms)
     return is_more or entries.id_at(tx, of.log.number, following) is not None
 
@@ -104,21 +101,14 @@ def _piece(chains: Sequence[_Chain]) -> int:
     return min(READ_MAX, max(1, TRIED_MAX // max(1, len(chains))))
 
 
-def windowed(tx: Tx, contact_id: int, seconds: int, at_ms: int) -> None:
-    """How old what others see of this author may be. at_ms: when he said so, by his clock."""
-    before = _window_s(tx, contact_id)
-    tx.execute(
-        "INSERT OR REPLACE INTO moment_author (contact, window_s, at_ms) VALUES (?, ?, ?)", (contact_id, seconds, at_ms)
-    )
-    if seconds == before:
-        return
-    feeds.limit(tx, contact_id, seconds)
-    tx.changed(view.CHANGED, 0)
-
-
-def _window_s(tx: Tx, contact_id: int) -> int:
-    row = tx.one("SELECT window_s FROM moment_author WHERE contact = ?", (contact_id,))
-    return 0 if row is None else int(row[0])
+def trim(tx: Tx, contact_id: int) -> None:
+    """Of what waits the newest is kept: what was posted long ago is answered no more, and comes no more."""
+    for table, most in (("moment_wait", WAITS_MAX), ("moment_key", KEYS_MAX)):
+        tx.execute(
+            f"DELETE FROM {table} WHERE contact = ?1 AND id <="
+            f" (SELECT id FROM {table} WHERE contact = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            (contact_id, most),
+        )
 
 
 def known(tx: Tx, moment_id: int, key: bytes, now_ms: int) -> None:
@@ -257,7 +247,8 @@ def _put(tx: Tx, of: Space, here: Ref, key: bytes, what: Post, now_ms: int) -> i
     before = view.twin(tx, of.contact, name)
     if before is not None:
         log = logs.by_id(tx, before.ref.log)
-        if log is not None and log.number < of.log.number:
+        is_taken = view.at(tx, of.contact, here) not in (None, before)
+        if log is not None and log.number < of.log.number and not is_taken:
             view.move(tx, before, here, here if before.text == before.ref else before.text)
         return None
     row = view.put(tx, of.contact, here, key, name, what, min(what.at_ms, now_ms), here)
@@ -294,18 +285,9 @@ def _heed(tx: Tx, of: Space, held: Held, what: Said) -> None:
                 if is_his(tx, of.contact, ref):
                     _dropped(tx, of, ref)
         case Window(seconds):
-            if not _is_outdated(tx, of, held):
-                windowed(tx, of.contact, seconds, entry_ms(held))
+            aging.windowed(tx, of.contact, seconds, entry_ms(held), Ref(of.log.id, held.seq))
         case _:
             pass
-
-
-def _is_outdated(tx: Tx, of: Space, held: Held) -> bool:
-    """Whether this comes after what was written later, because it was not given before."""
-    read_to = tx.one("SELECT next FROM moment_read WHERE feed = ?", (of.log.id,))
-    said_ms = tx.one("SELECT at_ms FROM moment_author WHERE contact = ?", (of.contact,))
-    is_late = read_to is not None and held.seq < read_to[0]
-    return is_late and said_ms is not None and entry_ms(held) < said_ms[0]
 
 
 def _dropped(tx: Tx, of: Space, ref: Ref) -> None:

@@ -67,7 +67,11 @@ MIGRATIONS = (
           hide_theirs INTEGER NOT NULL
         ) STRICT;
         CREATE TABLE moment_author (
-          contact INTEGER PRIMARY KEY, window_s INTEGER NOT NULL, at_ms INTEGER NOT NULL
+          contact INTEGER PRIMARY KEY, window_s INTEGER NOT NULL, at_ms INTEGER NOT NULL, feed BLOB NOT NULL,
+          seq INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE moment_heard (
+          contact INTEGER PRIMARY KEY, told_ms INTEGER NOT NULL, forgot_ms INTEGER NOT NULL
         ) STRICT;
         CREATE TABLE moment_self (id INTEGER PRIMARY KEY, secret BLOB NOT NULL, window_s INTEGER NOT NULL) STRICT;
         CREATE TABLE moment_entry (
@@ -92,15 +96,15 @@ MIGRATIONS = (
         CREATE TABLE moment_chain (
           id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, audience BLOB NOT NULL,
           seq INTEGER NOT NULL, chain BLOB NOT NULL, until INTEGER NOT NULL, root BLOB NOT NULL, heir BLOB NOT NULL,
-          due INTEGER NOT NULL DEFAULT 1
+          begun INTEGER NOT NULL, due INTEGER NOT NULL DEFAULT 1
         ) STRICT;
         CREATE INDEX moment_chain_of ON moment_chain (contact, feed, audience);
         CREATE INDEX moment_chain_in ON moment_chain (feed);
         CREATE TABLE moment_key (
-          contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, key BLOB NOT NULL,
-          PRIMARY KEY (feed, contact, seq, key)
-        ) STRICT, WITHOUT ROWID;
-        CREATE INDEX moment_key_of ON moment_key (contact);
+          id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL,
+          key BLOB NOT NULL, UNIQUE (feed, contact, seq, key)
+        ) STRICT;
+        CREATE INDEX moment_key_of ON moment_key (contact, id);
         CREATE TABLE moment_wait (
           id INTEGER PRIMARY KEY, name BLOB NOT NULL, contact INTEGER NOT NULL, feed BLOB NOT NULL,
           seq INTEGER NOT NULL, wrap BLOB NOT NULL, UNIQUE (name, contact, feed, seq)

@@ -39,6 +39,15 @@ _BELOW = (
     " AND (? = 0 OR NOT EXISTS (SELECT 1 FROM moment_hidden h WHERE h.moment = w.moment AND h.feed = w.feed"
     " AND h.seq = w.seq))"
 )
+# The order is forced: from the newest notice on.
+_NOTICED = (
+    " FROM moment_notice n CROSS JOIN moment_answer w ON w.id = n.answer CROSS JOIN moment m ON m.id = w.moment"
+    " CROSS JOIN contact x ON x.id = w.contact LEFT JOIN moment_rule y ON y.contact = w.contact"
+    " LEFT JOIN contact c ON c.id = m.contact LEFT JOIN moment_rule r ON r.contact = m.contact"
+    " LEFT JOIN moment_author a ON a.contact = m.contact"
+    f" WHERE x.state = ? AND {_SEEN} AND (m.contact = 0 OR (COALESCE(y.chats_only, 0) = 0"
+    " AND NOT EXISTS (SELECT 1 FROM moment_hidden h WHERE h.moment = w.moment AND h.feed = w.feed AND h.seq = w.seq)))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +155,20 @@ def answer_line(tx: Tx, eye: Eye, one: Answer) -> AnswerLine:
 
 
 def notices(tx: Tx, eye: Eye, limit: int) -> list[Notice]:
-    """Who liked or answered, the oldest first."""
+    """Who liked or answered what is shown, the oldest first."""
+    active = int(ContactState.ACTIVE)
     rows = tx.all(
-        "SELECT n.number FROM moment_notice n JOIN moment_answer w ON w.id = n.answer"
-        " JOIN contact c ON c.id = w.contact WHERE c.state = ? ORDER BY n.number DESC LIMIT ?",
-        (int(ContactState.ACTIVE), max(0, min(limit, LIMIT_MAX))),
+        f"SELECT n.number{_NOTICED} ORDER BY n.number DESC LIMIT ?",
+        (active, active, eye.now_ms, max(0, min(limit, LIMIT_MAX))),
     )
     found = (notice(tx, eye, number) for (number,) in reversed(rows))
     return [one for one in found if one is not None]
 
 
 def notice(tx: Tx, eye: Eye, number: int) -> Notice | None:
-    """That somebody liked or answered."""
-    row = tx.one("SELECT kind, answer, seen FROM moment_notice WHERE number = ?", (number,))
+    """That somebody liked or answered, where that and what it is about are shown."""
+    active = int(ContactState.ACTIVE)
+    row = tx.one(f"SELECT n.kind, n.answer, n.seen{_NOTICED} AND n.number = ?", (active, active, eye.now_ms, number))
     answer = None if row is None else view.answer(tx, row[1])
     one = None if answer is None else view.moment(tx, answer.moment)
     if row is None or answer is None or one is None:
@@ -174,6 +184,25 @@ def notice(tx: Tx, eye: Eye, number: int) -> Notice | None:
         at_ms=answer.at_ms,
         is_new=not row[2],
     )
+
+
+def told(tx: Tx, row: int) -> MomentLine | None:
+    """A moment as watchers are told of it, where it is on the wall."""
+    eye, one = Eye(newest_ms(tx)), view.moment(tx, row)
+    if one is None or not is_seen(tx, one, eye.now_ms):
+        return None
+    hidden = tx.one("SELECT 1 FROM moment_rule WHERE contact = ? AND hide_theirs = 1", (one.contact,))
+    return line(tx, eye, one) if hidden is None else None
+
+
+def newest_ms(tx: Tx) -> int:
+    """It is at least so late, as far as is stored: who tells watchers has no clock."""
+    row = tx.one(
+        "SELECT MAX(COALESCE((SELECT MAX(at_ms) FROM moment), 0), COALESCE((SELECT MAX(seen_ms) FROM contact), 0),"
+        " COALESCE((SELECT at_ms FROM moment_notice ORDER BY number DESC LIMIT 1), 0))"
+    )
+    assert row is not None
+    return int(row[0])
 
 
 def _below(one: Moment, kind: int, with_hidden: bool) -> tuple[int, ...]:

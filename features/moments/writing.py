@@ -42,7 +42,7 @@ def post(tx: Tx, by: By, what: Post, whom: Audience) -> int:
     """Writes a post; returns its row. Raises: FeedStopped, OverLimit."""
     of = _ready(tx, by)
     _say_window(tx, by)
-    nonce = by.entropy(authoring.NONCE_BYTES)
+    nonce = _nonce(by)
     key = moment.own_key(feeds.secret(tx, by.entropy), nonce)
     ref = Ref(of.log.id, authoring.next_seq(tx, of))
     row = view.put(tx, OURS, ref, key, moment.name_of(key), what, min(what.at_ms, by.now_ms), ref)
@@ -61,7 +61,7 @@ def post(tx: Tx, by: By, what: Post, whom: Audience) -> int:
 def edit(tx: Tx, by: By, one: Moment, what: Post) -> None:
     """Writes how a post of ours reads from now on, and drops what it said before. Raises: FeedStopped, OverLimit."""
     of, whom, before = _ready(tx, by), audience.of(tx, one.id), one.text
-    nonce = by.entropy(authoring.NONCE_BYTES)
+    nonce = _nonce(by)
     slots = _edit_slots(tx, by, of, one, whom)
     ref = _append(tx, by, of, Replace(one.ref, what), one.id, nonce, slots)
     view.replace(tx, one.id, what, by.now_ms, ref)
@@ -87,7 +87,7 @@ def answer(
 
     Returns its place, what opens it, and its nonce, by which it is known in another place. nonce: that of before.
     """
-    of, nonce = _ready(tx, by), nonce or by.entropy(authoring.NONCE_BYTES)
+    of, nonce = _ready(tx, by), nonce or _nonce(by)
     slots = lambda wrap: [Slot(wrap, moment.name_of(one.key))]  # noqa: E731
     ref = _append(tx, by, of, what, one.id, nonce, slots)
     row = tx.one("SELECT wrap FROM moment_entry WHERE feed = ? AND seq = ?", (ref.log, ref.seq))
@@ -112,14 +112,15 @@ def delete(tx: Tx, by: By, one: Moment) -> None:
     view.remove(tx, one.id)
 
 
-def drop(tx: Tx, by: By, refs: Sequence[Ref]) -> None:
-    """Nobody shall keep what these entries of ours say; here it is gone."""
-    _carried(tx, by, Drop(tuple(refs)))
+def drop(tx: Tx, by: By, refs: Sequence[Ref]) -> Ref:
+    """Nobody shall keep what these entries of ours say; here it is gone. Returns the place of the word on it."""
+    where = _carried(tx, by, Drop(tuple(refs)))
     for ref in refs:
         log = logs.by_id(tx, ref.log)
         if log is not None:
             entries.detach(tx, log.number, (ref.seq,))
         tx.execute("DELETE FROM moment_entry WHERE feed = ? AND seq = ? AND open = 0", (ref.log, ref.seq))
+    return where
 
 
 def set_window(tx: Tx, by: By, seconds: int) -> None:
@@ -128,7 +129,7 @@ def set_window(tx: Tx, by: By, seconds: int) -> None:
     feeds.secret(tx, by.entropy)
     before = feeds.window_s(tx)
     if before and not 0 < seconds <= before:
-        tx.execute("DELETE FROM moment_met")  # all are told again what they may see of before
+        handing.tell_all_again(tx)
     tx.execute("UPDATE moment_self SET window_s = ?", (seconds,))
     feeds.limit(tx, spaces.OURS, seconds)
     if feeds.every(tx):
@@ -140,12 +141,15 @@ def settle(tx: Tx, by: By) -> bool:
     rows = tx.all(
         "SELECT id, feed, seq, entry, said, nonce, moment, at_ms FROM moment_entry WHERE open = 1 ORDER BY id"
     )
-    gone = []
+    gone: list[tuple[Ref, Said, int, bytes, int]] = []
     lost: set[Ref] = set()
-    for number, feed_id, seq, entry_id, raw, *beside in rows:
-        log = logs.by_id(tx, feed_id)
+    dropped: set[Ref] = set()
+    for number, feed_id, seq, entry_id, raw, nonce, row, at_ms in rows:
+        log, was = logs.by_id(tx, feed_id), said(raw)
+        if isinstance(was, Drop):
+            dropped.update(was.entries)
         if log is None or entries.id_at(tx, log.number, seq) != entry_id:
-            gone.append((Ref(feed_id, seq), raw, beside))
+            gone.append((Ref(feed_id, seq), was, row, nonce, at_ms))
             lost.add(Ref(feed_id, seq))
             tx.execute("DELETE FROM moment_entry WHERE id = ?", (number,))
         elif log.published >= seq:
@@ -153,19 +157,49 @@ def settle(tx: Tx, by: By) -> bool:
             done = "DELETE FROM moment_entry" if is_dropped else "UPDATE moment_entry SET open = 0"
             tx.execute(f"{done} WHERE id = ?", (number,))
     moved: dict[Ref, Ref] = {}
-    for before, raw, (nonce, row, at_ms) in gone:
-        what = _remapped(said(raw), moved, lost)
-        after = None if what is None else _again(tx, by, what, row, nonce, at_ms)
+    anew: set[int] = set()  # posts that were changed, and are written as they read now
+    for before, was, row, nonce, at_ms in gone:
+        left: Said | None = None if isinstance(was, Replace) and row in anew else was
+        if before in dropped and left is not None:
+            left = _left(tx, before, was, row, lost)
+            if left is not None:
+                anew.add(row)
+        what = None if left is None else _remapped(left, moved, lost)
+        after = None if what is None else _again(tx, by, what, before, row, nonce, at_ms)
         if after is not None:
             moved[before] = after
-    for before in reversed(moved):  # each to a later place, or to another log: none to where one still stands
+    for before in _in_turn(moved):
         _move(tx, before, moved[before])
     return bool(gone)
 
 
-def _again(tx: Tx, by: By, what: Said, row: int, nonce: bytes, at_ms: int) -> Ref | None:
+def _left(tx: Tx, before: Ref, what: Said, row: int, lost: set[Ref]) -> Replace | None:
+    """What was dropped before anybody had it is not written again. Where it is a post that was changed since, it is
+    written as it reads now, in the place where it would stand: others shall find what is below it."""
+    one = view.moment(tx, row) if _begins(what, before) else None
+    if one is None or one.text not in lost:
+        return None
+    tx.execute("UPDATE moment SET text_feed = ?, text_seq = ? WHERE id = ?", (before.log, before.seq, row))
+    return Replace(before, one.said)
+
+
+def _begins(what: Said, here: Ref) -> bool:
+    """Whether a post begins here: one that was changed before anybody had it names its own place (protocol 3.3)."""
+    return isinstance(what, Post) or (isinstance(what, Replace) and what.post == here)
+
+
+def _in_turn(moved: dict[Ref, Ref]) -> list[Ref]:
+    """In this order each comes to a place where nothing stands any more: they keep theirs among each other."""
+    up = [one for one, to in moved.items() if one.log != to.log or to.seq > one.seq]
+    down = [one for one, to in moved.items() if one.log == to.log and to.seq < one.seq]
+    return [*reversed(up), *down]
+
+
+def _again(tx: Tx, by: By, what: Said, before: Ref, row: int, nonce: bytes, at_ms: int) -> Ref | None:
     """Writes what was taken back once more; None where it is about nothing any more."""
-    if isinstance(what, Drop | Window):
+    if isinstance(what, Drop):
+        return drop(tx, by, what.entries)
+    if isinstance(what, Window):
         return _carried(tx, by, what)
     one = view.moment(tx, row)
     if one is None:
@@ -175,6 +209,8 @@ def _again(tx: Tx, by: By, what: Said, row: int, nonce: bytes, at_ms: int) -> Re
         case Post():
             ref = _append(tx, by, of, what, row, nonce, lambda wrap: _post_slots(by, one, whom, wrap, ()))
         case Replace():
+            if _begins(what, before):
+                what, nonce = replace(what, post=Ref(of.log.id, authoring.next_seq(tx, of))), _nonce(by)
             ref = _append(tx, by, of, what, row, nonce, _edit_slots(tx, by, of, one, whom))
         case _:
             ref, _, _ = answer(tx, by, one, what, nonce)
@@ -213,7 +249,7 @@ def _append(tx: Tx, by: By, of: Space, what: Said, row: int, nonce: bytes, slots
 def _carried(tx: Tx, by: By, what: Drop | Window) -> Ref:
     """Writes what all shall read who carry the log."""
     decoy = lambda wrap: [Slot(wrap, by.entropy(moment.KEY_BYTES))]  # noqa: E731
-    return _append(tx, by, _ready(tx, by), what, 0, by.entropy(authoring.NONCE_BYTES), decoy)
+    return _append(tx, by, _ready(tx, by), what, 0, _nonce(by), decoy)
 
 
 def _post_slots(by: By, one: Moment, whom: Audience, wrap: bytes, chains: Sequence[bytes]) -> list[Slot]:
@@ -236,6 +272,10 @@ def _tell(tx: Tx, by: By, one: Moment, whom: Audience) -> None:
     for contact_id in audience.reader_ids(tx):
         if audience.is_for(whom, contact_id):
             by.say(tx, contact_id, Keys((Key(one.text.log, one.text.seq, one.key),)))
+
+
+def _nonce(by: By) -> bytes:
+    return by.entropy(authoring.NONCE_BYTES)
 
 
 def _ready(tx: Tx, by: By) -> Space:
@@ -280,7 +320,7 @@ def _remapped(what: Said, moved: dict[Ref, Ref], lost: set[Ref]) -> Said | None:
         case Hide():
             return replace(what, post=moved.get(what.post, what.post), answer=moved.get(what.answer, what.answer))
         case Drop():
-            kept = tuple(moved.get(one, one) for one in what.entries if one in moved or one not in lost)
+            kept = tuple(one for one in what.entries if one not in lost)
             return replace(what, entries=kept) if kept else None
         case _:
             return what

@@ -161,8 +161,8 @@ async def test_of_chains_that_led_on_long_ago_only_so_many_are_kept() -> None:
         of = begin(two, by)
         rows = [(two.bo.contact, b"%016d" % at) for at in range(heirs.PASSED_MAX)]
         two.theirs.executemany(
-            "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir)"
-            " VALUES (?, ?, x'', 0, x'', 1, x'', x'')",
+            "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir, begun)"
+            " VALUES (?, ?, x'', 0, x'', 1, x'', x'', 0)",
             rows,
         )
         count = "SELECT COUNT(*) FROM moment_chain WHERE root = x''"

@@ -49,9 +49,11 @@ ALLOWED = frozenset(
         "SEARCH moment_chain USING INDEX moment_chain_of (contact=?)",
         "SEARCH moment_handed USING COVERING INDEX moment_handed_to (contact=?)",
         "SEARCH moment_wait USING INDEX moment_wait_age (contact=?)",
+        "SEARCH moment_key USING INDEX moment_key_of (contact=?)",
         "SEARCH w USING COVERING INDEX moment_answer_of (contact=?)",
         # Counted, against a limit.
         "SEARCH moment_chain USING COVERING INDEX moment_chain_of (contact=?)",
+        "SEARCH c USING COVERING INDEX moment_chain_of (contact=?)",
         "SEARCH moment_key USING COVERING INDEX moment_key_of (contact=?)",
         "SEARCH moment_wait USING COVERING INDEX moment_wait_age (contact=?)",
     }

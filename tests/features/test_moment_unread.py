@@ -1,6 +1,6 @@
 """How much a node does to read: nothing twice, a piece at a time, and what is read costs nothing any more."""
 
-from features.moments import hearing, heirs, reading, unread, view
+from features.moments import aging, hearing, heirs, reading, unread, view
 from features.moments.content import Chain, Comment, Hide, Ref
 from protocol import moment, record
 from protocol.grant import Role
@@ -44,7 +44,7 @@ async def test_what_waited_for_a_post_and_stands_below_it_waits_no_more_until_th
 async def test_how_far_back_is_given_is_set_for_the_feed_that_is_read_not_for_each_of_its_author() -> None:
     async with open_feeds() as (two, by):
         first = begin(two, by)
-        reading.windowed(two.theirs, two.bo.contact, 60, two.now_ms)
+        aging.windowed(two.theirs, two.bo.contact, 60, two.now_ms)
         second = succeed(two, first, is_handed=False)
         two.hear(spaces.granted, spaces.grant(two.mine, second.log.number))
         two.theirs.execute("DELETE FROM log_window")
@@ -98,8 +98,8 @@ async def test_chains_of_feeds_that_are_over_make_room_for_those_that_go_on() ->
         read(two, third)
         two.theirs.execute(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?)"
-            " INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir)"
-            " SELECT ?, x'00', x'00', 0, x'00', 1, x'00', x'' FROM n",
+            " INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir, begun)"
+            " SELECT ?, x'00', x'00', 0, x'00', 1, x'00', x'', 0 FROM n",
             (hearing.CHAINS_OF_MAX - 4, two.bo.contact),
         )
         assert [len(his(two, of)) for of in (first, second, third)] == [2, 1, 1]
@@ -163,8 +163,8 @@ async def test_a_chain_that_ends_before_what_is_here_is_not_read_for_ever() -> N
         two.theirs.execute("DELETE FROM entry WHERE key < ?", (logs.key(of.log.number, 3),))
         rows = [(seq, until) for seq in range(5) for until in range(5)]
         two.theirs.executemany(
-            "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir)"
-            " VALUES (?, ?, x'01', ?, zeroblob(32), ?, x'', x'')",
+            "INSERT INTO moment_chain (contact, feed, audience, seq, chain, until, root, heir, begun)"
+            " VALUES (?, ?, x'01', ?, zeroblob(32), ?, x'', x'', 0)",
             [(two.bo.contact, own.log.id, *row) for row in rows],
         )
         assert not reading.read(two.theirs, of, two.now_ms)

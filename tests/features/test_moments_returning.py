@@ -295,6 +295,7 @@ def test_the_window_is_the_one_that_was_decided_last_on_whichever_device() -> No
             return bool(await ana.call("moments.window") == {"window": "3d"} and told == (3 * 86_400,))
 
         await w.until(holds)
+        await trio.sleep(2)  # of two lists of one second nobody knows which is the later one
         await bo.stop()
         await ana.kill()
         await lose_and_restore(ana, file)

@@ -356,3 +356,33 @@ def test_what_is_deleted_before_anybody_has_it_stays_nowhere() -> None:
         assert await rows(ana, "moment_entry", said) == 0
 
     world.run(story, 950)
+
+
+@pytest.mark.depth
+def test_what_is_changed_or_taken_back_before_anybody_has_it_is_read_by_nobody() -> None:
+    async def story(w: World) -> None:
+        ana, bo, cy = await rooted(w, "ana", "bo", "cy")
+        await cy.call("moments.post", text="of cy")
+        await w.until(sees([ana, bo], "of cy"))
+        await bo.stop()
+        posted = await ana.call("moments.post", text="WRONG TEXT")
+        await ana.call("moments.edit", id=posted["id"], text="right")
+        wrong = await ana.call("moments.comment", id=(await one(ana, "of cy"))["id"], text="WRONG WORDS")
+        await ana.call("moments.delete", id=wrong["id"])
+        await comment(ana, "of cy", "of ana")
+        await comment(ana, "right", "below")
+        await w.until(reads([cy], "right", ["below"]), patience_s=LONG_S)
+        await w.until(reads([cy], "of cy", ["of ana"]))
+        await bo.start()
+        await w.until(reads([bo], "right", ["below"]), patience_s=LONG_S)
+        await w.until(reads([bo], "of cy", ["of ana"]))
+        assert (await one(bo, "right"))["id"] == (await one(cy, "right"))["id"] == (await one(ana, "right"))["id"]
+        assert {line["text"] for line in await cy.call("moments.notices")} == {"of ana"}
+        await comment(cy, "right", "of cy")
+        await w.until(reads([ana, bo], "right", ["below", "of cy"]))
+        said = "instr(hex(said), hex('WRONG')) > 0"
+        for person in (ana, bo, cy):
+            assert await rows(person, "moment_entry", said) == await rows(person, "moment", said) == 0
+        await nobody_is_accused(ana, bo, cy)
+
+    world.run(story, 951)

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from crypto import hashing
-from features.moments import below, hearing
+from features.moments import below, hearing, reading
 from features.moments.content import (
     KEYS_MAX,
     Answered,
@@ -363,7 +363,7 @@ def test_a_flood_of_chains_and_keys_fills_no_disk_and_opens_nothing_wrong() -> N
             await utter(mal, "ana", Keys(tuple(keys)))
         await w.until(lambda: arrived(mal))
         assert await rows(ana, "moment_chain") <= hearing.CHAINS_OF_MAX
-        assert await rows(ana, "moment_key") <= hearing.KEYS_MAX
+        assert await rows(ana, "moment_key") <= reading.KEYS_MAX
         assert "to all" in await wall(ana)
 
     world.run(story, 931)
