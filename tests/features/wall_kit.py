@@ -27,8 +27,8 @@ from node.sync import Sync
 from node.talks import Talks
 from protocol import content, grant
 from protocol.content import Channel
-from protocol.grant import Grant, Role
-from store import entries, intake, lanes, logs, outbox, people, remarks, spaces
+from protocol.grant import Grant, Handover, Role
+from store import entries, handovers, intake, lanes, logs, outbox, people, remarks, spaces
 from store.database import Database, Tx, Worker
 from store.entries import Held
 from store.inbox import Arrival
@@ -246,7 +246,9 @@ class Rooms:
 
     def _grant(self, tx: Tx, one: Node, untold: Sequence[tuple[int, int]]) -> None:
         for number, contact_id in untold:
-            speech.say(tx, contact_id, (spaces.grant(tx, number),), self.clock.ms, one.side.entropy)
+            handed = handovers.of(tx, number)
+            said = (spaces.grant(tx, number), *(() if handed is None else (handed,)))
+            speech.say(tx, contact_id, said, self.clock.ms, one.side.entropy)
             spaces.told(tx, number, contact_id)
 
     async def _deliver(self, author: Node, reader: Node) -> bool:
@@ -264,7 +266,8 @@ class Rooms:
         heard = KINDS.hear(body, Channel.RATCHET)
         contact, device = people.contact(tx, contact_id), people.device(tx, device_id)
         arrival = Arrival(contact, device, seq, heard, Channel.RATCHET, self.clock.ms)
-        apply = spaces.granted if isinstance(heard.content, Grant) else FEATURE.apply
+        below = {Grant: spaces.granted, Handover: handovers.heard}
+        apply = below.get(type(heard.content), FEATURE.apply)
         assert not tx.attempt(apply, tx, arrival).unwrap()
 
     async def _show(self, author: Node, reader: Node) -> bool:
