@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,11 +157,19 @@ class Author:
         self._end.set()
 
 
+def every(node: RealNode, by: str) -> list[dict[str, Any]]:
+    """All moments of somebody that a node shows, a page after another."""
+    lines: list[dict[str, Any]] = []
+    while page := node.call("moments.list", by=by, limit=1000, **({"before": lines[0]["id"]} if lines else {})):
+        lines = page + lines
+    return lines
+
+
 def is_whole(author: Author, reader: RealNode, by: str) -> Callable[[], bool]:
     """The question whether a reader has what was acknowledged, with what was said below it."""
 
     def true() -> bool:
-        lines = reader.call("moments.list", by=by, limit=1000)
+        lines = every(reader, by)
         under = {one["text"] for one in lines if one["comments"]}
         return {*author.said} <= {one["text"] for one in lines} and {*author.answered} <= under
 
@@ -188,10 +197,10 @@ def test_whoever_is_killed_while_posting_loses_and_repeats_nothing(tmp_path: Pat
             thread.join(PATIENCE_S)
         assert is_whole(author, ana, "me")(), "acknowledged and lost"
         bo.await_that(is_whole(author, bo, "ana"), PATIENCE_S)
-        held = wall(ana, by="me")
-        bo.await_that(lambda: wall(bo, by="ana") == held, PATIENCE_S)
+        held = [one["text"] for one in every(ana, "me")]
+        bo.await_that(lambda: [one["text"] for one in every(bo, "ana")] == held, PATIENCE_S)
         assert len(held) == len({*held}), "shown twice"
         assert {*held} <= author.asked
         for node, by in ((ana, "me"), (bo, "ana")):
-            assert all(one["comments"] <= 1 for one in node.call("moments.list", by=by, limit=1000))
+            assert all(one["comments"] <= 1 for one in every(node, by))
             assert node.call("logs.proofs")["proofs"] == []
