@@ -41,7 +41,7 @@ class MomentsRoom(MomentFilesRoom):
     async def post(
         self,
         text: str = "",
-        images: Names = [],  # noqa: B006 - as the node has it, and read alone
+        images: Names | None = None,
         video: str | None = None,
         frame: str | None = None,
         link: str | None = None,
@@ -55,12 +55,12 @@ class MomentsRoom(MomentFilesRoom):
         origins: Names | None = None,
     ) -> dict[str, Any]:
         """Posted."""
-        for one in images:
+        for one in images or ():
             if (refusal := self.refuses.get(one.rpartition("/")[2])) is not None:
                 raise refusal
         said: dict[str, Any] = {
             "text": text,
-            "images": images,
+            "images": images or [],
             "video": video,
             "frame": frame,
             "link": link,
