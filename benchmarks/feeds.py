@@ -27,6 +27,7 @@ from protocol.blobs import Blob
 from protocol.content import Channel, Kinds, Said
 from protocol.file import File, Shape
 from protocol.grant import Grant
+from protocol.ids import MessageId
 from store import entries, identity, intake, pairs, people, spaces
 from store.database import Tx, Worker, open_database
 from store.identity import Identity
@@ -204,5 +205,5 @@ def _befriend(tx: Tx, other: Identity, name: str, now_ms: int) -> Device:
 
 
 def _arrival(tx: Tx, device: Device, what: Any) -> Arrival:
-    said = Said(what.KIND, b"", None, 0, 0, (), None, what, b"")  # type: ignore[arg-type]
+    said = Said(what.KIND, MessageId(b""), None, 0, 0, (), None, what, b"")
     return Arrival(people.contact(tx, device.contact), device, 0, said, Channel.RATCHET, NOW_MS - 31 * DAY_MS)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 from urllib.parse import quote
 
-from cli import show
+from cli import files, show
 
 VERSION = 1  # of the JSON; a field may be added, a change of one is another version
 ACROSS = " " * 21  # what stands before the second line of a text: nothing in it can look like a line of its own
@@ -123,15 +123,7 @@ def _json(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]
         "made_ms": heading.made_ms,
         "contact": {"name": heading.name, "account": heading.account},
     }
-    yield f'{show.as_json(about)[:-1]},"messages":['
-    between = "\n"
-    for page in pages:
-        said = []
-        for message in page:
-            said.append(between + show.as_json(message))
-            between = ",\n"
-        yield "".join(said)
-    yield "\n]}\n"
+    return files.json_of_many(about, "messages", pages)
 
 
 def _txt(heading: Heading, pages: Iterable[Sequence[Message]]) -> Iterator[str]:

@@ -1,13 +1,39 @@
 """For whom a moment is, as it is typed: --to all|private|TAG,NAME…, or --except TAG,NAME…."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from cli import faults, options
 
+F = TypeVar("F", bound=Callable[..., Any])
 _ALONE = ("all", "private")  # what stands for everybody and for nobody
+
+
+def asked(it: str) -> Callable[[F], F]:
+    """The options --to and --except of a command, which reads what they say with `read`. it: what is seen."""
+
+    def with_options(command: F) -> F:
+        to = click.option(
+            "--to",
+            multiple=True,
+            metavar="all|private|TAG,NAME…",
+            shell_complete=names,
+            help=f"Who sees {it}: all contacts, you alone, or these tags and contacts as they are now. [all]",
+        )
+        excepted = click.option(
+            "--except",
+            "excepted",
+            multiple=True,
+            metavar="TAG,NAME…",
+            shell_complete=names,
+            help=f"All contacts see {it} but these.",
+        )
+        return to(excepted(command))
+
+    return with_options
 
 
 def names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -17,7 +17,7 @@ from typing import Any, assert_never
 from urllib.parse import quote
 from xml.sax import saxutils
 
-from cli import show
+from cli import files, show
 
 TITLE_CHARS_MAX = 80
 LAST_MS = 253_402_300_799_000  # of the year 9999, the last that these forms can say
@@ -142,15 +142,7 @@ def _json(heading: Heading, pages: Iterable[Sequence[Moment]]) -> Iterator[str]:
         "authors": [{"name": name}],
         "_weft": {"made_ms": heading.made_ms},
     }
-    yield f'{show.as_json(about)[:-1]},"items":['
-    between = "\n"
-    for page in pages:
-        items = []
-        for moment in page:
-            items.append(between + show.as_json(_json_item(moment)))
-            between = ",\n"
-        yield "".join(items)
-    yield "\n]}\n"
+    return files.json_of_many(about, "items", (map(_json_item, page) for page in pages))
 
 
 def _json_item(moment: Moment) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Files that a command writes for a person: whole or not at all, and never over another one without being told."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from cli import faults, show
 from cli.faults import Failure
@@ -41,3 +42,16 @@ def store(door: Door, place: Path, parts: Iterator[bytes], force: bool, again: s
     finally:
         show.passing(door, "")
     return size
+
+
+def json_of_many(about: Mapping[str, Any], name: str, pages: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """A JSON object in a part a page: what is said of the whole, and below this name a list with a line for each."""
+    yield f"{show.as_json(about)[:-1]},{show.as_json(name)}:["
+    between = "\n"
+    for page in pages:
+        lines = []
+        for value in page:
+            lines.append(between + show.as_json(value))
+            between = ",\n"
+        yield "".join(lines)
+    yield "\n]}\n"

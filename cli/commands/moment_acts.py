@@ -32,22 +32,7 @@ comment_argument = click.argument("comment_id", metavar="ID")
 )
 @click.option("--place", metavar="LABEL", help="Where it is, in words.")
 @click.option("--at", "at", metavar="LAT,LON", help="Where it is, in decimal degrees, as 52.52,13.405.")
-@click.option(
-    "--to",
-    "to",
-    multiple=True,
-    metavar="all|private|TAG,NAME…",
-    shell_complete=audience.names,
-    help="Who sees it: all contacts, you alone, or these tags and contacts as they are now. [all]",
-)
-@click.option(
-    "--except",
-    "excepted",
-    multiple=True,
-    metavar="TAG,NAME…",
-    shell_complete=audience.names,
-    help="All contacts see it but these.",
-)
+@audience.asked("it")
 @click.pass_obj
 def post(
     door: Door,

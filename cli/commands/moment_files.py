@@ -86,21 +86,7 @@ def export(
 
 @options.command(name="import")
 @click.argument("folder", metavar="FOLDER", type=click.Path())
-@click.option(
-    "--to",
-    multiple=True,
-    metavar="all|private|TAG,NAME…",
-    shell_complete=audience.names,
-    help="Who sees them: all contacts, you alone, or these tags and contacts as they are now. [all]",
-)
-@click.option(
-    "--except",
-    "excepted",
-    multiple=True,
-    metavar="TAG,NAME…",
-    shell_complete=audience.names,
-    help="All contacts see them but these.",
-)
+@audience.asked("them")
 @click.option(
     "--each/--per-day", "alone", help="A moment of each picture, or of the pictures of a day, up to 9. [--per-day]"
 )

@@ -88,8 +88,7 @@ def answer(
     Returns its place, what opens it, and its nonce, by which it is known in another place. nonce: that of before.
     """
     of, nonce = _ready(tx, by), nonce or _nonce(by)
-    slots = lambda wrap: [Slot(wrap, moment.name_of(one.key))]  # noqa: E731
-    ref = _append(tx, by, of, what, one.id, nonce, slots)
+    ref = _append(tx, by, of, what, one.id, nonce, lambda wrap: [Slot(wrap, moment.name_of(one.key))])
     row = tx.one("SELECT wrap FROM moment_entry WHERE feed = ? AND seq = ?", (ref.log, ref.seq))
     assert row is not None
     return ref, row[0], nonce
@@ -248,8 +247,8 @@ def _append(tx: Tx, by: By, of: Space, what: Said, row: int, nonce: bytes, slots
 
 def _carried(tx: Tx, by: By, what: Drop | Window) -> Ref:
     """Writes what all shall read who carry the log."""
-    decoy = lambda wrap: [Slot(wrap, by.entropy(moment.KEY_BYTES))]  # noqa: E731
-    return _append(tx, by, _ready(tx, by), what, 0, _nonce(by), decoy)
+    feed, nonce = _ready(tx, by), _nonce(by)
+    return _append(tx, by, feed, what, 0, nonce, lambda wrap: [Slot(wrap, by.entropy(moment.KEY_BYTES))])
 
 
 def _post_slots(by: By, one: Moment, whom: Audience, wrap: bytes, chains: Sequence[bytes]) -> list[Slot]:

@@ -13,8 +13,8 @@ from cli.faults import Failure
 NOW_S = datetime(2026, 11, 30, 9, 30).timestamp()
 
 
-def at(*when: int) -> int:
-    return int(datetime(*when).timestamp() * 1000)  # type: ignore[arg-type]
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> int:
+    return int(datetime(year, month, day, hour, minute, second).timestamp() * 1000)
 
 
 @pytest.mark.parametrize(

@@ -132,8 +132,13 @@ def test_a_picture_comes_from_a_mutual_contact_while_its_author_is_away_and_only
         await ana.stop()
         await pictures.get(core_of(chen), HERE, author, None)
         await w.until(partial(are, chen, media, "here", "fetching"))
-        whom = await in_db(chen, lambda tx: blobs.sources(tx, blobs.find(tx, media[0].blob).number))  # type: ignore[union-attr]
-        assert len(whom) == 2
+
+        def sources(tx: Tx) -> Sequence[object]:
+            known = blobs.find(tx, media[0].blob)
+            assert known is not None
+            return blobs.sources(tx, known.number)
+
+        assert len(await in_db(chen, sources)) == 2
         folder = w.folder / "chen"
         folder.mkdir()
         with pytest.raises(blobs.BlobNotHere):
