@@ -5,10 +5,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests import depth
 from tests.stories.real import START_S, Failure, RealNode, is_active, open_pair
@@ -39,11 +41,31 @@ def sees(node: RealNode, *texts: str) -> None:
     node.await_that(lambda: {*texts} <= {*wall(node)}, PATIENCE_S)
 
 
+def has(node: RealNode, count: int) -> bool:
+    """Whether so many moments are on somebody's wall."""
+    return len(wall(node)) == count
+
+
+def fetches(node: RealNode, text: str, folder: Path) -> bytes:
+    """The picture of the moment with this text, as somebody gets it and saves it."""
+    ident = id_of(node, text)
+    node.call("moments.get", id=ident)
+
+    def is_here() -> bool:
+        (picture,) = node.call("moments.show", id=ident)["moment"]["pictures"]
+        return bool(picture["state"] == "here")
+
+    node.await_that(is_here, PATIENCE_S)
+    folder.mkdir()
+    (saved,) = node.call("moments.save", id=ident, folder=str(folder))
+    return Path(saved["file"]).read_bytes()
+
+
 def befriend(one: RealNode, other: RealNode) -> None:
     """Makes two contacts of each other."""
     other.call("contacts.add", link=one.call("contacts.invite")["link"], name=one.name)
     for node, of in ((one, other), (other, one)):
-        node.await_that(lambda n=node, o=of: is_active(n, o.name), START_S)  # type: ignore[misc]
+        node.await_that(partial(is_active, node, of.name), START_S)
 
 
 @contextmanager
@@ -74,7 +96,7 @@ def test_five_people_of_whom_one_is_away_and_one_is_no_contact_any_more(tmp_path
         ana.call("moments.post", text="to family", to=["family"])
         ana.call("moments.post", text="not to eve", excepted=["eve"])
         for one, texts in ((bo, 4), (cy, 3), (dee, 4), (eve, 2)):
-            one.await_that(lambda n=one, c=texts: len(wall(n)) == c, PATIENCE_S)  # type: ignore[misc]
+            one.await_that(partial(has, one, texts), PATIENCE_S)
         assert wall(dee) == ["first", "to all", "to family", "not to eve"]
         assert wall(cy) == ["first", "to all", "not to eve"]
         assert wall(eve) == ["first", "to all"]
@@ -85,7 +107,8 @@ def test_five_people_of_whom_one_is_away_and_one_is_no_contact_any_more(tmp_path
         sees(dee, "after the block")
         dee.down()
         posted = ["while dee was away", "for family while dee was away"]
-        ana.call("moments.post", text=posted[0])
+        Image.effect_noise((640, 480), 60.0).save(tmp_path / "lake.png")
+        ana.call("moments.post", text=posted[0], images=[str(tmp_path / "lake.png")])
         ana.call("moments.post", text=posted[1], to=["family"])
         sees(bo, *posted)
         sees(cy, posted[0])
@@ -103,10 +126,13 @@ def test_five_people_of_whom_one_is_away_and_one_is_no_contact_any_more(tmp_path
         ana.await_that(lambda: below(ana, posted[0]) == said, PATIENCE_S)
         bo.await_that(lambda: [one["kind"] for one in bo.call("moments.notices")] == ["reply"], PATIENCE_S)
 
+        lake = fetches(bo, posted[0], tmp_path / "of bo")
+
         ana.kill()
         dee.up()
         dee.await_that(lambda: below(dee, posted[0]) == said, PATIENCE_S)
         sees(dee, *posted)
+        assert fetches(dee, posted[0], tmp_path / "of dee") == lake  # from bo, as ana is dead
         mine = ["first", "to all", "to family", "not to eve", "after the block", *posted]
         assert wall(dee) == mine
 
