@@ -50,7 +50,7 @@ PAGE_RUNS = 25
 PAGE = 50
 POSTS = 100_000
 CONTACTS = feeds.AUTHORS
-SETTLE_S = 8.0  # after both know each other: spines, grants and the first rounds are done
+SETTLE_S = 8.0  # after both know each other, before anything is measured: no event tells that nothing more will be said
 LOOK_S = 0.01
 PATIENCE_S = 120.0
 
@@ -73,7 +73,8 @@ def _visible(home: Path) -> None:
         bo.call("watch", topics=["chat.received"])
         heard = (said for said in bo.lines() if said.get("method") == "change")
         numbers = iter(range(10**6))
-        with _follower(there, "bo") as lines:
+        ana.call("moments.post", text="before")
+        with _follower(there, "bo", "before") as lines:
             ours, messages = figures.in_turn(
                 VISIBLE_RUNS,
                 lambda: _ms(lambda: _seen(ana, lines, f"moment {next(numbers)}")),
@@ -85,19 +86,25 @@ def _visible(home: Path) -> None:
 
 def _seen(ana: Api, lines: Iterator[str], text: str) -> None:
     ana.call("moments.post", text=text)
+    _shown(lines, text)
+
+
+def _shown(lines: Iterator[str], text: str) -> None:
+    """Returns when a line has this text."""
     while text not in next(lines):
         pass
 
 
 @contextmanager
-def _follower(there: Place, name: str) -> Iterator[Iterator[str]]:
-    """The lines that somebody sees who follows the wall; it has begun."""
+def _follower(there: Place, name: str, first: str) -> Iterator[Iterator[str]]:
+    """The lines that somebody sees who follows the wall, behind that of a moment which was posted before."""
     words = [*there.weft, "--profile", name, "--no-input", "moments", "list", "--follow", "--json"]
     program = subprocess.Popen(words, env=there.environment, stdout=subprocess.PIPE, text=True)
     try:
         assert program.stdout is not None
-        time.sleep(2.0)  # it says nothing while there is nothing; the first round does not count
-        yield iter(program.stdout.readline, "")
+        lines = iter(program.stdout.readline, "")
+        _shown(lines, first)
+        yield lines
     finally:
         program.kill()
         program.wait()
@@ -148,15 +155,13 @@ def _caught_up(home: Path, there: Place, every: Sequence[Author], until: Callabl
     for name in ("ana", "bo"):
         shutil.rmtree(home / name)
         shutil.copytree(home / "saved" / name, home / name)
-    with _up(there, "bo"):
-        time.sleep(1.0)
-        with _up(there, "ana"):
-            began = time.perf_counter()
-            ana = Api(home, "ana")
-            until(ana, every)
-            took_s = time.perf_counter() - began
-            _until_shown(Api(home, "ana"), every)
-            assert len(ana.call("moments.list", limit=1000)) == 1000
+    with _up(there, "bo"), _up(there, "ana"):
+        began = time.perf_counter()
+        ana = Api(home, "ana")
+        until(ana, every)
+        took_s = time.perf_counter() - began
+        _until_shown(Api(home, "ana"), every)
+        assert len(ana.call("moments.list", limit=1000)) == 1000
     return took_s
 
 

@@ -206,6 +206,18 @@ class World:
 
         return encapsulate
 
+    async def pass_for(self, *people: Person, seconds: float) -> None:
+        """So much time, in which only the nodes of these people run; the others stop, and are started at its end.
+
+        For days that are about what one node does by itself: heartbeats of all others would cost more than all else.
+        """
+        away = [one for one in self.people.values() if one.node is not None and one not in people]
+        for one in away:
+            await one.stop()
+        await trio.sleep(seconds)
+        for one in away:
+            await one.start()
+
     async def until(self, true: Callable[[], Awaitable[bool]], patience_s: float = PATIENCE_S) -> None:
         """Waits until a question about the nodes is answered with yes, asking after each change in any database.
 

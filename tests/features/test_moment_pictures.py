@@ -279,7 +279,7 @@ def test_the_quota_lets_others_pictures_go_and_never_ours_and_storage_names_them
         assert found["again_bytes"] == room["again_bytes"]
         assert [one["files"] for one in found["conversations"]] == [0]
         await bo.call("media.keep", to="ana", seconds=86_400)  # how long files of a conversation stay: not these
-        await trio.sleep(3 * 86_400.0)
+        await w.pass_for(bo, seconds=3 * 86_400.0)
         assert [one.state for one in await seen(bo, media)] == ["here"] * 9
         await pictures.get(core_of(bo), HERE, author, 1)  # it is looked at
         await limit(bo, 1)

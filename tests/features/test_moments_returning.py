@@ -315,7 +315,7 @@ def test_what_is_older_than_the_window_comes_back_late_from_who_has_it() -> None
         await ana.call("moments.window", last="3d")
         await ana.call("moments.post", text="old")
         await w.until(sees([bo, cy], "old"))
-        await trio.sleep(5 * DAY_S)
+        await w.pass_for(bo, seconds=5 * DAY_S)
         await cy.stop()
         ref = await run(ana, place_of, "old")
 

@@ -209,21 +209,21 @@ def test_files_of_one_conversation_go_after_a_time_and_those_of_others_stay() ->
         await chen.call("media.forward", id=(await file_of(chen))["id"], to="bo")  # so it is in two conversations
         await w.until(partial(has_files, bo, 4))
         await sends(w, bo, ana, 4)
-        await trio.sleep(1.5 * DAY_S)
+        await w.pass_for(bo, seconds=1.5 * DAY_S)
         await sends(w, ana, bo, 5)
         assert await states(bo) == ["here"] * 6
-        await trio.sleep(0.6 * DAY_S)
+        await w.pass_for(bo, seconds=0.6 * DAY_S)
         assert await states(bo) == ["offered", "here", "here", "here", "here", "here"]
-        await trio.sleep(1.5 * DAY_S)
+        await w.pass_for(bo, seconds=1.5 * DAY_S)
         assert await states(bo) == ["offered", "here", "here", "here", "here", "offered"]
         assert (await bo.call("media.keep", to="chen", seconds=5 * DAY_S))["keep_s"] == 5 * DAY_S
         await trio.sleep(60.0)
         assert await states(bo) == ["offered", "here", "here", "here", "here", "offered"]
-        await trio.sleep(2 * DAY_S)
+        await w.pass_for(bo, seconds=2 * DAY_S)
         assert await states(bo) == ["offered", "offered", "offered", "offered", "here", "offered"]
         assert (await bo.call("media.keep", to="ana", seconds=0))["keep_s"] == 0
         await sends(w, ana, bo, 6)
-        await trio.sleep(4 * DAY_S)
+        await w.pass_for(bo, seconds=4 * DAY_S)
         assert (await states(bo))[-1] == "here"
         kept = {one["contact"].lower(): one["keep_s"] for one in (await bo.call("media.storage"))["conversations"]}
         assert kept == {"ana": 0, "chen": 5 * DAY_S}

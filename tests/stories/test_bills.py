@@ -224,12 +224,12 @@ def test_a_reminder_by_hand_counts_once_a_day_and_a_flood_does_nothing() -> None
             await flood(ana, "bo", ids.ulid_from(wish["id"]))
         await w.until(lambda: all_delivered(ana))
         assert (await requests(bo))[0]["reminded_ms"] == first
-        await trio.sleep(DAY_S)
+        await w.pass_for(ana, seconds=DAY_S)
         await ana.call("bills.remind", id=wish["id"])
         await w.until(lambda: reminded_after(bo, first))
         await bo.call("payments.decline", id=wish["id"])
         last = (await bo.call("payments.show", id=wish["id"]))["reminded_ms"]
-        await trio.sleep(2 * DAY_S)
+        await w.pass_for(ana, seconds=2 * DAY_S)
         await flood(ana, "bo", ids.ulid_from(wish["id"]))  # of what is over nobody is reminded
         await w.until(lambda: all_delivered(ana))
         assert (await bo.call("payments.show", id=wish["id"]))["reminded_ms"] == last
