@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cli.client import Client
 from cli.faults import Failure
+from tests.stories.hatchery import Hatched
 
 LAUNCHER = Path(__file__).parents[2] / "weft.py"
 START_S = 30.0
@@ -33,7 +34,7 @@ class RealNode:
     passphrase: str = ""
     prefix: tuple[str, ...] = ()  # words before the command, such as those that run it on another host
     listen: str = "127.0.0.1"
-    program: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    program: "subprocess.Popen[bytes] | Hatched | None" = field(default=None, repr=False)
     before: Callable[[], None] | None = None  # what its process does before it becomes the node
 
     @property
@@ -96,14 +97,7 @@ class RealNode:
         self.folder.mkdir(parents=True, exist_ok=True)
         errors = self.home / f"{self.name}.stderr"
         with errors.open("ab") as stderr:
-            self.program = subprocess.Popen(
-                [*self.prefix, sys.executable, str(LAUNCHER), "_node", verb, "--profile", self.name],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env={**os.environ, "WEFT_HOME": str(self.home), "WEFT_LISTEN": self.listen},
-                preexec_fn=self.before,
-            )
+            self.program = self._process([verb, "--profile", self.name], stderr)
         assert self.program.stdin is not None
         assert self.program.stdout is not None
         self.program.stdin.write(json.dumps(said).encode() + b"\n")
@@ -112,6 +106,19 @@ class RealNode:
         assert line, errors.read_text()
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _process(self, words: list[str], stderr: IO[bytes]) -> "subprocess.Popen[bytes] | Hatched":
+        environment = {**os.environ, "WEFT_HOME": str(self.home), "WEFT_LISTEN": self.listen}
+        if not self.prefix and self.before is None:
+            return Hatched(words, stderr, environment)
+        return subprocess.Popen(
+            [*self.prefix, sys.executable, str(LAUNCHER), "_node", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            preexec_fn=self.before,
+        )
 
     def _wait(self, code: int) -> None:
         assert self.program is not None

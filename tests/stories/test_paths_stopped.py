@@ -71,7 +71,7 @@ def test_nothing_goes_on_before_the_payer_holds_that_it_was_acknowledged() -> No
     world.run(story, seed=516)
 
 
-@pytest.mark.parametrize("step", range(0, 40, 4 if depth.LEVEL == 0 else 1))
+@pytest.mark.parametrize("step", range(0, 40, (4, 2, 1)[depth.LEVEL]))
 @pytest.mark.parametrize("who", ["ana", "bo", "chen"])
 def test_whoever_is_killed_between_any_two_steps_it_is_over_for_all_or_for_none(who: str, step: int) -> None:
     async def story(w: World) -> None:
@@ -95,7 +95,7 @@ def test_whoever_is_killed_between_any_two_steps_it_is_over_for_all_or_for_none(
     world.run(story, seed=520 + step)
 
 
-@pytest.mark.parametrize("step", range(2, 40, 9 if depth.LEVEL == 0 else 2))
+@pytest.mark.parametrize("step", range(2, 40, (9, 4, 2)[depth.LEVEL]))
 @pytest.mark.parametrize("who", ["bo", "chen"])
 def test_of_three_locks_all_or_none_are_owed_whoever_is_killed(who: str, step: int) -> None:
     async def story(w: World) -> None:
