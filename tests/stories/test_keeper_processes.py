@@ -33,8 +33,8 @@ from tests.stories.test_disks import room
 
 pytestmark = [pytest.mark.process, pytest.mark.socket]
 
-KILL_S_MAX = 0.12  # after the first put; all of a round takes about so long
-ROUND = 60
+KILL_S_MAX = 0.01  # after a put began: it takes about so long
+ROUND, TOGETHER = 60, 4  # envelopes, and how many of them are put at a time
 WEEK_S = 7 * 86_400
 PUBLISHED_S = 60.0
 SIZES = (1024, 1024, 4096, 16384)
@@ -51,7 +51,8 @@ async def test_killed_between_accept_and_answer_it_has_what_it_said_it_has(tmp_p
         for point in range(2 + depth.KILLS // 4):
             postings = [posting(1, f"{point}/{n}", chance.choice(SIZES)) for n in range(ROUND)]
             texts = [f"{point}/{n}" for n in range(ROUND)]
-            kept = await until_killed(node, code, postings, chance.uniform(0, KILL_S_MAX))
+            last = TOGETHER * chance.randrange(ROUND // TOGETHER)
+            kept = await until_killed(node, code, postings, last, chance.uniform(0, KILL_S_MAX))
             cut += len(kept) < ROUND
             code = keeper_kit.start(node)
             async with keeper_kit.owner(code, enrols=False) as owner:
@@ -65,20 +66,24 @@ async def test_killed_between_accept_and_answer_it_has_what_it_said_it_has(tmp_p
         assert cut, "no kill met a put"
 
 
-async def until_killed(node: RealNode, code: Code, postings: list[Any], after_s: float) -> list[str]:
-    """Puts, a few at a time, until the keeper is killed; the texts that were answered OK."""
+async def until_killed(node: RealNode, code: Code, postings: list[Any], last: int, after_s: float) -> list[str]:
+    """Puts, a few at a time, until the keeper is killed, so long after `last` was put; what was answered OK."""
     kept: list[str] = []
     async with trio.open_nursery() as nursery:
+        begun = trio.Event()
 
         async def kill() -> None:
+            await begun.wait()
             await trio.sleep(after_s)
             node.kill()
 
         async def put() -> None:
             async with keeper_kit.stream(code) as sender:
                 nursery.start_soon(kill)
-                for start in range(0, ROUND, 4):
-                    some = postings[start : start + 4]
+                for start in range(0, ROUND, TOGETHER):
+                    some = postings[start : start + TOGETHER]
+                    if start == last:
+                        begun.set()
                     try:
                         answers = await sender.put(some)
                     except Unavailable:
