@@ -3,8 +3,8 @@
     words of contacts -> answers, searches of our own, promises       locks -> passed on, revealed, released
     ways found -> our lock                                            offers for our invoices -> accepted or declined
 
-Each step is one transaction, and is decided by the tabs and tables alone: so a node that is killed goes on where it
-was. Not here: the rules (ledger/path.py, ledger/finding.py), what a person decides (service.py).
+Each step is decided by the tabs and tables alone, and steps are written together with what they are decided by: so a
+node that is killed goes on where it was. Not here: the rules (ledger/path.py, ledger/finding.py), what a person decides (service.py).
 """
 
 from dataclasses import dataclass, field
@@ -62,14 +62,18 @@ class Clerk:
         database = self.inward.database
         with database.watch(TOPICS) as changes:
             while True:
-                for work in (self._hear, self._give_up, self._sell, self._step, self.payer.go_on):
-                    while await database.transact(work):
-                        pass
+                while await database.transact(self._work):
+                    pass
                 await self._stir()
-                next_ms = await database.transact(_next_ms)
+                next_ms = await database.read(_next_ms)
                 wait_s = float("inf") if next_ms is None else max(0.1, (next_ms - self.inward.now()) / 1000)
                 with trio.move_on_after(wait_s):
                     await changes.receive()
+
+    def _work(self, tx: Tx) -> bool:
+        """Does a part of all that is due; returns whether there may be more."""
+        is_more = [work(tx) for work in (self._hear, self._give_up, self._sell, self._step, self.payer.go_on)]
+        return any(is_more)
 
     async def _stir(self) -> None:
         told, self._told = self._told, {}

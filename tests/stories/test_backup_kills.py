@@ -19,7 +19,7 @@ pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[2]
 MESSAGES = 170  # 2.5 MB: three transactions of messages
 STAGES_MIN = 30
-STRIDE = (7, 3, 1)[depth.LEVEL]  # in the soak every stage
+STRIDE = (7, 6, 1)[depth.LEVEL]  # in the soak every stage
 TRIES_MAX = 20
 WORDS = words.words_of(backups.SECRET)
 
