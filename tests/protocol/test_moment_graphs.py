@@ -13,7 +13,7 @@ from tests import depth
 from tests.protocol.walls import PRIVATE, PUBLIC, Circle, To, Wrote
 
 PEOPLE = 50
-POSTS, ANSWERS = ((25, 40), (60, 120), (150, 400))[depth.LEVEL]
+POSTS, ANSWERS = ((25, 40), (40, 80), (150, 400))[depth.LEVEL]
 TAGS = ("family", "work", "climbing", "choir", "street")
 
 

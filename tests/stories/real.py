@@ -97,7 +97,7 @@ class RealNode:
         self.folder.mkdir(parents=True, exist_ok=True)
         errors = self.home / f"{self.name}.stderr"
         with errors.open("ab") as stderr:
-            self.program = self._process([verb, "--profile", self.name], stderr)
+            self.program = self._launched([verb, "--profile", self.name], stderr)
         assert self.program.stdin is not None
         assert self.program.stdout is not None
         self.program.stdin.write(json.dumps(said).encode() + b"\n")
@@ -107,7 +107,7 @@ class RealNode:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def _process(self, words: list[str], stderr: IO[bytes]) -> "subprocess.Popen[bytes] | Hatched":
+    def _launched(self, words: list[str], stderr: IO[bytes]) -> "subprocess.Popen[bytes] | Hatched":
         environment = {**os.environ, "WEFT_HOME": str(self.home), "WEFT_LISTEN": self.listen}
         if not self.prefix and self.before is None:
             return Hatched(words, stderr, environment)

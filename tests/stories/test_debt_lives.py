@@ -9,8 +9,8 @@ from lab.world import World
 from tests import depth
 from tests.stories.debt_life import Life
 
-SEEDS = range(1300, 1300 + (1, 3, 20)[depth.LEVEL])
-STEPS = (40, 200, 600)[depth.LEVEL]
+SEEDS = range(1300, 1300 + (1, 2, 20)[depth.LEVEL])
+STEPS = (40, 150, 600)[depth.LEVEL]
 CROWD = ((4, 2, 40), (6, 2, 150), (20, 3, 10_000))[depth.LEVEL]  # people, friends of each, payments
 
 

@@ -19,9 +19,9 @@ from tests.stories.crowd_kit import DAY_S, HOUR_S, appoint, has_lines
 
 pytestmark = pytest.mark.depth
 
-PEOPLE = (5, 16, 50)[depth.LEVEL]
+PEOPLE = (5, 12, 50)[depth.LEVEL]
 FEW = (5, 8, 50)[depth.LEVEL]  # a day of a person costs a third of a second
-DAYS = (1, 2, 30)[depth.LEVEL]
+DAYS = (1, 1, 30)[depth.LEVEL]
 MESSAGES = (8, 12, 200)[depth.LEVEL]  # that each says
 SHARE = (0.05, 0.20)  # of the time that somebody is there
 STAY_S = HOUR_S  # the mean of one visit
