@@ -3,8 +3,8 @@
     words of contacts -> answers, searches of our own, promises       locks -> passed on, revealed, released
     ways found -> our lock                                            offers for our invoices -> accepted or declined
 
-Each step is decided by the tabs and tables alone, and steps are written together with what they are decided by: so a
-node that is killed goes on where it was. Not here: the rules (ledger/path.py, ledger/finding.py), what a person decides (service.py).
+Each step is decided by the tabs and tables alone, and written together with what it was decided by: so a node that is
+killed goes on where it was. Not here: the rules (ledger/path.py, ledger/finding.py), what a person does (service.py).
 """
 
 from dataclasses import dataclass, field
