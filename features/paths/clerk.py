@@ -72,7 +72,9 @@ class Clerk:
 
     def _work(self, tx: Tx) -> bool:
         """Does a part of all that is due; returns whether there may be more."""
-        is_more = [work(tx) for work in (self._hear, self._give_up, self._sell, self._step, self.payer.go_on)]
+        if self._hear(tx):  # nothing is given up of which the answer lies here
+            return True
+        is_more = [work(tx) for work in (self._give_up, self._sell, self._step, self.payer.go_on)]
         return any(is_more)
 
     async def _stir(self) -> None:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +30,7 @@ class Hatched:
     """A process of a node, as subprocess.Popen has it: `pid`, `stdin`, `stdout`, and what is done to it."""
 
     def __init__(self, words: Sequence[str], stderr: IO[bytes], environment: Mapping[str, str]) -> None:
-        """words: behind "_node". Returns once the process is there."""
+        """words: behind "_node". Returns once the process is there. Raises: ChildProcessError when there is none."""
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
         ours_told, theirs_told = os.pipe()
@@ -37,9 +38,7 @@ class Hatched:
         self.stdout: IO[bytes] | None = os.fdopen(ours_out, "rb")
         self._told = os.fdopen(ours_told, "rb", buffering=0)
         said = {"words": [*words], "environment": {**environment}, "folder": os.getcwd()}
-        self.pid = hatchery().ask(said, (theirs_in, theirs_out, stderr.fileno(), theirs_told), self._told)
-        for one in (theirs_in, theirs_out, theirs_told):
-            os.close(one)
+        self.pid = hatchery().ask(said, (theirs_in, theirs_out, theirs_told), stderr.fileno(), self._told)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -57,7 +56,8 @@ class Hatched:
     def send_signal(self, number: int) -> None:
         """Sends a signal to a process that has not ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has ended since
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
@@ -67,10 +67,14 @@ class Hatched:
 
     def _ended(self, within_s: float | None) -> int | None:
         if self.returncode is None:
-            ready, _, _ = select.select([self._told], [], [], within_s)
-            if ready:
-                self.returncode = int(self._told.readline())
+            looks = select.poll()
+            looks.register(self._told, select.POLLIN)
+            if looks.poll(None if within_s is None else within_s * 1000):
+                line = self._told.readline()
                 self._told.close()
+                self.returncode = int(line or -signal.SIGKILL)
+                if not line:  # whoever watched it was killed: nobody knows how it ends
+                    os.kill(self.pid, signal.SIGKILL)
         return self.returncode
 
 
@@ -85,11 +89,25 @@ class Hatchery:
             self._program = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
         atexit.register(self._end)
 
-    def ask(self, said: Mapping[str, Any], files: Sequence[int], told: IO[bytes]) -> int:
-        """Asks for a process with these files as its first three, the fourth to tell of it; returns its number."""
+    def ask(self, said: Mapping[str, Any], files: Sequence[int], stderr: int, told: IO[bytes]) -> int:
+        """Asks for a process; returns its number. Raises: ChildProcessError.
+
+        files: its standard input and output, and where its end is told, which are closed here. told: the other end.
+        """
         with self._lock:
-            socket.send_fds(self._requests, [json.dumps(said).encode() + b"\n"], [*files])
-            return int(told.readline())
+            try:
+                socket.send_fds(self._requests, [json.dumps(said).encode() + b"\n"], [*files, stderr])
+                is_asked = True
+            except OSError:
+                is_asked = False
+            finally:
+                for one in files:
+                    os.close(one)
+            line = told.readline() if is_asked else b""
+        if not line:
+            hatchery.cache_clear()
+            raise ChildProcessError("no node was forked; why is on standard error")
+        return int(line)
 
     def _end(self) -> None:
         self._requests.close()
@@ -136,8 +154,8 @@ def _received(requests: socket.socket) -> tuple[bytes, list[int]]:
 def _watch(said: Mapping[str, Any], *files: int) -> int:
     """Tells the number of a new process, in which this returns its exit code, and how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    *first, told = files
-    for number, file in enumerate(first):
+    stdin, stdout, told, stderr = files
+    for number, file in enumerate((stdin, stdout, stderr)):
         os.dup2(file, number)
         os.close(file)
     pid = os.fork()
@@ -146,13 +164,15 @@ def _watch(said: Mapping[str, Any], *files: int) -> int:
         os.dup2(2, 1)
         os.write(told, b"%d\n" % pid)
         _, status = os.waitpid(pid, 0)
-        os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
+        with suppress(BrokenPipeError):  # nobody is there any more who wants to know
+            os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
         os._exit(0)
     os.close(told)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(said["folder"])
     os.environ.clear()
     os.environ.update(said["environment"])
+    importlib.import_module("trio._core._run")._r.seed()  # or tasks are shuffled in the same way in all
     sys.argv = [str(ROOT / "weft.py"), "_node", *said["words"]]
     code: int = importlib.import_module("node.__main__").main(said["words"])
     return code

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from cli.client import Client
 from cli.faults import Failure
+from tests import depth
 from tests.stories.hatchery import Hatched
 
 LAUNCHER = Path(__file__).parents[2] / "weft.py"
@@ -109,7 +110,7 @@ class RealNode:
 
     def _launched(self, words: list[str], stderr: IO[bytes]) -> "subprocess.Popen[bytes] | Hatched":
         environment = {**os.environ, "WEFT_HOME": str(self.home), "WEFT_LISTEN": self.listen}
-        if not self.prefix and self.before is None:
+        if not self.prefix and self.before is None and depth.LEVEL < 2:  # the soak starts what everybody starts
             return Hatched(words, stderr, environment)
         return subprocess.Popen(
             [*self.prefix, sys.executable, str(LAUNCHER), "_node", *words],

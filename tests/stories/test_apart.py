@@ -27,7 +27,7 @@ MAIL = 90  # texts of a round: two pages
 COLLECTING_S = 0.35  # from the first question to the last confirmation, on a slow disk
 LEAVING_S = (0.1, 0.7)
 PAUSE_S = 0.02  # a queue at a friend's holds 500
-KILLS = max(2, depth.KILLS // 5)  # each costs two starts of a node
+KILLS = (2, 4, 40)[depth.LEVEL]  # each costs two starts of a node
 KILLS_MAX = 20  # before it is emptied
 
 

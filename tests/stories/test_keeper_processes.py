@@ -87,6 +87,7 @@ async def until_killed(node: RealNode, code: Code, postings: list[Any], last: in
                     try:
                         answers = await sender.put(some)
                     except Unavailable:
+                        assert begun.is_set(), "the keeper ended by itself"
                         return
                     assert {one.status for one in answers} == {Status.OK}
                     kept.extend(one.envelope.decode().rstrip(".") for one in some)

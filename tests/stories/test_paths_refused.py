@@ -146,7 +146,7 @@ def test_a_ring_whose_debts_change_meanwhile_makes_nobody_owe() -> None:
     world.run(story, seed=535)
 
 
-@pytest.mark.parametrize("step", range(0, 30, (6, 3, 1)[depth.LEVEL]))
+@pytest.mark.parametrize("step", range(0, 24, (6, 4, 1)[depth.LEVEL]))
 @pytest.mark.parametrize("who", range(3))
 def test_a_ring_in_which_somebody_is_killed_makes_nobody_owe(who: int, step: int) -> None:
     async def story(w: World) -> None:
