@@ -36,6 +36,7 @@ class Album:
     others: int
     to: list[str] | None
     excepted: list[str] | None
+    typed: str  # what was typed, to be typed again
     moments: list[Row] = field(default_factory=list)
     known: list[Row] = field(default_factory=list)
     failed: list[Row] = field(default_factory=list)
@@ -105,8 +106,11 @@ class Album:
         failing = bool(self.failed) and self.door.form is not options.Form.TEXT
         if not failing:
             show.outcome(self.door, told, "\n".join([*map(_line, self.moments), said]))
-        if self.known:
-            show.talk(self.door, f"• Imported before, so left out: {many(len(self.known), 'picture')}. All: --again")
+        twins = sum(bool(one["as"]) for one in self.known)
+        if before := len(self.known) - twins:
+            show.talk(self.door, f"• Imported before, so left out: {many(before, 'picture')}. All: --again")
+        if twins:
+            show.talk(self.door, f"• The same as another in this folder, so left out: {many(twins, 'picture')}.")
         if self.others:
             show.talk(self.door, f"• No picture that weft knows, so left out: {many(self.others, 'file')}.")
         for one in self.failed:
@@ -116,7 +120,7 @@ class Album:
             more = f" and {len(self.failed) - NAMED_MAX} more" if len(self.failed) > NAMED_MAX else ""
             later = "Nothing was posted." if self.dry_run else "What was posted is not posted again next time."
             why = f"Not everything can be posted: not {names}{more}. {later}"
-            raise Failure("moment.import", why, next="weft moments import FOLDER", verb="Again", data=told)
+            raise Failure("moment.import", why, next=self.typed, verb="Again", data=told)
 
     def _can_be_named(self, path: Path) -> bool:
         try:

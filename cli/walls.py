@@ -126,7 +126,7 @@ def rule(one: Mapping[str, Any]) -> str:
         case False, True:
             return f"{name}: you are not shown their moments."
         case _:
-            return f"{name}: you show each other your moments, as far as each post says."
+            return f"{name}: no rule of yours, so they see what you post for them, and you what they show you."
 
 
 def who(name: str, mine: bool) -> str:
@@ -134,11 +134,16 @@ def who(name: str, mine: bool) -> str:
     return "You" if mine else show.clean(name)
 
 
+def answered(one: Mapping[str, Any]) -> str:
+    """Whose comment a comment answers."""
+    whom = one["answers_whom"]
+    return "what is gone" if whom is None else who(whom, not whom)
+
+
 def _comment(one: Mapping[str, Any]) -> list[str]:
     parts = [f"{_BELOW}{who(one['author'], one['mine'])}", show.clock(one["at_ms"]), one["short"]]
     if one["answers"]:
-        whom = who(one["answers_whom"], not one["answers_whom"])
-        parts.append(f"answers {whom} ({show.clean(one['answers'])[:8]})")
+        parts.append(f"answers {answered(one)} ({show.clean(one['answers'])[:8]})")
     parts += ["(hidden by you)"] if one["hidden"] else []
     return ["  ".join(parts), *_text(one["text"], _BELOW + _DEEPER)]
 

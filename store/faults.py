@@ -125,7 +125,7 @@ class BadRemark(UserFault):
 
 
 class BadTag(UserFault):
-    """A tag is one line of 1 to 32 bytes without control characters; nothing was changed."""
+    """A tag has 1 to 32 bytes, no commas or control characters, and no # before it; nothing was changed."""
 
     code = "contact.tag"
     next = "weft tag NAME friends"

@@ -71,7 +71,7 @@ def put(tx: Tx, contact_id: int, text: str) -> None:
 def add_tag(tx: Tx, contact_id: int, text: str) -> None:
     """Writes a tag; one that differs by case alone is the same. Raises: BadTag, OverLimit."""
     text = text.strip()
-    if not _is_line(text, TAG_BYTES_MAX):
+    if not _is_line(text, TAG_BYTES_MAX) or "," in text or text.startswith("#"):  # as lists of tags are typed
         raise BadTag
     known = of(tx, contact_id).tags
     if len(known) >= TAGS_MAX and text.casefold() not in {one.casefold() for one in known}:

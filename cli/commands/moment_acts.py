@@ -122,7 +122,7 @@ def comment(door: Door, moment_id: str, text: str, reply: str | None) -> None:
         if not said.strip():
             raise faults.usage("There is no text, so nothing was said.")
         made = client.call("moments.comment", id=moment_id, text=said, reply=reply)
-    whom = f" to {walls.who(made['answers_whom'], not made['answers_whom'])}" if made["answers"] else ""
+    whom = f" to {walls.answered(made)}" if made["answers"] else ""
     show.outcome(door, made, f"✔ Said{whom}.   (id {made['short']})")
 
 
@@ -157,7 +157,7 @@ def edit(door: Door, moment_id: str, text: str) -> None:
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.pass_obj
 def delete(door: Door, moment_id: str, yes: bool) -> None:
-    """Deletes a moment or comment of yours: the nodes of others drop it too.
+    """Deletes a moment or comment of yours: the nodes of others drop it too. At a terminal you are asked before.
 
     Who has seen it may have kept a copy; nothing can take that back.
     """

@@ -120,8 +120,12 @@ def import_folder(
     if not found:
         said = f"There is no picture in {faults.quoted(str(place))}: JPEG, PNG, WebP or GIF; nothing was posted."
         raise Failure("moment.folder", said, next="weft moments import FOLDER", verb="Name another", exit=faults.USAGE)
+    words = ["weft", "moments", "import", show.clean(folder)]
+    for option, values in (("--to", to), ("--except", excepted)):
+        words += [word for value in values for word in (option, show.clean(value))]
+    words += [option for option, is_said in (("--each", alone), ("--dry-run", dry_run), ("--yes", yes)) if is_said]
     with door.connect() as client:
-        album = importing.Album(door, client, str(place), dry_run, others, *readers)
+        album = importing.Album(door, client, str(place), dry_run, others, *readers, shlex.join(words))
         made = albums.moments(album.look(found, again), 1 if alone else albums.PICTURES_MAX)
         if made and door.asks and not dry_run and not to and not excepted:
             asked = f"{importing.many(len(made), 'moment')} for all your contacts to see: post them?"

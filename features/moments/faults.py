@@ -23,7 +23,7 @@ class NotYours(UserFault):
     """This moment or comment is somebody else's, so it is not yours to change. You can hide a comment below yours."""
 
     code = "moment.not_yours"
-    next = "weft moments hide ID"
+    next = "weft moments hide --help"
     exit = 1
 
 
@@ -44,10 +44,10 @@ class NothingSaid(UserFault):
 
 
 class TooLong(UserFault):
-    """A moment has at most 8 KiB of text and a comment 2 KiB; nothing was posted."""
+    """A moment has at most 8 KiB of text and a comment 2 KiB; nothing was said or changed."""
 
     code = "limit"
-    next = 'weft moments post "…"'
+    next = "weft moments --help"
     exit = 2
 
 
@@ -79,7 +79,7 @@ class NothingLiked(UserFault):
     """You do not like this moment, so there is nothing to take back."""
 
     code = "moment.not_liked"
-    next = "weft moments like ID"
+    next = "weft moments show ID"
     exit = 1
 
 
@@ -100,7 +100,7 @@ class FeedStopped(UserFault):
 
 
 class NoPicture(UserFault):
-    """This moment has no such picture."""
+    """This moment has no picture of this number, or none at all."""
 
     code = "moment.no_picture"
     next = "weft moments show ID"

@@ -65,8 +65,11 @@ class MomentLine:
 
 @dataclass(frozen=True, slots=True)
 class AnswerLine:
-    """A comment. author: "" for ours. answers: the short id of the comment it answers, "" for none; answers_whom: of
-    whom, "" for ours or none. hidden: we have hidden it, so nobody else is shown it."""
+    """A comment. author: "" for ours. hidden: we have hidden it, so nobody else is shown it.
+
+    answers: the short id of the comment it answers, "" for none. answers_whom: whose that is, "" for ours or none, null
+    where it is not here any more.
+    """
 
     id: str
     short: str
@@ -75,7 +78,7 @@ class AnswerLine:
     at_ms: int
     text: str
     answers: str
-    answers_whom: str
+    answers_whom: str | None
     hidden: bool
 
 

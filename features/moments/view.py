@@ -279,7 +279,9 @@ def find(tx: Tx, text: str) -> Moment:
         raise AmbiguousMoment
     found = _one(rows[0]) if rows else _once(tx, low, high)
     if found is None:
-        raise UnknownMoment(f"There is no moment whose id begins with {quoted(text)}.")
+        row = tx.one("SELECT 1 FROM moment_answer WHERE tag BETWEEN ? AND ? AND kind = ?", (low, high, Comment.KIND))
+        what = f"There is no moment whose id begins with {quoted(text)}"
+        raise UnknownMoment(f"{what}; there is a comment." if row else f"{what}.")
     return found
 
 
@@ -301,7 +303,9 @@ def find_comment(tx: Tx, text: str) -> Answer:
     if len(rows) > 1:
         raise AmbiguousMoment
     if not rows:
-        raise UnknownMoment(f"There is no comment whose id begins with {quoted(text)}.")
+        what = f"There is no comment whose id begins with {quoted(text)}"
+        is_moment = tx.one("SELECT 1 FROM moment WHERE tag BETWEEN ? AND ?", (low, high)) is not None
+        raise UnknownMoment(f"{what}; there is a moment." if is_moment else f"{what}.", next="weft moments show ID")
     return answer_of(rows[0])
 
 

@@ -149,7 +149,7 @@ def answer_line(tx: Tx, eye: Eye, one: Answer) -> AnswerLine:
         at_ms=one.at_ms,
         text=one.text,
         answers="" if one.answers is None else view.id_of(one.answers).hex()[:SHORT],
-        answers_whom="" if answered is None else eye.name(tx, answered.contact),
+        answers_whom="" if one.answers is None else None if answered is None else eye.name(tx, answered.contact),
         hidden=hidden is not None,
     )
 

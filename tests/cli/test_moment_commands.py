@@ -205,17 +205,18 @@ async def test_where_nothing_is_it_says_what_to_do(tmp_path: Path) -> None:
 
 async def test_a_moment_is_shown_with_its_comments(tmp_path: Path) -> None:
     async with fake.node(tmp_path) as world:
-        world.moments.rows.append(moment("Hi", comments=3))
+        world.moments.rows.append(moment("Hi", comments=4))
         world.moments.comments += [
             comment(1, "Lovely!\nBo  12:00  a0000002"),
             comment(2, "Thanks", author="", mine=True, answers="c0000001", answers_whom="Chen"),
             comment(3, "Pfff", hidden=True, answers="c0000002"),
+            comment(4, "Yes", answers="c0000009", answers_whom=None),
         ]
         ran = await world.weft("moments", "show", "a000")
         assert ran.out.splitlines() == [
             f"Bo  {WHEN}  a0000001",
             "    Hi",
-            "  3 comments",
+            "  4 comments",
             f"    Chen  {WHEN}  c0000001",
             "        Lovely!",
             "        Bo  12:00  a0000002",
@@ -223,9 +224,11 @@ async def test_a_moment_is_shown_with_its_comments(tmp_path: Path) -> None:
             "        Thanks",
             f"    Chen  {WHEN}  c0000003  answers You (c0000002)  (hidden by you)",
             "        Pfff",
+            f"    Chen  {WHEN}  c0000004  answers what is gone (c0000009)",
+            "        Yes",
         ]
         ran = await world.weft("moments", "show", "a000", "--json")
-        assert (ran.json["moment"]["text"], len(ran.json["comments"])) == ("Hi", 3)
+        assert (ran.json["moment"]["text"], len(ran.json["comments"])) == ("Hi", 4)
 
 
 async def test_liking_saying_hiding_editing_and_deleting(tmp_path: Path) -> None:
@@ -333,7 +336,7 @@ async def test_of_those_that_end_what_is_here_is_saved(
 
 async def test_rules_and_the_window_are_shown_and_changed(tmp_path: Path) -> None:
     async with fake.node(tmp_path, "bo") as world:
-        said = "bo: you show each other your moments, as far as each post says.\n"
+        said = "bo: no rule of yours, so they see what you post for them, and you what they show you.\n"
         assert (await world.weft("moments", "rule", "bo")).out == said
         ran = await world.weft("moments", "rule", "bo", "--hide-mine")
         assert ran.out == "✔ bo: is not shown your moments.\n"

@@ -1,6 +1,7 @@
 """moments import: pictures of a folder become moments of their days, once; what cannot be is named."""
 
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -82,6 +83,8 @@ async def test_a_folder_is_imported_once_and_goes_on_where_it_stopped(tmp_path: 
         (folder / "the same.jpg").write_bytes((folder / "a.jpg").read_bytes())
         album(tmp_path, "c.jpg", "c again.jpg")
         (folder / "c again.jpg").write_bytes((folder / "c.jpg").read_bytes())
+        dry = await world.weft("moments", "import", str(folder), "--dry-run")
+        assert "left out: 3 pictures. All: --again\n• The same as another in this folder, so left out: 1 pic" in dry.err
         again = await world.weft("moments", "import", str(folder), "--json")
         assert [one["files"] for one in again.json["moments"]] in (["c.jpg"], [["c again.jpg"]])
         assert sorted(one["file"] for one in again.json["known"]) == ["a.jpg", "b.jpg", "c.jpg", "the same.jpg"]
@@ -123,7 +126,8 @@ async def test_what_cannot_be_posted_is_named_and_the_others_are(tmp_path: Path)
         (folder / "c.txt").write_text("x" * 9000)
         (folder / os.fsdecode(b"\xff.jpg")).write_bytes(b"d")
         world.moments.refuses = {"bad.jpg": BadFile("This file is none.")}
-        ran = await world.weft("moments", "import", str(folder), "--dry-run")
+        ran = await world.weft("moments", "import", str(folder), "--dry-run", "--to", "family,bo")
+        assert ran.err.endswith(" --to family,bo --dry-run\n")
         assert (ran.code, "Nothing was posted. Again" in ran.err, world.moments.rows) == (1, True, [])
         ran = await world.weft("moments", "import", str(folder), "--each", "--json")
         error = ran.json["error"]
@@ -139,7 +143,9 @@ async def test_what_cannot_be_posted_is_named_and_the_others_are(tmp_path: Path)
         ran = await world.weft("moments", "import", str(folder), "--each")
         assert (ran.code, steering(ran.out + ran.err)) == (1, [])
         assert "! bad.jpg: This file is none.\n" in ran.err
-        assert ran.err.endswith("is not posted again next time. Again: weft moments import FOLDER\n")
+        assert ran.err.endswith(
+            f"is not posted again next time. Again: weft moments import {shlex.quote(str(folder))} --each\n"
+        )
         assert len(world.moments.rows) == 2
 
 

@@ -73,7 +73,7 @@ def test_each_fault_that_is_promised_is_met_and_changes_nothing() -> None:
         for text in ("two\nlines", "x" * 129, "\x1b[31m", "\u202eab", "\ud800"):
             assert await faults.code("profile.remark", name="bobby", text=text) == "contact.remark"
         assert await faults.code("profile.remark", name="bobby", text="BO") == "contact.name_taken"
-        for text in ("", " ", "two\nlines", "x" * 33, "\ud800"):
+        for text in ("", " ", "two\nlines", "x" * 33, "\ud800", "a,b", "#family"):
             assert await faults.code("profile.tag", name="bobby", tag=text) == "contact.tag"
         for n in range(remarks.TAGS_MAX):
             await ana.call("profile.tag", name="bobby", tag=f"t{n}")

@@ -146,3 +146,23 @@ def test_who_is_not_to_see_them_sees_nothing_any_more_and_all_again_when_he_may(
         assert await wall(bo) == []
 
     world.run(story, 904)
+
+
+def test_who_answers_what_is_deleted_then_answers_nobody() -> None:
+    async def story(w: World) -> None:
+        ana, bo, cy = await circle(w, "ana", "bo", "cy")
+        posted = await ana.call("moments.post", text="to all")
+        await w.until(sees([bo, cy], "to all"))
+        said = await bo.call("moments.comment", id=posted["id"], text="of bo")
+        await w.until(reads([cy], "to all", ["of bo"]))
+        await cy.call("moments.comment", id=posted["id"], text="of cy", reply=said["id"])
+        await w.until(reads([ana, bo], "to all", ["of bo", "of cy"]))
+        (_, line) = (await ana.call("moments.show", id=posted["id"]))["comments"]
+        assert (line["answers"], line["answers_whom"].lower()) == (said["short"], "bo")
+        await bo.call("moments.delete", id=said["id"])
+        await w.until(reads([ana, bo, cy], "to all", ["of cy"]))
+        for person in (ana, bo, cy):
+            (line,) = (await person.call("moments.show", id=posted["id"]))["comments"]
+            assert (line["answers"], line["answers_whom"]) == (said["short"], None)
+
+    world.run(story, 933)
