@@ -31,6 +31,7 @@ from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
 from protocol import moment
+from protocol.grant import Role
 from store import authoring, people, remarks, spaces
 from store.database import Tx
 from store.logs import State
@@ -53,6 +54,7 @@ class _Own:
 
 def hand(tx: Tx, by: By) -> None:
     """Lets all readers have our feed, and tells them what they were not told."""
+    let_go(tx)
     _forget(tx, by)
     of = feeds.newest(tx, by.me)
     if of is None and feeds.every(tx) and audience.reader_ids(tx):  # the last one ended when nobody was left
@@ -142,6 +144,22 @@ def barred(tx: Tx) -> dict[int, frozenset[int]]:
             if rows:
                 found[one.log.number] = frozenset(contact_id for (contact_id,) in rows)
     return found
+
+
+def let_go(tx: Tx) -> None:
+    """Of our feeds that do not go on, or that a lost device wrote, who is barred by a rule is given and granted nothing
+    any more: neither what he was told to forget, nor what he was not granted yet. When he joins again he is given all.
+
+    The one that goes on keeps him until it does so without him: see `barred`.
+    """
+    for number, contact_id in tx.all(
+        "SELECT x.log, x.contact FROM moment_rule r JOIN reader x ON x.contact = r.contact"
+        " JOIN space s ON s.log = x.log JOIN log l ON l.number = x.log"
+        " WHERE (r.chats_only = 1 OR r.hide_mine = 1) AND s.contact = ? AND s.role = ? AND (l.own = 0 OR l.state != ?)"
+        " ORDER BY x.log, x.contact",
+        (spaces.OURS, int(Role.FEED), int(State.OK)),
+    ):
+        spaces.drop_reader(tx, number, contact_id)
 
 
 def _lacking(tx: Tx, own: Sequence[_Own], numbers: Sequence[int]) -> list[int]:
