@@ -227,7 +227,10 @@ def _welcome(tx: Tx, by: By, contact_id: int, devices: bytes) -> None:
 
 def _forget(tx: Tx, by: By) -> None:
     """What was told to who is no reader any more counts no more. Who is barred, and keeps what he has of ours, is told
-    to forget it; whose account is in doubt, once it is not any more."""
+    to forget it; whose account is in doubt, once it is not any more.
+
+    Of a feed that he still has, as in doubt, the chains stay known as told: they go on, and he can follow them.
+    """
     for contact_id, devices in tx.all(
         f"SELECT contact, devices FROM moment_met WHERE contact NOT IN (SELECT c.id {audience.READERS})"
     ):
@@ -240,7 +243,12 @@ def _forget(tx: Tx, by: By) -> None:
             if keeps:
                 by.say(tx, contact_id, Forget())
             tx.execute("DELETE FROM moment_met WHERE contact = ?", (contact_id,))
-        tx.execute("DELETE FROM moment_handed WHERE contact = ?", (contact_id,))
+        tx.execute(
+            "DELETE FROM moment_handed WHERE contact = ? AND NOT EXISTS (SELECT 1 FROM moment_own_chain o"
+            " JOIN log l ON l.id = o.feed JOIN reader x ON x.log = l.number AND x.contact = moment_handed.contact"
+            " WHERE o.id = moment_handed.chain)",
+            (contact_id,),
+        )
 
 
 def _told(tx: Tx, number: int) -> set[int]:
