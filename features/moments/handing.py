@@ -269,7 +269,8 @@ def _keys(tx: Tx, contact_id: int, oldest_ms: int) -> tuple[Key, ...]:
     """What opens all that a contact may see of what we have written: posts, and the places of our answers.
 
     Also the places of posts that are not for him, where it opens nothing that says anything to him: else he could tell
-    by what he is not told which entries those are.
+    by what he is not told which entries those are. Of a post for all that is older than the window nothing is told,
+    however young the entry that says it: what opens its place would open the post.
     """
     seen = [
         one
@@ -277,10 +278,12 @@ def _keys(tx: Tx, contact_id: int, oldest_ms: int) -> tuple[Key, ...]:
         if one.at_ms >= oldest_ms and audience.is_for(audience.of(tx, one.id), contact_id)
     ]
     open_to_him = {(one.text.log, one.text.seq) for one in seen}
-    kinds = ", ".join(map(str, (*ANSWERS, Post.KIND, Replace.KIND)))
+    answers, kinds = (", ".join(map(str, some)) for some in (ANSWERS, (*ANSWERS, Post.KIND, Replace.KIND)))
     rows = tx.all(
-        f"SELECT feed, seq, wrap FROM moment_entry WHERE kind IN ({kinds}) AND at_ms >= ? ORDER BY kind, at_ms, id",
-        (oldest_ms,),
+        f"SELECT feed, seq, wrap FROM moment_entry WHERE kind IN ({kinds}) AND at_ms >= ? AND (kind IN ({answers})"
+        " OR NOT EXISTS (SELECT 1 FROM moment m JOIN moment_audience a ON a.moment = m.id"
+        " WHERE m.id = moment_entry.moment AND m.at_ms < ? AND a.kind = ?)) ORDER BY kind, at_ms, id",
+        (oldest_ms, oldest_ms, audience.Kind.ALL),
     )
     places = [Key(feed_id, seq, wrap) for feed_id, seq, wrap in rows if (feed_id, seq) not in open_to_him]
     return (*(Key(one.text.log, one.text.seq, one.key) for one in seen), *places)
