@@ -152,9 +152,10 @@ def let_go(tx: Tx) -> None:
 
     The one that goes on keeps him until it does so without him: see `barred`.
     """
+    # CROSS JOIN: from the few rules on, since each write asks.
     for number, contact_id in tx.all(
-        "SELECT x.log, x.contact FROM moment_rule r JOIN reader x ON x.contact = r.contact"
-        " JOIN space s ON s.log = x.log JOIN log l ON l.number = x.log"
+        "SELECT x.log, x.contact FROM moment_rule r CROSS JOIN reader x ON x.contact = r.contact"
+        " CROSS JOIN space s ON s.log = x.log JOIN log l ON l.number = x.log"
         " WHERE (r.chats_only = 1 OR r.hide_mine = 1) AND s.contact = ? AND s.role = ? AND (l.own = 0 OR l.state != ?)"
         " ORDER BY x.log, x.contact",
         (spaces.OURS, int(Role.FEED), int(State.OK)),
