@@ -31,6 +31,7 @@ from features.moments.faults import FeedStopped
 from features.moments.feeds import EVERYBODY, By
 from features.moments.view import OURS
 from protocol import moment
+from protocol.grant import Role
 from store import authoring, people, remarks, spaces
 from store.database import Tx
 from store.logs import State
@@ -53,6 +54,7 @@ class _Own:
 
 def hand(tx: Tx, by: By) -> None:
     """Lets all readers have our feed, and tells them what they were not told."""
+    let_go(tx)
     _forget(tx, by)
     of = feeds.newest(tx, by.me)
     if of is None and feeds.every(tx) and audience.reader_ids(tx):  # the last one ended when nobody was left
@@ -144,6 +146,23 @@ def barred(tx: Tx) -> dict[int, frozenset[int]]:
     return found
 
 
+def let_go(tx: Tx) -> None:
+    """Of our feeds that do not go on, or that a lost device wrote, who is barred by a rule is given and granted nothing
+    any more: neither what he was told to forget, nor what he was not granted yet. When he joins again he is given all.
+
+    The one that goes on keeps him until it does so without him: see `barred`.
+    """
+    # CROSS JOIN: from the few rules on, since each write asks.
+    for number, contact_id in tx.all(
+        "SELECT x.log, x.contact FROM moment_rule r CROSS JOIN reader x ON x.contact = r.contact"
+        " CROSS JOIN space s ON s.log = x.log JOIN log l ON l.number = x.log"
+        " WHERE (r.chats_only = 1 OR r.hide_mine = 1) AND s.contact = ? AND s.role = ? AND (l.own = 0 OR l.state != ?)"
+        " ORDER BY x.log, x.contact",
+        (spaces.OURS, int(Role.FEED), int(State.OK)),
+    ):
+        spaces.drop_reader(tx, number, contact_id)
+
+
 def _lacking(tx: Tx, own: Sequence[_Own], numbers: Sequence[int]) -> list[int]:
     """The readers who may not have been told all: they are few, and looked for in one query, since each write asks.
 
@@ -209,7 +228,10 @@ def _welcome(tx: Tx, by: By, contact_id: int, devices: bytes) -> None:
 
 def _forget(tx: Tx, by: By) -> None:
     """What was told to who is no reader any more counts no more. Who is barred, and keeps what he has of ours, is told
-    to forget it; whose account is in doubt, once it is not any more."""
+    to forget it; whose account is in doubt, once it is not any more.
+
+    Of a feed that he still has, as in doubt, the chains stay known as told: they go on, and he can follow them.
+    """
     for contact_id, devices in tx.all(
         f"SELECT contact, devices FROM moment_met WHERE contact NOT IN (SELECT c.id {audience.READERS})"
     ):
@@ -222,7 +244,12 @@ def _forget(tx: Tx, by: By) -> None:
             if keeps:
                 by.say(tx, contact_id, Forget())
             tx.execute("DELETE FROM moment_met WHERE contact = ?", (contact_id,))
-        tx.execute("DELETE FROM moment_handed WHERE contact = ?", (contact_id,))
+        tx.execute(
+            "DELETE FROM moment_handed WHERE contact = ? AND NOT EXISTS (SELECT 1 FROM moment_own_chain o"
+            " JOIN log l ON l.id = o.feed JOIN reader x ON x.log = l.number AND x.contact = moment_handed.contact"
+            " WHERE o.id = moment_handed.chain)",
+            (contact_id,),
+        )
 
 
 def _told(tx: Tx, number: int) -> set[int]:
@@ -243,7 +270,8 @@ def _keys(tx: Tx, contact_id: int, oldest_ms: int) -> tuple[Key, ...]:
     """What opens all that a contact may see of what we have written: posts, and the places of our answers.
 
     Also the places of posts that are not for him, where it opens nothing that says anything to him: else he could tell
-    by what he is not told which entries those are.
+    by what he is not told which entries those are. Of a post for all that is older than the window nothing is told,
+    however young the entry that says it: what opens its place would open the post.
     """
     seen = [
         one
@@ -251,10 +279,12 @@ def _keys(tx: Tx, contact_id: int, oldest_ms: int) -> tuple[Key, ...]:
         if one.at_ms >= oldest_ms and audience.is_for(audience.of(tx, one.id), contact_id)
     ]
     open_to_him = {(one.text.log, one.text.seq) for one in seen}
-    kinds = ", ".join(map(str, (*ANSWERS, Post.KIND, Replace.KIND)))
+    answers, kinds = (", ".join(map(str, some)) for some in (ANSWERS, (*ANSWERS, Post.KIND, Replace.KIND)))
     rows = tx.all(
-        f"SELECT feed, seq, wrap FROM moment_entry WHERE kind IN ({kinds}) AND at_ms >= ? ORDER BY kind, at_ms, id",
-        (oldest_ms,),
+        f"SELECT feed, seq, wrap FROM moment_entry WHERE kind IN ({kinds}) AND at_ms >= ? AND (kind IN ({answers})"
+        " OR NOT EXISTS (SELECT 1 FROM moment m JOIN moment_audience a ON a.moment = m.id"
+        " WHERE m.id = moment_entry.moment AND m.at_ms < ? AND a.kind = ?)) ORDER BY kind, at_ms, id",
+        (oldest_ms, oldest_ms, audience.Kind.ALL),
     )
     places = [Key(feed_id, seq, wrap) for feed_id, seq, wrap in rows if (feed_id, seq) not in open_to_him]
     return (*(Key(one.text.log, one.text.seq, one.key) for one in seen), *places)

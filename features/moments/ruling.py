@@ -53,6 +53,7 @@ async def rule(
         )
         if after != before:
             audience.set_rule(tx, contact.id, after)
+            handing.let_go(tx)
             if audience.is_barred(after) and not audience.is_barred(before) and audience.may_hear(contact):
                 by.say(tx, contact.id, Forget())
                 handing.has_forgotten(tx, contact.id)
