@@ -11,6 +11,7 @@ from store import logs, spaces
 from store.database import Tx
 
 ANSWERS_MAX = 1_000  # of one contact below one post that are kept
+AGAIN_MAX = 16  # so often one that we have hidden is hidden again where it has moved
 
 
 def answered(
@@ -24,10 +25,10 @@ def answered(
     nonce: bytes,
     now_ms: int,
 ) -> None:
-    """Keeps a comment or a like, as far as there is room."""
+    """Keeps a comment or a like, as far as there is room; what is there already may move all the same."""
     count = tx.one("SELECT COUNT(*) FROM moment_answer WHERE contact = ? AND moment = ?", (contact_id, one.id))
     assert count is not None
-    if count[0] >= ANSWERS_MAX:
+    if count[0] >= ANSWERS_MAX and not _is_known(tx, contact_id, nonce):
         return
     row = put(tx, one.id, contact_id, where, what, min(at_ms, now_ms), wrap, nonce)
     if row is not None and contact_id != OURS:
@@ -48,20 +49,60 @@ def put(
 
     wrap: what opened it, b"" for nothing. nonce: of its content.
     """
+    if _moved(tx, contact_id, where, nonce):
+        return None
     text, answers = (what.text, what.answers) if isinstance(what, Comment) else ("", None)
     about = (None, None) if answers is None else (answers.log, answers.seq)
     found = tx.one(
         "INSERT INTO moment_answer (moment, contact, feed, seq, tag, kind, text, at_ms, answers_feed, answers_seq,"
-        " wrap, nonce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
-        (row, contact_id, where.log, where.seq, view.id_of(where), what.KIND, text, at_ms, *about, wrap, nonce),
+        " wrap, nonce, hidden) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+        (
+            *(row, contact_id, where.log, where.seq, view.id_of(where), what.KIND, text, at_ms, *about, wrap, nonce),
+            view.HIDDEN if view.is_hidden(tx, row, where) else view.SHOWN,
+        ),
     )
-    if found is None:
-        tx.execute(
-            "UPDATE OR IGNORE moment_answer SET feed = ?, seq = ?, tag = ? WHERE contact = ? AND nonce = ?",
-            (where.log, where.seq, view.id_of(where), contact_id, nonce),
-        )
     tx.changed(view.CHANGED, row)
     return None if found is None else int(found[0])
+
+
+def _is_known(tx: Tx, contact_id: int, nonce: bytes) -> bool:
+    return tx.one("SELECT 1 FROM moment_answer WHERE contact = ? AND nonce = ?", (contact_id, nonce)) is not None
+
+
+def _moved(tx: Tx, contact_id: int, where: Ref, nonce: bytes) -> bool:
+    """Whether an answer is there already; it stands here then, and is hidden where it was.
+
+    Below a post of ours others are to be told that again (writing.py). One that moves too often counts as another.
+    """
+    row = tx.one(
+        "SELECT w.id, w.hidden, w.again, w.moment FROM moment_answer w WHERE w.contact = ? AND w.nonce = ?"
+        " AND (w.feed, w.seq) != (?, ?)",
+        (contact_id, nonce, where.log, where.seq),
+    )
+    if row is None:
+        return _is_known(tx, contact_id, nonce)
+    number, hidden, again, below = row
+    one = view.moment(tx, below)
+    assert one is not None
+    is_unsaid = False
+    if view.is_hidden(tx, below, where):
+        hidden = view.HIDDEN
+    elif hidden != view.SHOWN and one.contact == OURS:
+        if again >= AGAIN_MAX:
+            found = view.answer(tx, number)
+            assert found is not None
+            view.drop_answer(tx, found)
+            return False
+        hidden, is_unsaid = view.UNSAID, True
+    tx.execute(
+        "UPDATE OR IGNORE moment_answer SET feed = ?, seq = ?, tag = ?, hidden = ? WHERE id = ?",
+        (where.log, where.seq, view.id_of(where), hidden, number),
+    )
+    log = logs.by_id(tx, one.ref.log) if is_unsaid else None
+    if log is not None:
+        tx.changed(logs.TOPIC, log.number)
+    tx.changed(view.CHANGED, below)
+    return True
 
 
 def _notice(tx: Tx, one: Moment, row: int, what: Comment | Like, at_ms: int, now_ms: int) -> None:

@@ -19,6 +19,7 @@ OURS = 0
 CHANGED = "moments.changed"  # a topic: a moment, or what is below it, is another; its key is the row of the moment
 NOTICED = "moments.noticed"  # somebody liked or answered; its key is the row of the notice
 RULES = "moments.rules"  # what holds with a contact; its key is the contact
+SHOWN, HIDDEN, UNSAID = range(3)  # an answer below a post; unsaid: hidden, and moved to where others show it yet
 ID_CHARS_MIN = 4
 _ID_CHARS = 64
 _MOMENT = "id, contact, feed, seq, key, said, at_ms, edited_ms, text_feed, text_seq"
@@ -43,13 +44,15 @@ MIGRATIONS = (
           id INTEGER PRIMARY KEY, moment INTEGER NOT NULL, contact INTEGER NOT NULL, feed BLOB NOT NULL,
           seq INTEGER NOT NULL, tag BLOB NOT NULL, kind INTEGER NOT NULL, text TEXT NOT NULL, at_ms INTEGER NOT NULL,
           answers_feed BLOB, answers_seq INTEGER, wrap BLOB NOT NULL,
-          nonce BLOB NOT NULL, UNIQUE (contact, feed, seq), UNIQUE (contact, nonce)
+          nonce BLOB NOT NULL, hidden INTEGER NOT NULL, again INTEGER NOT NULL DEFAULT 0,
+          UNIQUE (contact, feed, seq), UNIQUE (contact, nonce)
         ) STRICT;
         CREATE INDEX moment_answer_tag ON moment_answer (tag);
-        CREATE INDEX moment_answer_below ON moment_answer (moment, kind, at_ms, seq, tag, contact, feed);
+        CREATE INDEX moment_answer_below ON moment_answer (moment, kind, at_ms, seq, tag, contact, hidden);
         CREATE INDEX moment_answer_of ON moment_answer (contact, moment, kind);
         CREATE INDEX moment_answer_at ON moment_answer (feed, seq);
         CREATE INDEX moment_answer_about ON moment_answer (answers_feed, answers_seq) WHERE answers_feed IS NOT NULL;
+        CREATE INDEX moment_answer_unsaid ON moment_answer (hidden) WHERE hidden = 2;
         CREATE TABLE moment_hidden (
           moment INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (moment, feed, seq)
         ) STRICT, WITHOUT ROWID;
@@ -325,8 +328,16 @@ def answer_at(tx: Tx, contact: int, ref: Ref) -> Answer | None:
 
 def hide(tx: Tx, moment: int, ref: Ref) -> None:
     """The answer in this place is not shown below a post, whether or not it has come."""
-    tx.execute("INSERT OR IGNORE INTO moment_hidden (moment, feed, seq) VALUES (?, ?, ?)", (moment, ref.log, ref.seq))
+    where = (moment, ref.log, ref.seq)
+    tx.execute("INSERT OR IGNORE INTO moment_hidden (moment, feed, seq) VALUES (?, ?, ?)", where)
+    tx.execute("UPDATE moment_answer SET hidden = ? WHERE moment = ? AND feed = ? AND seq = ?", (HIDDEN, *where))
     tx.changed(CHANGED, moment)
+
+
+def is_hidden(tx: Tx, moment: int, ref: Ref) -> bool:
+    """Whether what stands in this place is not shown below a post, as its author says."""
+    row = tx.one("SELECT 1 FROM moment_hidden WHERE moment = ? AND feed = ? AND seq = ?", (moment, ref.log, ref.seq))
+    return row is not None
 
 
 def drop_answer(tx: Tx, one: Answer) -> None:

@@ -36,8 +36,7 @@ _BELOW = (
     " FROM moment_answer w LEFT JOIN contact c ON c.id = w.contact LEFT JOIN moment_rule r ON r.contact = w.contact"
     " WHERE w.moment = ? AND w.kind = ?"
     " AND (w.contact = 0 OR (c.state = ? AND COALESCE(r.chats_only, 0) = 0) OR ? = 0)"
-    " AND (? = 0 OR NOT EXISTS (SELECT 1 FROM moment_hidden h WHERE h.moment = w.moment AND h.feed = w.feed"
-    " AND h.seq = w.seq))"
+    " AND (? = 0 OR w.hidden = 0)"
 )
 # The order is forced: from the newest notice on.
 _NOTICED = (
@@ -46,7 +45,7 @@ _NOTICED = (
     " LEFT JOIN contact c ON c.id = m.contact LEFT JOIN moment_rule r ON r.contact = m.contact"
     " LEFT JOIN moment_author a ON a.contact = m.contact"
     f" WHERE x.state = ? AND {_SEEN} AND (m.contact = 0 OR (COALESCE(y.chats_only, 0) = 0"
-    " AND NOT EXISTS (SELECT 1 FROM moment_hidden h WHERE h.moment = w.moment AND h.feed = w.feed AND h.seq = w.seq)))"
+    " AND w.hidden = 0))"
 )
 
 
@@ -138,9 +137,7 @@ def answer_line(tx: Tx, eye: Eye, one: Answer) -> AnswerLine:
     """A comment."""
     tag = view.id_of(one.ref).hex()
     answered = None if one.answers is None else _answered(tx, one)
-    hidden = tx.one(
-        "SELECT 1 FROM moment_hidden WHERE moment = ? AND feed = ? AND seq = ?", (one.moment, one.ref.log, one.ref.seq)
-    )
+    hidden = tx.one("SELECT 1 FROM moment_answer WHERE id = ? AND hidden != ?", (one.id, view.SHOWN))
     return AnswerLine(
         id=tag,
         short=tag[:SHORT],

@@ -6,7 +6,7 @@ Each function is one step of a transaction. Our feeds and their chains: feeds.py
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from features.moments import audience, feeds, handing, pictures, view
+from features.moments import audience, feeds, handing, pictures, reading, view
 from features.moments.audience import Audience, Kind
 from features.moments.content import (
     DROPS_MAX,
@@ -169,7 +169,21 @@ def settle(tx: Tx, by: By) -> bool:
             moved[before] = after
     for before in _in_turn(moved):
         _move(tx, before, moved[before])
+    _hide_again(tx, by)
     return bool(gone)
+
+
+def _hide_again(tx: Tx, by: By) -> None:
+    """Says of answers that we have hidden, and that stand in another place now, that they are hidden there. Of a feed
+    that is not known here it is not said: what stands in it may be somebody else's."""
+    for (row,) in tx.all("SELECT id FROM moment_answer WHERE hidden = 2 ORDER BY id"):
+        found = view.answer(tx, row)
+        assert found is not None
+        one = view.moment(tx, found.moment)
+        if one is not None and reading.feed(tx, found.contact, found.ref.log) is not None:
+            answer(tx, by, one, Hide(one.ref, found.ref))
+            view.hide(tx, one.id, found.ref)
+            tx.execute("UPDATE moment_answer SET again = again + 1 WHERE id = ?", (row,))
 
 
 def _left(tx: Tx, before: Ref, what: Said, row: int, lost: set[Ref]) -> Replace | None:

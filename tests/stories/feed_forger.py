@@ -63,9 +63,11 @@ def edit(what: Any, key: bytes) -> Made:
     return lambda spot, wrap, of: _sealed(key, spot, what, [Slot(wrap, moment.name_of(key))])
 
 
-def answer(what: Any, key: bytes) -> Made:
-    """As an answer to the post with this key."""
-    return lambda spot, wrap, of: _sealed(moment.answer_key(key, wrap), spot, what, [Slot(wrap, moment.name_of(key))])
+def answer(what: Any, key: bytes, nonce: bytes = b"") -> Made:
+    """As an answer to the post with this key. nonce: of its content, b"" for that of the place."""
+    return lambda spot, wrap, of: _sealed(
+        moment.answer_key(key, wrap), spot, what, [Slot(wrap, moment.name_of(key))], nonce
+    )
 
 
 def carried(what: Any) -> Made:
@@ -73,9 +75,9 @@ def carried(what: Any) -> Made:
     return lambda spot, wrap, of: _sealed(entry.content_key(of.log.secret, of.log.id, spot.seq), spot, what, ())
 
 
-def _sealed(key: bytes, spot: Spot, what: Any, slots: Sequence[Slot]) -> bytes:
+def _sealed(key: bytes, spot: Spot, what: Any, slots: Sequence[Slot], nonce: bytes = b"") -> bytes:
     said = what if isinstance(what, bytes) else record.encode(what)
-    return moment.seal(key, spot, said, slots, bytes([spot.seq % 256]) * authoring.NONCE_BYTES, bytes)
+    return moment.seal(key, spot, said, slots, nonce or bytes([spot.seq % 256]) * authoring.NONCE_BYTES, bytes)
 
 
 async def known(person: Person, text: str) -> Moment:
