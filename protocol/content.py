@@ -42,7 +42,7 @@ class WrongChannel(PeerFault):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An opened content. hlc_ms, device_seq: the sender's clock and count, only used for order.
+    """An opened content. hlc_ms, device_seq: the sender's clock and number, only used for order.
 
     parents: ids of the newest messages the sender had seen. expire_s: life after reading, or None. content: None when
     this version knows no such kind, or not all of its fields: raw is kept and heard again after an upgrade. raw: the
@@ -135,6 +135,12 @@ def passes(raw: bytes) -> bool:
         return False
     value: Any = wire.decode(raw, CONTENT_BYTES_MAX)
     return value[-1] is not None
+
+
+def device_seq_of(raw: bytes) -> int:
+    """The number of a content that was said or heard before."""
+    value: Any = wire.decode(raw, CONTENT_BYTES_MAX)
+    return int(value[4])
 
 
 def _is_head(

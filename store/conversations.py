@@ -5,7 +5,7 @@ The messages themselves are written by outbox.py and inbox.py; delivery is elsew
 
 from dataclasses import dataclass
 
-from protocol import ids
+from protocol import content, ids
 from store.database import Migration, Tx
 
 PARENTS_MAX = 8  # docs/protocol/kinds.md: parents of a message
@@ -24,6 +24,7 @@ SCHEMA = (
 class Position:
     """What a new message says of its place: hybrid clock (ms), our running number, and the heads seen before it.
 
+    The clock is what people are shown, so one that was set wrong is left again; the number goes up whatever it says.
     Of several positions taken at once only the first has heads: each later message follows the one before it.
     """
 
@@ -38,8 +39,7 @@ def advance(tx: Tx, contact_id: int, count: int, now_ms: int) -> tuple[Position,
     The hybrid clock is later than every message of the conversation that the last 8 rows show, so that sorting by it
     never puts an answer before its question (docs/protocol/delivery.md).
     """
-    row = tx.one("SELECT next_seq FROM conversation WHERE contact = ?", (contact_id,))
-    first = 1 if row is None else int(row[0])
+    first = max(now_ms, _following(tx, contact_id))  # above all that this account has said by a lost device or disk
     latest = tx.all(
         "SELECT message_id, at_ms, device FROM message WHERE contact = ? ORDER BY seq DESC LIMIT ?",
         (contact_id, PARENTS_MAX),
@@ -56,3 +56,15 @@ def advance(tx: Tx, contact_id: int, count: int, now_ms: int) -> tuple[Position,
         (contact_id, first + count),
     )
     return tuple(Position(clock + n, first + n, tuple(heads) if n == 0 else ()) for n in range(count))
+
+
+def _following(tx: Tx, contact_id: int) -> int:
+    """The lowest number that we have not given, as far as is known here: of a lost device a backup has messages."""
+    row = tx.one("SELECT next_seq FROM conversation WHERE contact = ?", (contact_id,))
+    if row is not None:
+        return int(row[0])
+    row = tx.one(
+        "SELECT body FROM message WHERE contact = ? AND device = 0 AND body != x'' ORDER BY seq DESC LIMIT 1",
+        (contact_id,),
+    )
+    return 1 if row is None else content.device_seq_of(row[0]) + 1

@@ -6,7 +6,7 @@ chains open is read later, a piece at a time (clerk.py). Feeds: reading.py.
 
 from typing import Any
 
-from features.moments import aging, audience, awaited, below, heirs, lost, pictures, reading, unread, view
+from features.moments import aging, audience, awaited, below, heirs, lost, pictures, reading, unread, view, withdrawn
 from features.moments.content import Answered, Chain, Chains, Comment, Forget, Keys, Like, Withdrawn
 from features.moments.view import OURS, Moment
 from protocol import moment
@@ -84,19 +84,26 @@ def _keep(tx: Tx, contact_id: int, one: Chain) -> int | None:
 
 
 def _is_told(tx: Tx, arrival: Arrival) -> bool:
-    """Whether what is told now was said after the newest Forget of this contact; it is noted then."""
-    row = tx.one("SELECT told_ms, forgot_ms FROM moment_heard WHERE contact = ?", (arrival.contact.id,))
-    told_ms, forgot_ms = (-1, -1) if row is None else row
-    if arrival.said.hlc_ms < forgot_ms:
+    """Whether what is told now was said after the newest Forget of this contact; it is noted then.
+
+    By the number of the message, which goes up whatever becomes of his clock.
+    """
+    told, forgot = _heard(tx, arrival.contact.id)
+    if arrival.said.device_seq < forgot:
         return False
-    _heard(tx, arrival.contact.id, max(told_ms, arrival.said.hlc_ms), forgot_ms)
+    _note(tx, arrival.contact.id, max(told, arrival.said.device_seq), forgot)
     return True
 
 
-def _heard(tx: Tx, contact_id: int, told_ms: int, forgot_ms: int) -> None:
+def _heard(tx: Tx, contact_id: int) -> tuple[int, int]:
+    """The numbers of the newest Chains or Keys and of the newest Forget of a contact, -1 for none."""
+    row = tx.one("SELECT told, forgot FROM moment_heard WHERE contact = ?", (contact_id,))
+    return (-1, -1) if row is None else (int(row[0]), int(row[1]))
+
+
+def _note(tx: Tx, contact_id: int, told: int, forgot: int) -> None:
     tx.execute(
-        "INSERT OR REPLACE INTO moment_heard (contact, told_ms, forgot_ms) VALUES (?, ?, ?)",
-        (contact_id, told_ms, forgot_ms),
+        "INSERT OR REPLACE INTO moment_heard (contact, told, forgot) VALUES (?, ?, ?)", (contact_id, told, forgot)
     )
 
 
@@ -119,16 +126,20 @@ def _answer(tx: Tx, arrival: Arrival) -> None:
     """A contact has answered a post of ours: we are told beside his feed, which he may hide from us."""
     what, contact_id = arrival.said.content, arrival.contact.id
     assert isinstance(what, Answered)
-    one = view.at(tx, OURS, what.post)
+    if withdrawn.is_late(tx, contact_id, what, arrival.said.device_seq):
+        return
+    one = view.at(tx, OURS, what.post) or view.once_at(tx, what.post)
     if one is not None:
         told(tx, one, arrival.contact, what, arrival.now_ms)
+        withdrawn.note(tx, contact_id, what, arrival.said.device_seq)
     elif lost.feed(tx, what.post.log) is not None:
         awaited.hold(tx, contact_id, what)
 
 
 def told(tx: Tx, one: Moment, contact: Contact, what: Answered, now_ms: int) -> None:
-    """A contact has told us of an answer to a post of ours; it counts where he may see that."""
-    if audience.may_see(tx, one.id, contact) and reading.is_his(tx, contact.id, what.where):
+    """A contact has told us of an answer to a post of ours; it counts where he may see that, and has not dropped it."""
+    is_his = reading.is_his(tx, contact.id, what.where) and not unread.is_dropped(tx, contact.id, what.where)
+    if is_his and audience.may_see(tx, one.id, contact):
         if reading.feed(tx, contact.id, what.where.log) is not None:
             below.clear(tx, contact.id, what.where)
         saying = Like(what.post) if what.text is None else Comment(what.post, what.text, what.answers)
@@ -140,19 +151,16 @@ def _withdrawn(tx: Tx, arrival: Arrival) -> None:
     what = arrival.said.content
     assert isinstance(what, Withdrawn)
     awaited.withdraw(tx, arrival.contact.id, what.where)
-    found = view.answer_at(tx, arrival.contact.id, what.where)
-    if found is not None:
-        view.drop_answer(tx, found)
+    withdrawn.take_back(tx, arrival.contact.id, what.where, arrival.said.device_seq)
 
 
 def _forget(tx: Tx, arrival: Arrival) -> None:
     """A contact does not show us his moments any more; where he has told us of them since, this comes late."""
     assert isinstance(arrival.said.content, Forget)
-    contact_id, said_ms = arrival.contact.id, arrival.said.hlc_ms
-    row = tx.one("SELECT told_ms, forgot_ms FROM moment_heard WHERE contact = ?", (contact_id,))
-    told_ms, forgot_ms = (-1, -1) if row is None else row
-    if said_ms >= told_ms:
-        _heard(tx, contact_id, told_ms, max(forgot_ms, said_ms))
+    contact_id, number = arrival.contact.id, arrival.said.device_seq
+    told, forgot = _heard(tx, contact_id)
+    if number >= told:
+        _note(tx, contact_id, told, max(forgot, number))
         forget(tx, contact_id)
 
 

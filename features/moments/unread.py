@@ -3,9 +3,10 @@
 Each function is one step of a transaction. How it is read: reading.py, past.py.
 """
 
+from features.moments.content import Ref
 from protocol import entry
 from protocol.grant import Role
-from store import handovers, logs, spaces
+from store import entries, handovers, logs, spaces
 from store.database import Tx
 from store.entries import Kept
 from store.logs import State
@@ -45,6 +46,15 @@ def dropped(tx: Tx, of: Space) -> set[int]:
     """The places of a feed whose contents were dropped before their entries came."""
     rows = tx.all("SELECT seq FROM moment_dropped WHERE contact = ? AND feed = ?", (of.contact, of.log.id))
     return {seq for (seq,) in rows}
+
+
+def is_dropped(tx: Tx, contact_id: int, ref: Ref) -> bool:
+    """Whether the author of this place has dropped what it says, whether or not its entry has come."""
+    log = logs.by_id(tx, ref.log)
+    if log is not None and entries.id_at(tx, log.number, ref.seq) is not None:
+        return entries.kept(tx, log.number, ref.seq) is Kept.DELETED
+    where = (contact_id, ref.log, ref.seq)
+    return tx.one("SELECT 1 FROM moment_dropped WHERE contact = ? AND feed = ? AND seq = ?", where) is not None
 
 
 def told(tx: Tx, numbers: set[int]) -> None:

@@ -43,7 +43,7 @@ MIGRATIONS = (
         CREATE TABLE moment_answer (
           id INTEGER PRIMARY KEY, moment INTEGER NOT NULL, contact INTEGER NOT NULL, feed BLOB NOT NULL,
           seq INTEGER NOT NULL, tag BLOB NOT NULL, kind INTEGER NOT NULL, text TEXT NOT NULL, at_ms INTEGER NOT NULL,
-          answers_feed BLOB, answers_seq INTEGER, wrap BLOB NOT NULL,
+          answers_feed BLOB, answers_seq INTEGER, wrap BLOB NOT NULL, told INTEGER NOT NULL DEFAULT -1,
           nonce BLOB NOT NULL, hidden INTEGER NOT NULL, again INTEGER NOT NULL DEFAULT 0,
           UNIQUE (contact, feed, seq), UNIQUE (contact, nonce)
         ) STRICT;
@@ -74,8 +74,14 @@ MIGRATIONS = (
           seq INTEGER NOT NULL
         ) STRICT;
         CREATE TABLE moment_heard (
-          contact INTEGER PRIMARY KEY, told_ms INTEGER NOT NULL, forgot_ms INTEGER NOT NULL
+          contact INTEGER PRIMARY KEY, told INTEGER NOT NULL, forgot INTEGER NOT NULL
         ) STRICT;
+        CREATE TABLE moment_withdrawn (
+          id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, feed BLOB NOT NULL, seq INTEGER NOT NULL,
+          nonce BLOB NOT NULL, number INTEGER NOT NULL, UNIQUE (contact, feed, seq)
+        ) STRICT;
+        CREATE INDEX moment_withdrawn_of ON moment_withdrawn (contact, id);
+        CREATE INDEX moment_withdrawn_once ON moment_withdrawn (contact, nonce);
         CREATE TABLE moment_self (id INTEGER PRIMARY KEY, secret BLOB NOT NULL, window_s INTEGER NOT NULL) STRICT;
         CREATE TABLE moment_entry (
           id INTEGER PRIMARY KEY, feed BLOB NOT NULL, seq INTEGER NOT NULL, entry BLOB NOT NULL, kind INTEGER NOT NULL,
@@ -222,6 +228,12 @@ def at(tx: Tx, contact: int, ref: Ref) -> Moment | None:
     return _one(
         tx.one(f"SELECT {_MOMENT} FROM moment WHERE contact = ? AND feed = ? AND seq = ?", (contact, ref.log, ref.seq))
     )
+
+
+def once_at(tx: Tx, ref: Ref) -> Moment | None:
+    """The post of ours that stood in this place before it was written again in another."""
+    tag = id_of(ref)
+    return _once(tx, tag, tag)
 
 
 def saying(tx: Tx, contact: int, text: Ref) -> Moment | None:

@@ -161,11 +161,12 @@ async def test_a_forget_that_comes_late_takes_nothing_that_was_told_since_and_wh
         assert read(two, first) == ["shown again"]
 
 
-def hears_at(two: Sharers, hlc_ms: int, what: Chains | Forget | Keys) -> list[str]:
-    """What Bo finds when Ana has told him this at such a time."""
+def hears_at(two: Sharers, number: int, what: Chains | Forget | Keys) -> list[str]:
+    """What Bo finds when Ana has told him this in a message of such a number; her clock runs backwards."""
     contact, device = people.contact(two.theirs, two.bo.contact), devices.device(two.theirs, two.bo.device)
     message_id = ids.new_message_id(two.now_ms, two.bo.entropy)
-    raw = content.say(message_id=message_id, hlc_ms=hlc_ms, device_seq=1, parents=(), content=what)
+    hlc_ms = 2 * two.now_ms - number
+    raw = content.say(message_id=message_id, hlc_ms=hlc_ms, device_seq=number, parents=(), content=what)
     heard = KINDS.hear(raw, Channel.RATCHET)
     hearing.apply(two.theirs, Arrival(contact, device, 1, heard, Channel.RATCHET, two.now_ms))
     for of in spaces.of_role(two.theirs, two.bo.contact, Role.FEED):
