@@ -160,7 +160,7 @@ def test_who_comes_into_a_tag_opens_what_is_posted_then_and_not_the_new_words_of
 
 
 def test_the_new_words_of_a_post_would_be_open_to_who_came_into_its_tag_since_if_they_had_the_same_slots() -> None:
-    """Why `replace` looks at who has the chain now: the slots of the post, written again, hold its key for him."""
+    """Why `replace` uses no slots of tags: those of the post, written again, hold its key for him."""
     circle = Circle(3, "slots")
     circle.meet(0, 1)
     circle.meet(0, 2)
@@ -175,6 +175,15 @@ def test_the_new_words_of_a_post_would_be_open_to_who_came_into_its_tag_since_if
     content = moment.seal(before.key, spot, b"edited", held, bytes(24), circle.random.randbytes)
     edited = Wrote(0, spot, content, to, before.key, bytes(32))
     assert circle.who_opens([before, edited]) == [{0, 1, 2}, {0, 1, 2}]
+
+
+def test_who_was_taken_out_of_a_tag_opens_the_new_words_of_what_was_for_him_though_he_had_not_opened_it() -> None:
+    circle = Circle(2, "away")
+    circle.meet(0, 1)
+    circle.tag(0, "work", 1)
+    before = circle.post(0, To(False, frozenset({1}), ("work",)))
+    circle.untag(0, "work", 1)
+    assert circle.who_opens([circle.replace(before)]) == [{0, 1}]
 
 
 def test_who_is_taken_out_of_a_tag_opens_what_was_and_nothing_that_comes() -> None:

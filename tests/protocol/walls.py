@@ -184,12 +184,11 @@ class Circle:
         return wrote
 
     def replace(self, post: Wrote) -> Wrote:
-        """A post as it reads from now on."""
+        """A post as it reads from now on. Of tags no slot is used: who came into one since has its chain and is not
+        meant, and who has left it is meant and has not."""
         one = self.people[post.author]
         spot, nonce = self._spot(one), self.random.randbytes(24)
-        to = post.to
-        if to.tags and set().union(*(one.tags[name] for name in to.tags)) - to.listed:
-            to = To(to.is_all, to.listed)  # whoever came into a tag since has its chain, and is not meant
+        to = To(post.to.is_all, post.to.listed)
         slots = self._slots(one, to, post.key, moment.name_of(post.key))
         wrote = self._write(one, post.key, post.key, to, spot, nonce, slots, None)
         self._tell_list(wrote)
