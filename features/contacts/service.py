@@ -245,26 +245,9 @@ class Contacts:
 
         Errors: contact.unknown, contact.ambiguous.
         """
-        core = self._core
-        await parting.say(core, await core.database.read(people.find_contact, name), self.partings)
-        entropy, now_ms = core.ground.entropy("pair"), core.ground.now_ms()
-
-        def end(tx: Tx) -> int:
-            contact = people.find_contact(tx, name)
-            people.set_state(tx, contact.id, ContactState.BLOCKED, "you blocked this contact")
-            view.asked(tx, contact.id)
-            epoch, key = presence.renew(tx, entropy(32))
-            for other in people.contacts(tx):
-                if other.state is ContactState.ACTIVE:
-                    speech.say(tx, other.id, (Presence(epoch, key),), now_ms, entropy)
-            return contact.id
-
-        contact_id = await core.database.transact(end)
-        core.delivery.part(contact_id)
-        for other in await self._core.database.transact(people.contacts):
-            if other.state is ContactState.ACTIVE:
-                core.delivery.stir(other.id)
-        return await self._show(contact_id)
+        contact = await self._core.database.read(people.find_contact, name)
+        await parting.block(self._core, contact, self.partings)
+        return await self._show(contact.id)
 
     async def unblock(self, name: str) -> Shown:
         """Resumes a conversation that was blocked. Errors: contact.unknown, contact.ambiguous."""
@@ -382,6 +365,7 @@ class Contacts:
 
 async def run(contacts: Contacts) -> None:
     """Follows what nobody has answered yet, and keeps in the DHT what strangers find us by, until cancelled."""
+    await parting.carry_out(contacts._core)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(contacts.asker.run)
         nursery.start_soon(contacts.publisher.run)

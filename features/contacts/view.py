@@ -42,6 +42,7 @@ MIGRATIONS = (
     Migration(
         "contacts", 2, "CREATE TABLE knocked (contact INTEGER NOT NULL PRIMARY KEY, until_ms INTEGER NOT NULL) STRICT;"
     ),
+    Migration("contacts", 3, "CREATE TABLE parting (contact INTEGER NOT NULL PRIMARY KEY) STRICT;"),
 )
 REQUESTED = "contacts.request"
 COMPARED = "contacts.compare"

@@ -99,6 +99,12 @@ class FeedStopped(UserFault):
     exit = 1
 
 
+class StillRead(FeedStopped):
+    """Somebody who shall not read your feed any more still reads it; nothing was posted. Try again in a moment."""
+
+    next = "weft moments rule"
+
+
 class NoPicture(UserFault):
     """This moment has no picture of this number, or none at all."""
 

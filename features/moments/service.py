@@ -20,7 +20,15 @@ from features.moments import (
 )
 from features.moments.clerk import Clerk, go_on, here
 from features.moments.content import Comment, Hide, Like, Post
-from features.moments.faults import NotBelowYours, NothingLiked, NothingSaid, NotYours, TooLong, UnknownMoment
+from features.moments.faults import (
+    NotBelowYours,
+    NothingLiked,
+    NothingSaid,
+    NotYours,
+    StillRead,
+    TooLong,
+    UnknownMoment,
+)
 from features.moments.feeds import By
 from features.moments.shown import AnswerLine, MomentLine, Notice, Shown
 from features.moments.view import OURS, Moment
@@ -31,6 +39,7 @@ from store import people
 from store.database import Tx
 
 ME = "me"
+ROUNDS_MAX = 8  # of a write, until nobody reads the feed who shall not
 Names = list[str]
 Rows = list[MomentLine]
 Told = list[Notice]
@@ -251,11 +260,20 @@ class Moments:
         return wall.line(tx, self._eye(), one)
 
     async def _write(self, step: Callable[[Tx, By], T]) -> T:
-        """One transaction; who is told something in it is stirred. Before it nobody is a reader who shall not be."""
-        for number, without in (await self._core.database.read(handing.barred)).items():
-            await go_on(self._core, number, without)
-        by = self._by()
-        found = await self._core.database.transact(step, by)
+        """One transaction; who is told something in it is stirred. Before it nobody is a reader who shall not be.
+
+        Where somebody has become one in between, nothing is kept of it, and it is done again. Raises: StillRead.
+        """
+        for rounds_left in reversed(range(ROUNDS_MAX)):
+            for number, without in (await self._core.database.read(handing.barred)).items():
+                await go_on(self._core, number, without)
+            by = self._by()
+            try:
+                found = await self._core.database.transact(step, by)
+                break
+            except StillRead:
+                if not rounds_left:
+                    raise
         for contact_id in sorted(by.told):
             self._core.delivery.stir(contact_id)
         return found

@@ -24,6 +24,7 @@ from features.moments.content import (
     Window,
     said,
 )
+from features.moments.faults import StillRead
 from features.moments.feeds import EVERYBODY, By
 from features.moments.handing import ANSWERS
 from features.moments.view import OURS, Moment
@@ -292,8 +293,11 @@ def _nonce(by: By) -> bytes:
 
 
 def _ready(tx: Tx, by: By) -> Space:
-    """Our feed, as it is written into: all its readers have the chain up to what comes. Raises: FeedStopped."""
+    """Our feed, as it is written into: all its readers have the chain up to what comes, and nobody reads it who shall
+    not: who looked before this transaction may have seen another rule. Raises: FeedStopped, StillRead."""
     of = feeds.feed(tx, by)
+    if of.log.number in handing.barred(tx):
+        raise StillRead
     handing.hand(tx, by)
     return of
 

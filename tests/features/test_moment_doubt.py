@@ -7,7 +7,7 @@ from features.moments.audience import ALL, Audience, Kind
 from features.moments.content import Forget, Keys, Post
 from features.moments.feeds import By
 from features.moments.shown import Rule
-from store import authoring, logs, people
+from store import authoring, logs, people, spaces
 from store.people import STOPS
 from tests.features.test_moment_heirs import open_feeds
 from tests.store.space_kit import Sharers
@@ -29,6 +29,14 @@ def hide(two: Sharers, hides: bool) -> None:
     audience.set_rule(two.mine, two.ana.contact, Rule("Bo", False, hides, False))
 
 
+def go_on_without(two: Sharers, by: By) -> None:
+    """Ana's feed goes on in another that Bo does not read, as before anything is written."""
+    own = feeds.every(two.mine)[-1]
+    assert handing.barred(two.mine) == {own.log.number: frozenset({two.ana.contact})}
+    spaces.drop_reader(two.mine, own.log.number, two.ana.contact)
+    authoring.succeed(two.mine, own, own.anchor, by.me.device_key, two.now_ms, by.entropy)
+
+
 @pytest.mark.parametrize("is_window_wider", [False, True])
 async def test_a_rule_set_while_an_account_is_in_doubt_is_told_once_that_is_over(is_window_wider: bool) -> None:
     async with open_feeds() as (two, by):
@@ -41,6 +49,7 @@ async def test_a_rule_set_while_an_account_is_in_doubt_is_told_once_that_is_over
         for _ in range(2):
             handing.hand(tx, by)
         if is_window_wider:
+            go_on_without(two, by)
             for seconds in (3 * ruling.DAY_S, 0):
                 writing.set_window(tx, by, seconds)
         handing.hand(tx, by)

@@ -62,6 +62,7 @@ class Sealed:
         self.blocked.discard((who, whom))
 
     def wait(self, seconds: int) -> None:
+        self.settle()  # what was decided before is not too old for whom it lets read on
         self.now_s += seconds
 
     # --- moments
