@@ -71,7 +71,7 @@ def put(tx: Tx, contact_id: int, text: str) -> None:
 def add_tag(tx: Tx, contact_id: int, text: str) -> None:
     """Writes a tag; one that differs by case alone is the same. Raises: BadTag, OverLimit."""
     text = text.strip()
-    if not _is_line(text, TAG_BYTES_MAX) or "," in text or text.startswith("#"):  # as lists of tags are typed
+    if not _is_tag(text):
         raise BadTag
     known = of(tx, contact_id).tags
     if len(known) >= TAGS_MAX and text.casefold() not in {one.casefold() for one in known}:
@@ -117,7 +117,7 @@ def is_good(marks: Marks) -> bool:
         (not marks.remark or _is_line(marks.remark, REMARK_BYTES_MAX))
         and len(folded) <= TAGS_MAX
         and folded == sorted(set(folded))
-        and all(_is_line(one, TAG_BYTES_MAX) for one in marks.tags)
+        and all(map(_is_tag, marks.tags))
     )
 
 
@@ -127,6 +127,11 @@ def put_back(tx: Tx, contact_id: int, marks: Marks) -> None:
         put(tx, contact_id, marks.remark)
     for one in marks.tags:
         add_tag(tx, contact_id, one)
+
+
+def _is_tag(text: str) -> bool:
+    """Whether this can be a tag: lists of tags are typed with commas, and with # before one to tell it from a name."""
+    return _is_line(text, TAG_BYTES_MAX) and "," not in text and not text.startswith("#")
 
 
 def _is_line(text: str, bytes_max: int) -> bool:
