@@ -272,7 +272,7 @@ def run(story: Callable[[World], Awaitable[None]], seed: int) -> str:
                 await story(world)
                 return world.transcript()
 
-    _seed_scheduler(seed)
+    seed_scheduler(seed)
     crashes: list[str] = []
     try:
         with _listening(crashes):
@@ -302,7 +302,7 @@ def _listening(crashes: list[str]) -> Iterator[None]:
         structlog.configure(**before)
 
 
-def _seed_scheduler(seed: int) -> None:
+def seed_scheduler(seed: int) -> None:
     """Makes trio's shuffling of runnable tasks repeat: the names are those that its own Hypothesis hook sets."""
     import trio._core._run as scheduler
 

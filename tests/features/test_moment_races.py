@@ -34,7 +34,7 @@ def block(tx: Tx, contact_id: int, holds: bool) -> None:
 
 @pytest.fixture
 def rooms() -> Iterator[Rooms]:
-    made = Rooms()
+    made = Rooms(1)
     yield made
     made.close()
 

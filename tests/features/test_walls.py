@@ -14,8 +14,8 @@ ALL = To(is_all=True)
 
 @pytest.fixture(params=[Rooms, Sealed])
 def wall(request: pytest.FixtureRequest) -> Iterator[Wall]:
-    make: Callable[[], Wall] = request.param
-    made = make()
+    make: Callable[[int], Wall] = request.param
+    made = make(1)
     yield made
     made.close()
 
@@ -157,3 +157,17 @@ def test_who_deletes_a_post_takes_nothing_back_that_he_said_below_one_he_was_sho
     wall.settle()
     for one in ("ana", "cy"):
         assert wall.visible_answers(one, "p1") == {"c1"}
+
+
+def test_who_comes_later_is_not_shown_what_is_older_than_the_window_of_who_answered(wall: Wall) -> None:
+    meet(wall, ("ana", "bo"), ("ana", "ed"), ("ana", "cy"), ("cy", "ed"))
+    wall.window("ed", 3 * DAY_S)
+    wall.post("ana", "p1", ALL)
+    wall.settle()
+    wall.like("ed", "p1")
+    wall.settle()
+    wall.wait(20 * DAY_S)
+    meet(wall, ("bo", "ed"))
+    assert [wall.visible(one) for one in ("bo", "cy")] == [{"p1": ""}] * 2
+    assert wall.visible_answers("bo", "p1") == set()
+    assert wall.visible_answers("cy", "p1") == {like_of("p1", "ed")}  # had it in time

@@ -20,6 +20,7 @@ from crypto import keys
 from features.moments import ruling, service
 from features.moments.feature import FEATURE
 from features.moments.service import Moments
+from lab import world
 from node import speech
 from node.ground import Ground
 from node.inward import Inward
@@ -64,9 +65,13 @@ class Node:
 
 
 class Rooms:
-    """A Wall of rooms. Everything runs in a thread with trio in it, one call at a time."""
+    """A Wall of rooms. Everything runs in a thread with trio in it, one call at a time.
 
-    def __init__(self) -> None:
+    seed: of the order in which trio wakes tasks.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.clock = Clock()
         self.nodes: dict[str, Node] = {}
         self._over = trio.Event()
@@ -82,6 +87,7 @@ class Rooms:
         self._thread.join()
 
     def _run(self) -> None:
+        world.seed_scheduler(self.seed)
         try:
             trio.run(self._live)
         finally:

@@ -25,8 +25,8 @@ class Said:
 class Sealed:
     """Five people who try all their keys on everything at each look."""
 
-    def __init__(self) -> None:
-        self.circle = Circle(len(PEOPLE), "sealed")
+    def __init__(self, seed: int) -> None:
+        self.circle = Circle(len(PEOPLE), seed)
         self.now_s = 0
         self.posts: dict[str, Said] = {}
         self.answers: list[Said] = []
