@@ -35,6 +35,10 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A runner in the background ignores SIGINT, and so would every program that a test starts and interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    # So does one under nohup with SIGHUP. What is caught here is as it should be in every program that is started.
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the tests that look at every file at the front, where one worker has them all and parses each file once.
