@@ -203,7 +203,8 @@ class Walls(RuleBasedStateMachine):
                 below = {label for label, each in self.model.answers.items() if each.post == post}
                 due = {label for label in below if self.model.sees_answer(one, label)}
                 there = self.wall.visible_answers(one, post)
-                strange = {label for label in there ^ due if not (self._is_left(one, label) or self._is_old(label))}
+                lacks = {label for label in due - there if not self._is_old(label)}
+                strange = {label for label in lacks | (there - due) if not self._is_left(one, label)}
                 assert not strange, f"{one} sees {there} below {post} instead of {due}"
 
     def _is_left(self, viewer: str, label: str) -> bool:
@@ -211,7 +212,7 @@ class Walls(RuleBasedStateMachine):
         return False
 
     def _is_old(self, label: str) -> bool:
-        """Whether an answer is older than its author's window: who had it in time has it, and nobody new gets it."""
+        """Whether somebody may lack an answer, as older than its author's window: nobody new gets it."""
         window = self.model.windows.get(self.authors[label], 0)
         return bool(window) and self.model.now_s - self.said_s[label] > window
 
